@@ -1,0 +1,226 @@
+//! What a link is created from: plain data, checked where arrays have to agree.
+
+mod iter;
+mod kprobe_multi;
+mod mprog;
+mod netfilter;
+mod perf_event;
+mod raw_tracepoint;
+mod tracing;
+mod tracing_multi;
+mod uprobe_multi;
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+pub use iter::{CgroupIterOrder, IterArgs, IterCgroup, IterTask};
+pub use kprobe_multi::{KprobeMultiArgs, KprobeMultiFunctions};
+pub use mprog::{Anchor, MprogArgs};
+pub use netfilter::NetfilterArgs;
+pub use perf_event::PerfEventArgs;
+pub use raw_tracepoint::RawTracepointOpen;
+pub use tracing::TracingArgs;
+pub use tracing_multi::TracingMultiArgs;
+pub use uprobe_multi::{UprobeMultiArgs, UprobeMultiFile};
+
+use crate::attach_type::AttachType;
+use crate::error::{Error, InvalidRequest};
+use crate::flags::{AttachFlags, KprobeMultiFlags, UprobeMultiFlags, XdpFlags};
+
+/// What [`RawLink::create`](crate::RawLink::create) takes: a program (or a `struct_ops` map), where it is
+/// attached, and the arguments of the link's kind.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkCreate<'a> {
+    pub(crate) object: BorrowedFd<'a>,
+    pub(crate) attach_type: AttachType,
+    pub(crate) target: CreateTarget<'a>,
+    pub(crate) flags: u32,
+    pub(crate) args: CreateArgs<'a>,
+}
+
+/// What a program is attached to, besides its attach type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CreateTarget<'a> {
+    None,
+    Fd(BorrowedFd<'a>),
+    Ifindex(u32),
+    /// A descriptor that does not exist: what asks the kernel about the rest of a request without attaching anything.
+    NoDescriptor,
+}
+
+/// The arguments of one kind: an arm of the kernel's `link_create` union.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum CreateArgs<'a> {
+    /// None: enough for xdp, netns, sockmap, `struct_ops`, and wherever the kind's are optional.
+    None,
+    /// The target and cookie of a tracing program, an LSM program, an extension, or a BTF-typed raw tracepoint.
+    Tracing(TracingArgs),
+    /// What an iterator goes over.
+    Iter(IterArgs<'a>),
+    /// The cookie of a perf event.
+    PerfEvent(PerfEventArgs),
+    /// The functions of a `kprobe_multi` link.
+    KprobeMulti(KprobeMultiArgs<'a>),
+    /// The hook of a netfilter link.
+    Netfilter(NetfilterArgs),
+    /// The position of a tcx, netkit or (since Linux 6.17) cgroup link among the programs of its hook.
+    Mprog(MprogArgs<'a>),
+    /// The file and offsets of a `uprobe_multi` link.
+    UprobeMulti(UprobeMultiArgs<'a>),
+    /// The functions of a `tracing_multi` link.
+    TracingMulti(TracingMultiArgs<'a>),
+}
+
+impl<'a> LinkCreate<'a> {
+    /// A link of this program on this attach type.
+    pub fn new(program: &'a (impl AsFd + ?Sized), attach_type: AttachType) -> Self {
+        Self {
+            object: program.as_fd(),
+            attach_type,
+            target: CreateTarget::None,
+            flags: 0,
+            args: CreateArgs::None,
+        }
+    }
+
+    /// A link of this `struct_ops` map, which was created with `BPF_F_LINK` and has its value.
+    pub fn struct_ops(map: &'a (impl AsFd + ?Sized)) -> Self {
+        Self::new(map, AttachType::StructOps)
+    }
+
+    /// Attaches to what this file descriptor stands for: a cgroup's directory, a network namespace, a perf event, a
+    /// sockmap, or (with [`TracingArgs::target_btf_id`]) the program that an extension replaces a function of.
+    #[must_use]
+    pub fn target_fd(mut self, target: &'a (impl AsFd + ?Sized)) -> Self {
+        self.target = CreateTarget::Fd(target.as_fd());
+        self
+    }
+
+    /// Attaches to the network device with this index in the network namespace of the calling thread.
+    #[must_use]
+    pub fn target_ifindex(mut self, ifindex: u32) -> Self {
+        self.target = CreateTarget::Ifindex(ifindex);
+        self
+    }
+
+    /// Flags of the creation. The bits that say what an [`Anchor`] is are added by the anchor.
+    #[must_use]
+    pub fn flags(mut self, flags: AttachFlags) -> Self {
+        self.flags = flags.bits();
+        self
+    }
+
+    /// Flags of an xdp link's creation.
+    #[must_use]
+    pub fn xdp_flags(mut self, flags: XdpFlags) -> Self {
+        self.flags = flags.bits();
+        self
+    }
+
+    /// The arguments of the link's kind.
+    #[must_use]
+    pub fn args(mut self, args: impl Into<CreateArgs<'a>>) -> Self {
+        self.args = args.into();
+        self
+    }
+
+    /// Refuses what the kernel would read as another kind's arguments, or take for something else than it says.
+    ///
+    /// The kernel picks the arm of its union by the attach type. Arms with pointers in them must therefore come with
+    /// their own attach types and with no other, or the kernel would take an address for a count.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let fits = match (PointerArm::of(self.attach_type), &self.args) {
+            (arm, CreateArgs::Iter(_)) => arm == Some(PointerArm::Iter),
+            (arm, CreateArgs::KprobeMulti(_)) => arm == Some(PointerArm::KprobeMulti),
+            (arm, CreateArgs::UprobeMulti(_)) => arm == Some(PointerArm::UprobeMulti),
+            (arm, CreateArgs::TracingMulti(_)) => arm == Some(PointerArm::TracingMulti),
+            (_, CreateArgs::None) | (None, _) => true,
+            (Some(_), _) => false,
+        };
+        if !fits {
+            return Err(InvalidRequest::Arguments {
+                attach_type: self.attach_type,
+                arguments: self.args.name(),
+            }
+            .into());
+        }
+        let session_return = match (self.attach_type, &self.args) {
+            (AttachType::TraceKprobeSession, CreateArgs::KprobeMulti(args)) => {
+                args.flags.contains(KprobeMultiFlags::RETURN)
+            }
+            (AttachType::TraceUprobeSession, CreateArgs::UprobeMulti(args)) => {
+                args.flags.contains(UprobeMultiFlags::RETURN)
+            }
+            _ => false,
+        };
+        if session_return {
+            return Err(InvalidRequest::SessionReturn.into());
+        }
+        Ok(())
+    }
+}
+
+/// The arms of the kernel's `link_create` union that have pointers in them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PointerArm {
+    Iter,
+    KprobeMulti,
+    UprobeMulti,
+    TracingMulti,
+}
+
+impl PointerArm {
+    /// The arm that the kernel reads for this attach type.
+    fn of(attach_type: AttachType) -> Option<Self> {
+        match attach_type {
+            AttachType::TraceIter => Some(Self::Iter),
+            AttachType::TraceKprobeMulti | AttachType::TraceKprobeSession => {
+                Some(Self::KprobeMulti)
+            }
+            AttachType::TraceUprobeMulti | AttachType::TraceUprobeSession => {
+                Some(Self::UprobeMulti)
+            }
+            AttachType::TraceFentryMulti
+            | AttachType::TraceFexitMulti
+            | AttachType::TraceFsessionMulti => Some(Self::TracingMulti),
+            _ => None,
+        }
+    }
+}
+
+impl CreateArgs<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Tracing(_) => "tracing",
+            Self::Iter(_) => "iter",
+            Self::PerfEvent(_) => "perf_event",
+            Self::KprobeMulti(_) => "kprobe_multi",
+            Self::Netfilter(_) => "netfilter",
+            Self::Mprog(_) => "tcx, netkit or cgroup",
+            Self::UprobeMulti(_) => "uprobe_multi",
+            Self::TracingMulti(_) => "tracing_multi",
+        }
+    }
+}
+
+macro_rules! into_args {
+    ($($variant:ident($args:ty)),+ $(,)?) => {$(
+        impl<'a> From<$args> for CreateArgs<'a> {
+            fn from(args: $args) -> Self {
+                Self::$variant(args)
+            }
+        }
+    )+};
+}
+
+into_args! {
+    Tracing(TracingArgs),
+    Iter(IterArgs<'a>),
+    PerfEvent(PerfEventArgs),
+    KprobeMulti(KprobeMultiArgs<'a>),
+    Netfilter(NetfilterArgs),
+    Mprog(MprogArgs<'a>),
+    UprobeMulti(UprobeMultiArgs<'a>),
+    TracingMulti(TracingMultiArgs<'a>),
+}

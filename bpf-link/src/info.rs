@@ -1,0 +1,180 @@
+//! `BPF_OBJ_GET_INFO_BY_FD`: what the kernel says about a link.
+
+use std::fmt;
+use std::mem::offset_of;
+
+use bpf_link_sys as c;
+
+use crate::error::{Command, Error, InvalidRequest, Result};
+use crate::id::{LinkId, ProgramId};
+use crate::info_buffers::InfoBuffers;
+use crate::kind::LinkKind;
+use crate::link::RawLink;
+use crate::sys;
+
+/// What the kernel says about a link: its kind, id and program, and the bytes of what is particular to its kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LinkInfo {
+    id: LinkId,
+    bytes: sys::InfoBytes,
+    len: u32,
+}
+
+impl LinkInfo {
+    /// The size of `struct bpf_link_info` in this release, in bytes.
+    pub const SIZE: usize = sys::INFO_SIZE;
+
+    /// The kind of the link.
+    #[must_use]
+    pub fn kind(&self) -> LinkKind {
+        LinkKind::from_raw(self.bytes.u32_at(offset_of!(c::bpf_link_info, type_)))
+    }
+
+    /// The id of the link.
+    #[must_use]
+    pub fn id(&self) -> LinkId {
+        self.id
+    }
+
+    /// The id of the program that is attached, or was until the link was detached. `None` where there is none
+    /// (`struct_ops`).
+    #[must_use]
+    pub fn program_id(&self) -> Option<ProgramId> {
+        ProgramId::new(self.bytes.u32_at(offset_of!(c::bpf_link_info, prog_id)))
+    }
+
+    /// How many bytes the kernel's own `struct bpf_link_info` has, up to [`SIZE`](Self::SIZE). A field that ends
+    /// beyond it is newer than the kernel.
+    #[must_use]
+    pub fn kernel_len(&self) -> u32 {
+        self.len
+    }
+
+    /// The kernel's `struct bpf_link_info`, as long as the kernel has it.
+    ///
+    /// A field within the length may still be newer than the kernel, and is 0 then. A field for the address of a
+    /// buffer is 0.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        let bytes = self.bytes.as_slice();
+        bytes.get(..self.len as usize).unwrap_or(bytes)
+    }
+
+    /// How many bytes the name of this link has, with its NUL: a raw tracepoint's, an iterator's target, a perf
+    /// event's, or the path of a `uprobe_multi` link. `None` for every other kind, and where the kernel does not say.
+    ///
+    /// Kernels from Linux 6.6 to 6.11 may not say for a perf event that has a name; 4,096 bytes are enough for each.
+    #[must_use]
+    pub fn name_len(&self) -> Option<usize> {
+        macro_rules! at {
+            ($($field:tt)+) => { offset_of!(c::bpf_link_info, raw_tracepoint_union.$($field)+) };
+        }
+        let at = match self.kind() {
+            LinkKind::RawTracepoint => at!(raw_tracepoint.tp_name_len),
+            LinkKind::Iter => at!(iter.target_name_len),
+            LinkKind::PerfEvent if self.is_counter() => return None,
+            LinkKind::PerfEvent => at!(perf_event.uprobe_union.uprobe.name_len),
+            LinkKind::UprobeMulti => at!(uprobe_multi.path_size),
+            _ => return None,
+        };
+        self.size_at(at)
+    }
+
+    /// How many entries the arrays of this link have: the functions of a `kprobe_multi` or `tracing_multi` link, the
+    /// probes of a `uprobe_multi` link. `None` for every other kind, and where the kernel does not say.
+    #[must_use]
+    pub fn count(&self) -> Option<usize> {
+        macro_rules! at {
+            ($($field:tt)+) => { offset_of!(c::bpf_link_info, raw_tracepoint_union.$($field)+) };
+        }
+        let at = match self.kind() {
+            LinkKind::KprobeMulti => at!(kprobe_multi.count),
+            LinkKind::UprobeMulti => at!(uprobe_multi.count),
+            LinkKind::TracingMulti => at!(tracing_multi.count),
+            _ => return None,
+        };
+        self.size_at(at)
+    }
+
+    fn size_at(&self, at: usize) -> Option<usize> {
+        let size = usize::try_from(self.bytes.u32_at(at)).ok()?;
+        (size != 0).then_some(size)
+    }
+
+    /// Whether this is a perf event of the sort that has numbers where the others have a name.
+    fn is_counter(&self) -> bool {
+        let at = offset_of!(c::bpf_link_info, raw_tracepoint_union.perf_event.type_);
+        self.bytes.u32_at(at) == c::BPF_PERF_EVENT_EVENT
+    }
+}
+
+impl fmt::Debug for LinkInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkInfo")
+            .field("kind", &self.kind())
+            .field("id", &self.id())
+            .field("program_id", &self.program_id())
+            .field("bytes", &self.as_bytes())
+            .finish()
+    }
+}
+
+impl RawLink {
+    /// Asks what this link is: one system call, no allocation, no change.
+    ///
+    /// The answer is whole for every kind that has neither a name nor arrays; for the others it says how long they
+    /// are, and [`info_with`](Self::info_with) gets them.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::PermissionDenied`] (`EPERM`): before Linux 5.19, the caller lacks `CAP_BPF` where the use of
+    ///   `bpf(2)` is restricted.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_OBJ_GET_INFO_BY_FD` on links since Linux 5.8, which ends in `bpf_link_get_info_by_fd` (7.3).
+    pub fn info(&self) -> Result<LinkInfo> {
+        match self.fd.info() {
+            Ok(answer) => self.link_info(answer),
+            Err(source) => Err(self.error(Command::ObjGetInfoByFd, source).classify()),
+        }
+    }
+
+    /// Asks what this link is, and has the kernel write names and arrays into lent buffers.
+    ///
+    /// One system call if the kernel has said before what kind the link is (any earlier [`info`](Self::info) or
+    /// [`kind`](Self::kind)), otherwise two; no allocation. What this kernel has no field for is left as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`info`](Self::info), and
+    ///
+    /// - [`Error::InvalidRequest`]: the buffers are for another kind of link;
+    /// - [`Error::LengthMismatch`]: the arrays that are not empty are not of one length;
+    /// - [`Error::BufferTooShort`] (`ENOSPC`, `ENAMETOOLONG`): a name or an array does not fit; the buffers may have
+    ///   the beginning of it.
+    ///
+    /// # Kernel
+    ///
+    /// As [`info`](Self::info); what each kind's buffers need is with [`InfoBuffers`].
+    pub fn info_with(&self, mut buffers: InfoBuffers<'_>) -> Result<LinkInfo> {
+        buffers.check_lengths()?;
+        match self.fd.info_with(&mut buffers) {
+            Ok(Some(answer)) => self.link_info(answer),
+            Ok(None) => Err(InvalidRequest::Buffers(self.kind()?).into()),
+            Err(source) => {
+                let error = self.error(Command::ObjGetInfoByFd, source);
+                Err(match error.errno() {
+                    Some(libc::ENOSPC | libc::ENAMETOOLONG) => Error::BufferTooShort(error),
+                    _ => error.classify(),
+                })
+            }
+        }
+    }
+
+    fn link_info(&self, (bytes, len): (sys::InfoBytes, u32)) -> Result<LinkInfo> {
+        let id = LinkId::new(bytes.u32_at(offset_of!(c::bpf_link_info, id)));
+        let id = id.ok_or_else(|| self.no_id())?;
+        Ok(LinkInfo { id, bytes, len })
+    }
+}

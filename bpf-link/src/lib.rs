@@ -1,0 +1,81 @@
+//! A `bpf_link` of Linux as an owned file descriptor, with every command that the kernel has for it.
+//!
+//! What it does:
+//!
+//! - creates links of all fifteen kinds of Linux 7.3, with every argument that the kernel takes;
+//! - asks what a link is, updates and detaches it, runs it if it is an iterator, pins, moves and unpins it;
+//! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that they are links;
+//! - walks all links of the machine, correctly while they come and go;
+//! - keeps the kernel's error number, the command, and what it was done to.
+//!
+//! What it does not do:
+//!
+//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd), from any other crate;
+//! - tell the fields of each kind's info apart: `bpf-link-typed` is the layer that does;
+//! - stand in for a link where the kernel has none.
+//!
+//! ```no_run
+//! use bpf_link::{AttachType, LinkCreate, RawLink, Update};
+//!
+//! # fn example(old: std::fs::File, new: std::fs::File) -> bpf_link::Result<()> {
+//! // Attach a program to a cgroup.
+//! let cgroup = std::fs::File::open("/sys/fs/cgroup/workload").unwrap();
+//! let request = LinkCreate::new(&old, AttachType::CgroupInetEgress).target_fd(&cgroup);
+//! let mut link = RawLink::create(&request)?;
+//!
+//! // Keep it attached without us.
+//! link.pin("/sys/fs/bpf/workload_egress")?;
+//! drop(link);
+//!
+//! // Take it over, perhaps in the next version of the same agent, and put in the new program.
+//! let link = RawLink::from_pinned("/sys/fs/bpf/workload_egress")?;
+//! link.update(Update::program(&new).expecting(&old))?;
+//! println!("{:?}", link.info()?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Kernels
+//!
+//! Linux 5.10 and later, on 64-bit machines. What a kernel does not have is [`Error::UnsupportedByKernel`] where the
+//! kernel lets it be told from a mistake.
+#![forbid(clippy::undocumented_unsafe_blocks)]
+#![deny(unsafe_code)]
+
+mod args;
+mod attach_type;
+mod create;
+mod detach;
+mod error;
+mod flags;
+mod id;
+mod info;
+mod info_buffers;
+mod iter;
+mod kind;
+mod link;
+mod open_enum;
+mod pin;
+mod pin_path;
+#[expect(unsafe_code, reason = "the one module that makes system calls")]
+mod sys;
+mod update;
+mod walk;
+
+pub use args::{
+    Anchor, CgroupIterOrder, CreateArgs, IterArgs, IterCgroup, IterTask, KprobeMultiArgs,
+    KprobeMultiFunctions, LinkCreate, MprogArgs, NetfilterArgs, PerfEventArgs, RawTracepointOpen,
+    TracingArgs, TracingMultiArgs, UprobeMultiArgs, UprobeMultiFile,
+};
+pub use attach_type::AttachType;
+pub use error::{Command, CommandError, Error, InvalidRequest, Rejected, Result, Target};
+pub use flags::{
+    AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
+};
+pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
+pub use info::LinkInfo;
+pub use info_buffers::InfoBuffers;
+pub use kind::{LinkKind, UpdateBy};
+pub use link::RawLink;
+pub use update::Update;
+pub use walk::{LinkIds, Links, link_ids, links};

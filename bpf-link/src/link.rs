@@ -1,0 +1,154 @@
+//! The owned descriptor of a link: where it comes from, and what it turns into.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::error::{Command, CommandError, Error, Rejected, Result, Target};
+use crate::id::LinkId;
+use crate::kind::LinkKind;
+use crate::pin::Pin;
+use crate::sys;
+
+/// An owned file descriptor of a link.
+///
+/// Dropping it closes the descriptor and does nothing else. The last descriptor or pin of a link to go takes the
+/// program off its hook; a link that is pinned, or that another process holds, goes on working. To take a program
+/// off while others hold the link, there is [`detach`](Self::detach).
+///
+/// A `RawLink` remembers at which path it was pinned, by itself or by the one who opened it from there; a
+/// [clone](Self::try_clone) does not.
+#[derive(Debug)]
+pub struct RawLink {
+    pub(crate) fd: sys::LinkFd,
+    pub(crate) pin: Option<Pin>,
+}
+
+impl RawLink {
+    pub(crate) fn from_link_fd(fd: sys::LinkFd) -> Self {
+        Self { fd, pin: None }
+    }
+
+    /// Opens the link with this id.
+    ///
+    /// The new descriptor keeps the link attached. To find ids, there is [`link_ids`](crate::link_ids).
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Vanished`] (`ENOENT`): no link has this id.
+    /// - [`Error::Unsettled`] (`EAGAIN`): the link is still being attached.
+    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user namespace.
+    /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_GET_FD_BY_ID` since Linux 5.8, which ends in `bpf_link_by_id` (7.3).
+    pub fn from_id(id: LinkId) -> Result<Self> {
+        let fd = sys::link_get_fd_by_id(id.get()).map_err(|source| {
+            let error = CommandError::new(Command::LinkGetFdById, Target::Link(id), source);
+            match error.errno() {
+                Some(libc::ENOENT) => Error::Vanished(error),
+                Some(libc::EAGAIN) => Error::Unsettled(error),
+                _ => error.classify(),
+            }
+        })?;
+        Ok(Self::from_link_fd(fd))
+    }
+
+    /// A second descriptor of the same link. It does not remember the pin.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Command`] with `EMFILE`: the process has no descriptor left.
+    ///
+    /// # Kernel
+    ///
+    /// `fcntl(2)` with `F_DUPFD_CLOEXEC`.
+    pub fn try_clone(&self) -> Result<Self> {
+        match self.fd.try_clone() {
+            Ok(fd) => Ok(Self::from_link_fd(fd)),
+            Err(source) => Err(self.error(Command::Duplicate, source).classify()),
+        }
+    }
+
+    /// The kind of the link. Asks the kernel once; a link's kind never changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`info`](Self::info).
+    pub fn kind(&self) -> Result<LinkKind> {
+        self.identity()
+            .map(|identity| LinkKind::from_raw(identity.kind))
+    }
+
+    /// The id of the link. Asks the kernel once; a link's id never changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`info`](Self::info).
+    pub fn id(&self) -> Result<LinkId> {
+        let identity = self.identity()?;
+        LinkId::new(identity.id).ok_or_else(|| self.no_id())
+    }
+
+    fn identity(&self) -> Result<sys::Identity> {
+        self.fd
+            .identity()
+            .map_err(|source| self.error(Command::ObjGetInfoByFd, source).classify())
+    }
+
+    /// A link that the caller holds always has an id; should a kernel say otherwise, that is an error and no panic.
+    pub(crate) fn no_id(&self) -> Error {
+        let source =
+            std::io::Error::new(std::io::ErrorKind::InvalidData, "the kernel gave the id 0");
+        Error::Command(CommandError::new(
+            Command::ObjGetInfoByFd,
+            self.target(),
+            source,
+        ))
+    }
+
+    /// What a command on this link is done to; asks the kernel for the id, if it has not told yet.
+    pub(crate) fn target(&self) -> Target {
+        let id = self
+            .fd
+            .identity()
+            .ok()
+            .and_then(|identity| LinkId::new(identity.id));
+        id.map_or(Target::Descriptor, Target::Link)
+    }
+
+    pub(crate) fn error(&self, command: Command, source: std::io::Error) -> CommandError {
+        CommandError::new(command, self.target(), source)
+    }
+}
+
+/// Takes a descriptor over, after a check that it is a link.
+///
+/// The check is an update that cannot succeed (`BPF_LINK_UPDATE` without a program), as the info of programs, maps and
+/// BTF cannot be told from a link's.
+impl TryFrom<OwnedFd> for RawLink {
+    type Error = Rejected<OwnedFd>;
+
+    fn try_from(fd: OwnedFd) -> Result<Self, Self::Error> {
+        match sys::LinkFd::check(fd) {
+            Ok(fd) => Ok(Self::from_link_fd(fd)),
+            Err((fd, None)) => Err(Rejected::new(fd, Error::NotALink(Target::Descriptor))),
+            Err((fd, Some(source))) => {
+                let error = CommandError::new(Command::LinkUpdate, Target::Descriptor, source);
+                Err(Rejected::new(fd, error.classify()))
+            }
+        }
+    }
+}
+
+/// Gives the descriptor away; a pin stays where it is.
+impl From<RawLink> for OwnedFd {
+    fn from(link: RawLink) -> Self {
+        link.fd.into_fd()
+    }
+}
+
+impl AsFd for RawLink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -1,0 +1,289 @@
+//! `BPF_OBJ_PIN` and `BPF_OBJ_GET`: a link's name on a bpffs.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::error::{Command, CommandError, Error, Result};
+use crate::link::RawLink;
+use crate::pin_path::PinPath;
+use crate::sys;
+
+/// Where a link is pinned.
+pub(crate) type Pin = PinPath;
+
+/// What is found at the path of a pin.
+enum Found {
+    ThisLink,
+    Nothing,
+    SomethingElse,
+}
+
+impl RawLink {
+    /// Opens the link that is pinned at this path, and remembers the path.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::PathHasNul`]: nothing was asked of the kernel.
+    /// - [`Error::PathNotFound`] (`ENOENT`): there is nothing at the path.
+    /// - [`Error::NotOnBpffs`] (`EACCES`): what is there is not on a bpffs.
+    /// - [`Error::NotALink`]: what is there is a map, a program or a directory.
+    /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not both read and write the pin.
+    /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_OBJ_GET` of links since Linux 5.7, which ends in `bpf_obj_get_user` (7.3). It is always for reading and
+    /// writing: links are refused with `EINVAL` if opened for only one of them (`BPF_F_RDONLY`).
+    pub fn from_pinned(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_pin(PinPath::new(path.as_ref())?)
+    }
+
+    /// Opens the link that is pinned at this path, relative to an open directory, and remembers both.
+    ///
+    /// The directory may be that of a bpffs that is mounted nowhere. An absolute path makes it irrelevant.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pinned`](Self::from_pinned), and
+    ///
+    /// - [`Error::UnsupportedByKernel`] (`EINVAL`): before Linux 6.5, with no procfs at `/proc` to help out.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_OBJ_GET` with `BPF_F_PATH_FD` since Linux 6.5, and by way of `/proc/self/fd` before.
+    pub fn from_pinned_at(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_pin(PinPath::new_at(dir.as_fd(), path.as_ref())?)
+    }
+
+    fn open_pin(pin: Pin) -> Result<Self> {
+        let fd = pin.get().map_err(|source| get_refused(&pin, source))?;
+        match sys::LinkFd::check(fd) {
+            Ok(fd) => Ok(Self { fd, pin: Some(pin) }),
+            Err((_, None)) => Err(Error::NotALink(pin.target())),
+            Err((_, Some(source))) => {
+                Err(CommandError::new(Command::LinkUpdate, pin.target(), source).classify())
+            }
+        }
+    }
+
+    /// The path at which this link was pinned or opened, as it is remembered; relative to the directory if one was
+    /// given. Others may have moved or removed the pin since.
+    #[must_use]
+    pub fn pin_path(&self) -> Option<&Path> {
+        self.pin.as_ref().map(PinPath::path)
+    }
+
+    /// Pins the link at this path on a bpffs, so that it stays attached without a descriptor.
+    ///
+    /// If the link remembers a pin already, that pin is moved: at no time is the link without one, nothing is
+    /// overwritten, and the same path as before is no change. If the old pin has vanished, the link is pinned afresh.
+    /// To have a second pin, pin a [clone](Self::try_clone).
+    ///
+    /// Before a move, what is at the old path is opened and compared with this link. Who replaces it in the moment
+    /// between that and the move gets theirs moved.
+    ///
+    /// # Errors
+    ///
+    /// The link and its pin are as they were, with
+    ///
+    /// - [`Error::PathHasNul`]: nothing was asked of the kernel.
+    /// - [`Error::PathExists`] (`EEXIST`): there is something at the path.
+    /// - [`Error::PathNotFound`] (`ENOENT`): the path's directory does not exist.
+    /// - [`Error::NotOnBpffs`] (`EPERM`, `EXDEV`): the path's directory is not on a bpffs.
+    /// - [`Error::PinName`] (`EPERM`): the path's last part has a dot in it.
+    /// - [`Error::OtherMount`] (`EXDEV`): the old pin is on another mount.
+    /// - [`Error::PinReplaced`]: something else, or a symbolic link, is at the old pin's path.
+    /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not write to the directory.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_OBJ_PIN` of links since Linux 5.7, which ends in `bpf_obj_pin_user` (7.3); a move is `renameat2(2)` with
+    /// `RENAME_NOREPLACE`. A new pin has mode 0600, less the umask.
+    pub fn pin(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        self.pin_to(PinPath::new(path.as_ref())?)
+    }
+
+    /// Pins the link at this path, relative to an open directory of a bpffs.
+    ///
+    /// Like [`pin`](Self::pin) in all else. The directory may be that of a bpffs that is mounted nowhere; the link
+    /// keeps a descriptor of it as long as it remembers the pin. An absolute path makes it irrelevant.
+    ///
+    /// # Errors
+    ///
+    /// As [`pin`](Self::pin), and
+    ///
+    /// - [`Error::UnsupportedByKernel`] (`EINVAL`): before Linux 6.5, with no procfs at `/proc` to help out.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_OBJ_PIN` with `BPF_F_PATH_FD` since Linux 6.5, and by way of `/proc/self/fd` before.
+    pub fn pin_at(&mut self, dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
+        self.pin_to(PinPath::new_at(dir.as_fd(), path.as_ref())?)
+    }
+
+    fn pin_to(&mut self, new: Pin) -> Result<()> {
+        if let Some(old) = &self.pin {
+            match self.find(old)? {
+                Found::ThisLink if old.is_same_as(&new) => return Ok(()),
+                Found::ThisLink => {
+                    old.rename_to(&new)
+                        .map_err(|source| rename_refused(old, &new, source))?;
+                    self.pin = Some(new);
+                    return Ok(());
+                }
+                Found::SomethingElse => {
+                    return Err(Error::PinReplaced {
+                        path: old.path().to_owned(),
+                    });
+                }
+                Found::Nothing => {}
+            }
+        }
+        new.pin(self.as_fd())
+            .map_err(|source| pin_refused(&new, source))?;
+        self.pin = Some(new);
+        Ok(())
+    }
+
+    /// Removes the pin that this link remembers. The descriptor, and so the attachment, stays.
+    ///
+    /// Without a pin, or if it has vanished, there is nothing to do. What is at the path is opened and compared with
+    /// this link first. Who replaces it in the moment between that and the removal gets theirs removed.
+    ///
+    /// # Errors
+    ///
+    /// The link still remembers the pin, and nothing was removed, with
+    ///
+    /// - [`Error::PinReplaced`]: something else, or a symbolic link, is at the pin's path.
+    /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not open the pin, or write to the directory.
+    ///
+    /// # Kernel
+    ///
+    /// `unlinkat(2)`. If the pin was the last thing that held a link, its program is taken off soon after, not at once.
+    pub fn unpin(&mut self) -> Result<()> {
+        let Some(pin) = &self.pin else {
+            return Ok(());
+        };
+        match self.find(pin)? {
+            Found::ThisLink => match pin.unlink() {
+                Err(source) if source.raw_os_error() != Some(libc::ENOENT) => {
+                    return Err(CommandError::new(Command::Unlink, pin.target(), source).classify());
+                }
+                _ => {}
+            },
+            Found::Nothing => {}
+            Found::SomethingElse => {
+                return Err(Error::PinReplaced {
+                    path: pin.path().to_owned(),
+                });
+            }
+        }
+        self.pin = None;
+        Ok(())
+    }
+
+    /// What is at the path of a pin now.
+    fn find(&self, pin: &Pin) -> Result<Found> {
+        match pin.file_id() {
+            Ok(file) if file.is_symlink() => return Ok(Found::SomethingElse),
+            Ok(_) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(Found::Nothing),
+            Err(source) => {
+                return Err(CommandError::new(Command::Stat, pin.target(), source).classify());
+            }
+        }
+        let other = match pin.get() {
+            Ok(fd) => fd,
+            Err(source) => {
+                return match get_refused(pin, source) {
+                    Error::PathNotFound(_) => Ok(Found::Nothing),
+                    Error::NotOnBpffs { .. } | Error::NotALink(_) => Ok(Found::SomethingElse),
+                    error => Err(error),
+                };
+            }
+        };
+        match sys::LinkFd::check(other) {
+            Ok(fd) => {
+                let same = Self::from_link_fd(fd).id()? == self.id()?;
+                Ok(if same {
+                    Found::ThisLink
+                } else {
+                    Found::SomethingElse
+                })
+            }
+            Err((_, None)) => Ok(Found::SomethingElse),
+            Err((_, Some(source))) => {
+                Err(CommandError::new(Command::LinkUpdate, pin.target(), source).classify())
+            }
+        }
+    }
+}
+
+/// What the refusal to open a pin means.
+fn get_refused(pin: &Pin, source: io::Error) -> Error {
+    let error = CommandError::new(Command::ObjGet, pin.target(), source);
+    match error.errno() {
+        Some(libc::ENOENT) => Error::PathNotFound(error),
+        Some(libc::EINVAL) if pin.dir().is_some() => Error::UnsupportedByKernel(error),
+        Some(libc::EACCES) if matches!(pin.is_on_bpffs(), Ok(false)) => Error::NotOnBpffs {
+            path: pin.path().to_owned(),
+            source: error,
+        },
+        Some(libc::EACCES) if pin.file_id().is_ok_and(sys::FileId::is_directory) => {
+            Error::NotALink(pin.target())
+        }
+        _ => error.classify(),
+    }
+}
+
+/// What the refusal to make a pin means.
+fn pin_refused(new: &Pin, source: io::Error) -> Error {
+    let error = CommandError::new(Command::ObjPin, new.target(), source);
+    match error.errno() {
+        Some(libc::EEXIST) => Error::PathExists(error),
+        Some(libc::ENOENT) => Error::PathNotFound(error),
+        Some(libc::EINVAL) if new.dir().is_some() => Error::UnsupportedByKernel(error),
+        Some(libc::EPERM) if matches!(new.parent_is_on_bpffs(), Ok(false)) => Error::NotOnBpffs {
+            path: new.path().to_owned(),
+            source: error,
+        },
+        Some(libc::EPERM) if has_dot(new) => Error::PinName {
+            path: new.path().to_owned(),
+            source: error,
+        },
+        _ => error.classify(),
+    }
+}
+
+/// What the refusal to move a pin means.
+fn rename_refused(old: &Pin, new: &Pin, source: io::Error) -> Error {
+    let error = CommandError::new(Command::Rename, new.target(), source);
+    match error.errno() {
+        Some(libc::EEXIST) => Error::PathExists(error),
+        Some(libc::ENOENT) => Error::PathNotFound(error),
+        Some(libc::EXDEV) if matches!(new.parent_is_on_bpffs(), Ok(false)) => Error::NotOnBpffs {
+            path: new.path().to_owned(),
+            source: error,
+        },
+        Some(libc::EXDEV) => Error::OtherMount {
+            from: old.path().to_owned(),
+            to: new.path().to_owned(),
+            source: error,
+        },
+        Some(libc::EPERM) if has_dot(new) => Error::PinName {
+            path: new.path().to_owned(),
+            source: error,
+        },
+        _ => error.classify(),
+    }
+}
+
+fn has_dot(pin: &Pin) -> bool {
+    pin.path()
+        .file_name()
+        .map(OsStr::as_bytes)
+        .is_some_and(|name| name.contains(&b'.'))
+}

@@ -1,0 +1,364 @@
+//! `BPF_OBJ_GET_INFO_BY_FD`, and the descriptor that remembers what it said.
+
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+
+use bpf_link_sys as c;
+
+use super::{bpf, is_link, raw};
+use crate::info_buffers::InfoBuffers;
+
+/// The size of this release's `struct bpf_link_info`.
+pub(crate) const INFO_SIZE: usize = size_of::<c::bpf_link_info>();
+
+/// The bytes of a `struct bpf_link_info`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub(crate) struct InfoBytes([u8; INFO_SIZE]);
+
+impl InfoBytes {
+    pub(crate) const ZERO: Self = Self([0; INFO_SIZE]);
+
+    pub(crate) fn as_slice(&self) -> &[u8; INFO_SIZE] {
+        &self.0
+    }
+
+    /// The 32-bit field at this offset; 0 beyond the end.
+    pub(crate) fn u32_at(&self, offset: usize) -> u32 {
+        let field = self.0.get(offset..).and_then(<[u8]>::first_chunk);
+        u32::from_ne_bytes(field.copied().unwrap_or_default())
+    }
+
+    fn put(&mut self, offset: usize, value: &[u8]) {
+        if let Some(field) = self.0.get_mut(offset..offset + value.len()) {
+            field.copy_from_slice(value);
+        }
+    }
+}
+
+/// What never changes about a link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    pub(crate) kind: u32,
+    pub(crate) id: u32,
+    /// How many bytes of info this kernel has.
+    pub(crate) info_len: u32,
+}
+
+/// A file descriptor that is a link, and what the kernel has said about it.
+///
+/// Only this module makes one with an identity, from what the kernel answered on the very descriptor: that is what
+/// makes it sound to put pointers into an info request, whose meaning depends on the link's kind.
+#[derive(Debug)]
+pub(crate) struct LinkFd {
+    fd: OwnedFd,
+    identity: OnceLock<Identity>,
+}
+
+impl LinkFd {
+    /// A descriptor that a command has just made, and that cannot be anything but a link.
+    pub(super) fn new(fd: OwnedFd) -> Self {
+        Self {
+            fd,
+            identity: OnceLock::new(),
+        }
+    }
+
+    /// The descriptor, if it is a link; otherwise gives it back, with an error if the kernel would not tell.
+    pub(crate) fn check(fd: OwnedFd) -> Result<Self, (OwnedFd, Option<io::Error>)> {
+        match is_link(fd.as_fd()) {
+            Ok(true) => Ok(Self::new(fd)),
+            Ok(false) => Err((fd, None)),
+            Err(error) => Err((fd, Some(error))),
+        }
+    }
+
+    /// A descriptor of its own for the same link.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            fd: self.fd.try_clone()?,
+            identity: self.identity.clone(),
+        })
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
+    /// What the kernel has said already, without asking it.
+    pub(crate) fn known(&self) -> Option<Identity> {
+        self.identity.get().copied()
+    }
+
+    /// The info without names and arrays, and its length.
+    pub(crate) fn info(&self) -> io::Result<(InfoBytes, u32)> {
+        let mut info = InfoBytes::ZERO;
+        // SAFETY: `info` is all zeros: no pointer for the kernel to follow.
+        let len = unsafe { get_info(self.fd.as_fd(), &mut info) }?;
+        self.remember(&info, len);
+        Ok((info, len))
+    }
+
+    fn remember(&self, info: &InfoBytes, info_len: u32) -> Identity {
+        *self.identity.get_or_init(|| Identity {
+            kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
+            id: info.u32_at(offset_of!(c::bpf_link_info, id)),
+            info_len,
+        })
+    }
+
+    /// What never changes about this link; asks the kernel if it has not said yet.
+    pub(crate) fn identity(&self) -> io::Result<Identity> {
+        if let Some(identity) = self.known() {
+            return Ok(identity);
+        }
+        let (info, len) = self.info()?;
+        Ok(self.remember(&info, len))
+    }
+
+    /// The info, with names and arrays in the lent buffers; `None` if they are for another kind of link.
+    pub(crate) fn info_with(
+        &self,
+        buffers: &mut InfoBuffers<'_>,
+    ) -> io::Result<Option<(InfoBytes, u32)>> {
+        let identity = self.identity()?;
+        if buffers.kind().as_raw() != identity.kind {
+            return Ok(None);
+        }
+        let mut request = Request {
+            info: InfoBytes::ZERO,
+            known_len: identity.info_len as usize,
+        };
+        let pointers = request.fill(buffers);
+        let mut info = request.info;
+        // SAFETY: `fill` puts each pointer where a link of the buffers' kind has it, and the kernel has said that this
+        // link is of that kind; each is for a slice that `buffers` borrows mutably for longer than the call, and the
+        // length beside it is the slice's own, or that of the shortest slice where one length goes for several.
+        let len = unsafe { get_info(self.fd.as_fd(), &mut info) }?;
+        // The kernel gives the addresses of our buffers back; they say nothing about the link.
+        for (offset, address) in pointers.into_iter().flatten() {
+            if info.0.get(offset..offset + 8) == Some(address.to_ne_bytes().as_slice()) {
+                info.put(offset, &[0; 8]);
+            }
+        }
+        Ok(Some((info, len)))
+    }
+}
+
+impl AsFd for LinkFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Where in an info request an address was put, and which.
+type Pointer = Option<(usize, u64)>;
+
+/// An info request that is being filled in.
+struct Request {
+    info: InfoBytes,
+    /// Nothing but zeros may be sent beyond this length: the kernel would refuse the whole request.
+    known_len: usize,
+}
+
+impl Request {
+    /// Puts the addresses and lengths of the buffers where their kind has them.
+    fn fill(&mut self, buffers: &mut InfoBuffers<'_>) -> [Pointer; 4] {
+        macro_rules! at {
+            ($($field:tt)+) => { offset_of!(c::bpf_link_info, raw_tracepoint_union.$($field)+) };
+        }
+        // The name is at one place for every type of perf event that has one, and the kernel alone knows which it is.
+        const {
+            assert!(
+                at!(perf_event.uprobe_union.uprobe.file_name)
+                    == at!(perf_event.uprobe_union.kprobe.func_name)
+            );
+            assert!(
+                at!(perf_event.uprobe_union.uprobe.file_name)
+                    == at!(perf_event.uprobe_union.tracepoint.tp_name)
+            );
+            assert!(
+                at!(perf_event.uprobe_union.uprobe.name_len)
+                    == at!(perf_event.uprobe_union.kprobe.name_len)
+            );
+            assert!(
+                at!(perf_event.uprobe_union.uprobe.name_len)
+                    == at!(perf_event.uprobe_union.tracepoint.name_len)
+            );
+        }
+        match buffers {
+            InfoBuffers::RawTracepoint { name } => [
+                self.name(
+                    at!(raw_tracepoint.tp_name),
+                    at!(raw_tracepoint.tp_name_len),
+                    name,
+                ),
+                None,
+                None,
+                None,
+            ],
+            InfoBuffers::Iter { target_name } => [
+                self.name(
+                    at!(iter.target_name),
+                    at!(iter.target_name_len),
+                    target_name,
+                ),
+                None,
+                None,
+                None,
+            ],
+            InfoBuffers::PerfEvent { name } => [
+                self.name(
+                    at!(perf_event.uprobe_union.uprobe.file_name),
+                    at!(perf_event.uprobe_union.uprobe.name_len),
+                    name,
+                ),
+                None,
+                None,
+                None,
+            ],
+            InfoBuffers::KprobeMulti { addresses, cookies } => {
+                self.len(
+                    at!(kprobe_multi.count),
+                    shortest([addresses.len(), cookies.len(), 0]),
+                );
+                [
+                    self.array(at!(kprobe_multi.addrs), addresses),
+                    self.array(at!(kprobe_multi.cookies), cookies),
+                    None,
+                    None,
+                ]
+            }
+            InfoBuffers::UprobeMulti {
+                path,
+                offsets,
+                ref_ctr_offsets,
+                cookies,
+            } => {
+                self.len(
+                    at!(uprobe_multi.count),
+                    shortest([offsets.len(), ref_ctr_offsets.len(), cookies.len()]),
+                );
+                [
+                    self.name(at!(uprobe_multi.path), at!(uprobe_multi.path_size), path),
+                    self.array(at!(uprobe_multi.offsets), offsets),
+                    self.array(at!(uprobe_multi.ref_ctr_offsets), ref_ctr_offsets),
+                    self.array(at!(uprobe_multi.cookies), cookies),
+                ]
+            }
+            InfoBuffers::TracingMulti {
+                ids,
+                addresses,
+                cookies,
+            } => {
+                self.len(
+                    at!(tracing_multi.count),
+                    shortest([ids.len(), addresses.len(), cookies.len()]),
+                );
+                [
+                    self.array(at!(tracing_multi.ids), ids),
+                    self.array(at!(tracing_multi.addrs), addresses),
+                    self.array(at!(tracing_multi.cookies), cookies),
+                    None,
+                ]
+            }
+        }
+    }
+
+    /// A name: neither its address nor its length without the other.
+    fn name(&mut self, pointer_at: usize, len_at: usize, name: &mut [u8]) -> Pointer {
+        if !self.has(len_at + size_of::<u32>()) {
+            return None;
+        }
+        let pointer = self.array(pointer_at, name)?;
+        self.len(len_at, name.len());
+        Some(pointer)
+    }
+
+    /// The address of an array that has entries, if this kernel has the field.
+    fn array<T>(&mut self, at: usize, array: &mut [T]) -> Pointer {
+        if array.is_empty() || !self.has(at + size_of::<u64>()) {
+            return None;
+        }
+        let address = array.as_mut_ptr() as u64;
+        self.info.put(at, &address.to_ne_bytes());
+        Some((at, address))
+    }
+
+    /// A length, which may be smaller than the true one, but never larger.
+    fn len(&mut self, at: usize, len: usize) {
+        if self.has(at + size_of::<u32>()) {
+            let len = u32::try_from(len).unwrap_or(u32::MAX);
+            self.info.put(at, &len.to_ne_bytes());
+        }
+    }
+
+    fn has(&self, end: usize) -> bool {
+        end <= self.known_len
+    }
+}
+
+/// The length that every array has which is asked for.
+fn shortest(lens: [usize; 3]) -> usize {
+    lens.into_iter().filter(|len| *len != 0).min().unwrap_or(0)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "an info is some dozens of bytes"
+)]
+const fn len_of<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
+/// How the info of every BPF object but BTF begins.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct ObjectStart {
+    /// A `bpf_prog_type`, `bpf_map_type` or `bpf_link_type`: the info does not say which.
+    pub(crate) kind: u32,
+    pub(crate) id: u32,
+}
+
+/// The kind and id of a program, map or link.
+pub(crate) fn object_start(object: BorrowedFd<'_>) -> io::Result<ObjectStart> {
+    const {
+        assert!(offset_of!(c::bpf_prog_info, id) == offset_of!(ObjectStart, id));
+        assert!(offset_of!(c::bpf_map_info, id) == offset_of!(ObjectStart, id));
+        assert!(offset_of!(c::bpf_link_info, id) == offset_of!(ObjectStart, id));
+    }
+    let mut start = ObjectStart { kind: 0, id: 0 };
+    let mut attr = c::bpf_attr__info {
+        bpf_fd: raw(object),
+        info_len: len_of::<ObjectStart>(),
+        info: (&raw mut start) as u64,
+    };
+    // SAFETY:
+    // - the attr is three initialised integers without padding;
+    // - its only pointer is `start`, which is live for the call, as long as `info_len` says, and ours to write; the
+    //   kernel takes the fields behind it for zeros, and so follows no pointer.
+    unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(start)
+}
+
+/// `BPF_OBJ_GET_INFO_BY_FD`; returns the length that the kernel says.
+///
+/// # Safety
+///
+/// Every pointer in `info`, at the place that the link's kind has it, is live for the call, writable, and as long as
+/// the length or count that goes with it.
+unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoBytes) -> io::Result<u32> {
+    let mut attr = c::bpf_attr__info {
+        bpf_fd: raw(link),
+        info_len: len_of::<InfoBytes>(),
+        info: info.0.as_mut_ptr() as u64,
+    };
+    // SAFETY:
+    // - the attr is three initialised integers without padding;
+    // - its only pointer is `info`, which is live for the call, as long as `info_len` says, and ours to write;
+    // - the caller vouches for the pointers inside `info`.
+    unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(attr.info_len)
+}

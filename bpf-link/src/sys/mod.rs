@@ -1,0 +1,101 @@
+//! The system calls of this crate, and the only unsafe code of the workspace's libraries.
+//!
+//! Every function here is safe to call with any argument that its types allow. What comes in as a file descriptor is
+//! borrowed for the call; what comes out is new and owned.
+
+mod create;
+mod file;
+mod info;
+mod link;
+mod object;
+
+use std::ffi::c_long;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use bpf_link_sys as c;
+
+pub(crate) use create::{
+    knows_link_create, knows_raw_tracepoint_cookie, link_create, raw_tracepoint_open,
+};
+pub(crate) use file::{FileId, file_id, is_on_bpffs, rename_no_replace, unlink};
+pub(crate) use info::{INFO_SIZE, Identity, InfoBytes, LinkFd, object_start};
+pub(crate) use link::{
+    is_link, iter_create, link_detach, link_get_fd_by_id, link_get_next_id, link_update,
+};
+pub(crate) use object::{obj_get, obj_pin};
+
+/// A number that no file descriptor has.
+const NO_DESCRIPTOR: u32 = u32::MAX;
+
+/// A file descriptor as the kernel's structs have it.
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "the kernel's structs have descriptors as unsigned numbers"
+)]
+fn raw(fd: BorrowedFd<'_>) -> u32 {
+    fd.as_raw_fd() as u32
+}
+
+/// A file descriptor for a field in which the kernel takes 0 for "none".
+pub(crate) enum NonZeroFd<'a> {
+    Borrowed(BorrowedFd<'a>),
+    Duplicate(OwnedFd),
+}
+
+impl<'a> NonZeroFd<'a> {
+    /// The descriptor itself, or a duplicate of it if its number is 0.
+    pub(crate) fn new(fd: BorrowedFd<'a>) -> io::Result<Self> {
+        if fd.as_raw_fd() != 0 {
+            return Ok(Self::Borrowed(fd));
+        }
+        // While 0 is open, a duplicate has another number.
+        fd.try_clone_to_owned().map(Self::Duplicate)
+    }
+
+    fn raw(&self) -> u32 {
+        match self {
+            Self::Borrowed(fd) => raw(*fd),
+            Self::Duplicate(fd) => raw(fd.as_fd()),
+        }
+    }
+}
+
+/// Makes one `bpf(2)` call with `attr`, which the kernel extends with zeros to its own size.
+///
+/// # Safety
+///
+/// - `attr` has no padding, and all of it is initialised.
+/// - Every pointer that `command` reads from it is null, or is live for the call, as long as the kernel takes it to be,
+///   and writable where the kernel writes.
+unsafe fn bpf<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<c_long> {
+    // SAFETY:
+    // - `attr` is an exclusive reference, so the kernel may read and write the size that is given;
+    // - the caller vouches that all of it is initialised, and for the pointers inside.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            c_long::from(command),
+            std::ptr::from_mut(attr),
+            size_of::<T>(),
+        )
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// Makes one `bpf(2)` call that returns a new file descriptor.
+///
+/// # Safety
+///
+/// As for [`bpf`]; and `command` returns a new file descriptor when it succeeds.
+unsafe fn bpf_fd<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<OwnedFd> {
+    // SAFETY: the caller vouches for what `bpf` asks.
+    let fd = unsafe { bpf(command, attr) }?;
+    let fd = i32::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: the command succeeded, so `fd` is a descriptor that was made for this call; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
