@@ -1,0 +1,45 @@
+//! What a maintainer of this workspace runs: `cargo xtask <task>`.
+
+mod bench;
+mod command;
+mod debian;
+mod progress;
+mod regen_bindings;
+mod vm_test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", about)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Measures the library beside the bare system calls
+    Bench(bench::Args),
+    /// Regenerates the bindings of bpf-link-sys from the kernel's UAPI headers
+    RegenBindings(regen_bindings::Args),
+    /// Boots real kernels under QEMU and runs the live tests in them
+    VmTest(vm_test::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Bench(args) => bench::run(&args),
+        Task::RegenBindings(args) => regen_bindings::run(&args),
+        Task::VmTest(args) => vm_test::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

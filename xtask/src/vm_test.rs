@@ -1,0 +1,153 @@
+//! `cargo xtask vm-test`: boots real kernels under QEMU and runs the live tests in them.
+//!
+//! Everything is under `target/vm/`: the guest's programs in `build/`, and for each kernel a directory with its `image/`
+//! (which is kept, so that the next run needs no network), its `initramfs.cpio`, and what its last run left:
+//! `console.log` with the kernel's log and the tests' output, `results.jsonl`, and `qemu.log`.
+
+mod build;
+mod image;
+mod initramfs;
+mod job;
+mod kernel_log;
+mod matrix;
+mod modules;
+mod qemu;
+mod record;
+mod report;
+mod verdict;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::progress;
+use crate::workspace;
+use image::{Image, Source};
+use job::{Job, Setting, Subject};
+use matrix::{KERNELS, Kernel};
+use record::Counts;
+use verdict::Verdict;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Runs on this kernel of the matrix only, as `6.12`; may be given more than once
+    #[arg(long = "kernel", value_name = "SERIES", value_parser = kernel)]
+    kernels: Vec<&'static Kernel>,
+
+    /// Runs on this kernel image instead of the matrix; every skip is allowed then
+    #[arg(long, value_name = "FILE", conflicts_with = "kernels")]
+    image: Option<PathBuf>,
+
+    /// Takes the image's modules from this directory, as `/lib/modules/RELEASE`
+    #[arg(long, value_name = "DIR", requires = "image")]
+    modules: Option<PathBuf>,
+
+    /// Fetches from this mirror of Debian instead of the one that apt is configured with
+    #[arg(long, value_name = "URL", conflicts_with = "image")]
+    mirror: Option<String>,
+
+    /// Asks for the newest kernel of each series although there is one already
+    #[arg(long, conflicts_with = "image")]
+    refresh: bool,
+
+    /// Ends a kernel's run after this time, as failed
+    #[arg(long, value_name = "SECONDS", default_value = "900")]
+    timeout: u64,
+
+    /// Runs this many kernels at a time, each with a processor and 1.5 GB of memory
+    #[arg(long, value_name = "N", default_value = "2")]
+    jobs: NonZeroUsize,
+
+    /// Keeps each initramfs, and prints the command that boots it again
+    #[arg(long)]
+    keep: bool,
+
+    /// What the test binaries get, as the part of a test's name
+    #[arg(last = true, value_name = "FILTER")]
+    filter: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    qemu::check_installed()?;
+    let target = workspace::target();
+    let dir = target.join("vm");
+    let setting = Setting {
+        programs: build::build(workspace::root(), &dir.join("build"))?,
+        source: Source {
+            target: &target,
+            mirror: args.mirror.as_deref(),
+            refresh: args.refresh,
+        },
+        limit: Duration::from_secs(args.timeout),
+        keep: args.keep,
+        filter: &args.filter,
+        dir,
+    };
+    let runs: Vec<(Job, OnceLock<Verdict>)> = jobs(args)
+        .into_iter()
+        .map(|job| (job, OnceLock::new()))
+        .collect();
+
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((job, verdict)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let verdict = verdict.get_or_init(|| job.run(&setting));
+            progress::print(&report::details(&label(job, verdict), verdict));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..args.jobs.get() {
+            scope.spawn(work);
+        }
+    });
+
+    let mut total = Counts::default();
+    for (job, verdict) in &runs {
+        let verdict = verdict.get().context("a run was lost")?;
+        println!("{}: {}", label(job, verdict), verdict.counts());
+        total += verdict.counts();
+    }
+    println!("{total}");
+    ensure!(total.failed == 0, "vm-test failed");
+    ensure!(total.passed > 0, "vm-test ran no test");
+    Ok(())
+}
+
+fn jobs(args: &Args) -> Vec<Job> {
+    if let Some(kernel) = args.image.clone() {
+        let modules = args.modules.clone();
+        return vec![Job {
+            name: "image",
+            subject: Subject::Given(Image { kernel, modules }),
+        }];
+    }
+    let wanted = |series| {
+        args.kernels.is_empty() || args.kernels.iter().any(|kernel| kernel.series == series)
+    };
+    KERNELS
+        .iter()
+        .filter(|kernel| wanted(kernel.series))
+        .map(|kernel| Job {
+            name: kernel.series,
+            subject: Subject::Matrix(kernel),
+        })
+        .collect()
+}
+
+fn kernel(series: &str) -> Result<&'static Kernel, String> {
+    let all = KERNELS.each_ref().map(|kernel| kernel.series).join(", ");
+    KERNELS
+        .iter()
+        .find(|kernel| kernel.series == series)
+        .ok_or_else(|| format!("the matrix has {all}"))
+}
+
+/// What a run is called: `linux 6.12.117`.
+fn label(job: &Job, verdict: &Verdict) -> String {
+    format!("linux {}", verdict.kernel.as_deref().unwrap_or(job.name))
+}

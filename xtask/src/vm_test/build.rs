@@ -1,0 +1,109 @@
+//! The programs of the guest: the init and the test binaries, built static so that the guest needs no file of this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
+
+/// The test targets of the package that are run in the guest. Each of them honours `BPF_LINK_REPORT` (see `record`).
+const TESTS: [&str; 1] = ["live"];
+const PACKAGE: &str = "bpf-link-tests";
+const INIT: &str = "vm-init";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Under emulation what is not optimised takes its time, but to optimise dependencies costs more than it saves.
+const PROFILE: [&str; 2] = [
+    "profile.dev.opt-level=1",
+    "profile.dev.package.\"*\".opt-level=0",
+];
+
+/// Paths of built executables.
+pub(crate) struct Programs {
+    pub(crate) init: PathBuf,
+    /// In the order in which they are run, by name.
+    pub(crate) tests: Vec<(&'static str, PathBuf)>,
+}
+
+/// What is read of a line that cargo prints for `--message-format=json`.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
+    name: String,
+}
+
+/// Builds them into a target directory of their own, for its flags are not those of the workspace's other builds.
+pub(crate) fn build(workspace: &Path, target_dir: &Path) -> Result<Programs> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // With the tests of a package cargo builds its binaries as well, and so the init.
+    cargo.args(["test", "--no-run", "--package", PACKAGE]);
+    for test in TESTS {
+        cargo.args(["--test", test]);
+    }
+    for setting in PROFILE {
+        cargo.args(["--config", setting]);
+    }
+    cargo
+        .args([
+            "--target",
+            TARGET,
+            "--message-format",
+            "json-render-diagnostics",
+            "--target-dir",
+        ])
+        .arg(target_dir)
+        // The symbols stay: tests attach to their own functions, and a panic names the function it was in.
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            "-Ctarget-feature=+crt-static\u{1f}-Cstrip=debuginfo",
+        )
+        .current_dir(workspace)
+        .stderr(Stdio::inherit());
+    let output = cargo.output().context("cannot run cargo")?;
+    ensure!(
+        output.status.success(),
+        "building the guest's programs failed ({})",
+        output.status
+    );
+
+    let messages = parse(&output.stdout)?;
+    let executable = |kind: &str, name: &str| find(&messages, kind, name);
+    Ok(Programs {
+        init: executable("bin", INIT)?,
+        tests: TESTS
+            .into_iter()
+            .map(|name| Ok((name, executable("test", name)?)))
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn parse(stdout: &[u8]) -> Result<Vec<Message>> {
+    let lines = stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    lines
+        .map(|line| serde_json::from_slice(line).context("cargo printed a line that is no message"))
+        .collect()
+}
+
+fn find(messages: &[Message], kind: &str, name: &str) -> Result<PathBuf> {
+    for message in messages {
+        let Message {
+            target: Some(target),
+            executable: Some(executable),
+        } = message
+        else {
+            continue;
+        };
+        if target.name == name && target.kind.iter().any(|of| of == kind) {
+            return Ok(executable.clone());
+        }
+    }
+    bail!("cargo built no {kind} {name} in {PACKAGE}")
+}

@@ -1,0 +1,183 @@
+//! Kernel images: Debian's, found in the indices of its suites, or one that the caller has.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::matrix::Kernel;
+use crate::debian::{self, Package, Suite};
+
+const COMPONENT: &str = "main";
+const PREFIX: &str = "linux-image-";
+const FLAVOUR: &str = "-cloud-amd64";
+/// From Linux 6.19 on, Debian's `linux-image-*` has no files but depends on packages of these names with the same release.
+const PARTS: [&str; 2] = ["linux-binary-", "linux-modules-"];
+
+/// A kernel to boot, and the directory of its modules.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) kernel: PathBuf,
+    pub(crate) modules: Option<PathBuf>,
+}
+
+/// Where packages come from.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    /// The directory for what is fetched.
+    pub(crate) target: &'a Path,
+    pub(crate) mirror: Option<&'a str>,
+    /// Asks for the newest version although there is one already.
+    pub(crate) refresh: bool,
+}
+
+/// The image of a kernel of the matrix, unpacked in `dir`. Needs no network where it has been unpacked before.
+pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result<Image> {
+    let tree = dir.join("image");
+    if source.refresh || !tree.is_dir() {
+        let suites = kernel
+            .suites
+            .iter()
+            .map(|name| Suite::new(source.target, name, COMPONENT, source.mirror));
+        unpack(&fetch(kernel.series, &suites.collect::<Vec<_>>())?, &tree)?;
+    }
+    find(&tree).with_context(|| format!("no image in {}", tree.display()))
+}
+
+/// The packages that make up the newest image of the series, fetched: what each is called, and its file.
+fn fetch(series: &str, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
+    let Some((suite, image)) = newest(series, suites)? else {
+        bail!("no image of Linux {series} is served; {}", served(suites)?);
+    };
+    let mut packages = vec![];
+    for part in PARTS {
+        let name = image.name.replacen(PREFIX, part, 1);
+        if suite.versions(&name)?.contains(&image.version) {
+            packages.push(Package {
+                name,
+                version: image.version.clone(),
+            });
+        }
+    }
+    packages.push(image);
+    let fetched = packages.iter().map(|package| {
+        let Package { name, version } = package;
+        Ok((format!("{name}_{version}"), suite.fetch(package)?))
+    });
+    fetched.collect()
+}
+
+fn newest<'a>(series: &str, suites: &'a [Suite]) -> Result<Option<(&'a Suite, Package)>> {
+    let prefix = format!("{PREFIX}{series}.");
+    let mut newest: Option<(&Suite, Package)> = None;
+    for suite in suites {
+        for package in suite.served(&prefix, |name| name.ends_with(FLAVOUR))? {
+            let newer = match &newest {
+                Some((_, newest)) => debian::is_newer(&package.version, &newest.version)?,
+                None => true,
+            };
+            if newer {
+                newest = Some((suite, package));
+            }
+        }
+    }
+    Ok(newest)
+}
+
+/// Says which series the suites serve.
+fn served(suites: &[Suite]) -> Result<String> {
+    let mut served = vec![];
+    for suite in suites {
+        let images = suite.served(PREFIX, |name| name.ends_with(FLAVOUR))?;
+        let series: BTreeSet<_> = images
+            .iter()
+            .filter_map(|package| series_of(&package.version))
+            .collect();
+        let series: Vec<_> = series
+            .iter()
+            .map(|(major, minor)| format!("{major}.{minor}"))
+            .collect();
+        let list = if series.is_empty() {
+            "none".to_owned()
+        } else {
+            series.join(", ")
+        };
+        served.push(format!("{} has {list}", suite.name()));
+    }
+    Ok(served.join("; "))
+}
+
+/// The first two numbers of a version.
+fn series_of(version: &str) -> Option<(u32, u32)> {
+    let (major, rest) = version.split_once('.')?;
+    let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once all of them are.
+fn unpack(packages: &[(String, PathBuf)], tree: &Path) -> Result<()> {
+    let partial = tree.with_extension("partial");
+    for old in [&partial, tree] {
+        if old.exists() {
+            fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
+        }
+    }
+    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+    for (name, deb) in packages {
+        debian::unpack(deb, &partial.join(name))?;
+    }
+    fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
+}
+
+/// The kernel, which older packages have as `boot/vmlinuz-RELEASE` and newer ones in the directory of its modules; that
+/// one moved from `lib` to `usr/lib`.
+fn find(tree: &Path) -> Result<Image> {
+    let (mut kernel, mut modules) = (None, None);
+    for package in children(tree)? {
+        let releases = [
+            children(&package.join("lib/modules"))?,
+            children(&package.join("usr/lib/modules"))?,
+        ]
+        .concat();
+        let in_boot = children(&package.join("boot"))?.into_iter().filter(|path| {
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.starts_with("vmlinuz-"))
+        });
+        let beside_modules = releases.iter().map(|release| release.join("vmlinuz"));
+        kernel = kernel.or(in_boot.chain(beside_modules).find(|path| path.is_file()));
+        modules = modules.or(releases
+            .into_iter()
+            .find(|release| release.join("kernel").is_dir()));
+    }
+    Ok(Image {
+        kernel: kernel.context("none of its packages has a kernel")?,
+        modules,
+    })
+}
+
+/// What is in a directory, in order; nothing if there is no such directory.
+fn children(dir: &Path) -> Result<Vec<PathBuf>> {
+    if !dir.is_dir() {
+        return Ok(vec![]);
+    }
+    let entries = fs::read_dir(dir).with_context(|| dir.display().to_string())?;
+    let mut children = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    children.sort();
+    Ok(children)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::series_of;
+
+    #[test]
+    fn a_series_is_the_first_two_numbers() {
+        assert_eq!(series_of("5.10.262-1"), Some((5, 10)));
+        assert_eq!(series_of("7.3~rc4-1~exp1"), Some((7, 3)));
+        assert_eq!(series_of("7"), None);
+    }
+}
