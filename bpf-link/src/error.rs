@@ -25,15 +25,15 @@ pub enum Error {
     Command(CommandError),
 
     /// The caller lacks a capability, or a file's permissions or a security module are against it (`EPERM`, `EACCES`).
-    #[error("permission denied")]
+    #[error("permission denied for {}", .0.target())]
     PermissionDenied(#[source] CommandError),
 
     /// This kernel does not have what was asked for.
-    #[error("not supported by this kernel")]
+    #[error("this kernel does not support {} on {}", .0.command(), .0.target())]
     UnsupportedByKernel(#[source] CommandError),
 
     /// A link of this kind does not have the operation, on any kernel.
-    #[error("{kind} links do not support this")]
+    #[error("{kind} links do not support {}", source.command())]
     UnsupportedByKind {
         /// The kind of the link.
         kind: LinkKind,
@@ -53,7 +53,7 @@ pub enum Error {
     },
 
     /// The program or map that was expected on the link is not the one it has (`EPERM` with `BPF_F_REPLACE`).
-    #[error("the link does not have the program or map that was expected on it")]
+    #[error("{} does not have the program or map that was expected on it", source.target())]
     OldProgramMismatch {
         /// The program that the link had right after the refusal; `None` where the kernel did not say.
         attached: Option<ProgramId>,
@@ -62,23 +62,23 @@ pub enum Error {
     },
 
     /// The hook has gone, or the link was detached from it: the link lives on, but does nothing (`ENOLINK`).
-    #[error("the link's hook has gone")]
+    #[error("the hook of {} has gone", .0.target())]
     HookGone(#[source] CommandError),
 
     /// The hook's list of programs has changed since the expected revision was read (`ESTALE`).
-    #[error("the hook's programs have changed since the expected revision")]
+    #[error("the programs of {} have changed since the expected revision", .0.target())]
     StaleRevision(#[source] CommandError),
 
     /// No link has this id any more, or none ever had (`ENOENT`).
-    #[error("the link has vanished")]
+    #[error("{} has vanished", .0.target())]
     Vanished(#[source] CommandError),
 
     /// The link is still being attached (`EAGAIN`); it can be opened once it is.
-    #[error("the link is still being attached")]
+    #[error("{} is still being attached", .0.target())]
     Unsettled(#[source] CommandError),
 
     /// A buffer that was lent for a name or an array is too short (`ENOSPC`, `ENAMETOOLONG`).
-    #[error("a lent buffer is too short")]
+    #[error("a buffer that was lent for {} is too short", .0.target())]
     BufferTooShort(#[source] CommandError),
 
     /// The file descriptor or the pin is not a link.
@@ -106,11 +106,11 @@ pub enum Error {
     },
 
     /// Something exists at the path already (`EEXIST`).
-    #[error("the path exists already")]
+    #[error("{} exists already", .0.target())]
     PathExists(#[source] CommandError),
 
     /// The path, or the directory it is to be made in, does not exist (`ENOENT`).
-    #[error("no such file or directory")]
+    #[error("{}, or the directory it is in, does not exist", .0.target())]
     PathNotFound(#[source] CommandError),
 
     /// The name has a dot in it, which a bpffs does not allow.

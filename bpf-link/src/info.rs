@@ -134,8 +134,9 @@ impl RawLink {
     ///
     /// `BPF_OBJ_GET_INFO_BY_FD` on links since Linux 5.8, which ends in `bpf_link_get_info_by_fd` (7.3).
     pub fn info(&self) -> Result<LinkInfo> {
-        match self.fd.info() {
-            Ok(answer) => self.link_info(answer),
+        let mut bytes = sys::InfoBytes::ZERO;
+        match self.fd.info(&mut bytes) {
+            Ok(len) => self.link_info(bytes, len),
             Err(source) => Err(self.error(Command::ObjGetInfoByFd, source).classify()),
         }
     }
@@ -159,8 +160,9 @@ impl RawLink {
     /// As [`info`](Self::info); what each kind's buffers need is with [`InfoBuffers`].
     pub fn info_with(&self, mut buffers: InfoBuffers<'_>) -> Result<LinkInfo> {
         buffers.check_lengths()?;
-        match self.fd.info_with(&mut buffers) {
-            Ok(Some(answer)) => self.link_info(answer),
+        let mut bytes = sys::InfoBytes::ZERO;
+        match self.fd.info_with(&mut bytes, &mut buffers) {
+            Ok(Some(len)) => self.link_info(bytes, len),
             Ok(None) => Err(InvalidRequest::Buffers(self.kind()?).into()),
             Err(source) => {
                 let error = self.error(Command::ObjGetInfoByFd, source);
@@ -172,9 +174,11 @@ impl RawLink {
         }
     }
 
-    fn link_info(&self, (bytes, len): (sys::InfoBytes, u32)) -> Result<LinkInfo> {
-        let id = LinkId::new(bytes.u32_at(offset_of!(c::bpf_link_info, id)));
-        let id = id.ok_or_else(|| self.no_id())?;
-        Ok(LinkInfo { id, bytes, len })
+    #[inline]
+    fn link_info(&self, bytes: sys::InfoBytes, len: u32) -> Result<LinkInfo> {
+        match LinkId::new(bytes.u32_at(offset_of!(c::bpf_link_info, id))) {
+            Some(id) => Ok(LinkInfo { id, bytes, len }),
+            None => Err(self.no_id()),
+        }
     }
 }

@@ -30,7 +30,7 @@ impl RawLink {
     /// - [`Error::PathNotFound`] (`ENOENT`): there is nothing at the path.
     /// - [`Error::NotOnBpffs`] (`EACCES`): what is there is not on a bpffs.
     /// - [`Error::NotALink`]: what is there is a map, a program or a directory.
-    /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not both read and write the pin.
+    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not both read and write the pin.
     /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
     ///
     /// # Kernel
@@ -96,7 +96,8 @@ impl RawLink {
     /// - [`Error::PinName`] (`EPERM`): the path's last part has a dot in it.
     /// - [`Error::OtherMount`] (`EXDEV`): the old pin is on another mount.
     /// - [`Error::PinReplaced`]: something else, or a symbolic link, is at the old pin's path.
-    /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not write to the directory.
+    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not write to the directory.
+    /// - [`Error::Command`] with `EROFS` (the bpffs is read-only) or `EMFILE` (the process has no descriptor left).
     ///
     /// # Kernel
     ///
@@ -158,7 +159,9 @@ impl RawLink {
     /// The link still remembers the pin, and nothing was removed, with
     ///
     /// - [`Error::PinReplaced`]: something else, or a symbolic link, is at the pin's path.
-    /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not open the pin, or write to the directory.
+    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not open the pin, or write to
+    ///   the directory.
+    /// - [`Error::Command`] with `EROFS` (the bpffs is read-only) or `EMFILE` (the process has no descriptor left).
     ///
     /// # Kernel
     ///

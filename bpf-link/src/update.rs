@@ -88,7 +88,6 @@ impl RawLink {
     /// - [`Error::UnsupportedByKind`] (`EINVAL`, `EOPNOTSUPP`): links of this kind, or of this `struct_ops`, are not
     ///   updated.
     /// - [`Error::WrongObject`] (`EINVAL`): a program was given for a `struct_ops` link, or a map for another.
-    /// - [`Error::PermissionDenied`] (`EPERM`): a security module is against it.
     /// - [`Error::Command`] with
     ///   - `EINVAL`: the new program is none, or is of another type or attach type than the link's, or a flag is
     ///     unknown;

@@ -25,6 +25,7 @@ pub use uprobe_multi::{UprobeMultiArgs, UprobeMultiFile};
 use crate::attach_type::AttachType;
 use crate::error::{Error, InvalidRequest};
 use crate::flags::{AttachFlags, KprobeMultiFlags, UprobeMultiFlags, XdpFlags};
+use crate::kind::LinkKind;
 
 /// What [`RawLink::create`](crate::RawLink::create) takes: a program (or a `struct_ops` map), where it is
 /// attached, and the arguments of the link's kind.
@@ -124,18 +125,28 @@ impl<'a> LinkCreate<'a> {
         self
     }
 
-    /// Refuses what the kernel would read as another kind's arguments, or take for something else than it says.
+    /// Refuses what the kernel would read as another kind's arguments or ignore, or take for something else than it
+    /// says.
     ///
     /// The kernel picks the arm of its union by the attach type. Arms with pointers in them must therefore come with
-    /// their own attach types and with no other, or the kernel would take an address for a count.
+    /// their own attach types and with no other, or the kernel would take an address for a count. Where the kind is
+    /// not known, the kernel is left to judge those without.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let fits = match (PointerArm::of(self.attach_type), &self.args) {
-            (arm, CreateArgs::Iter(_)) => arm == Some(PointerArm::Iter),
-            (arm, CreateArgs::KprobeMulti(_)) => arm == Some(PointerArm::KprobeMulti),
-            (arm, CreateArgs::UprobeMulti(_)) => arm == Some(PointerArm::UprobeMulti),
-            (arm, CreateArgs::TracingMulti(_)) => arm == Some(PointerArm::TracingMulti),
-            (_, CreateArgs::None) | (None, _) => true,
-            (Some(_), _) => false,
+        let kind = self.attach_type.link_kind();
+        let fits = match &self.args {
+            CreateArgs::None => true,
+            // An extension takes any attach type.
+            CreateArgs::Tracing(_) => !kind.is_some_and(has_pointers),
+            CreateArgs::Iter(_) => kind == Some(LinkKind::Iter),
+            CreateArgs::KprobeMulti(_) => kind == Some(LinkKind::KprobeMulti),
+            CreateArgs::UprobeMulti(_) => kind == Some(LinkKind::UprobeMulti),
+            CreateArgs::TracingMulti(_) => kind == Some(LinkKind::TracingMulti),
+            CreateArgs::PerfEvent(_) => matches!(kind, None | Some(LinkKind::PerfEvent)),
+            CreateArgs::Netfilter(_) => matches!(kind, None | Some(LinkKind::Netfilter)),
+            CreateArgs::Mprog(_) => matches!(
+                kind,
+                None | Some(LinkKind::Tcx | LinkKind::Netkit | LinkKind::Cgroup)
+            ),
         };
         if !fits {
             return Err(InvalidRequest::Arguments {
@@ -160,32 +171,12 @@ impl<'a> LinkCreate<'a> {
     }
 }
 
-/// The arms of the kernel's `link_create` union that have pointers in them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PointerArm {
-    Iter,
-    KprobeMulti,
-    UprobeMulti,
-    TracingMulti,
-}
-
-impl PointerArm {
-    /// The arm that the kernel reads for this attach type.
-    fn of(attach_type: AttachType) -> Option<Self> {
-        match attach_type {
-            AttachType::TraceIter => Some(Self::Iter),
-            AttachType::TraceKprobeMulti | AttachType::TraceKprobeSession => {
-                Some(Self::KprobeMulti)
-            }
-            AttachType::TraceUprobeMulti | AttachType::TraceUprobeSession => {
-                Some(Self::UprobeMulti)
-            }
-            AttachType::TraceFentryMulti
-            | AttachType::TraceFexitMulti
-            | AttachType::TraceFsessionMulti => Some(Self::TracingMulti),
-            _ => None,
-        }
-    }
+/// Whether the kernel reads pointers from the arm of its `link_create` union that goes with this kind.
+fn has_pointers(kind: LinkKind) -> bool {
+    matches!(
+        kind,
+        LinkKind::Iter | LinkKind::KprobeMulti | LinkKind::UprobeMulti | LinkKind::TracingMulti
+    )
 }
 
 impl CreateArgs<'_> {

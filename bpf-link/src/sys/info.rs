@@ -92,13 +92,13 @@ impl LinkFd {
         self.identity.get().copied()
     }
 
-    /// The info without names and arrays, and its length.
-    pub(crate) fn info(&self) -> io::Result<(InfoBytes, u32)> {
-        let mut info = InfoBytes::ZERO;
+    /// Fills in the info without names and arrays; returns its length.
+    pub(crate) fn info(&self, info: &mut InfoBytes) -> io::Result<u32> {
+        *info = InfoBytes::ZERO;
         // SAFETY: `info` is all zeros: no pointer for the kernel to follow.
-        let len = unsafe { get_info(self.fd.as_fd(), &mut info) }?;
-        self.remember(&info, len);
-        Ok((info, len))
+        let len = unsafe { get_info(self.fd.as_fd(), info) }?;
+        self.remember(info, len);
+        Ok(len)
     }
 
     fn remember(&self, info: &InfoBytes, info_len: u32) -> Identity {
@@ -114,36 +114,39 @@ impl LinkFd {
         if let Some(identity) = self.known() {
             return Ok(identity);
         }
-        let (info, len) = self.info()?;
+        let mut info = InfoBytes::ZERO;
+        let len = self.info(&mut info)?;
         Ok(self.remember(&info, len))
     }
 
-    /// The info, with names and arrays in the lent buffers; `None` if they are for another kind of link.
+    /// Fills in the info, and the lent buffers with names and arrays; returns its length, or `None` if the buffers are
+    /// for another kind of link.
     pub(crate) fn info_with(
         &self,
+        info: &mut InfoBytes,
         buffers: &mut InfoBuffers<'_>,
-    ) -> io::Result<Option<(InfoBytes, u32)>> {
+    ) -> io::Result<Option<u32>> {
         let identity = self.identity()?;
         if buffers.kind().as_raw() != identity.kind {
             return Ok(None);
         }
+        *info = InfoBytes::ZERO;
         let mut request = Request {
-            info: InfoBytes::ZERO,
+            info,
             known_len: identity.info_len as usize,
         };
         let pointers = request.fill(buffers);
-        let mut info = request.info;
         // SAFETY: `fill` puts each pointer where a link of the buffers' kind has it, and the kernel has said that this
         // link is of that kind; each is for a slice that `buffers` borrows mutably for longer than the call, and the
         // length beside it is the slice's own, or that of the shortest slice where one length goes for several.
-        let len = unsafe { get_info(self.fd.as_fd(), &mut info) }?;
+        let len = unsafe { get_info(self.fd.as_fd(), info) }?;
         // The kernel gives the addresses of our buffers back; they say nothing about the link.
         for (offset, address) in pointers.into_iter().flatten() {
             if info.0.get(offset..offset + 8) == Some(address.to_ne_bytes().as_slice()) {
                 info.put(offset, &[0; 8]);
             }
         }
-        Ok(Some((info, len)))
+        Ok(Some(len))
     }
 }
 
@@ -157,13 +160,13 @@ impl AsFd for LinkFd {
 type Pointer = Option<(usize, u64)>;
 
 /// An info request that is being filled in.
-struct Request {
-    info: InfoBytes,
+struct Request<'a> {
+    info: &'a mut InfoBytes,
     /// Nothing but zeros may be sent beyond this length: the kernel would refuse the whole request.
     known_len: usize,
 }
 
-impl Request {
+impl Request<'_> {
     /// Puts the addresses and lengths of the buffers where their kind has them.
     fn fill(&mut self, buffers: &mut InfoBuffers<'_>) -> [Pointer; 4] {
         macro_rules! at {

@@ -1,0 +1,156 @@
+//! The whole life of a link, on the running kernel: created, inspected, pinned, taken over, updated, detached, unpinned.
+//!
+//! `cargo run -p bpf-link --example lifecycle`, as root.
+//!
+//! It works in mount and network namespaces of its own, with a bpffs of its own, so that nothing is left behind even if it
+//! is killed.
+
+use std::error::Error;
+use std::net::UdpSocket;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bpf_link::{AttachType, LinkCreate, RawLink, Update, XdpFlags};
+// Loading programs is not this crate's business: whatever is `AsFd` will do, from aya or libbpf-rs, say. These come from the
+// workspace's tests, which put them together by hand.
+use bpf_link_tests::{CounterMap, Hook, Program, Sandbox};
+
+/// What an XDP program returns to have a packet dropped.
+const XDP_DROP: i32 = 1;
+/// The loopback device is the first of every network namespace.
+const LOOPBACK: u32 = 1;
+const DATAGRAMS: usize = 3;
+
+fn main() -> ExitCode {
+    let sandbox = match Sandbox::enter() {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            eprintln!("lifecycle needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_BPF): {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match lifecycle(&sandbox) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("lifecycle: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn lifecycle(sandbox: &Sandbox) -> Result<(), Box<dyn Error>> {
+    let seen = CounterMap::new()?;
+    let counting = Program::counting(Hook::XDP, &seen)?;
+    let dropping = Program::returning(Hook::XDP, XDP_DROP)?;
+    println!(
+        "programs   {} lets packets pass and counts them, {} drops them",
+        counting.id()?,
+        dropping.id()?
+    );
+
+    // Create.
+    let request = LinkCreate::new(&counting, AttachType::Xdp)
+        .target_ifindex(LOOPBACK)
+        .xdp_flags(XdpFlags::SKB_MODE);
+    let mut link = RawLink::create(&request)?;
+    let info = link.info()?;
+    println!(
+        "created    link {} of kind {}, program {}",
+        info.id(),
+        info.kind(),
+        program(&info)
+    );
+    traffic(&seen)?;
+
+    // Inspect: another process would find it like this.
+    let found = bpf_link::links()
+        .filter_map(Result::ok)
+        .any(|other| other.id().ok() == Some(info.id()));
+    println!(
+        "inspected  found among the links of this machine: {found}; info is {} bytes here",
+        info.kernel_len()
+    );
+
+    // Pin, and close.
+    let path = sandbox.bpffs().join("lifecycle");
+    link.pin(&path)?;
+    drop(link);
+    println!(
+        "pinned     at {}, and closed: the program stays",
+        path.display()
+    );
+    traffic(&seen)?;
+
+    // Take over, and move the pin.
+    let mut link = RawLink::from_pinned(&path)?;
+    let moved = sandbox.bpffs().join("lifecycle_moved");
+    link.pin(&moved)?;
+    println!(
+        "taken over link {} from its pin, which is {} now",
+        link.id()?,
+        moved.display()
+    );
+
+    // Update. A wrong idea of what is there changes nothing.
+    let wrong = link.update(Update::program(&dropping).expecting(&dropping));
+    println!(
+        "refused    {}",
+        wrong
+            .err()
+            .ok_or("an update with the wrong old program went through")?
+    );
+    link.update(Update::program(&dropping).expecting(&counting))?;
+    println!("updated    program {}", program(&link.info()?));
+    traffic(&seen)?;
+
+    // Detach: the link lives on without its hook.
+    link.detach()?;
+    let gone = link
+        .update(&counting)
+        .err()
+        .ok_or("an update of a detached link went through")?;
+    println!("detached   link {} is still there, but: {gone}", link.id()?);
+    traffic(&seen)?;
+
+    // Unpin, and close the last descriptor.
+    link.unpin()?;
+    let id = link.id()?;
+    drop(link);
+    println!(
+        "unpinned   {}",
+        RawLink::from_id(id)
+            .err()
+            .ok_or("the link outlived its last descriptor")?
+    );
+    Ok(())
+}
+
+fn program(info: &bpf_link::LinkInfo) -> String {
+    info.program_id()
+        .map_or_else(|| "none".to_owned(), |id| id.to_string())
+}
+
+/// Sends datagrams to ourselves, and says what became of them.
+fn traffic(seen: &CounterMap) -> Result<(), Box<dyn Error>> {
+    let receiver = UdpSocket::bind("127.0.0.1:0")?;
+    receiver.set_read_timeout(Some(Duration::from_millis(100)))?;
+    let sender = UdpSocket::bind("127.0.0.1:0")?;
+    let before = seen.read()?;
+    for _ in 0..DATAGRAMS {
+        sender.send_to(b"datagram", receiver.local_addr()?)?;
+    }
+    let received = (0..DATAGRAMS)
+        .take_while(|_| receiver.recv(&mut [0; 8]).is_ok())
+        .count();
+    println!(
+        "           {DATAGRAMS} datagrams sent, {} counted, {received} received",
+        seen.read()? - before
+    );
+    Ok(())
+}

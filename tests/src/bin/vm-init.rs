@@ -1,0 +1,185 @@
+//! PID 1 of the guest that `cargo xtask vm-test` boots: makes the guest fit for the tests, runs them and powers it off.
+//!
+//! What to do comes with the initramfs, as the files under `/vm-test` (see `lines`). What was done leaves the guest over
+//! the second serial port, which the test binaries write to as well (`BPF_LINK_REPORT`), one JSON object per line:
+//!
+//! - `{"boot":{"release":"...","version":"..."}}` first: the kernel, in uname's words;
+//! - `{"note":"..."}`: something that some test may miss, but that is no failure by itself;
+//! - `{"start":"live"}` and `{"exit":"live","status":"exit status: 0"}` around the lines of each test binary;
+//! - `{"error":"..."}`: this program could not do its work;
+//! - `{"done":true}` last. Without it the run has no verdict.
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context as _, Result};
+use bpf_link_tests::device::{bring_up, index_of};
+use rustix::mount::{MountFlags, mount};
+use rustix::process::{Pid, Resource, Rlimit, WaitOptions, setrlimit, wait};
+use rustix::system::{RebootCommand, finit_module, reboot, uname};
+use rustix::termios::{OptionalActions, tcdrain, tcgetattr, tcsetattr};
+use serde_json::{Value, json};
+
+const RESULTS: &str = "/dev/ttyS1";
+
+/// File system, where it is mounted, and its options. The kernel makes the ones under `/sys` a place to be mounted on.
+const MOUNTS: [(&str, &str, Option<&CStr>); 10] = [
+    ("proc", "/proc", None),
+    ("sysfs", "/sys", None),
+    ("tmpfs", "/tmp", Some(c"mode=1777")),
+    ("tmpfs", "/run", Some(c"mode=0755")),
+    ("tracefs", "/sys/kernel/tracing", None),
+    ("debugfs", "/sys/kernel/debug", None),
+    ("securityfs", "/sys/kernel/security", None),
+    ("cgroup2", "/sys/fs/cgroup", None),
+    ("bpf", "/sys/fs/bpf", Some(c"mode=0700")),
+    ("devpts", "/dev/pts", None),
+];
+
+fn main() {
+    if let Err(error) = open_results().and_then(|results| serve(&results)) {
+        eprintln!("vm-init: {error:#}");
+    }
+    // The last lines are still in the ports' buffers, and a PID 1 that returns makes the kernel panic.
+    let _ = tcdrain(io::stderr());
+    rustix::fs::sync();
+    if let Err(error) = reboot(RebootCommand::PowerOff) {
+        eprintln!("vm-init: cannot power off: {error}");
+    }
+}
+
+/// The results' port, as bytes: no translation of line ends, no echo.
+fn open_results() -> Result<File> {
+    mount_at("devtmpfs", "/dev", Some(c"mode=0755"))?;
+    let port = File::options()
+        .read(true)
+        .write(true)
+        .open(RESULTS)
+        .context(RESULTS)?;
+    let mut mode = tcgetattr(&port).context(RESULTS)?;
+    mode.make_raw();
+    tcsetattr(&port, OptionalActions::Now, &mode).context(RESULTS)?;
+    Ok(port)
+}
+
+fn serve(results: &File) -> Result<()> {
+    match run(results) {
+        Ok(()) => report(results, &json!({ "done": true }))?,
+        Err(error) => report(results, &json!({ "error": format!("{error:#}") }))?,
+    }
+    Ok(tcdrain(results)?)
+}
+
+fn run(results: &File) -> Result<()> {
+    let kernel = uname();
+    let (release, version) = (
+        kernel.release().to_string_lossy(),
+        kernel.version().to_string_lossy(),
+    );
+    report(
+        results,
+        &json!({ "boot": { "release": release, "version": version } }),
+    )?;
+
+    for (kind, path, options) in MOUNTS {
+        note(results, path, mount_at(kind, path, options))?;
+    }
+    for module in lines("modules")? {
+        note(results, &module, load(&module))?;
+    }
+    note(results, "lo", index_of("lo").and_then(bring_up))?;
+    // Up to Linux 5.10 maps and programs are charged to this limit.
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    note(
+        results,
+        "RLIMIT_MEMLOCK",
+        setrlimit(Resource::Memlock, unlimited),
+    )?;
+
+    for test in lines("tests")? {
+        let name = Path::new(&test)
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        report(results, &json!({ "start": name }))?;
+        let status = run_test(&test).context(test.clone())?;
+        report(
+            results,
+            &json!({ "exit": name, "status": status.to_string() }),
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes one line at once, for the test binaries write to the same port.
+fn report(mut results: &File, line: &Value) -> Result<()> {
+    results
+        .write_all(format!("{line}\n").as_bytes())
+        .context(RESULTS)
+}
+
+/// Reports a step that failed, for a test that needs it says so better than this program can.
+fn note<E: Display>(results: &File, step: &str, outcome: Result<(), E>) -> Result<()> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(error) => report(results, &json!({ "note": format!("{step}: {error:#}") })),
+    }
+}
+
+/// The lines of a file under `/vm-test`: `modules` and `tests` are paths, `arguments` and `environment` (`NAME=VALUE`)
+/// are what every test binary gets.
+fn lines(name: &str) -> Result<Vec<String>> {
+    let path = Path::new("/vm-test").join(name);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn mount_at(kind: &str, path: &str, options: Option<&CStr>) -> Result<()> {
+    if !Path::new(path).exists() {
+        fs::create_dir(path).with_context(|| format!("making {path}"))?;
+    }
+    mount(kind, path, kind, MountFlags::NOSUID, options).with_context(|| format!("mounting {kind}"))
+}
+
+fn load(module: &str) -> Result<()> {
+    let file = File::open(module)?;
+    match finit_module(&file, c"", 0) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs a test binary to its end, and reaps whatever it left to PID 1 in the meantime.
+fn run_test(path: &str) -> Result<ExitStatus> {
+    let mut command = Command::new(path);
+    command
+        .args(lines("arguments")?)
+        .env_clear()
+        .env("BPF_LINK_REPORT", RESULTS)
+        .current_dir("/");
+    for variable in lines("environment")? {
+        let (name, value) = variable
+            .split_once('=')
+            .context("a variable without a value")?;
+        command.env(name, value);
+    }
+    let child = Pid::from_child(&command.spawn()?);
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == child => {
+                return Ok(ExitStatus::from_raw(status.as_raw()));
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

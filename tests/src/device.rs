@@ -1,0 +1,137 @@
+//! Network devices, in the network namespace of the calling thread.
+
+use anyhow::{Context as _, Result, bail};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoNetkit, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+
+use crate::netlink;
+
+/// The kinds of network device that tests attach to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeviceKind {
+    /// A device that drops what is sent.
+    Dummy,
+    /// Two devices, each of which receives what the other sends.
+    Veth,
+    /// As veth, with programs in between.
+    Netkit,
+}
+
+/// A network device that a test has made, and that goes when this is dropped; its peer goes with it.
+#[derive(Debug)]
+pub struct Device {
+    index: u32,
+}
+
+impl Device {
+    /// Makes a device of this name, and, where the kind comes in pairs, a peer with `_p` behind the name. Both are up.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no such kind (`EOPNOTSUPP`), and what else it answered.
+    pub fn create(kind: DeviceKind, name: &str) -> Result<Self> {
+        let peer = || named(&peer_name(name));
+        let info = match kind {
+            DeviceKind::Dummy => vec![LinkInfo::Kind(InfoKind::Dummy)],
+            DeviceKind::Veth => vec![
+                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer()))),
+            ],
+            DeviceKind::Netkit => vec![
+                LinkInfo::Kind(InfoKind::Netkit),
+                LinkInfo::Data(InfoData::Netkit(vec![InfoNetkit::Peer(peer())])),
+            ],
+        };
+        let mut message = named(name);
+        message.attributes.push(LinkAttribute::LinkInfo(info));
+        netlink::order(
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .with_context(|| format!("making {name}, a device of kind {kind:?}"))?;
+        let device = Self {
+            index: index_of(name)?,
+        };
+        // One of a pair cannot be brought up before it has its peer.
+        bring_up(device.index)?;
+        if kind != DeviceKind::Dummy {
+            bring_up(index_of(&peer_name(name))?)?;
+        }
+        Ok(device)
+    }
+
+    /// The number by which the kernel knows it.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Removes it, and its peer.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn delete(self) -> Result<()> {
+        delete(self.index)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // It may be gone already, and goes with the sandbox in any case.
+        let _ = delete(self.index);
+    }
+}
+
+/// What the peer of a device is called.
+#[must_use]
+pub fn peer_name(name: &str) -> String {
+    format!("{name}_p")
+}
+
+/// The number of the device of this name.
+///
+/// # Errors
+///
+/// There is none (`ENODEV`).
+pub fn index_of(name: &str) -> Result<u32> {
+    match netlink::request(RouteNetlinkMessage::GetLink(named(name)), 0)
+        .with_context(|| format!("looking for the device {name}"))?
+    {
+        Some(RouteNetlinkMessage::NewLink(found)) => Ok(found.header.index),
+        other => bail!("netlink answered {other:?}"),
+    }
+}
+
+/// Brings up the device of this number.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn bring_up(index: u32) -> Result<()> {
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    device.header.flags = LinkFlags::Up;
+    device.header.change_mask = LinkFlags::Up;
+    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
+        .with_context(|| format!("bringing up the device {index}"))
+}
+
+/// A message about the device of this name.
+fn named(name: &str) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message
+        .attributes
+        .push(LinkAttribute::IfName(name.to_owned()));
+    message
+}
+
+fn delete(index: u32) -> Result<()> {
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    netlink::order(RouteNetlinkMessage::DelLink(device), 0)
+        .with_context(|| format!("removing the device {index}"))
+}

@@ -1,0 +1,51 @@
+//! What this workspace's tests, examples and benchmarks need on a real kernel.
+//!
+//! What it does:
+//!
+//! - [`Sandbox`]: namespaces, a bpffs, cgroups and tracefs of its own for a test;
+//! - [`Program`] and [`Map`], loaded from instructions that [`asm`] puts together, without a compiler; iterators and `struct_ops`;
+//! - what programs attach to: [`Cgroup`], [`Device`], [`Netns`], [`PerfEvent`];
+//! - evidence that does not come from `bpf-link`: [`links`], [`Descriptors`], [`CounterMap`], and [`sys`], the system calls themselves.
+//!
+//! What it does not do:
+//!
+//! - it knows nothing of `bpf-link`, which uses it in turn;
+//! - it is not published.
+#![deny(unsafe_code)]
+
+pub mod asm;
+mod btf;
+mod cgroup;
+mod descriptors;
+pub mod device;
+mod eventually;
+mod hook;
+mod iterator;
+pub mod links;
+mod map;
+pub mod names;
+mod netlink;
+mod netns;
+pub mod own_code;
+mod perf;
+pub mod pins;
+mod program;
+mod prologue;
+mod sandbox;
+mod struct_ops;
+#[expect(unsafe_code, reason = "the one module with unsafe code")]
+pub mod sys;
+
+pub use btf::{KernelBtf, Member};
+pub use cgroup::{Cgroup, remove_left_over};
+pub use descriptors::Descriptors;
+pub use device::{Device, DeviceKind};
+pub use eventually::{PATIENCE, eventually, eventually_holds};
+pub use hook::Hook;
+pub use iterator::iterator;
+pub use map::{CounterMap, Map};
+pub use netns::Netns;
+pub use perf::{PerfEvent, ProbeAt};
+pub use program::{Loader, Program};
+pub use sandbox::Sandbox;
+pub use struct_ops::CongestionControl;

@@ -1,0 +1,147 @@
+//! Maps of `struct_ops`: congestion controls for TCP, which every kernel with `struct_ops` links has.
+
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_sys::{BPF_F_LINK, BPF_MAP_TYPE_STRUCT_OPS, BPF_PROG_TYPE_STRUCT_OPS};
+
+use crate::btf::KernelBtf;
+use crate::hook::Hook;
+use crate::map::Map;
+use crate::names;
+use crate::program::{Loader, Program};
+use crate::sys::{self, MapCreate};
+
+/// The kernel's structure of operations, of which the map's value holds one.
+const OPERATIONS: &str = "tcp_congestion_ops";
+/// The map's value.
+const VALUE: &str = "bpf_struct_ops_tcp_congestion_ops";
+/// The operations without which the kernel takes no congestion control, and what ours return. The last returns nothing: its 0 is the
+/// verifier's wish.
+const MANDATORY: [(&str, i32); 3] = [("ssthresh", 2), ("undo_cwnd", 2), ("cong_avoid", 0)];
+
+/// A map that holds a congestion control, ready for a link.
+#[derive(Debug)]
+pub struct CongestionControl {
+    map: Map,
+}
+
+impl CongestionControl {
+    /// Makes a congestion control of this name, which has at most 15 bytes, and which no other that is registered may have.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no `struct_ops` with links; and what it answered.
+    pub fn new(name: &str) -> Result<Self> {
+        let unset = Self::unset()?;
+        unset.set(name)?;
+        Ok(unset)
+    }
+
+    /// Makes the map and leaves it without a value, as which it cannot be linked.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no `struct_ops` with links; and what it answered.
+    pub fn unset() -> Result<Self> {
+        let kernel = KernelBtf::get()?;
+        let btf = any_btf()?;
+        let map = MapCreate {
+            map_type: BPF_MAP_TYPE_STRUCT_OPS,
+            name: &names::object_name("ops"),
+            key_size: 4,
+            value_size: u32::try_from(kernel.size(VALUE)?.context(VALUE)?)?,
+            max_entries: 1,
+            flags: BPF_F_LINK,
+            value_type: Some((btf.as_fd(), kernel.structure(VALUE)?.context(VALUE)?)),
+        };
+        let map = sys::map_create(&map).with_context(|| format!("{map:?}"))?;
+        Ok(Self { map: map.into() })
+    }
+
+    /// Loads the programs and puts them into the map, which holds them from then on.
+    fn set(&self, name: &str) -> Result<()> {
+        ensure!(
+            name.len() < 16,
+            "a congestion control's name has at most 15 bytes: {name}"
+        );
+        let kernel = KernelBtf::get()?;
+        let mut value = vec![0; kernel.size(VALUE)?.context(VALUE)?];
+        let operations = kernel.member(VALUE, "data")?.context(VALUE)?.offset;
+        let mut put = |member: &str, bytes: &[u8]| {
+            let start = operations
+                + kernel
+                    .member(OPERATIONS, member)?
+                    .context(OPERATIONS)?
+                    .offset;
+            let place = value.get_mut(start..start + bytes.len()).context(VALUE)?;
+            place.copy_from_slice(bytes);
+            anyhow::Ok(())
+        };
+
+        let mut programs = Vec::new();
+        for (operation, returned) in MANDATORY {
+            let program = operation_program(kernel, operation, returned)?;
+            let fd = u64::try_from(program.as_fd().as_raw_fd())?;
+            put(operation, &fd.to_ne_bytes())?;
+            programs.push(program);
+        }
+        put("name", name.as_bytes())?;
+        self.map.update(&0u32.to_ne_bytes(), &value)
+    }
+
+    /// The map's id.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn id(&self) -> Result<u32> {
+        self.map.id()
+    }
+}
+
+impl AsFd for CongestionControl {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.map.as_fd()
+    }
+}
+
+/// A program for one of the operations: the kernel knows which by its place in the structure.
+fn operation_program(kernel: &KernelBtf, operation: &str, returned: i32) -> Result<Program> {
+    let place = u32::try_from(
+        kernel
+            .member(OPERATIONS, operation)?
+            .context(OPERATIONS)?
+            .index,
+    )?;
+    Loader::new(Hook::new(BPF_PROG_TYPE_STRUCT_OPS, place, returned))
+        .named(operation)
+        .btf_id(kernel.structure(OPERATIONS)?.context(OPERATIONS)?)
+        .returning(returned)
+}
+
+/// Some BTF, with one integer in it: the kernel asks for one where a map has types, and looks into its own for a `struct_ops`.
+fn any_btf() -> Result<OwnedFd> {
+    const STRINGS: &[u8] = b"\0int\0";
+    let header_and_type: [u32; 10] = [
+        // The magic number, version 1, no flags; the length of the header.
+        0x0001_eb9f,
+        24,
+        // Where the types and the strings begin, after the header, and their lengths.
+        0,
+        16,
+        16,
+        u32::try_from(STRINGS.len())?,
+        // The name's place among the strings; the kind of type; its bytes; its bits.
+        1,
+        1 << 24,
+        4,
+        32,
+    ];
+    let mut btf: Vec<u8> = header_and_type
+        .into_iter()
+        .flat_map(u32::to_ne_bytes)
+        .collect();
+    btf.extend_from_slice(STRINGS);
+    sys::btf_load(&btf).context("loading BTF")
+}

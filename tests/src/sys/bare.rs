@@ -1,0 +1,87 @@
+//! The calls that a walk of the links is made of, with nothing around them: what `bpf-link` is measured against.
+
+use std::ffi::c_long;
+use std::os::fd::{BorrowedFd, RawFd};
+
+use bpf_link_sys::{
+    BPF_LINK_GET_FD_BY_ID, BPF_LINK_GET_NEXT_ID, BPF_OBJ_GET_INFO_BY_FD, bpf_attr__info,
+    bpf_attr__start_id_struct, bpf_attr__start_id_union, bpf_link_info,
+};
+
+use super::number;
+
+/// A `bpf_link_info` as bytes, aligned as the kernel's.
+pub type InfoWords = [u64; size_of::<bpf_link_info>() / 8];
+
+/// `BPF_OBJ_GET_INFO_BY_FD` without names and arrays; returns what the system call does.
+#[inline]
+pub fn info(link: BorrowedFd<'_>, info: &mut InfoWords) -> c_long {
+    let mut attr = bpf_attr__info {
+        bpf_fd: number(link),
+        info_len: 64,
+        info: info.as_mut_ptr() as u64,
+    };
+    *info = [0; 8];
+    // SAFETY:
+    // - the attr is three initialised integers, and its size is the size given;
+    // - its one pointer is to `info`, which is live, has the 64 bytes that are given as its length, and lends no further buffer.
+    unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_OBJ_GET_INFO_BY_FD,
+            &raw mut attr,
+            size_of::<bpf_attr__info>(),
+        )
+    }
+}
+
+/// `BPF_LINK_GET_NEXT_ID`; `None` at the end.
+#[inline]
+#[must_use]
+pub fn next_id(start: u32) -> Option<u32> {
+    let mut attr = by_id(bpf_attr__start_id_union { start_id: start });
+    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the size given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_LINK_GET_NEXT_ID,
+            &raw mut attr,
+            size_of::<bpf_attr__start_id_struct>(),
+        )
+    };
+    (result == 0).then_some(attr.next_id)
+}
+
+/// `BPF_LINK_GET_FD_BY_ID`, `BPF_OBJ_GET_INFO_BY_FD` and `close(2)`; false if the link could not be opened.
+#[inline]
+pub fn info_by_id(id: u32, words: &mut InfoWords) -> bool {
+    let mut attr = by_id(bpf_attr__start_id_union { link_id: id });
+    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the size given.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_LINK_GET_FD_BY_ID,
+            &raw mut attr,
+            size_of::<bpf_attr__start_id_struct>(),
+        )
+    };
+    let Ok(fd @ 0..) = RawFd::try_from(fd) else {
+        return false;
+    };
+    // SAFETY: the kernel has just opened `fd`, and it is not closed before the borrow has ended.
+    let link = unsafe { BorrowedFd::borrow_raw(fd) };
+    let answer = info(link, words);
+    // SAFETY: `fd` is open, and nothing borrows it any more.
+    unsafe { libc::close(fd) };
+    answer == 0
+}
+
+#[inline]
+fn by_id(start_id_union: bpf_attr__start_id_union) -> bpf_attr__start_id_struct {
+    bpf_attr__start_id_struct {
+        start_id_union,
+        next_id: 0,
+        open_flags: 0,
+        fd_by_id_token_fd: 0,
+    }
+}

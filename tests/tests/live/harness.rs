@@ -1,0 +1,51 @@
+//! How the live tests run.
+//!
+//! To add a test, write a function `fn name(sandbox: &Sandbox) -> Result<()>` in the file of its topic and list it in the file's `TESTS`:
+//! `test!(name)`, with `.needs(..)` behind it if it needs what not every kernel has. What is not listed is dead code, of which
+//! the compiler warns and which `.ci/run` does not let pass.
+//!
+//! | file | what |
+//! |---|---|
+//! | `test.rs` | a test, as data |
+//! | `need.rs` | what a test needs, and how the machine is asked for it |
+//! | `parent.rs` | the process that the tests are counted in: starts a child for each, waits, judges |
+//! | `child.rs` | the process of one test |
+//! | `ended.rs` | that process seen from outside, from its start to its end |
+//! | `outcome.rs` | what became of a test, and the line in which the child says so |
+//! | `left_over.rs` | what a test has left behind on the kernel |
+//! | `turn.rs` | which tests may run at the same time |
+//! | `role.rs` | the other processes of a test |
+//! | `expected_skips.rs`, `strict.rs` | which tests may be skipped on which kernel, and `BPF_LINK_STRICT=1` |
+//! | `report.rs` | `BPF_LINK_REPORT=PATH`: a line of JSON for each test |
+
+mod child;
+mod ended;
+mod expected_skips;
+mod kernel;
+mod left_over;
+mod need;
+mod outcome;
+mod parent;
+mod report;
+pub(crate) mod role;
+mod strict;
+mod test;
+mod turn;
+
+use std::process::ExitCode;
+
+pub(crate) use need::Need;
+pub(crate) use role::{Role, role};
+pub(crate) use test::{Test, test};
+
+/// Runs whatever this process was started as: the test binary, the child of one test, or a role.
+pub(crate) fn main(tests: &[&'static [Test]], roles: &[&'static [Role]]) -> ExitCode {
+    if let Ok(name) = std::env::var(role::VARIABLE) {
+        return role::run(&name, roles);
+    }
+    let tests: Vec<&'static Test> = tests.iter().copied().flatten().collect();
+    match std::env::var(child::VARIABLE) {
+        Ok(name) => child::run(&name, &tests),
+        Err(_) => parent::run(&tests),
+    }
+}

@@ -1,0 +1,239 @@
+//! What a test needs, and how the machine is asked for it.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result};
+use bpf_link_tests::sys::{self, IdSpace};
+use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader};
+use rustix::thread::CapabilitySet;
+
+use super::kernel;
+
+/// Something that not every kernel, machine or user has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A constant of an enumeration of the kernel, by the enumeration's name and its own.
+    Constant(&'static str, &'static str),
+    /// A member of a structure of the kernel, by the structure's name and its own.
+    Member(&'static str, &'static str),
+    /// A function of the kernel, which is not there where its configuration leaves it out.
+    Function(&'static str),
+    /// A type of file system.
+    FileSystem(&'static str),
+    /// A kind of network device.
+    Device(DeviceKind),
+    /// A command on the `PATH`.
+    Command(&'static str),
+    /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
+    Trampoline,
+    /// The Linux that a documented difference in behaviour came with, where there is nothing else to tell it by.
+    Linux(u32, u32),
+    /// A kernel from before that Linux.
+    Before(u32, u32),
+    /// The absence of something: for how the libraries deal with a kernel that does not have it.
+    Without(&'static Need),
+}
+
+/// Where a need is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Anywhere: the parent asks, before it starts a process for the test.
+    Machine,
+    /// In the test's process and sandbox, as asking makes something on the kernel.
+    Sandbox,
+}
+
+/// What the kinds of link need, told by what each came with. Kinds that are not listed are in every kernel that the libraries support.
+impl Need {
+    /// Links of tracing programs.
+    pub(crate) const TRACING: &[Self] = &[Self::Trampoline];
+    /// Links of programs of the security hooks.
+    pub(crate) const LSM: &[Self] = &[Self::Trampoline, Self::Function("bpf_lsm_file_open")];
+    /// Perf event links, since Linux 5.15.
+    pub(crate) const PERF_EVENT: &[Self] =
+        &[Self::Constant("bpf_link_type", "BPF_LINK_TYPE_PERF_EVENT")];
+    /// `kprobe_multi` links, since Linux 5.18, where the kernel has fprobe.
+    pub(crate) const KPROBE_MULTI: &[Self] = &[
+        Self::Constant("bpf_link_type", "BPF_LINK_TYPE_KPROBE_MULTI"),
+        Self::Function("register_fprobe"),
+    ];
+    /// `struct_ops` links, since Linux 6.4.
+    pub(crate) const STRUCT_OPS: &[Self] = &[Self::Constant("bpf_attach_type", "BPF_STRUCT_OPS")];
+    /// Netfilter links, since Linux 6.4.
+    pub(crate) const NETFILTER: &[Self] = &[
+        Self::Constant("bpf_attach_type", "BPF_NETFILTER"),
+        Self::Function("bpf_nf_link_attach"),
+    ];
+    /// tcx links, since Linux 6.6.
+    pub(crate) const TCX: &[Self] = &[
+        Self::Constant("bpf_attach_type", "BPF_TCX_INGRESS"),
+        Self::Function("tcx_link_attach"),
+    ];
+    /// `uprobe_multi` links, since Linux 6.6.
+    pub(crate) const UPROBE_MULTI: &[Self] = &[
+        Self::Constant("bpf_attach_type", "BPF_TRACE_UPROBE_MULTI"),
+        Self::Function("uprobe_mmap"),
+    ];
+    /// netkit links, since Linux 6.7.
+    pub(crate) const NETKIT: &[Self] = &[
+        Self::Constant("bpf_attach_type", "BPF_NETKIT_PRIMARY"),
+        Self::Function("netkit_link_attach"),
+        Self::Device(DeviceKind::Netkit),
+    ];
+    /// Sockmap links, since Linux 6.10.
+    pub(crate) const SOCKMAP: &[Self] = &[Self::Constant("bpf_link_type", "BPF_LINK_TYPE_SOCKMAP")];
+    /// `tracing_multi` links, since Linux 7.2.
+    pub(crate) const TRACING_MULTI: &[Self] = &[Self::Constant(
+        "bpf_link_type",
+        "BPF_LINK_TYPE_TRACING_MULTI",
+    )];
+}
+
+impl Need {
+    /// Where to ask for it.
+    pub(super) fn place(self) -> Place {
+        match self {
+            Self::Device(_) | Self::Trampoline => Place::Sandbox,
+            Self::Without(need) => need.place(),
+            _ => Place::Machine,
+        }
+    }
+
+    /// What is missing, in words; nothing where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told.
+    pub(crate) fn missing(self) -> Result<Option<String>> {
+        let (there, what) = match self {
+            Self::Constant(enumeration, constant) => {
+                let found = KernelBtf::get()?.constant(enumeration, constant)?;
+                (
+                    found.is_some(),
+                    format!("the kernel's enum {enumeration} has no {constant}"),
+                )
+            }
+            Self::Member(structure, member) => {
+                let found = KernelBtf::get()?.member(structure, member)?;
+                (
+                    found.is_some(),
+                    format!("the kernel's struct {structure} has no {member}"),
+                )
+            }
+            Self::Function(name) => (
+                functions()?.contains(name),
+                format!("the kernel has no function {name}"),
+            ),
+            Self::FileSystem(name) => (
+                has_file_system(name)?,
+                format!("the kernel has no file system {name}"),
+            ),
+            Self::Device(kind) => (
+                can_make(kind)?,
+                format!("the kernel has no network device of kind {kind:?}"),
+            ),
+            Self::Command(name) => (is_command(name), format!("no command {name}")),
+            Self::Trampoline => (
+                can_trace_a_function()?,
+                "the kernel refuses programs on its functions".to_owned(),
+            ),
+            Self::Linux(major, minor) => {
+                let older = format!("the kernel is older than Linux {major}.{minor}");
+                (kernel::version()? >= (major, minor), older)
+            }
+            Self::Before(major, minor) => {
+                let newer = format!("the kernel is not older than Linux {major}.{minor}");
+                (kernel::version()? < (major, minor), newer)
+            }
+            Self::Without(need) => (
+                need.missing()?.is_some(),
+                format!("it is about the absence of what is there: {need:?}"),
+            ),
+        };
+        Ok((!there).then_some(what))
+    }
+}
+
+/// What the user lacks for any live test, in words; nothing where nothing is missing.
+///
+/// # Errors
+///
+/// It cannot be told.
+pub(super) fn missing_privilege() -> Result<Option<String>> {
+    let wanted = CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN;
+    let missing = wanted - rustix::thread::capabilities(None)?.effective;
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter_names().map(|(name, _)| name).collect();
+        return Ok(Some(format!(
+            "not privileged: no CAP_{}",
+            names.join(", no CAP_")
+        )));
+    }
+    // The capabilities may be those of a user namespace, which has no say here.
+    match sys::next_id(IdSpace::Link, 0) {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Some(format!(
+            "not privileged: the kernel shows no links: {error}"
+        ))),
+        Err(error) => Err(error).context("asking for the first link"),
+    }
+}
+
+/// The names of the kernel's functions and variables, read once in a process.
+fn functions() -> Result<&'static HashSet<String>> {
+    const LIST: &str = "/proc/kallsyms";
+    static FUNCTIONS: OnceLock<HashSet<String>> = OnceLock::new();
+    if let Some(functions) = FUNCTIONS.get() {
+        return Ok(functions);
+    }
+    // An address, a letter, a name, and for a module's the module.
+    let list = std::fs::read_to_string(LIST).context(LIST)?;
+    let names = list
+        .lines()
+        .filter_map(|line| line.split_ascii_whitespace().nth(2));
+    let functions = names.map(str::to_owned).collect();
+    Ok(FUNCTIONS.get_or_init(|| functions))
+}
+
+fn has_file_system(name: &str) -> Result<bool> {
+    const LIST: &str = "/proc/filesystems";
+    // `nodev`, if it is not on a disk, and a name.
+    let list = std::fs::read_to_string(LIST).context(LIST)?;
+    Ok(list
+        .lines()
+        .any(|line| line.split_ascii_whitespace().last() == Some(name)))
+}
+
+fn can_make(kind: DeviceKind) -> Result<bool> {
+    match Device::create(kind, "probe") {
+        Ok(_) => Ok(true),
+        Err(error) if errno(&error) == Some(libc::EOPNOTSUPP) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn can_trace_a_function() -> Result<bool> {
+    match Loader::new(Hook::FENTRY)
+        .function("bpf_fentry_test1")?
+        .returning(0)
+    {
+        Ok(_) => Ok(true),
+        Err(error) if errno(&error) == Some(libc::EPERM) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn errno(error: &anyhow::Error) -> Option<i32> {
+    error
+        .root_cause()
+        .downcast_ref::<io::Error>()?
+        .raw_os_error()
+}
+
+fn is_command(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| Path::new(&directory).join(name).is_file())
+}

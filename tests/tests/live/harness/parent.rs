@@ -1,0 +1,86 @@
+//! The process that the tests are counted in.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use super::Test;
+use super::ended::Ended;
+use super::left_over;
+use super::need::{Place, missing_privilege};
+use super::outcome::Outcome;
+use super::report::Report;
+use super::strict::Strict;
+use super::turn;
+
+/// Runs the tests that the arguments ask for.
+pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let report = match Report::from_environment() {
+        Ok(report) => Arc::new(report),
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let strict = Arc::new(Strict::from_environment(tests));
+    let show_output = arguments.nocapture;
+
+    let mut trials: Vec<Trial> = Vec::new();
+    for &test in tests {
+        let (report, strict) = (report.clone(), strict.clone());
+        trials.push(Trial::ignorable_test(test.name(), move || {
+            let outcome = run_one(test, show_output);
+            let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+            let outcome = strict.judge(test, outcome);
+            report.add(&test.name(), &outcome)?;
+            completion(outcome)
+        }));
+    }
+    let everything = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
+    if strict.is_on() && everything {
+        let report = report.clone();
+        trials.push(Trial::ignorable_test(Strict::LAST, move || {
+            let outcome = strict.judge_the_table();
+            report.add(Strict::LAST, &outcome)?;
+            completion(outcome)
+        }));
+    }
+
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    match report.end() {
+        Ok(()) => conclusion.exit_code(),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn completion(outcome: Outcome) -> Result<Completion, Failed> {
+    match outcome {
+        Outcome::Passed => Ok(Completion::Completed),
+        Outcome::Failed(why) => Err(why.into()),
+        Outcome::Skipped(why) => Ok(Completion::ignored_with(why)),
+    }
+}
+
+/// Runs a test in a process of its own, if the machine has what it needs.
+fn run_one(test: &Test, show_output: bool) -> Result<Outcome> {
+    if let Some(missing) = missing_privilege()? {
+        return Ok(Outcome::Skipped(missing));
+    }
+    if let Some(missing) = test.missing(Place::Machine)? {
+        return Ok(Outcome::Skipped(missing));
+    }
+    turn::take(test.alone, || {
+        let ended = Ended::of(test)?;
+        if show_output {
+            eprint!("{}", ended.output);
+        }
+        let left_over = left_over::of(ended.number)?;
+        Ok(ended.outcome().and(left_over))
+    })
+}

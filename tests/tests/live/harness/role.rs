@@ -1,0 +1,170 @@
+//! The other processes of a test: the owner of a link that is killed, somebody else who updates it.
+//!
+//! A role is a function that the test binary runs in a process of its own. It is in the sandbox of the test that started it, names what it
+//! makes as the test does, and talks with the test in lines over its standard input and output.
+
+use std::io::{BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::names;
+use rustix::process::Signal;
+
+/// The variable that makes a process play the role that it names.
+pub(super) const VARIABLE: &str = "BPF_LINK_ROLE";
+
+/// What a process other than the test's does.
+#[derive(Debug)]
+pub(crate) struct Role {
+    module: &'static str,
+    function: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+/// Lists a function of this file as a role.
+macro_rules! role {
+    ($function:ident) => {
+        $crate::harness::Role::new(module_path!(), stringify!($function), $function)
+    };
+}
+pub(crate) use role;
+
+impl Role {
+    /// What [`role!`] makes.
+    pub(crate) const fn new(
+        module: &'static str,
+        function: &'static str,
+        run: fn(&[String]) -> Result<()>,
+    ) -> Self {
+        Self {
+            module,
+            function,
+            run,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}::{}", self.module, self.function)
+    }
+
+    /// Starts a process that plays the role, and dies with the thread that has started it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Result<Player> {
+        let name = self.name();
+        let mut child = Command::new("/proc/self/exe")
+            .arg0(&name)
+            .args(arguments)
+            .env(VARIABLE, &name)
+            .env(names::PREFIX_VARIABLE, names::prefix())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {name}"))?;
+        let lines = child
+            .stdin
+            .take()
+            .context("the role has no standard input")?;
+        let answers = child
+            .stdout
+            .take()
+            .context("the role has no standard output")?;
+        Ok(Player {
+            name,
+            child,
+            lines: Some(lines),
+            answers: BufReader::new(answers),
+        })
+    }
+}
+
+/// A process that plays a role, and is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Player {
+    name: String,
+    child: Child,
+    lines: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Player {
+    /// Sends it a line.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+        let lines = self
+            .lines
+            .as_mut()
+            .context("the role is not listening any more")?;
+        writeln!(lines, "{line}").with_context(|| format!("telling {} {line}", self.name))
+    }
+
+    /// Waits for the next line that it sends.
+    pub(crate) fn hear(&mut self) -> Result<String> {
+        let heard = read_line(&mut self.answers)?;
+        heard.with_context(|| format!("{} has ended", self.name))
+    }
+
+    /// Kills it, as `kill -9` does, and waits until it is gone.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Lets it go on to its end, which has to be a good one.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.lines = None;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{} ended badly: {status}", self.name);
+        Ok(())
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// In a role: sends the test a line.
+pub(crate) fn say(line: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{line}")?;
+    output.flush().context("answering the test")
+}
+
+/// In a role: waits for the next line from the test; none where no more will come.
+pub(crate) fn listen() -> Result<Option<String>> {
+    read_line(&mut std::io::stdin().lock())
+}
+
+fn read_line(reader: &mut impl std::io::BufRead) -> Result<Option<String>> {
+    let mut line = String::new();
+    let read = reader.read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim_end().to_owned()))
+}
+
+/// Plays the role of this name.
+pub(super) fn run(name: &str, roles: &[&'static [Role]]) -> ExitCode {
+    let Some(role) = roles
+        .iter()
+        .copied()
+        .flatten()
+        .find(|role| role.name() == name)
+    else {
+        eprintln!("there is no role {name}");
+        return ExitCode::FAILURE;
+    };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let death = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    match death
+        .map_err(Into::into)
+        .and_then(|()| (role.run)(&arguments))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Pins relative to a directory, to the working directory, and on a bpffs that is mounted nowhere.
+
+use std::env;
+use std::fs::{self, File};
+
+use anyhow::{Result, ensure};
+use bpf_link::{Error, RawLink};
+use bpf_link_tests::Sandbox;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount,
+    fsopen, mount, unmount,
+};
+
+use crate::fixture::{Counted, ensure_refused, without_descriptors};
+use crate::harness::{Need, Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(relative_to_a_directory),
+    test!(an_absolute_path_makes_the_directory_irrelevant),
+    test!(relative_to_the_working_directory),
+    test!(on_a_bpffs_that_is_mounted_nowhere),
+    test!(with_no_descriptor_left),
+    test!(without_procfs_on_an_old_kernel).needs(&[Need::Before(6, 5)]),
+    test!(without_procfs).needs(&[Need::Linux(6, 5)]),
+];
+
+fn relative_to_a_directory(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let (below, pin) = (
+        sandbox.bpffs().join("below"),
+        sandbox.bpffs().join("below/pin"),
+    );
+    fs::create_dir(&below)?;
+    let directory = File::open(&below)?;
+    counted.link.pin_at(&directory, "pin")?;
+    ensure!(pin.exists());
+    let mut opened = RawLink::from_pinned_at(&directory, "pin")?;
+    ensure!(opened.id()? == counted.link.id()?);
+    drop(directory);
+
+    // The directory is still the same when it has another name.
+    let renamed = sandbox.bpffs().join("renamed");
+    fs::rename(&below, &renamed)?;
+    opened.pin(sandbox.bpffs().join("moved"))?;
+    ensure!(sandbox.pinned()? == [sandbox.bpffs().join("moved")]);
+    opened.pin_at(File::open(&renamed)?, "back")?;
+    ensure!(sandbox.pinned()? == [renamed.join("back")]);
+
+    let taken = File::open(&renamed)?;
+    let mut clone = opened.try_clone()?;
+    ensure_refused!(
+        clone.pin_at(&taken, "back"),
+        Error::PathExists(_),
+        Some(libc::EEXIST)
+    );
+    ensure_refused!(
+        RawLink::from_pinned_at(&taken, "pin"),
+        Error::PathNotFound(_),
+        Some(libc::ENOENT)
+    );
+    ensure_refused!(clone.pin_at(&taken, "a\0b"), Error::PathHasNul { .. });
+    opened.unpin()?;
+    fs::remove_dir(&renamed)?;
+    Ok(())
+}
+
+fn an_absolute_path_makes_the_directory_irrelevant(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let pin = sandbox.bpffs().join("pin");
+    counted.link.pin_at(std::io::stderr(), &pin)?;
+    ensure!(RawLink::from_pinned_at(std::io::stderr(), &pin)?.id()? == counted.link.id()?);
+    counted.link.unpin()?;
+    ensure!(!pin.exists());
+    Ok(())
+}
+
+fn relative_to_the_working_directory(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let before = env::current_dir()?;
+    env::set_current_dir(sandbox.bpffs())?;
+    counted.link.pin("pin")?;
+    ensure!(counted.link.pin_path() == Some(sandbox.bpffs().join("pin").as_path()));
+    let mut opened = RawLink::from_pinned("pin")?;
+    env::set_current_dir(&before)?;
+    // What is remembered does not change with the working directory.
+    counted.link.pin(sandbox.bpffs().join("moved"))?;
+    ensure!(sandbox.pinned()? == [sandbox.bpffs().join("moved")]);
+    opened.pin(sandbox.bpffs().join("pin"))?;
+    opened.unpin()?;
+    counted.link.unpin()?;
+    Ok(())
+}
+
+fn on_a_bpffs_that_is_mounted_nowhere(_sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let context = fsopen("bpf", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    let bpffs = fsmount(
+        &context,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::empty(),
+    )?;
+    counted.link.pin_at(&bpffs, "pin")?;
+    let mut opened = RawLink::from_pinned_at(&bpffs, "pin")?;
+    ensure!(opened.id()? == counted.link.id()?);
+    opened.pin_at(&bpffs, "moved")?;
+    ensure!(RawLink::from_pinned_at(&bpffs, "moved")?.id()? == counted.link.id()?);
+    opened.unpin()?;
+    ensure_refused!(
+        RawLink::from_pinned_at(&bpffs, "moved"),
+        Error::PathNotFound(_),
+        Some(libc::ENOENT)
+    );
+    Ok(())
+}
+
+fn with_no_descriptor_left(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let directory = File::open(sandbox.bpffs())?;
+    let refused = without_descriptors(|| counted.link.pin_at(&directory, "pin"))?;
+    ensure_refused!(refused, Error::Command(_), Some(libc::EMFILE));
+    ensure!(counted.link.pin_path().is_none() && sandbox.pinned()?.is_empty());
+    Ok(())
+}
+
+fn without_procfs_on_an_old_kernel(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let directory = File::open(sandbox.bpffs())?;
+    let (pinned, opened) = hiding_procfs(|| {
+        (
+            counted.link.pin_at(&directory, "pin"),
+            RawLink::from_pinned_at(&directory, "pin"),
+        )
+    })?;
+    let invalid = Some(libc::EINVAL);
+    ensure_refused!(pinned, Error::UnsupportedByKernel(_), invalid);
+    ensure_refused!(opened, Error::UnsupportedByKernel(_), invalid);
+    ensure!(counted.link.pin_path().is_none() && sandbox.pinned()?.is_empty());
+    Ok(())
+}
+
+fn without_procfs(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let directory = File::open(sandbox.bpffs())?;
+    hiding_procfs(|| {
+        counted.link.pin_at(&directory, "pin")?;
+        RawLink::from_pinned_at(&directory, "pin")
+    })??;
+    counted.link.unpin()?;
+    Ok(())
+}
+
+/// Does something while `/proc` is empty, in this process's own mount namespace.
+fn hiding_procfs<T>(work: impl FnOnce() -> T) -> Result<T> {
+    mount("tmpfs", "/proc", "tmpfs", MountFlags::empty(), None)?;
+    let result = work();
+    unmount("/proc", UnmountFlags::empty())?;
+    Ok(result)
+}

@@ -1,0 +1,68 @@
+//! What makes programs run: packets, in the network namespace of the calling thread.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{PATIENCE, sys};
+use rustix::net::sockopt::Timeout;
+use rustix::net::{RecvFlags, SendFlags};
+
+/// Sends a packet over `lo`, and waits until it has arrived: whatever runs on its way has run by then.
+pub(crate) fn send_packet() -> Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.send_to(b"packet", socket.local_addr()?)?;
+    let mut received = [0; 16];
+    ensure!(socket.recv(&mut received)? == 6, "half of a packet came");
+    Ok(())
+}
+
+/// Two sockets that are connected to each other over `lo`.
+pub(crate) fn connect() -> Result<[TcpStream; 2]> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let here = TcpStream::connect(listener.local_addr()?)?;
+    let (there, address) = listener.accept()?;
+    ensure!(address == here.local_addr()?, "somebody else connected");
+    for socket in [&here, &there] {
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_nodelay(true)?;
+    }
+    Ok([here, there])
+}
+
+/// Sends a message from one socket to the other, and waits until it has arrived.
+pub(crate) fn exchange(from: &TcpStream, to: &TcpStream) -> Result<()> {
+    let (mut from, mut to) = (from, to);
+    from.write_all(b"message")?;
+    let mut received = [0; 7];
+    to.read_exact(&mut received)?;
+    ensure!(received == *b"message", "{received:?} came");
+    Ok(())
+}
+
+/// Sends a frame out of a device, and waits until the device at the other end of the wire has received it and whatever runs there has run.
+pub(crate) fn send_frame(from: u32, to: u32) -> Result<()> {
+    let (sender, receiver) = (sys::packet_socket(from)?, sys::packet_socket(to)?);
+    rustix::net::sockopt::set_socket_timeout(&receiver, Timeout::Recv, Some(PATIENCE))?;
+    let frame = frame();
+    rustix::net::send(&sender, &frame, SendFlags::empty())?;
+    let mut received = [0; 1500];
+    loop {
+        let (length, _) = rustix::net::recv(&receiver, &mut received, RecvFlags::empty())
+            .context("waiting for the frame")?;
+        if received.get(..length) == Some(&frame) {
+            return Ok(());
+        }
+    }
+}
+
+/// An Ethernet frame to everyone, with an IPv4 packet for nobody.
+fn frame() -> Vec<u8> {
+    let ethernet = [[0xff; 6], [0x02, 0, 0, 0, 0, 1]].concat();
+    let ipv4 = [
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+    ];
+    let udp = [0, 9, 0, 9, 0, 8, 0, 0];
+    [&ethernet[..], &[0x08, 0x00], &ipv4, &udp].concat()
+}
