@@ -145,11 +145,11 @@ fn traffic(seen: &CounterMap) -> Result<(), Box<dyn Error>> {
     for _ in 0..DATAGRAMS {
         sender.send_to(b"datagram", receiver.local_addr()?)?;
     }
-    let received = (0..DATAGRAMS)
+    let arrived = (0..DATAGRAMS)
         .take_while(|_| receiver.recv(&mut [0; 8]).is_ok())
         .count();
     println!(
-        "           {DATAGRAMS} datagrams sent, {} counted, {received} received",
+        "           {DATAGRAMS} datagrams sent, {} counted, {arrived} received",
         seen.read()? - before
     );
     Ok(())

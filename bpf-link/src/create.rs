@@ -27,6 +27,7 @@ impl RawLink {
     ///
     /// - [`Error::InvalidRequest`]: the arguments are of another kind than the attach type's, an anchor is a link of
     ///   another kind, or a session is to be a return probe;
+    /// - [`Error::NotALink`]: an anchor that is given as a link is none;
     /// - [`Error::Vanished`], [`Error::Unsettled`] or [`Error::PermissionDenied`] for an anchor that is given by a
     ///   link's id, and so is opened first: as [`from_id`](Self::from_id).
     ///
@@ -168,10 +169,13 @@ fn check_anchor(request: &LinkCreate<'_>, args: &MprogArgs<'_>) -> Result<()> {
     let Some(Anchor::Link(anchor)) = args.anchor else {
         return Ok(());
     };
-    // A descriptor that is no link gets its EINVAL or EBADF from the kernel.
-    let start = sys::object_start(anchor).map_err(|source| {
-        CommandError::new(Command::ObjGetInfoByFd, Target::Descriptor, source).classify()
-    })?;
+    let refused =
+        |command| move |source| CommandError::new(command, Target::Descriptor, source).classify();
+    // The info of other objects has numbers in the place of the kind, which mean something else.
+    if !sys::is_link(anchor).map_err(refused(Command::LinkUpdate))? {
+        return Err(Error::NotALink(Target::Descriptor));
+    }
+    let start = sys::object_start(anchor).map_err(refused(Command::ObjGetInfoByFd))?;
     let found = LinkKind::from_raw(start.kind);
     let fits = match request.attach_type.link_kind() {
         Some(kind) => found == kind,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem::offset_of;
+use std::ops::Range;
 
 use bpf_link_sys as c;
 
@@ -18,6 +19,8 @@ pub struct LinkInfo {
     id: LinkId,
     bytes: sys::InfoBytes,
     len: u32,
+    /// What the kernel was asked to say, and has not said; `None` if it was not asked.
+    missing: Option<sys::ByteSet>,
 }
 
 impl LinkInfo {
@@ -52,12 +55,30 @@ impl LinkInfo {
 
     /// The kernel's `struct bpf_link_info`, as long as the kernel has it.
     ///
-    /// A field within the length may still be newer than the kernel, and is 0 then. A field for the address of a
-    /// buffer is 0.
+    /// A field within the length may still be newer than the kernel, and is 0 then: [`is_reported`](Self::is_reported)
+    /// tells. A field for the address of a buffer is 0.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let bytes = self.bytes.as_slice();
         bytes.get(..self.len as usize).unwrap_or(bytes)
+    }
+
+    /// Whether the kernel has written the field at these bytes.
+    ///
+    /// `None` if that cannot be told: a field that only later kernels write reads 0 in the answer to
+    /// [`info`](RawLink::info). The answer to [`info_with`](RawLink::info_with) always tells.
+    #[must_use]
+    pub fn is_reported(&self, field: Range<usize>) -> Option<bool> {
+        let written = self.as_bytes().get(field.clone());
+        match (written, self.missing) {
+            (None, _) => Some(false),
+            (Some(_), Some(missing)) => Some(!missing.intersects(field)),
+            (Some(bytes), None) => {
+                let certain =
+                    bytes.iter().any(|byte| *byte != 0) || !sys::may_be_missing(self.kind(), field);
+                certain.then_some(true)
+            }
+        }
     }
 
     /// How many bytes the name of this link has, with its NUL: a raw tracepoint's, an iterator's target, a perf
@@ -136,7 +157,7 @@ impl RawLink {
     pub fn info(&self) -> Result<LinkInfo> {
         let mut bytes = sys::InfoBytes::ZERO;
         match self.fd.info(&mut bytes) {
-            Ok(len) => self.link_info(bytes, len),
+            Ok(len) => self.link_info(bytes, len, None),
             Err(source) => Err(self.error(Command::ObjGetInfoByFd, source).classify()),
         }
     }
@@ -144,7 +165,8 @@ impl RawLink {
     /// Asks what this link is, and has the kernel write names and arrays into lent buffers.
     ///
     /// One system call if the kernel has said before what kind the link is (any earlier [`info`](Self::info) or
-    /// [`kind`](Self::kind)), otherwise two; no allocation. What this kernel has no field for is left as it was.
+    /// [`kind`](Self::kind)), otherwise two; no allocation. A buffer that this kernel has no field for is left as it was.
+    /// Which fields the kernel has not written, [`LinkInfo::is_reported`] says.
     ///
     /// # Errors
     ///
@@ -162,7 +184,7 @@ impl RawLink {
         buffers.check_lengths()?;
         let mut bytes = sys::InfoBytes::ZERO;
         match self.fd.info_with(&mut bytes, &mut buffers) {
-            Ok(Some(len)) => self.link_info(bytes, len),
+            Ok(Some(answer)) => self.link_info(bytes, answer.len, Some(answer.missing)),
             Ok(None) => Err(InvalidRequest::Buffers(self.kind()?).into()),
             Err(source) => {
                 let error = self.error(Command::ObjGetInfoByFd, source);
@@ -175,9 +197,19 @@ impl RawLink {
     }
 
     #[inline]
-    fn link_info(&self, bytes: sys::InfoBytes, len: u32) -> Result<LinkInfo> {
+    fn link_info(
+        &self,
+        bytes: sys::InfoBytes,
+        len: u32,
+        missing: Option<sys::ByteSet>,
+    ) -> Result<LinkInfo> {
         match LinkId::new(bytes.u32_at(offset_of!(c::bpf_link_info, id))) {
-            Some(id) => Ok(LinkInfo { id, bytes, len }),
+            Some(id) => Ok(LinkInfo {
+                id,
+                bytes,
+                len,
+                missing,
+            }),
             None => Err(self.no_id()),
         }
     }

@@ -11,6 +11,8 @@ use crate::kind::LinkKind;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InfoBuffers<'a> {
+    /// For a [`LinkKind::Tracing`] link, which has neither name nor arrays, but fields that not every kernel reports.
+    Tracing,
     /// For a [`LinkKind::RawTracepoint`] link.
     RawTracepoint {
         /// The tracepoint's name, with its NUL.
@@ -60,6 +62,7 @@ impl InfoBuffers<'_> {
     #[must_use]
     pub fn kind(&self) -> LinkKind {
         match self {
+            Self::Tracing => LinkKind::Tracing,
             Self::RawTracepoint { .. } => LinkKind::RawTracepoint,
             Self::Iter { .. } => LinkKind::Iter,
             Self::PerfEvent { .. } => LinkKind::PerfEvent,
@@ -72,10 +75,11 @@ impl InfoBuffers<'_> {
     /// Refuses arrays of different lengths: the kernel takes one number for all of them.
     pub(crate) fn check_lengths(&self) -> Result<(), Error> {
         let arrays = match self {
-            Self::RawTracepoint { .. } | Self::Iter { .. } | Self::PerfEvent { .. } => {
-                return Ok(());
-            }
-            Self::KprobeMulti { cookies: [], .. } => return Ok(()),
+            Self::Tracing
+            | Self::RawTracepoint { .. }
+            | Self::Iter { .. }
+            | Self::PerfEvent { .. }
+            | Self::KprobeMulti { cookies: [], .. } => return Ok(()),
             // The kernel gives no cookies without addresses, so an empty slice of those is a mismatch as well.
             Self::KprobeMulti { addresses, cookies } => {
                 return same_length("kprobe_multi.cookies", addresses.len(), cookies.len());

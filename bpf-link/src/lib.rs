@@ -39,7 +39,6 @@
 //!
 //! Linux 5.10 and later, on 64-bit machines. What a kernel does not have is [`Error::UnsupportedByKernel`] where the
 //! kernel lets it be told from a mistake.
-#![forbid(clippy::undocumented_unsafe_blocks)]
 #![deny(unsafe_code)]
 
 mod args;

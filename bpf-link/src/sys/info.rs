@@ -7,8 +7,10 @@ use std::sync::OnceLock;
 
 use bpf_link_sys as c;
 
+use super::marks::{ByteSet, MARK_32, mark_64, marked};
 use super::{bpf, is_link, raw};
 use crate::info_buffers::InfoBuffers;
+use crate::kind::LinkKind;
 
 /// The size of this release's `struct bpf_link_info`.
 pub(crate) const INFO_SIZE: usize = size_of::<c::bpf_link_info>();
@@ -29,6 +31,17 @@ impl InfoBytes {
     pub(crate) fn u32_at(&self, offset: usize) -> u32 {
         let field = self.0.get(offset..).and_then(<[u8]>::first_chunk);
         u32::from_ne_bytes(field.copied().unwrap_or_default())
+    }
+
+    /// Makes this field zeros if it has this value; says whether it had.
+    fn take(&mut self, offset: usize, value: &[u8]) -> bool {
+        match self.0.get_mut(offset..offset + value.len()) {
+            Some(field) if field == value => {
+                field.fill(0);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn put(&mut self, offset: usize, value: &[u8]) {
@@ -119,13 +132,12 @@ impl LinkFd {
         Ok(self.remember(&info, len))
     }
 
-    /// Fills in the info, and the lent buffers with names and arrays; returns its length, or `None` if the buffers are
-    /// for another kind of link.
+    /// Fills in the info, and the lent buffers with names and arrays; `None` if the buffers are for another kind of link.
     pub(crate) fn info_with(
         &self,
         info: &mut InfoBytes,
         buffers: &mut InfoBuffers<'_>,
-    ) -> io::Result<Option<u32>> {
+    ) -> io::Result<Option<Answer>> {
         let identity = self.identity()?;
         if buffers.kind().as_raw() != identity.kind {
             return Ok(None);
@@ -135,19 +147,31 @@ impl LinkFd {
             info,
             known_len: identity.info_len as usize,
         };
+        request.mark(buffers.kind());
         let pointers = request.fill(buffers);
-        // SAFETY: `fill` puts each pointer where a link of the buffers' kind has it, and the kernel has said that this
-        // link is of that kind; each is for a slice that `buffers` borrows mutably for longer than the call, and the
-        // length beside it is the slice's own, or that of the shortest slice where one length goes for several.
+        // SAFETY: `fill` puts each pointer where a link of the buffers' kind has it, and `mark` puts no mark there; the
+        // kernel has said that this link is of that kind; each pointer is for a slice that `buffers` borrows mutably for
+        // longer than the call, and the length beside it is the slice's own, or that of the shortest slice where one
+        // length goes for several.
         let len = unsafe { get_info(self.fd.as_fd(), info) }?;
         // The kernel gives the addresses of our buffers back; they say nothing about the link.
         for (offset, address) in pointers.into_iter().flatten() {
-            if info.0.get(offset..offset + 8) == Some(address.to_ne_bytes().as_slice()) {
-                info.put(offset, &[0; 8]);
-            }
+            info.take(offset, &address.to_ne_bytes());
         }
-        Ok(Some(len))
+        Ok(Some(Answer {
+            len,
+            missing: take_marks(info, buffers.kind()),
+        }))
     }
+}
+
+/// What the kernel answered besides the info.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    /// The length that it says.
+    pub(crate) len: u32,
+    /// The bytes of the fields that it has not written.
+    pub(crate) missing: ByteSet,
 }
 
 impl AsFd for LinkFd {
@@ -166,7 +190,39 @@ struct Request<'a> {
     known_len: usize,
 }
 
+/// Makes the fields zeros that still have their marks, and says which.
+fn take_marks(info: &mut InfoBytes, kind: LinkKind) -> ByteSet {
+    let mut missing = ByteSet::default();
+    let (short, long) = marked(kind);
+    for &offset in short {
+        if info.take(offset, &MARK_32.to_ne_bytes()) {
+            missing.insert(offset..offset + size_of::<u32>());
+        }
+    }
+    for &offset in long {
+        if info.take(offset, &mark_64().to_ne_bytes()) {
+            missing.insert(offset..offset + size_of::<u64>());
+        }
+    }
+    missing
+}
+
 impl Request<'_> {
+    /// Marks the fields that the kernel may leave as they are.
+    fn mark(&mut self, kind: LinkKind) {
+        let (short, long) = marked(kind);
+        for &offset in short {
+            if self.has(offset + size_of::<u32>()) {
+                self.info.put(offset, &MARK_32.to_ne_bytes());
+            }
+        }
+        for &offset in long {
+            if self.has(offset + size_of::<u64>()) {
+                self.info.put(offset, &mark_64().to_ne_bytes());
+            }
+        }
+    }
+
     /// Puts the addresses and lengths of the buffers where their kind has them.
     fn fill(&mut self, buffers: &mut InfoBuffers<'_>) -> [Pointer; 4] {
         macro_rules! at {
@@ -192,6 +248,7 @@ impl Request<'_> {
             );
         }
         match buffers {
+            InfoBuffers::Tracing => [None; 4],
             InfoBuffers::RawTracepoint { name } => [
                 self.name(
                     at!(raw_tracepoint.tp_name),

@@ -7,6 +7,7 @@ mod create;
 mod file;
 mod info;
 mod link;
+mod marks;
 mod object;
 
 use std::ffi::c_long;
@@ -23,6 +24,7 @@ pub(crate) use info::{INFO_SIZE, Identity, InfoBytes, LinkFd, object_start};
 pub(crate) use link::{
     is_link, iter_create, link_detach, link_get_fd_by_id, link_get_next_id, link_update,
 };
+pub(crate) use marks::{ByteSet, may_be_missing};
 pub(crate) use object::{obj_get, obj_pin};
 
 /// A number that no file descriptor has.
