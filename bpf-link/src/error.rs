@@ -313,6 +313,14 @@ pub enum Command {
     ObjPin,
     /// `BPF_OBJ_GET`
     ObjGet,
+    /// `BPF_PROG_QUERY`
+    ProgQuery,
+    /// `perf_event_open(2)`
+    PerfEventOpen,
+    /// `ioctl(2)` with `PERF_EVENT_IOC_ENABLE`
+    PerfEventEnable,
+    /// `ioctl(2)` with `PERF_EVENT_IOC_DISABLE`
+    PerfEventDisable,
     /// `renameat2(2)`
     Rename,
     /// `unlinkat(2)`
@@ -338,6 +346,10 @@ impl fmt::Display for Command {
             Self::ObjGetInfoByFd => "BPF_OBJ_GET_INFO_BY_FD",
             Self::ObjPin => "BPF_OBJ_PIN",
             Self::ObjGet => "BPF_OBJ_GET",
+            Self::ProgQuery => "BPF_PROG_QUERY",
+            Self::PerfEventOpen => "perf_event_open",
+            Self::PerfEventEnable => "ioctl(PERF_EVENT_IOC_ENABLE)",
+            Self::PerfEventDisable => "ioctl(PERF_EVENT_IOC_DISABLE)",
             Self::Rename => "renameat2",
             Self::Unlink => "unlinkat",
             Self::Stat => "fstatat",
@@ -361,6 +373,8 @@ pub enum Target {
     Hook(AttachType),
     /// A tracepoint; without a name, the one that the program was loaded for.
     Tracepoint(Option<CString>),
+    /// A perf event, by its type and configuration.
+    PerfEvent(u32, u64),
     /// The links of this machine.
     Links,
 }
@@ -380,6 +394,9 @@ impl fmt::Display for Target {
             Self::Hook(attach_type) => write!(f, "hook {attach_type}"),
             Self::Tracepoint(Some(name)) => write!(f, "tracepoint {}", name.to_string_lossy()),
             Self::Tracepoint(None) => f.write_str("the program's own target"),
+            Self::PerfEvent(event_type, config) => {
+                write!(f, "the perf event {config:#x} of type {event_type}")
+            }
             Self::Links => f.write_str("the links of this machine"),
         }
     }

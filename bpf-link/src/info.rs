@@ -27,6 +27,39 @@ impl LinkInfo {
     /// The size of `struct bpf_link_info` in this release, in bytes.
     pub const SIZE: usize = sys::INFO_SIZE;
 
+    /// The info that these bytes are: a `struct bpf_link_info` that a kernel of this machine's byte order filled in at some
+    /// time, such as [`as_bytes`](Self::as_bytes) gives.
+    ///
+    /// It may be as long as that kernel has it; what is longer than [`SIZE`](Self::SIZE) is cut. `None` if it ends before
+    /// the id of the program does, in byte 12, or has no id of a link. Nothing else is checked, and nothing asks the kernel.
+    ///
+    /// ```
+    /// use bpf_link::{LinkInfo, LinkKind};
+    ///
+    /// // A link of kind 6, with id 12, a program with id 34, and the device 1.
+    /// let fields = [6_u32, 12, 34, 0, 1, 0, 0, 0];
+    /// let bytes: Vec<u8> = fields.into_iter().flat_map(u32::to_ne_bytes).collect();
+    /// let info = LinkInfo::from_bytes(&bytes).unwrap();
+    /// assert_eq!(info.kind(), LinkKind::Xdp);
+    /// assert_eq!(info.id().get(), 12);
+    /// assert_eq!(info.kernel_len(), 32);
+    /// ```
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        const HEADER: usize = offset_of!(c::bpf_link_info, prog_id) + size_of::<u32>();
+        let known = bytes.get(..Self::SIZE).unwrap_or(bytes);
+        if known.len() < HEADER {
+            return None;
+        }
+        let bytes = sys::InfoBytes::of_recorded(known);
+        Some(Self {
+            id: LinkId::new(bytes.u32_at(offset_of!(c::bpf_link_info, id)))?,
+            bytes,
+            len: u32::try_from(known.len()).ok()?,
+            missing: None,
+        })
+    }
+
     /// The kind of the link.
     #[must_use]
     pub fn kind(&self) -> LinkKind {
@@ -118,7 +151,8 @@ impl LinkInfo {
     }
 
     fn size_at(&self, at: usize) -> Option<usize> {
-        let size = usize::try_from(self.bytes.u32_at(at)).ok()?;
+        let size = self.as_bytes().get(at..)?.first_chunk()?;
+        let size = usize::try_from(u32::from_ne_bytes(*size)).ok()?;
         (size != 0).then_some(size)
     }
 
@@ -212,5 +246,63 @@ impl RawLink {
             }),
             None => Err(self.no_id()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A raw tracepoint with this id, a program with id 4, and a name of 13 bytes.
+    fn recorded(id: u32) -> Vec<u8> {
+        let kind = c::BPF_LINK_TYPE_RAW_TRACEPOINT;
+        let fields = [kind, id, 4, 0, 0, 0, 13, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        fields.into_iter().flat_map(u32::to_ne_bytes).collect()
+    }
+
+    #[test]
+    fn recorded_bytes_are_an_info_again() {
+        let bytes = recorded(3);
+        let info = LinkInfo::from_bytes(&bytes).expect("it is whole");
+        assert_eq!(info.kind(), LinkKind::RawTracepoint);
+        assert_eq!(Some(info.id()), LinkId::new(3));
+        assert_eq!(info.program_id(), ProgramId::new(4));
+        assert_eq!((info.name_len(), info.count()), (Some(13), None));
+        assert_eq!(info.kernel_len(), 64);
+        assert_eq!(info.as_bytes(), bytes);
+    }
+
+    #[test]
+    fn what_is_behind_the_end_is_not_there() {
+        let mut bytes = recorded(3);
+        loop {
+            let len = bytes.len();
+            let info = LinkInfo::from_bytes(&bytes);
+            assert_eq!(info.is_some(), len >= 12, "{len} bytes");
+            if let Some(info) = info {
+                assert_eq!(info.as_bytes(), bytes);
+                // Half of the length of the name is not the length of the name.
+                assert_eq!(info.name_len(), (len >= 28).then_some(13), "{len} bytes");
+                assert_eq!(info.is_reported(0..12), Some(true));
+                assert_eq!(info.is_reported(0..len + 1), Some(false));
+            }
+            if bytes.pop().is_none() {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_newer_than_this_release_is_cut() {
+        let mut longer = recorded(3);
+        longer.extend([0xff; 24]);
+        let info = LinkInfo::from_bytes(&longer).expect("it is whole");
+        assert_eq!(info.as_bytes(), recorded(3));
+        assert_eq!(info.kernel_len(), 64);
+    }
+
+    #[test]
+    fn there_is_no_link_without_an_id() {
+        assert_eq!(LinkInfo::from_bytes(&recorded(0)), None);
     }
 }

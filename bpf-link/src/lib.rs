@@ -6,6 +6,7 @@
 //! - asks what a link is, updates and detaches it, runs it if it is an iterator, pins, moves and unpins it;
 //! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that they are links;
 //! - walks all links of the machine, correctly while they come and go;
+//! - asks which programs a hook has, and opens perf events to attach to;
 //! - keeps the kernel's error number, the command, and what it was done to.
 //!
 //! What it does not do:
@@ -54,8 +55,10 @@ mod iter;
 mod kind;
 mod link;
 mod open_enum;
+mod perf_event;
 mod pin;
 mod pin_path;
+mod query;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
 mod update;
@@ -76,5 +79,7 @@ pub use info::LinkInfo;
 pub use info_buffers::InfoBuffers;
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
+pub use perf_event::{PerfEvent, PerfEventConfig};
+pub use query::{Hook, HookProgram, HookPrograms};
 pub use update::Update;
 pub use walk::{LinkIds, Links, link_ids, links};

@@ -16,6 +16,7 @@ mod record;
 mod report;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -112,10 +113,41 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("{}: {}", label(job, verdict), verdict.counts());
         total += verdict.counts();
     }
+    if args.is_whole() {
+        let verdicts: Vec<&Verdict> = runs
+            .iter()
+            .filter_map(|(_, verdict)| verdict.get())
+            .collect();
+        for name in skipped_everywhere(&verdicts) {
+            println!("FAILED {name}: skipped on every kernel of the matrix");
+            total.failed += 1;
+        }
+    }
     println!("{total}");
     ensure!(total.failed == 0, "vm-test failed");
     ensure!(total.passed > 0, "vm-test ran no test");
     Ok(())
+}
+
+impl Args {
+    /// Whether every test is to run on every kernel.
+    fn is_whole(&self) -> bool {
+        self.image.is_none() && self.kernels.is_empty() && self.filter.is_empty()
+    }
+}
+
+/// The tests that none of these runs has run.
+fn skipped_everywhere(verdicts: &[&Verdict]) -> BTreeSet<String> {
+    let names = |verdict: &&Verdict| -> BTreeSet<String> {
+        verdict
+            .skipped
+            .iter()
+            .map(|test| test.name.clone())
+            .collect()
+    };
+    let sets = verdicts.iter().map(names);
+    sets.reduce(|everywhere, here| &everywhere & &here)
+        .unwrap_or_default()
 }
 
 fn jobs(args: &Args) -> Vec<Job> {
@@ -150,4 +182,36 @@ fn kernel(series: &str) -> Result<&'static Kernel, String> {
 /// What a run is called: `linux 6.12.117`.
 fn label(job: &Job, verdict: &Verdict) -> String {
     format!("linux {}", verdict.kernel.as_deref().unwrap_or(job.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(skipped: &[&str]) -> Verdict {
+        let test = |name: &&str| verdict::Test {
+            name: (*name).to_owned(),
+            detail: String::new(),
+        };
+        Verdict {
+            skipped: skipped.iter().map(test).collect(),
+            ..Verdict::default()
+        }
+    }
+
+    #[test]
+    fn a_test_that_runs_on_no_kernel_is_found() {
+        let (old, new) = (
+            verdict(&["a::new", "a::never"]),
+            verdict(&["a::old", "a::never"]),
+        );
+        assert_eq!(
+            skipped_everywhere(&[&old, &new]),
+            BTreeSet::from(["a::never".to_owned()])
+        );
+        assert_eq!(
+            skipped_everywhere(&[&old, &new, &verdict(&[])]),
+            BTreeSet::new()
+        );
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use bpf_link_sys as c;
 
 use super::marks::{ByteSet, MARK_32, mark_64, marked};
-use super::{bpf, is_link, raw};
+use super::{bpf, is_link, len_of, raw};
 use crate::info_buffers::InfoBuffers;
 use crate::kind::LinkKind;
 
@@ -22,6 +22,15 @@ pub(crate) struct InfoBytes([u8; INFO_SIZE]);
 
 impl InfoBytes {
     pub(crate) const ZERO: Self = Self([0; INFO_SIZE]);
+
+    /// These bytes, as far as there is room, and zeros behind them.
+    pub(crate) fn of_recorded(bytes: &[u8]) -> Self {
+        let mut recorded = Self::ZERO;
+        for (to, from) in recorded.0.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        recorded
+    }
 
     pub(crate) fn as_slice(&self) -> &[u8; INFO_SIZE] {
         &self.0
@@ -363,14 +372,6 @@ impl Request<'_> {
 /// The length that every array has which is asked for.
 fn shortest(lens: [usize; 3]) -> usize {
     lens.into_iter().filter(|len| *len != 0).min().unwrap_or(0)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "an info is some dozens of bytes"
-)]
-const fn len_of<T>() -> u32 {
-    size_of::<T>() as u32
 }
 
 /// How the info of every BPF object but BTF begins.

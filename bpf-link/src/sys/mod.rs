@@ -9,6 +9,8 @@ mod info;
 mod link;
 mod marks;
 mod object;
+mod perf_event;
+mod query;
 
 use std::ffi::c_long;
 use std::io;
@@ -26,6 +28,8 @@ pub(crate) use link::{
 };
 pub(crate) use marks::{ByteSet, may_be_missing};
 pub(crate) use object::{obj_get, obj_pin};
+pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
+pub(crate) use query::{QueryRequest, prog_query};
 
 /// A number that no file descriptor has.
 const NO_DESCRIPTOR: u32 = u32::MAX;
@@ -37,6 +41,15 @@ const NO_DESCRIPTOR: u32 = u32::MAX;
 )]
 fn raw(fd: BorrowedFd<'_>) -> u32 {
     fd.as_raw_fd() as u32
+}
+
+/// The size of a type, for a field of the kernel's.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the kernel's structs are some dozens of bytes"
+)]
+const fn len_of<T>() -> u32 {
+    size_of::<T>() as u32
 }
 
 /// A file descriptor for a field in which the kernel takes 0 for "none".

@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bpf_link_sys::{
     BPF_F_QUERY_EFFECTIVE, BPF_LINK_CREATE, BPF_PROG_ATTACH, BPF_PROG_DETACH, BPF_PROG_QUERY,
-    BPF_PROG_TEST_RUN, BPF_RAW_TRACEPOINT_OPEN, bpf_attach_type,
+    BPF_PROG_TEST_RUN, BPF_RAW_TRACEPOINT_OPEN, bpf_attach_type, bpf_attr,
 };
 
 use super::{address, address_mut, bpf, bpf_fd, length, number, zeroed_attr};
@@ -20,6 +20,12 @@ pub enum LinkTarget<'a> {
     Ifindex(u32),
     /// What the program was loaded for, or what the rest of the command says.
     None,
+}
+
+impl<'a> From<BorrowedFd<'a>> for LinkTarget<'a> {
+    fn from(fd: BorrowedFd<'a>) -> Self {
+        Self::Fd(fd)
+    }
 }
 
 /// `BPF_LINK_CREATE` of a kind that needs nothing beyond a target.
@@ -63,19 +69,29 @@ pub fn raw_tracepoint_open(program: BorrowedFd<'_>, name: Option<&CStr>) -> io::
     unsafe { bpf_fd(BPF_RAW_TRACEPOINT_OPEN, &mut attr) }
 }
 
+/// The attr of an attachment without a link to this target.
+fn target_attr(target: LinkTarget<'_>) -> bpf_attr {
+    let mut attr = zeroed_attr();
+    match target {
+        LinkTarget::Fd(fd) => attr.target_fd_struct.target_fd_union.target_fd = number(fd),
+        LinkTarget::Ifindex(index) => attr.target_fd_struct.target_fd_union.target_ifindex = index,
+        LinkTarget::None => {}
+    }
+    attr
+}
+
 /// `BPF_PROG_ATTACH`: attaches without a link.
 ///
 /// # Errors
 ///
 /// What the kernel answered.
-pub fn prog_attach(
-    target: BorrowedFd<'_>,
+pub fn prog_attach<'a>(
+    target: impl Into<LinkTarget<'a>>,
     program: BorrowedFd<'_>,
     attach_type: bpf_attach_type,
     flags: u32,
 ) -> io::Result<()> {
-    let mut attr = zeroed_attr();
-    attr.target_fd_struct.target_fd_union.target_fd = number(target);
+    let mut attr = target_attr(target.into());
     attr.target_fd_struct.attach_bpf_fd = number(program);
     attr.target_fd_struct.attach_type = attach_type;
     attr.target_fd_struct.attach_flags = flags;
@@ -88,13 +104,12 @@ pub fn prog_attach(
 /// # Errors
 ///
 /// What the kernel answered.
-pub fn prog_detach(
-    target: BorrowedFd<'_>,
+pub fn prog_detach<'a>(
+    target: impl Into<LinkTarget<'a>>,
     program: BorrowedFd<'_>,
     attach_type: bpf_attach_type,
 ) -> io::Result<()> {
-    let mut attr = zeroed_attr();
-    attr.target_fd_struct.target_fd_union.target_fd = number(target);
+    let mut attr = target_attr(target.into());
     attr.target_fd_struct.attach_bpf_fd = number(program);
     attr.target_fd_struct.attach_type = attach_type;
     // SAFETY: the command's arm has no pointer.
