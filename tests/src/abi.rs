@@ -10,6 +10,7 @@ mod kernel;
 mod layout;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 pub use compare::{Comparison, Missing};
 
@@ -52,9 +53,9 @@ pub struct Enum {
 }
 
 /// The value of a constant.
-#[derive(Debug, Clone, Copy, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value {
-    value: u64,
+    value: i64,
     /// How much of it is known, from the lowest bit on: the types of a kernel may have half of it only.
     bits: u32,
 }
@@ -64,31 +65,30 @@ impl Value {
     #[must_use]
     pub const fn new(value: i64) -> Self {
         Self {
-            value: value.cast_unsigned(),
-            bits: u64::BITS,
+            value,
+            bits: i64::BITS,
         }
     }
 
     /// A value of which the lower half is known.
     #[must_use]
-    pub const fn low(value: u32) -> Self {
+    pub fn low(value: u32) -> Self {
         Self {
-            value: value as u64,
+            value: value.into(),
             bits: u32::BITS,
         }
     }
-}
 
-/// Equal as far as both are known.
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        let unknown = u64::BITS - self.bits.min(other.bits);
+    /// Whether the two are the same, as far as both are known.
+    #[must_use]
+    pub fn agrees_with(self, other: Self) -> bool {
+        let unknown = i64::BITS - self.bits.min(other.bits);
         self.value << unknown == other.value << unknown
     }
 }
 
-impl std::fmt::Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.value.cast_signed(), f)
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
     }
 }

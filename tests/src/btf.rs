@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use btf_rs::{Backend, Btf, BtfType, Type};
 use rustix::fs::MemfdFlags;
 
+use crate::abi::Abi;
+
 /// The types of the running kernel.
 pub struct KernelBtf {
     btf: Btf,
@@ -117,6 +119,15 @@ impl KernelBtf {
             }
         }
         Ok(None)
+    }
+
+    /// What the kernel has of the interface of the bindings, and what else is in the same structures, unions and enumerations.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's types cannot be parsed, or have two structures of one name.
+    pub fn abi(&self, bindings: &Abi) -> Result<Abi> {
+        bindings.of_kernel(&self.btf)
     }
 
     fn find(&self, name: &str, is_wanted: impl Fn(&Type) -> bool) -> Result<Option<u32>> {

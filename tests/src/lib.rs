@@ -13,6 +13,7 @@
 //! - it is not published.
 #![deny(unsafe_code)]
 
+pub mod abi;
 pub mod asm;
 mod btf;
 mod cgroup;
@@ -49,3 +50,8 @@ pub use perf::{PerfEvent, ProbeAt};
 pub use program::{Loader, Program};
 pub use sandbox::Sandbox;
 pub use struct_ops::CongestionControl;
+
+/// Has the examples of the README compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeExamples;

@@ -3,26 +3,37 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use syn::{Expr, ExprLit, Fields, FieldsNamed, GenericArgument, Lit, PathArguments, Type};
+use syn::{Expr, ExprLit, FieldsNamed, GenericArgument, Lit, PathArguments, Type};
 
-/// How bindgen begins the name of a field that holds bitfields.
-const BITFIELDS: &str = "_bitfield_";
 /// How bindgen begins the name of a field that is there for the alignment alone.
 const ALIGNMENT: &str = "_bindgen_align";
 
 /// A structure or a union of the bindings, as it is written.
-#[derive(Debug)]
 pub(super) struct Definition<'a> {
     pub(super) is_union: bool,
     pub(super) fields: &'a FieldsNamed,
 }
 
 /// The types of the bindings by name.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Types<'a> {
     pub(super) definitions: BTreeMap<String, Definition<'a>>,
     /// Other names of integers.
     pub(super) aliases: BTreeMap<String, &'a Type>,
+    /// The bitfields of types, which bindgen turns into methods.
+    pub(super) bitfields: BTreeMap<String, Vec<Bitfield>>,
+}
+
+/// A bitfield.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bitfield {
+    pub(super) name: String,
+    /// The field that holds it.
+    pub(super) place: String,
+    /// Where it begins in that field, in bits.
+    pub(super) offset: u64,
+    /// In bits.
+    pub(super) size: u64,
 }
 
 /// Size and alignment in bytes.
@@ -53,14 +64,7 @@ pub(super) struct Placed {
     pub(super) sort: Sort,
 }
 
-impl<'a> Types<'a> {
-    pub(super) fn define(&mut self, name: String, is_union: bool, fields: &'a Fields) {
-        if let Fields::Named(fields) = fields {
-            let definition = Definition { is_union, fields };
-            self.definitions.insert(name, definition);
-        }
-    }
-
+impl Types<'_> {
     /// The fields of a type with their places, and the type's own shape.
     pub(super) fn layout(&self, name: &str) -> Result<(Vec<Placed>, Shape)> {
         let definition = self.definitions.get(name);
@@ -96,43 +100,38 @@ impl<'a> Types<'a> {
         Ok((placed, whole))
     }
 
-    /// What a member of this name and type would be called if it had no name in C: after the first name inside. `None` for what is no
-    /// structure or union.
-    pub(super) fn name_without_name(
-        &self,
-        ty: &str,
-        bitfields: &BTreeMap<String, Vec<super::bindings::Bitfield>>,
-    ) -> Result<Option<String>> {
-        let Some(definition) = self.definitions.get(ty) else {
-            return Ok(None);
+    /// Whether a member has no name in C: then its name here is the first name inside it, with what it is behind.
+    pub(super) fn is_anonymous(&self, member: &str, ty: &str) -> Result<bool> {
+        let definition = self.definitions.get(ty);
+        let suffix = match definition.map(|definition| definition.is_union) {
+            Some(true) => "_union",
+            Some(false) => "_struct",
+            None => return Ok(false),
         };
+        let Some(leaf) = member.strip_suffix(suffix) else {
+            return Ok(false);
+        };
+        Ok(self.first_name(ty)?.as_deref() == Some(leaf))
+    }
+
+    /// The first name inside a type.
+    fn first_name(&self, ty: &str) -> Result<Option<String>> {
         let (placed, _) = self.layout(ty)?;
-        let Some(first) = placed.first() else {
+        let Some(first) = placed.into_iter().next() else {
             return Ok(None);
         };
-        let leaf = match &first.sort {
-            Sort::Value => first.name.clone(),
-            Sort::Bitfields => match bitfields.get(ty).and_then(|found| found.first()) {
-                Some(first) => first.name.clone(),
-                None => return Ok(None),
-            },
-            Sort::Aggregate(inner) => {
-                // A first member without a name is called after its own first name, which is then the first name here as well.
-                match self.name_without_name(inner, bitfields)? {
-                    Some(name) if name == first.name => name
-                        .trim_end_matches("_union")
-                        .trim_end_matches("_struct")
-                        .to_owned(),
-                    _ => first.name.clone(),
-                }
+        match &first.sort {
+            Sort::Aggregate(inner) if self.is_anonymous(&first.name, inner)? => {
+                self.first_name(inner)
             }
-        };
-        let suffix = if definition.is_union {
-            "union"
-        } else {
-            "struct"
-        };
-        Ok(Some(format!("{leaf}_{suffix}")))
+            Sort::Aggregate(_) | Sort::Value => Ok(Some(first.name)),
+            Sort::Bitfields => Ok(self.bitfields_of(ty).next().map(|found| found.name.clone())),
+        }
+    }
+
+    /// The bitfields of a type, in order.
+    pub(super) fn bitfields_of(&self, ty: &str) -> impl Iterator<Item = &Bitfield> {
+        self.bitfields.get(ty).into_iter().flatten()
     }
 
     fn shape(&self, ty: &Type) -> Result<(Shape, Sort)> {
@@ -181,13 +180,6 @@ impl<'a> Types<'a> {
         };
         let alignment = size;
         Ok((Shape { size, alignment }, Sort::Value))
-    }
-}
-
-impl Placed {
-    /// Whether this is a place for bitfields.
-    pub(super) fn holds_bitfields(&self) -> bool {
-        self.sort == Sort::Bitfields && self.name.starts_with(BITFIELDS)
     }
 }
 

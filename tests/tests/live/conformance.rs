@@ -116,7 +116,7 @@ impl From<u32> for Value {
 
 impl From<i32> for Value {
     fn from(value: i32) -> Self {
-        Self::U32(value.cast_unsigned())
+        Self::U32(u32::from_ne_bytes(value.to_ne_bytes()))
     }
 }
 
@@ -131,6 +131,13 @@ impl Value {
         match self {
             Self::U32(_) => Self::U32(0),
             Self::U64(_) => Self::U64(0),
+        }
+    }
+
+    fn size(self) -> usize {
+        match self {
+            Self::U32(_) => size_of::<u32>(),
+            Self::U64(_) => size_of::<u64>(),
         }
     }
 
@@ -172,6 +179,15 @@ impl Field {
         self.check_value(info, self.attached)
     }
 
+    /// Fails unless the info, which was asked for with buffers, tells whether the kernel has such a field.
+    fn check_reported(&self, info: &LinkInfo) -> Result<()> {
+        let path = self.kernel_path();
+        let known = KernelBtf::get()?.member("bpf_link_info", &path)?;
+        let reported = info.is_reported(self.at..self.at + self.attached.size());
+        ensure!(reported == Some(known.is_some()), "{path}: {reported:?}");
+        Ok(())
+    }
+
     fn check_value(&self, info: &LinkInfo, value: Value) -> Result<()> {
         let path = self.kernel_path();
         let known = KernelBtf::get()?.member("bpf_link_info", &path)?;
@@ -211,6 +227,35 @@ macro_rules! field {
 }
 pub(crate) use field;
 
+/// Buffers that ask for nothing, for the kinds that have any.
+fn empty_buffers(kind: LinkKind) -> Option<InfoBuffers<'static>> {
+    let buffers = match kind {
+        LinkKind::RawTracepoint => InfoBuffers::RawTracepoint { name: &mut [] },
+        LinkKind::Tracing => InfoBuffers::Tracing,
+        LinkKind::Iter => InfoBuffers::Iter {
+            target_name: &mut [],
+        },
+        LinkKind::PerfEvent => InfoBuffers::PerfEvent { name: &mut [] },
+        LinkKind::KprobeMulti => InfoBuffers::KprobeMulti {
+            addresses: &mut [],
+            cookies: &mut [],
+        },
+        LinkKind::UprobeMulti => InfoBuffers::UprobeMulti {
+            path: &mut [],
+            offsets: &mut [],
+            ref_ctr_offsets: &mut [],
+            cookies: &mut [],
+        },
+        LinkKind::TracingMulti => InfoBuffers::TracingMulti {
+            ids: &mut [],
+            addresses: &mut [],
+            cookies: &mut [],
+        },
+        _ => return None,
+    };
+    Some(buffers)
+}
+
 /// Runs the suite.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<()> {
     let link = subject.create_one()?;
@@ -240,6 +285,13 @@ impl Subject<'_> {
         self.check_header(link, &info, attached)?;
         for field in &self.fields {
             field.check(&info)?;
+        }
+        if let Some(buffers) = empty_buffers(self.kind) {
+            let whole = link.info_with(buffers)?;
+            ensure!(whole.as_bytes() == info.as_bytes(), "{whole:?}");
+            for field in &self.fields {
+                field.check_reported(&whole)?;
+            }
         }
         let structure = KernelBtf::get()?.size("bpf_link_info")?;
         let structure = structure.context("the kernel has no bpf_link_info")?;

@@ -4,16 +4,31 @@
 //! reason for which it was ignored, never passed over. `harness` says how, and how to add a test.
 #![forbid(unsafe_code)]
 
+mod abi;
 mod allocations;
+mod cgroup;
 mod conformance;
+mod descriptor_zero;
 mod fixture;
 mod harness;
 mod hooks;
+mod info;
+mod iter;
+mod lent_name;
 mod needs;
+mod netfilter;
+mod netns;
 mod ownership;
+mod perf_event;
+mod perf_open;
 mod pin;
 mod pin_at;
+mod positions;
+mod query;
+mod raw_tracepoint;
 mod sandbox;
+mod sockmap;
+mod tcx;
 mod traffic;
 mod update;
 mod walk;
@@ -25,13 +40,25 @@ use harness::{Role, Test};
 
 /// Every file's tests.
 const TESTS: &[&[Test]] = &[
+    abi::TESTS,
     allocations::TESTS,
+    cgroup::TESTS,
     hooks::TESTS,
+    info::TESTS,
+    iter::TESTS,
     needs::TESTS,
+    netfilter::TESTS,
+    netns::TESTS,
     ownership::TESTS,
+    perf_event::TESTS,
+    perf_open::TESTS,
     pin::TESTS,
     pin_at::TESTS,
+    query::TESTS,
+    raw_tracepoint::TESTS,
     sandbox::TESTS,
+    sockmap::TESTS,
+    tcx::TESTS,
     update::TESTS,
     walk::TESTS,
     xdp::TESTS,

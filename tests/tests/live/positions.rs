@@ -8,7 +8,7 @@ use bpf_link::{
     MprogArgs, ProgramId, RawLink, Target,
 };
 use bpf_link_tests::sys::{self, LinkTarget};
-use bpf_link_tests::{CongestionControl, Hook, Program};
+use bpf_link_tests::{CongestionControl, Hook, Program, names};
 
 use crate::descriptor_zero;
 use crate::fixture::{ensure_refused, refusal, xdp};
@@ -47,7 +47,9 @@ impl Place<'_> {
     /// So many, one behind the other.
     fn attach_some<const N: usize>(&self) -> Result<[Attached; N]> {
         let attach = || self.attach(AttachFlags::empty(), MprogArgs::new());
-        let some: Vec<_> = std::iter::repeat_with(attach).take(N).collect::<Result<_>>()?;
+        let some: Vec<_> = std::iter::repeat_with(attach)
+            .take(N)
+            .collect::<Result<_>>()?;
         some.try_into().ok().context("not so many")
     }
 
@@ -166,19 +168,20 @@ pub(crate) fn an_expected_revision(place: &Place<'_>) -> Result<()> {
 /// What is no anchor on this hook. `elsewhere` is another hook of the same kind.
 pub(crate) fn anchors_that_are_not_here(place: &Place<'_>, elsewhere: &Place<'_>) -> Result<()> {
     let here = place.attach(AttachFlags::empty(), MprogArgs::new())?;
-    let there = elsewhere.attach(AttachFlags::empty(), MprogArgs::new())?;
     let program = place.program()?;
-    let create = |anchor| {
+    let create = |anchor: Anchor<'_>| {
         let request = place.request(&program).flags(AttachFlags::BEFORE);
         RawLink::create(&request.args(MprogArgs::new().anchor(anchor)))
     };
-    for anchor in there.anchors(place)? {
-        ensure_refused!(create(anchor), Error::Command(_), Some(libc::ENOENT));
-    }
-    // An id that nothing has.
-    let gone = there.link.id()?;
-    let there_program = ProgramId::new(there.program.id()?).context("a program has the id 0")?;
-    drop(there);
+    let (gone, gone_program) = {
+        let there = elsewhere.attach(AttachFlags::empty(), MprogArgs::new())?;
+        for anchor in there.anchors(place)? {
+            ensure_refused!(create(anchor), Error::Command(_), Some(libc::ENOENT));
+        }
+        (there.link.id()?, there.program.id()?)
+    };
+    let gone_program = ProgramId::new(gone_program).context("a program has the id 0")?;
+    // Ids that nothing has.
     let error = refusal(create(Anchor::LinkId(gone)))?;
     ensure!(error.errno() == Some(libc::ENOENT), "{error:?}");
     let Error::Vanished(error) = error else {
@@ -186,7 +189,7 @@ pub(crate) fn anchors_that_are_not_here(place: &Place<'_>, elsewhere: &Place<'_>
     };
     ensure!(*error.target() == Target::Link(gone));
     if place.takes_programs {
-        let refused = create(Anchor::ProgramId(there_program));
+        let refused = create(Anchor::ProgramId(gone_program));
         ensure_refused!(refused, Error::Command(_), Some(libc::ENOENT));
     } else {
         let id = ProgramId::new(here.program.id()?).context("a program has the id 0")?;
@@ -211,13 +214,11 @@ pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
     refuse_anchor(place, &other, LinkKind::Xdp)?;
 
     let program = place.program()?;
-    let create = |anchor| {
-        let request = place.request(&program).flags(AttachFlags::BEFORE);
-        RawLink::create(&request.args(MprogArgs::new().anchor(anchor)))
-    };
     let file = std::fs::File::open("/proc/self/comm")?;
     for no_link in [here.program.as_fd(), file.as_fd()] {
-        let error = refusal(create(Anchor::link(&no_link)))?;
+        let args = MprogArgs::new().anchor(Anchor::link(&no_link));
+        let request = place.request(&program).flags(AttachFlags::BEFORE);
+        let error = refusal(RawLink::create(&request.args(args)))?;
         ensure!(
             matches!(error, Error::NotALink(Target::Descriptor)),
             "{error:?}"
@@ -229,7 +230,7 @@ pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
 /// The kernel would follow a null pointer on this one.
 pub(crate) fn a_struct_ops_anchor(place: &Place<'_>) -> Result<()> {
     let here = place.attach(AttachFlags::empty(), MprogArgs::new())?;
-    let control = CongestionControl::new("anchor")?;
+    let control = CongestionControl::new(&names::object_name("anchor"))?;
     let link = RawLink::create(&LinkCreate::struct_ops(&control))?;
     refuse_anchor(place, &link, LinkKind::StructOps)?;
     place.ensure_order(&[&here])

@@ -1,7 +1,7 @@
 //! What makes programs run: packets, in the network namespace of the calling thread.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{PATIENCE, sys};
@@ -10,7 +10,16 @@ use rustix::net::{RecvFlags, SendFlags};
 
 /// Sends a packet over `lo`, and waits until it has arrived: whatever runs on its way has run by then.
 pub(crate) fn send_packet() -> Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    send_packet_from(Ipv4Addr::LOCALHOST.into())
+}
+
+/// As [`send_packet`], but over IPv6.
+pub(crate) fn send_packet_over_ipv6() -> Result<()> {
+    send_packet_from(Ipv6Addr::LOCALHOST.into())
+}
+
+fn send_packet_from(address: IpAddr) -> Result<()> {
+    let socket = UdpSocket::bind((address, 0))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.send_to(b"packet", socket.local_addr()?)?;
     let mut received = [0; 16];
@@ -43,13 +52,13 @@ pub(crate) fn exchange(from: &TcpStream, to: &TcpStream) -> Result<()> {
 
 /// Sends a frame out of a device, and waits until the device at the other end of the wire has received it and whatever runs there has run.
 pub(crate) fn send_frame(from: u32, to: u32) -> Result<()> {
-    let (sender, receiver) = (sys::packet_socket(from)?, sys::packet_socket(to)?);
-    rustix::net::sockopt::set_socket_timeout(&receiver, Timeout::Recv, Some(PATIENCE))?;
+    let (here, there) = (sys::packet_socket(from)?, sys::packet_socket(to)?);
+    rustix::net::sockopt::set_socket_timeout(&there, Timeout::Recv, Some(PATIENCE))?;
     let frame = frame();
-    rustix::net::send(&sender, &frame, SendFlags::empty())?;
+    rustix::net::send(&here, &frame, SendFlags::empty())?;
     let mut received = [0; 1500];
     loop {
-        let (length, _) = rustix::net::recv(&receiver, &mut received, RecvFlags::empty())
+        let (length, _) = rustix::net::recv(&there, &mut received, RecvFlags::empty())
             .context("waiting for the frame")?;
         if received.get(..length) == Some(&frame) {
             return Ok(());

@@ -29,6 +29,8 @@ pub(crate) enum Need {
     Command(&'static str),
     /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
     Trampoline,
+    /// A security module that is in effect.
+    SecurityModule(&'static str),
     /// The Linux that a documented difference in behaviour came with, where there is nothing else to tell it by.
     Linux(u32, u32),
     /// A kernel from before that Linux.
@@ -140,6 +142,10 @@ impl Need {
                 can_trace_a_function()?,
                 "the kernel refuses programs on its functions".to_owned(),
             ),
+            Self::SecurityModule(name) => (
+                has_security_module(name)?,
+                format!("no security module {name} is in effect"),
+            ),
             Self::Linux(major, minor) => {
                 let older = format!("the kernel is older than Linux {major}.{minor}");
                 (kernel::version()? >= (major, minor), older)
@@ -205,6 +211,15 @@ fn has_file_system(name: &str) -> Result<bool> {
     Ok(list
         .lines()
         .any(|line| line.split_ascii_whitespace().last() == Some(name)))
+}
+
+fn has_security_module(name: &str) -> Result<bool> {
+    const LIST: &str = "/sys/kernel/security/lsm";
+    match std::fs::read_to_string(LIST) {
+        Ok(list) => Ok(list.trim_end().split(',').any(|found| found == name)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).context(LIST),
+    }
 }
 
 fn can_make(kind: DeviceKind) -> Result<bool> {
