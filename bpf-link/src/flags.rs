@@ -6,6 +6,7 @@ use bpf_link_sys as c;
 bitflags! {
     /// Flags of a link's creation.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct AttachFlags: u32 {
         /// Run before the anchor, or before every other program if there is none (tcx, netkit; cgroup since Linux 6.17).
         #[doc(alias = "BPF_F_BEFORE")]
@@ -24,6 +25,7 @@ bitflags! {
 bitflags! {
     /// Through which path of the driver an XDP program runs; none set lets the kernel choose.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct XdpFlags: u32 {
         /// After the kernel has built its socket buffer: works with every device.
         #[doc(alias = "XDP_FLAGS_SKB_MODE")]
@@ -42,6 +44,7 @@ bitflags! {
 bitflags! {
     /// Flags of an update.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct UpdateFlags: u32 {
         /// Only if the link has the program or map that is expected on it; implied by giving that one.
         #[doc(alias = "BPF_F_REPLACE")]
@@ -54,6 +57,7 @@ bitflags! {
 bitflags! {
     /// Flags of a `kprobe_multi` link.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct KprobeMultiFlags: u32 {
         /// Run when the functions return, not when they are entered.
         #[doc(alias = "BPF_F_KPROBE_MULTI_RETURN")]
@@ -66,6 +70,7 @@ bitflags! {
 bitflags! {
     /// Flags of a `uprobe_multi` link.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct UprobeMultiFlags: u32 {
         /// Run when the functions return, not when they are entered.
         #[doc(alias = "BPF_F_UPROBE_MULTI_RETURN")]
@@ -78,6 +83,7 @@ bitflags! {
 bitflags! {
     /// Flags of a netfilter link.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct NetfilterFlags: u32 {
         /// Put the fragments of a packet together before the program sees it (since Linux 6.6).
         #[doc(alias = "BPF_F_NETFILTER_IP_DEFRAG")]

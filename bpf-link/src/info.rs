@@ -150,6 +150,13 @@ impl LinkInfo {
         self.size_at(at)
     }
 
+    /// The map that is on a `struct_ops` link; `None` once that has been detached.
+    pub(crate) fn struct_ops_map(&self) -> Option<u32> {
+        let at = offset_of!(c::bpf_link_info, raw_tracepoint_union.struct_ops.map_id);
+        let id = self.bytes.u32_at(at);
+        (id != 0).then_some(id)
+    }
+
     fn size_at(&self, at: usize) -> Option<usize> {
         let size = self.as_bytes().get(at..)?.first_chunk()?;
         let size = usize::try_from(u32::from_ne_bytes(*size)).ok()?;

@@ -56,6 +56,29 @@ macro_rules! open_enum {
             }
         }
 
+        /// A number that this release has a name for is written as the name, any other as the number.
+        #[cfg(feature = "serde")]
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self.name() {
+                    Some(name) => serializer.serialize_str(name),
+                    None => serializer.serialize_u32(self.as_raw()),
+                }
+            }
+        }
+
+        /// Reads a name or a number.
+        #[cfg(feature = "serde")]
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any($crate::open_enum::NameOrNumber {
+                    what: stringify!($name),
+                    of_name: |text| Self::KNOWN.iter().copied().find(|known| known.name() == Some(text)),
+                    of_number: Self::from_raw,
+                })
+            }
+        }
+
         /// Writes the name, or the number where there is no name.
         impl ::core::fmt::Display for $name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -69,3 +92,65 @@ macro_rules! open_enum {
 }
 
 pub(crate) use open_enum;
+
+/// Reads a value of such an enum.
+#[cfg(feature = "serde")]
+pub(crate) struct NameOrNumber<T> {
+    pub(crate) what: &'static str,
+    pub(crate) of_name: fn(&str) -> Option<T>,
+    pub(crate) of_number: fn(u32) -> T,
+}
+
+#[cfg(feature = "serde")]
+impl<T> serde::de::Visitor<'_> for NameOrNumber<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the name or number of a {}", self.what)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.of_name)(text)
+            .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
+        match u32::try_from(number) {
+            Ok(number) => Ok((self.of_number)(number)),
+            Err(_) => Err(E::invalid_value(
+                serde::de::Unexpected::Unsigned(number),
+                &self,
+            )),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use crate::{AttachType, KprobeMultiFlags, LinkId, LinkKind};
+
+    fn round_trip<T>(value: T, json: &str)
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        assert_eq!(serde_json::to_string(&value).expect("it is written"), json);
+        assert_eq!(serde_json::from_str::<T>(json).expect("it is read"), value);
+    }
+
+    #[test]
+    fn names_and_numbers() {
+        round_trip(LinkKind::Xdp, r#""xdp""#);
+        round_trip(LinkKind::Unknown(4711), "4711");
+        round_trip(AttachType::CgroupInetEgress, r#""cgroup_inet_egress""#);
+        round_trip(LinkId::new(12).expect("it is not 0"), "12");
+        round_trip(KprobeMultiFlags::RETURN, r#""RETURN""#);
+        round_trip(KprobeMultiFlags::from_bits_retain(5), r#""RETURN | 0x4""#);
+        // What an older release wrote as a number.
+        let kind: LinkKind = serde_json::from_str("6").expect("it is read");
+        assert_eq!(kind, LinkKind::Xdp);
+        for wrong in [r#""no such kind""#, "-1", "4294967296", "[]"] {
+            assert!(serde_json::from_str::<LinkKind>(wrong).is_err(), "{wrong}");
+        }
+        assert!(serde_json::from_str::<LinkId>("0").is_err());
+    }
+}

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::error::{Command, Error, Result};
 use crate::flags::UpdateFlags;
 use crate::id::ProgramId;
-use crate::kind::UpdateBy;
+use crate::kind::{LinkKind, UpdateBy};
 use crate::link::RawLink;
 use crate::sys;
 
@@ -79,6 +79,11 @@ impl RawLink {
     /// The link, its pins and its position among other programs stay. The kernel keeps the new program; the caller's
     /// descriptor of it may be closed. The program that is there already may be put there again.
     ///
+    /// A map that is on its link already stays there without the kernel being asked to put it there: the kernel's TCP
+    /// would add it to its list of congestion controls twice, and crash (`tcp_update_congestion_control`, seen on Linux
+    /// 6.18). Another process can put the same map there in the moment between our look and our update; to expect the
+    /// map that is to go, as [`Update::expecting`] does, leaves no such moment.
+    ///
     /// # Errors
     ///
     /// The link is as it was, with
@@ -99,8 +104,22 @@ impl RawLink {
     /// cgroup links: a program for egress can take the place of one for ingress.
     pub fn update<'a>(&self, update: impl Into<Update<'a>>) -> Result<()> {
         let update = update.into();
+        if update.by == UpdateBy::Map && self.has_the_map(update)? {
+            return Ok(());
+        }
         sys::link_update(self.as_fd(), update.new, update.old, update.flags.bits())
             .map_err(|source| self.update_refused(update, source))
+    }
+
+    /// Whether the new map is on this `struct_ops` link already, and no other is expected.
+    fn has_the_map(&self, update: Update<'_>) -> Result<bool> {
+        if self.kind()? != LinkKind::StructOps {
+            return Ok(false);
+        }
+        let map_id = |map| sys::object_start(map).ok().map(|start| start.id);
+        let new = map_id(update.new);
+        let expects_it = update.old.is_none_or(|old| map_id(old) == new);
+        Ok(expects_it && new.is_some() && new == self.info()?.struct_ops_map())
     }
 
     /// What the kernel's refusal means.

@@ -5,7 +5,8 @@
 //! - [`Sandbox`]: namespaces, a bpffs, cgroups and tracefs of its own for a test;
 //! - [`Program`] and [`Map`], loaded from instructions that [`asm`] puts together, without a compiler; iterators and `struct_ops`;
 //! - what programs attach to: [`Cgroup`], [`Device`], [`Netns`], [`PerfEvent`];
-//! - evidence that does not come from `bpf-link`: [`links`], [`Descriptors`], [`CounterMap`], and [`sys`], the system calls themselves.
+//! - evidence that does not come from `bpf-link`: [`links`], [`Descriptors`], [`CounterMap`], and [`sys`], the system calls themselves;
+//! - the kernel's interface as data, to hold the bindings against: [`abi`], and [`recorded`], what kernels have said.
 //!
 //! What it does not do:
 //!
@@ -32,6 +33,7 @@ mod perf;
 pub mod pins;
 mod program;
 mod prologue;
+pub mod recorded;
 mod sandbox;
 mod struct_ops;
 #[expect(unsafe_code, reason = "the one module with unsafe code")]

@@ -103,6 +103,12 @@ impl AsFd for Map {
     }
 }
 
+impl From<Map> for OwnedFd {
+    fn from(map: Map) -> Self {
+        map.fd
+    }
+}
+
 impl From<OwnedFd> for Map {
     fn from(fd: OwnedFd) -> Self {
         Self { fd }

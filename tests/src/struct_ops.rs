@@ -7,7 +7,7 @@ use bpf_link_sys::{BPF_F_LINK, BPF_MAP_TYPE_STRUCT_OPS, BPF_PROG_TYPE_STRUCT_OPS
 
 use crate::btf::KernelBtf;
 use crate::hook::Hook;
-use crate::map::Map;
+use crate::map::{CounterMap, Map};
 use crate::names;
 use crate::program::{Loader, Program};
 use crate::sys::{self, MapCreate};
@@ -18,7 +18,9 @@ const OPERATIONS: &str = "tcp_congestion_ops";
 const VALUE: &str = "bpf_struct_ops_tcp_congestion_ops";
 /// The operations without which the kernel takes no congestion control, and what ours return. The last returns nothing: its 0 is the
 /// verifier's wish.
-const MANDATORY: [(&str, i32); 3] = [("ssthresh", 2), ("undo_cwnd", 2), ("cong_avoid", 0)];
+const MANDATORY: [(&str, i32); 3] = [("ssthresh", 2), ("undo_cwnd", 2), (ON_ACKNOWLEDGEMENT, 0)];
+/// The operation that a connection calls whenever its peer has acknowledged something.
+const ON_ACKNOWLEDGEMENT: &str = "cong_avoid";
 
 /// A map that holds a congestion control, ready for a link.
 #[derive(Debug)]
@@ -34,7 +36,18 @@ impl CongestionControl {
     /// The kernel has no `struct_ops` with links; and what it answered.
     pub fn new(name: &str) -> Result<Self> {
         let unset = Self::unset()?;
-        unset.set(name)?;
+        unset.set(name, None)?;
+        Ok(unset)
+    }
+
+    /// Makes a congestion control of this name that counts in `counter` how often a connection asks it for its window.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn counting(name: &str, counter: &CounterMap) -> Result<Self> {
+        let unset = Self::unset()?;
+        unset.set(name, Some(counter))?;
         Ok(unset)
     }
 
@@ -60,7 +73,7 @@ impl CongestionControl {
     }
 
     /// Loads the programs and puts them into the map, which holds them from then on.
-    fn set(&self, name: &str) -> Result<()> {
+    fn set(&self, name: &str, counter: Option<&CounterMap>) -> Result<()> {
         ensure!(
             name.len() < 16,
             "a congestion control's name has at most 15 bytes: {name}"
@@ -81,7 +94,8 @@ impl CongestionControl {
 
         let mut programs = Vec::new();
         for (operation, returned) in MANDATORY {
-            let program = operation_program(kernel, operation, returned)?;
+            let counter = counter.filter(|_| operation == ON_ACKNOWLEDGEMENT);
+            let program = operation_program(kernel, (operation, returned), counter)?;
             let fd = u64::try_from(program.as_fd().as_raw_fd())?;
             put(operation, &fd.to_ne_bytes())?;
             programs.push(program);
@@ -100,6 +114,12 @@ impl CongestionControl {
     }
 }
 
+impl From<CongestionControl> for OwnedFd {
+    fn from(control: CongestionControl) -> Self {
+        control.map.into()
+    }
+}
+
 impl AsFd for CongestionControl {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.map.as_fd()
@@ -107,17 +127,24 @@ impl AsFd for CongestionControl {
 }
 
 /// A program for one of the operations: the kernel knows which by its place in the structure.
-fn operation_program(kernel: &KernelBtf, operation: &str, returned: i32) -> Result<Program> {
+fn operation_program(
+    kernel: &KernelBtf,
+    (operation, returned): (&str, i32),
+    counter: Option<&CounterMap>,
+) -> Result<Program> {
     let place = u32::try_from(
         kernel
             .member(OPERATIONS, operation)?
             .context(OPERATIONS)?
             .index,
     )?;
-    Loader::new(Hook::new(BPF_PROG_TYPE_STRUCT_OPS, place, returned))
+    let mut loader = Loader::new(Hook::new(BPF_PROG_TYPE_STRUCT_OPS, place, returned))
         .named(operation)
-        .btf_id(kernel.structure(OPERATIONS)?.context(OPERATIONS)?)
-        .returning(returned)
+        .btf_id(kernel.structure(OPERATIONS)?.context(OPERATIONS)?);
+    if let Some(counter) = counter {
+        loader = loader.counting(counter);
+    }
+    loader.returning(returned)
 }
 
 /// Some BTF, with one integer in it: the kernel asks for one where a map has types, and looks into its own for a `struct_ops`.

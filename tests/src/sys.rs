@@ -26,7 +26,8 @@ pub use load::{ProgramLoad, btf_load, prog_load};
 pub use map::{MapCreate, map_create, map_lookup, map_update};
 pub use namespace::unshare;
 pub use object::{
-    IdSpace, fd_by_id, link_info, map_info, next_id, obj_get, obj_get_with, obj_pin, prog_info,
+    IdSpace, fd_by_id, link_info, link_info_bytes, map_info, next_id, obj_get, obj_get_with,
+    obj_pin, prog_info,
 };
 pub use packet::packet_socket;
 pub use perf::{PerfConfig, perf_disable, perf_enable, perf_event_open};

@@ -27,8 +27,8 @@ unsafe impl Info for bpf_map_info {}
 // SAFETY: bytes; and in the structure that they stand for, too, zeros lend no buffer.
 unsafe impl Info for [u8; size_of::<bpf_link_info>()] {}
 
-/// `BPF_OBJ_GET_INFO_BY_FD`, all zeros going in.
-fn info<T: Info>(fd: BorrowedFd<'_>) -> io::Result<T> {
+/// `BPF_OBJ_GET_INFO_BY_FD`, all zeros going in; also the length that the kernel says.
+fn info<T: Info>(fd: BorrowedFd<'_>) -> io::Result<(T, u32)> {
     // SAFETY: zeros are a value of every `Info`.
     let mut info: T = unsafe { std::mem::zeroed() };
     let mut attr = zeroed_attr();
@@ -40,7 +40,9 @@ fn info<T: Info>(fd: BorrowedFd<'_>) -> io::Result<T> {
     //   writes is a value of `T`.
     // - Zeros in `info` lend no further buffer.
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
-    Ok(info)
+    // SAFETY: the arm is integers, which every byte that the kernel may have written is a value of.
+    let arm = unsafe { attr.info };
+    Ok((info, arm.info_len))
 }
 
 /// What the kernel says of a program.
@@ -49,7 +51,7 @@ fn info<T: Info>(fd: BorrowedFd<'_>) -> io::Result<T> {
 ///
 /// What the kernel answered.
 pub fn prog_info(program: BorrowedFd<'_>) -> io::Result<bpf_prog_info> {
-    info(program)
+    info(program).map(|(info, _)| info)
 }
 
 /// What the kernel says of a map.
@@ -58,7 +60,7 @@ pub fn prog_info(program: BorrowedFd<'_>) -> io::Result<bpf_prog_info> {
 ///
 /// What the kernel answered.
 pub fn map_info(map: BorrowedFd<'_>) -> io::Result<bpf_map_info> {
-    info(map)
+    info(map).map(|(info, _)| info)
 }
 
 /// What the kernel says of a link, without names and arrays: the bytes of a `bpf_link_info`, of which each kind has its own fields from byte
@@ -68,7 +70,19 @@ pub fn map_info(map: BorrowedFd<'_>) -> io::Result<bpf_map_info> {
 ///
 /// What the kernel answered.
 pub fn link_info(link: BorrowedFd<'_>) -> io::Result<[u8; size_of::<bpf_link_info>()]> {
-    info(link)
+    info(link).map(|(info, _)| info)
+}
+
+/// As [`link_info`], and no more bytes than the kernel says that it has.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn link_info_bytes(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let (info, len): ([u8; size_of::<bpf_link_info>()], u32) = info(link)?;
+    let mut bytes = info.to_vec();
+    bytes.truncate(usize::try_from(len).map_err(io::Error::other)?);
+    Ok(bytes)
 }
 
 /// One of the kernel's sequences of ids.

@@ -10,10 +10,12 @@ mod cgroup;
 mod conformance;
 mod descriptor_zero;
 mod fixture;
+mod golden;
 mod harness;
 mod hooks;
 mod info;
 mod iter;
+mod lent_array;
 mod lent_name;
 mod needs;
 mod netfilter;
@@ -28,9 +30,11 @@ mod query;
 mod raw_tracepoint;
 mod sandbox;
 mod sockmap;
+mod struct_ops;
 mod tcx;
 mod traffic;
 mod update;
+mod uprobe_multi;
 mod walk;
 mod xdp;
 
@@ -43,6 +47,7 @@ const TESTS: &[&[Test]] = &[
     abi::TESTS,
     allocations::TESTS,
     cgroup::TESTS,
+    golden::TESTS,
     hooks::TESTS,
     info::TESTS,
     iter::TESTS,
@@ -58,14 +63,16 @@ const TESTS: &[&[Test]] = &[
     raw_tracepoint::TESTS,
     sandbox::TESTS,
     sockmap::TESTS,
+    struct_ops::TESTS,
     tcx::TESTS,
     update::TESTS,
+    uprobe_multi::TESTS,
     walk::TESTS,
     xdp::TESTS,
 ];
 
 /// Every file's roles: what its tests have other processes do.
-const ROLES: &[&[Role]] = &[ownership::ROLES, sandbox::ROLES];
+const ROLES: &[&[Role]] = &[ownership::ROLES, sandbox::ROLES, uprobe_multi::ROLES];
 
 fn main() -> ExitCode {
     harness::main(TESTS, ROLES)

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bpf_link_tests::names;
+use bpf_link_tests::{PATIENCE, names};
 use rustix::event::{PollFd, PollFlags};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -110,6 +110,14 @@ fn has_ended_within(limit: Duration, child: &Child) -> Result<bool> {
 fn kill_all(child: &mut Child) -> Result<ExitStatus> {
     // The group is there as long as the child has not been waited for, also where it has ended by itself.
     let killed = rustix::process::kill_process_group(Pid::from_child(child), Signal::KILL);
+    if !has_ended_within(PATIENCE, child)? {
+        // It would never be over: whoever waits for its pipes waits with it.
+        eprintln!(
+            "process {} cannot be killed: the kernel holds it",
+            child.id()
+        );
+        std::process::exit(1);
+    }
     let status = child.wait()?;
     killed?;
     Ok(status)

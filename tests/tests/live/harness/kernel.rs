@@ -26,3 +26,15 @@ pub(super) fn is_of(series: &str) -> bool {
         .strip_prefix(series)
         .is_some_and(|rest| !rest.starts_with(|character: char| character.is_ascii_digit()))
 }
+
+/// Whether the kernel has had an oops since it booted.
+pub(super) fn has_had_an_oops() -> Result<bool> {
+    /// `TAINT_DIE`
+    const DIED: u64 = 1 << 7;
+    const FILE: &str = "/proc/sys/kernel/tainted";
+    let taint: u64 = std::fs::read_to_string(FILE)
+        .context(FILE)?
+        .trim()
+        .parse()?;
+    Ok(taint & DIED != 0)
+}

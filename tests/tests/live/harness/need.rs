@@ -21,6 +21,10 @@ pub(crate) enum Need {
     Member(&'static str, &'static str),
     /// A function of the kernel, which is not there where its configuration leaves it out.
     Function(&'static str),
+    /// Something that iterators go over, by its name.
+    Iterator(&'static str),
+    /// A kernel that has had no oops since it booted: what died then may hold locks, for which others wait for ever.
+    NoOops,
     /// A type of file system.
     FileSystem(&'static str),
     /// A kind of network device.
@@ -63,7 +67,10 @@ impl Need {
         Self::Function("register_fprobe"),
     ];
     /// `struct_ops` links, since Linux 6.4.
-    pub(crate) const STRUCT_OPS: &[Self] = &[Self::Constant("bpf_attach_type", "BPF_STRUCT_OPS")];
+    pub(crate) const STRUCT_OPS: &[Self] = &[
+        Self::Constant("bpf_attach_type", "BPF_STRUCT_OPS"),
+        Self::NoOops,
+    ];
     /// Netfilter links, since Linux 6.4.
     pub(crate) const NETFILTER: &[Self] = &[
         Self::Constant("bpf_attach_type", "BPF_NETFILTER"),
@@ -128,6 +135,17 @@ impl Need {
             Self::Function(name) => (
                 functions()?.contains(name),
                 format!("the kernel has no function {name}"),
+            ),
+            Self::Iterator(name) => {
+                let found = KernelBtf::get()?.function(&format!("bpf_iter_{name}"))?;
+                (
+                    found.is_some(),
+                    format!("the kernel has no iterator over {name}"),
+                )
+            }
+            Self::NoOops => (
+                !kernel::has_had_an_oops()?,
+                "the kernel has had an oops".to_owned(),
             ),
             Self::FileSystem(name) => (
                 has_file_system(name)?,

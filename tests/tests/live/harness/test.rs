@@ -65,6 +65,14 @@ impl Test {
         }
     }
 
+    /// Whether the test is one that needs this.
+    pub(super) fn needs_this(&self, need: Need) -> bool {
+        self.needs
+            .into_iter()
+            .flatten()
+            .any(|&needed| needed == need)
+    }
+
     /// The first thing that is missing, in words, of what is asked for at this place.
     pub(super) fn missing(&self, place: Place) -> Result<Option<String>> {
         for need in self.needs.into_iter().flatten() {

@@ -1,0 +1,104 @@
+//! What this kernel says of a link of every kind and sort, for the files under `fixtures`.
+//!
+//! With `BPF_LINK_GOLDEN=PATH` it is written there, as `bpf_link_tests::recorded` says. Without, what is to be written is held against what
+//! is known of the links all the same. Each sort of link says what it needs: those that this kernel cannot make are listed in the output,
+//! and `tests/golden.rs` knows which they are on which kernel.
+
+mod iter;
+mod network;
+mod probes;
+mod recorder;
+mod tracing;
+
+use anyhow::{Result, ensure};
+use bpf_link_tests::Sandbox;
+
+use crate::harness::{Need, Test, test};
+use recorder::Recorder;
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(iterators),
+    test!(of_callbacks),
+    test!(of_the_network),
+    test!(of_probes),
+    test!(of_tracing),
+];
+
+fn iterators(sandbox: &Sandbox) -> Result<()> {
+    run(sandbox, iter::CASES)
+}
+
+fn of_callbacks(sandbox: &Sandbox) -> Result<()> {
+    run(sandbox, network::CALLBACKS)
+}
+
+fn of_the_network(sandbox: &Sandbox) -> Result<()> {
+    run(sandbox, network::CASES)
+}
+
+fn of_probes(sandbox: &Sandbox) -> Result<()> {
+    run(sandbox, probes::CASES)
+}
+
+fn of_tracing(sandbox: &Sandbox) -> Result<()> {
+    run(sandbox, tracing::CASES)
+}
+
+/// A sort of link.
+struct Case {
+    /// What it is recorded as.
+    name: &'static str,
+    needs: [&'static [Need]; 2],
+    /// Makes such a link and has it recorded.
+    record: fn(&Sandbox, &Recorder) -> Result<()>,
+}
+
+impl Case {
+    const fn new(
+        name: &'static str,
+        needs: &'static [Need],
+        record: fn(&Sandbox, &Recorder) -> Result<()>,
+    ) -> Self {
+        Self {
+            name,
+            needs: [needs, &[]],
+            record,
+        }
+    }
+
+    const fn also_needs(self, more: &'static [Need]) -> Self {
+        let [needs, _] = self.needs;
+        Self {
+            needs: [needs, more],
+            ..self
+        }
+    }
+
+    fn missing(&self) -> Result<Option<String>> {
+        for need in self.needs.into_iter().flatten() {
+            if let Some(missing) = need.missing()? {
+                return Ok(Some(missing));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Records every sort that this kernel can make; what went wrong with one does not keep the others from it.
+fn run(sandbox: &Sandbox, cases: &[Case]) -> Result<()> {
+    let mut wrong = Vec::new();
+    for case in cases {
+        if let Some(missing) = case.missing()? {
+            println!("no {}: {missing}", case.name);
+            continue;
+        }
+        let recorder = Recorder::new(case.name);
+        let recorded = (case.record)(sandbox, &recorder);
+        let recorded = recorded.and_then(|()| recorder.finish());
+        if let Err(error) = recorded {
+            wrong.push(format!("{}: {error:?}", case.name));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
