@@ -1,16 +1,146 @@
-//! Every kind of Linux `bpf_link` as a type of its own.
+//! Every kind of Linux `bpf_link` as a type of its own, with all that the kernel says about it.
 //!
 //! What it does:
 //!
-//! - nothing yet: this is the place of the layer above [`bpf_link`], which tells the kinds apart and reads what is particular to each.
+//! - tells the fifteen kinds of Linux 7.3 apart, each with the operations that it has, and keeps later ones;
+//! - reads every field that the kernel reports about a link, and tells a field that it does not report from 0;
+//! - leaves names and arrays in memory that the caller lends, or copies them out.
 //!
 //! What it does not do:
 //!
-//! - system calls or unsafe code: those are the business of the layers below.
+//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd), from any other crate;
+//! - system calls or unsafe code: those are the business of the layer below, [`bpf_link`].
 //!
-//! ```
-//! use bpf_link::LinkKind;
+//! ```no_run
+//! use bpf_link_typed::{InfoBuf, Link, LinkInfoRef, XdpLink};
 //!
-//! assert_eq!(LinkKind::KNOWN.len(), 15);
+//! # fn example(old: std::fs::File, new: std::fs::File) -> bpf_link_typed::Result<()> {
+//! // Take a link over that an earlier run has pinned. A pin of something else is an error.
+//! let link = XdpLink::from_pinned("/sys/fs/bpf/ingress")?;
+//! if link.info()?.is_defunct() == Some(true) {
+//!     println!("the device has gone");
+//! } else {
+//!     link.replace(&old, &new)?;
+//! }
+//!
+//! // A link of any kind.
+//! match Link::from_pinned("/sys/fs/bpf/something")? {
+//!     Link::Cgroup(link) => link.detach()?,
+//!     link => println!("a {} link stays: {:?}", link.kind(), link.info()?),
+//! }
+//!
+//! // All links of the machine, with one buffer for all of them.
+//! let mut buf = InfoBuf::new();
+//! for link in bpf_link::links() {
+//!     if let LinkInfoRef::KprobeMulti(info) = buf.read(&link?)? {
+//!         println!("{:?} functions, missed {:?} times", info.count, info.missed);
+//!     }
+//! }
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! # Kinds
+//!
+//! All have an id, a program (`struct_ops` links a map instead), pins and info. Updating puts another program, or map, in
+//! the place of the link's; not every kind can be detached while somebody holds it. Behind each field of the info is
+//! since which Linux the kernel reports it. The same is there as data: [`KindFacts`].
+//!
+//! | link | attached to | since Linux | updated by | detached since Linux | info, since Linux |
+//! |---|---|---|---|---|---|
+//! | [`RawTracepointLink`] | a tracepoint | 5.7 | no | no | 5.8: `name`; 6.17: `cookie` |
+//! | [`TracingLink`] | a function, a security hook | 5.7 | no | no | 5.8: `attach_type`; 5.13: `target_obj_id`, `target_btf_id`; 6.17: `cookie` |
+//! | [`CgroupLink`] | a cgroup | 5.7 | program | 5.9 | 5.8: `cgroup_id`, `attach_type` |
+//! | [`IterLink`] | kernel objects | 5.8 | program | no | 5.8: `target_name`; 5.10: `target` |
+//! | [`NetnsLink`] | a network namespace | 5.8 | program | 5.9 | 5.8: `netns_ino`, `attach_type` |
+//! | [`XdpLink`] | a network device | 5.9 | program | 5.9 | 5.9: `ifindex` |
+//! | [`PerfEventLink`] | a perf event | 5.15 | no | no | 6.6: `event` |
+//! | [`KprobeMultiLink`] | kernel functions | 5.18 | no | no | 6.6: `count`, `addresses`, `flags`; 6.7: `missed`; 6.9: `cookies` |
+//! | [`StructOpsLink`] | callbacks of the kernel | 6.4 | map | 6.11 | 6.4: `map_id` |
+//! | [`NetfilterLink`] | a netfilter hook | 6.4 | no | 6.4 | 6.4: `family`, `hook`, `priority`, `flags` |
+//! | [`TcxLink`] | a network device | 6.6 | program | 6.6 | 6.6: `ifindex`, `attach_type` |
+//! | [`UprobeMultiLink`] | places in a file | 6.6 | no | no | 6.8: `path`, `count`, `offsets`, `ref_ctr_offsets`, `cookies`, `flags`, `pid` |
+//! | [`NetkitLink`] | a netkit device | 6.7 | program | 6.7 | 6.7: `ifindex`, `attach_type` |
+//! | [`SockmapLink`] | a sockmap | 6.10 | program | 6.10 | 6.10: `map_id`, `attach_type` |
+//! | [`TracingMultiLink`] | kernel functions | 7.2 | no | no | 7.3: `attach_type`, `btf_obj_id`, `count`, `ids`, `addresses`, `cookies` |
+//!
+//! # Features
+//!
+//! - `serde`: what the kernel says about links can be serialized and read back, under the names that the fields have here.
+//!   It is off by default.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    feature = "serde",
+    expect(
+        clippy::ref_option_ref,
+        reason = "what serde derives for a name has a reference to the field"
+    )
+)]
+
+mod answer;
+mod cgroup;
+mod error;
+mod facts;
+mod file_ref;
+mod fit;
+mod hideable;
+mod hook_enum;
+mod info;
+mod info_buf;
+mod info_types;
+mod interface;
+mod iter;
+mod kinds;
+mod kprobe_multi;
+mod link;
+mod link_type;
+mod netfilter;
+mod netkit;
+mod netns;
+mod other;
+mod perf_event;
+mod position;
+mod raw_tracepoint;
+#[cfg(feature = "serde")]
+mod serde_name;
+mod sockmap;
+mod struct_ops;
+mod tcx;
+mod tracing;
+mod tracing_multi;
+mod uprobe_multi;
+mod xdp;
+
+pub use bpf_link::{
+    Anchor, AttachType, BtfId, BtfTypeId, CgroupIterOrder, KprobeMultiFlags, LinkId, LinkKind,
+    MapId, NetfilterFlags, ProgramId, RawLink, UpdateBy, UprobeMultiFlags,
+};
+pub use cgroup::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
+pub use error::{Error, Rejected, Result};
+pub use facts::{KindFacts, LinuxVersion};
+pub use file_ref::FileRef;
+pub use hideable::Hideable;
+pub use info::{LinkInfo, LinkInfoRef};
+pub use info_buf::{InfoBuf, InfoBufRef};
+pub use interface::Interface;
+pub use iter::{IterInfo, IterInfoRef, IterLink, IterTarget};
+pub use kprobe_multi::{KprobeMultiInfo, KprobeMultiInfoRef, KprobeMultiLink};
+pub use link::Link;
+pub use netfilter::{NetfilterInfo, NetfilterLink};
+pub use netkit::{NetkitAttach, NetkitHook, NetkitInfo, NetkitLink};
+pub use netns::{NetnsInfo, NetnsLink};
+pub use other::{OtherInfo, OtherInfoRef, OtherLink};
+pub use perf_event::{
+    PerfCounter, PerfEventDetails, PerfEventDetailsRef, PerfEventInfo, PerfEventInfoRef,
+    PerfEventLink, PerfKprobe, PerfKprobeRef, PerfTracepoint, PerfTracepointRef, PerfUprobe,
+    PerfUprobeRef,
+};
+pub use position::{LinkAnchor, Position};
+pub use raw_tracepoint::{RawTracepointInfo, RawTracepointInfoRef, RawTracepointLink};
+pub use sockmap::{SockmapInfo, SockmapLink};
+pub use struct_ops::{StructOpsInfo, StructOpsLink};
+pub use tcx::{TcxAttach, TcxHook, TcxInfo, TcxLink};
+pub use tracing::{TracingInfo, TracingLink};
+pub use tracing_multi::{TracingMultiInfo, TracingMultiInfoRef, TracingMultiLink};
+pub use uprobe_multi::{UprobeMultiInfo, UprobeMultiInfoRef, UprobeMultiLink};
+pub use xdp::{XdpAttach, XdpInfo, XdpLink, XdpMode};

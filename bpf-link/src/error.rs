@@ -289,7 +289,7 @@ impl CommandError {
     }
 }
 
-/// A command of `bpf(2)`, or one of the other system calls that pins need.
+/// A command of `bpf(2)`, or one of the other system calls that links need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Command {
@@ -331,6 +331,10 @@ pub enum Command {
     Duplicate,
     /// `getcwd(2)`
     CurrentDirectory,
+    /// `if_nametoindex(3)`
+    InterfaceIndex,
+    /// `if_indextoname(3)`
+    InterfaceName,
 }
 
 impl fmt::Display for Command {
@@ -355,6 +359,8 @@ impl fmt::Display for Command {
             Self::Stat => "fstatat",
             Self::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
             Self::CurrentDirectory => "getcwd",
+            Self::InterfaceIndex => "if_nametoindex",
+            Self::InterfaceName => "if_indextoname",
         })
     }
 }
@@ -375,6 +381,10 @@ pub enum Target {
     Tracepoint(Option<CString>),
     /// A perf event, by its type and configuration.
     PerfEvent(u32, u64),
+    /// The network device with this name.
+    Interface(CString),
+    /// The network device with this index.
+    InterfaceIndex(u32),
     /// The links of this machine.
     Links,
 }
@@ -397,6 +407,8 @@ impl fmt::Display for Target {
             Self::PerfEvent(event_type, config) => {
                 write!(f, "the perf event {config:#x} of type {event_type}")
             }
+            Self::Interface(name) => write!(f, "interface {}", name.to_string_lossy()),
+            Self::InterfaceIndex(index) => write!(f, "the interface with index {index}"),
             Self::Links => f.write_str("the links of this machine"),
         }
     }

@@ -51,6 +51,7 @@ mod flags;
 mod id;
 mod info;
 mod info_buffers;
+mod interface;
 mod iter;
 mod kind;
 mod link;
@@ -77,6 +78,7 @@ pub use flags::{
 pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 pub use info::LinkInfo;
 pub use info_buffers::InfoBuffers;
+pub use interface::{interface_index, interface_name};
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
 pub use perf_event::{PerfEvent, PerfEventConfig};

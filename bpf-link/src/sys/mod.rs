@@ -6,6 +6,7 @@
 mod create;
 mod file;
 mod info;
+mod interface;
 mod link;
 mod marks;
 mod object;
@@ -23,6 +24,7 @@ pub(crate) use create::{
 };
 pub(crate) use file::{FileId, file_id, is_on_bpffs, rename_no_replace, unlink};
 pub(crate) use info::{INFO_SIZE, Identity, InfoBytes, LinkFd, object_start};
+pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{
     is_link, iter_create, link_detach, link_get_fd_by_id, link_get_next_id, link_update,
 };

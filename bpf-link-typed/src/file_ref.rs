@@ -1,0 +1,86 @@
+//! Files that programs are attached to: cgroups and network namespaces.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// A cgroup or a network namespace: an open file, or a path that is opened to attach, and closed after.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum FileRef<'a> {
+    /// An open file: a cgroup's directory, or a file such as `/proc/self/ns/net`.
+    Fd(BorrowedFd<'a>),
+    /// Its path.
+    Path(&'a Path),
+}
+
+impl<'a> FileRef<'a> {
+    /// An open file.
+    pub fn fd(file: &'a (impl AsFd + ?Sized)) -> Self {
+        Self::Fd(file.as_fd())
+    }
+
+    /// A path.
+    pub fn path(path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
+        Self::Path(path.as_ref())
+    }
+
+    pub(crate) fn open(self) -> Result<Opened<'a>> {
+        match self {
+            Self::Fd(fd) => Ok(Opened::Borrowed(fd)),
+            Self::Path(path) => File::open(path)
+                .map(|file| Opened::Owned(file.into()))
+                .map_err(|source| Error::File {
+                    path: path.to_owned(),
+                    source,
+                }),
+        }
+    }
+}
+
+impl<'a> From<BorrowedFd<'a>> for FileRef<'a> {
+    fn from(fd: BorrowedFd<'a>) -> Self {
+        Self::Fd(fd)
+    }
+}
+
+impl<'a> From<&'a OwnedFd> for FileRef<'a> {
+    fn from(fd: &'a OwnedFd) -> Self {
+        Self::fd(fd)
+    }
+}
+
+impl<'a> From<&'a File> for FileRef<'a> {
+    fn from(file: &'a File) -> Self {
+        Self::fd(file)
+    }
+}
+
+impl<'a> From<&'a Path> for FileRef<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl<'a> From<&'a str> for FileRef<'a> {
+    fn from(path: &'a str) -> Self {
+        Self::path(path)
+    }
+}
+
+/// The file while it is attached to.
+pub(crate) enum Opened<'a> {
+    Borrowed(BorrowedFd<'a>),
+    Owned(OwnedFd),
+}
+
+impl AsFd for Opened<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Borrowed(fd) => *fd,
+            Self::Owned(fd) => fd.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Memory that the caller lends for names and arrays, and the calls that fill it.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::OnceLock;
+
+use bpf_link::{InfoBuffers, LinkInfo, RawLink};
+
+use crate::answer::Answer;
+use crate::error::Result;
+
+/// Memory for what a link's info refers to: its name, and its arrays.
+///
+/// One that is used for one link after the other grows to what the largest of them needs, and then takes no more memory
+/// from the heap. A new one has none.
+///
+/// ```no_run
+/// use bpf_link_typed::InfoBuf;
+///
+/// # fn example() -> bpf_link_typed::Result<()> {
+/// let mut buf = InfoBuf::new();
+/// for link in bpf_link::links() {
+///     println!("{:?}", buf.read(&link?)?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct InfoBuf {
+    info: Option<LinkInfo>,
+    memory: Memory,
+}
+
+/// The names and arrays that the kernel has written for one info; what was not asked for is empty.
+///
+/// This is what [`LinkInfoRef::parse`](crate::LinkInfoRef::parse) takes beside the bytes of an info that was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InfoBufRef<'a> {
+    /// The link's name: a tracepoint, an iterator's target, a function, a file. What is behind the first NUL is not part
+    /// of it; without a NUL there is no name.
+    pub name: &'a [u8],
+    /// The functions of a `tracing_multi` link, as numbers of types in a BTF object.
+    pub ids: &'a [u32],
+    /// The functions of a `kprobe_multi` or `tracing_multi` link.
+    pub addresses: &'a [u64],
+    /// The probes of a `uprobe_multi` link.
+    pub offsets: &'a [u64],
+    /// The reference counters of a `uprobe_multi` link.
+    pub ref_ctr_offsets: &'a [u64],
+    /// The cookies of a link with arrays.
+    pub cookies: &'a [u64],
+}
+
+/// The memory of a buffer, to be lent by way of [`name_room`], [`room`] and [`marked_room`].
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) name: Vec<u8>,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) addresses: Vec<u64>,
+    pub(crate) offsets: Vec<u64>,
+    pub(crate) ref_ctr_offsets: Vec<u64>,
+    pub(crate) cookies: Vec<u64>,
+}
+
+/// What is asked of the kernel for the info of one kind.
+pub(crate) enum Ask {
+    /// Fields that every kernel reports which has the kind.
+    Fields,
+    /// Fields, some of which not every kernel reports: they go in with a mark.
+    MarkedFields(fn() -> InfoBuffers<'static>),
+    /// A name, and fields with a mark.
+    Name(for<'b> fn(&'b mut Memory) -> InfoBuffers<'b>),
+    /// Arrays with so many entries, and fields with a mark.
+    Arrays(for<'b> fn(&'b mut Memory, usize) -> InfoBuffers<'b>),
+}
+
+/// No name that the kernel reports is longer, with its NUL: a path may have as many bytes (`PATH_MAX`), a symbol has 512
+/// at most. So a name needs no call to find out its length, which some kernels do not tell (perf events, from Linux 6.6 to
+/// 6.11), and which may have changed with the next call (a path).
+const LONGEST_NAME: usize = 4096;
+
+impl InfoBuf {
+    /// A buffer that has no memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the kernel for the info of one kind of link. `first` is what it has said already, without buffers.
+    ///
+    /// One call; two if there are arrays, as only an earlier answer says how long they are.
+    pub(crate) fn ask<'b>(
+        &'b mut self,
+        link: &RawLink,
+        ask: &Ask,
+        first: Option<LinkInfo>,
+    ) -> Result<Answer<'b>> {
+        let known = || first.map_or_else(|| link.info(), Ok);
+        let memory = &mut self.memory;
+        let (info, buffers) = match ask {
+            Ask::Fields => (known()?, InfoBufRef::default()),
+            Ask::MarkedFields(lend) => (link.info_with(lend())?, InfoBufRef::default()),
+            Ask::Name(lend) => (link.info_with(lend(memory))?, memory.written(0)),
+            Ask::Arrays(lend) => {
+                let first = known()?;
+                match first.count() {
+                    // Nothing of what is particular to the kind is reported by this kernel.
+                    None => (first, InfoBufRef::default()),
+                    Some(count) => (link.info_with(lend(memory, count))?, memory.written(count)),
+                }
+            }
+        };
+        Answer::new(self.info.insert(info), buffers)
+    }
+}
+
+impl Memory {
+    /// What has been written. The arrays of another kind than was asked for are left from before: nobody reads them.
+    fn written(&self, count: usize) -> InfoBufRef<'_> {
+        let cookies = written(&self.cookies, count);
+        InfoBufRef {
+            name: &self.name,
+            ids: written(&self.ids, count),
+            addresses: written(&self.addresses, count),
+            offsets: written(&self.offsets, count),
+            ref_ctr_offsets: written(&self.ref_ctr_offsets, count),
+            // A kernel that has the arrays may not have the cookies yet (kprobe_multi, before Linux 6.9).
+            cookies: if cookies.iter().all(|cookie| *cookie == mark()) {
+                &[]
+            } else {
+                cookies
+            },
+        }
+    }
+}
+
+/// Room for a name, which reads as none until the kernel has written one.
+pub(crate) fn name_room(name: &mut Vec<u8>) -> &mut [u8] {
+    let room = room(name, LONGEST_NAME);
+    if let Some(first) = room.first_mut() {
+        *first = 0;
+    }
+    room
+}
+
+/// Room for an array with so many entries, all of which the kernel writes if it has the array.
+pub(crate) fn room<T: Clone + Default>(array: &mut Vec<T>, count: usize) -> &mut [T] {
+    if array.len() < count {
+        array.resize(count, T::default());
+    }
+    array.get_mut(..count).unwrap_or_default()
+}
+
+/// Room for an array that the kernel may not have: each entry has a mark, which is left if nothing was written.
+pub(crate) fn marked_room(array: &mut Vec<u64>, count: usize) -> &mut [u64] {
+    let room = room(array, count);
+    room.fill(mark());
+    room
+}
+
+fn written<T>(array: &[T], count: usize) -> &[T] {
+    array.get(..count).unwrap_or_default()
+}
+
+/// A number that no cookie is but by chance: made up at random for this process.
+fn mark() -> u64 {
+    static MARK: OnceLock<u64> = OnceLock::new();
+    *MARK.get_or_init(|| RandomState::new().hash_one("cookie"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a kernel leaves alone is not what another link has left there.
+    #[test]
+    fn what_is_not_written_is_not_there() {
+        let mut memory = Memory::default();
+        marked_room(&mut memory.cookies, 3).fill(7);
+        room(&mut memory.addresses, 3).fill(8);
+        name_room(&mut memory.name).fill(b'x');
+        assert_eq!(memory.written(3).cookies, [7, 7, 7]);
+        assert_eq!(memory.written(3).addresses, [8, 8, 8]);
+
+        // A kernel that has the addresses, but not the cookies yet.
+        marked_room(&mut memory.cookies, 2);
+        room(&mut memory.addresses, 2).fill(9);
+        name_room(&mut memory.name);
+        let written = memory.written(2);
+        assert_eq!(written.addresses, [9, 9]);
+        assert_eq!(written.cookies, [0_u64; 0]);
+        assert_eq!(written.name.first(), Some(&0));
+
+        // One cookie that is no mark is enough.
+        let cookies = marked_room(&mut memory.cookies, 2);
+        if let Some(first) = cookies.first_mut() {
+            *first = 0;
+        }
+        assert_eq!(memory.written(2).cookies.len(), 2);
+    }
+
+    #[test]
+    fn a_buffer_grows_and_stays() {
+        let mut array: Vec<u64> = Vec::new();
+        assert_eq!(room(&mut array, 5).len(), 5);
+        let at = array.as_ptr();
+        assert_eq!(
+            (room(&mut array, 2).len(), room(&mut array, 5).len()),
+            (2, 5)
+        );
+        assert_eq!(array.as_ptr(), at);
+        assert_eq!(room(&mut array, 0), []);
+    }
+}

@@ -1,0 +1,266 @@
+//! A link of any kind.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use bpf_link::{LinkId, LinkKind, RawLink, Update, UpdateBy};
+
+use crate::error::{Rejected, Result};
+use crate::info::{LinkInfo, LinkInfoRef};
+use crate::info_buf::InfoBuf;
+use crate::other::OtherLink;
+
+macro_rules! define {
+    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?; )+) => {
+        /// A link, of whichever kind.
+        ///
+        /// It has the operations of every kind. One that the link's kind does not have, the kernel refuses, and the error is
+        /// [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) with the kind, the command and the kernel's error number.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Link {
+            $(
+                #[doc = concat!("A [`", stringify!($Link), "`](crate::", stringify!($Link), ").")]
+                $Variant(crate::$Link),
+            )+
+            /// A link of a kind that is newer than this release.
+            Other(OtherLink),
+        }
+
+        impl Link {
+            fn of_kind(link: RawLink, kind: LinkKind) -> Self {
+                match kind {
+                    $( LinkKind::$Variant => Self::$Variant(crate::$Link(link)), )+
+                    kind => Self::Other(OtherLink(link, kind)),
+                }
+            }
+
+            /// The kind of the link.
+            #[must_use]
+            pub fn kind(&self) -> LinkKind {
+                match self {
+                    $( Self::$Variant(_) => LinkKind::$Variant, )+
+                    Self::Other(link) => link.kind(),
+                }
+            }
+
+            /// The link without its kind.
+            #[must_use]
+            pub fn as_raw(&self) -> &RawLink {
+                match self {
+                    $( Self::$Variant(link) => link.as_raw(), )+
+                    Self::Other(link) => link.as_raw(),
+                }
+            }
+
+            /// Not for users: what they put there might be of another kind.
+            fn as_raw_mut(&mut self) -> &mut RawLink {
+                match self {
+                    $( Self::$Variant(link) => &mut link.0, )+
+                    Self::Other(link) => &mut link.0,
+                }
+            }
+
+            /// Asks the kernel for all that it says about this link, into a lent buffer.
+            ///
+            /// As many system calls as the kind's own type makes, and no allocation if the buffer is large enough from an
+            /// earlier use.
+            ///
+            /// # Errors
+            ///
+            /// As [`RawLink::info_with`].
+            pub fn info_in<'b>(&self, buf: &'b mut InfoBuf) -> Result<LinkInfoRef<'b>> {
+                Ok(match self {
+                    $(
+                        Self::$Variant(link) => {
+                            LinkInfoRef::$Variant(crate::$Link::read(link.as_raw(), None, buf)?)
+                        }
+                    )+
+                    Self::Other(link) => LinkInfoRef::Other(link.info_in(buf)?),
+                })
+            }
+        }
+
+        impl From<Link> for RawLink {
+            fn from(link: Link) -> Self {
+                match link {
+                    $( Link::$Variant(link) => link.0, )+
+                    Link::Other(link) => link.0,
+                }
+            }
+        }
+    };
+}
+crate::kinds::for_every_kind!(define);
+
+impl Link {
+    /// Opens the link that is pinned at this path, and remembers the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::from_pinned`].
+    pub fn from_pinned(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(RawLink::from_pinned(path)?.try_into()?)
+    }
+
+    /// Opens the link that is pinned at this path, relative to an open directory, and remembers both.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::from_pinned_at`].
+    pub fn from_pinned_at(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
+        Ok(RawLink::from_pinned_at(dir, path)?.try_into()?)
+    }
+
+    /// Opens the link with this id.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::from_id`].
+    pub fn from_id(id: LinkId) -> Result<Self> {
+        Ok(RawLink::from_id(id)?.try_into()?)
+    }
+
+    /// A second descriptor of the same link. It does not remember the pin.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::try_clone`].
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self::of_kind(self.as_raw().try_clone()?, self.kind()))
+    }
+
+    /// The id of the link. Asks the kernel once at most; a link's id never changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::id`].
+    pub fn id(&self) -> Result<LinkId> {
+        Ok(self.as_raw().id()?)
+    }
+
+    /// Pins the link at this path on a bpffs, or moves its pin there, so that it stays attached without a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::pin`].
+    pub fn pin(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        Ok(self.as_raw_mut().pin(path)?)
+    }
+
+    /// Pins the link at this path, relative to an open directory of a bpffs, or moves its pin there.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::pin_at`].
+    pub fn pin_at(&mut self, dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
+        Ok(self.as_raw_mut().pin_at(dir, path)?)
+    }
+
+    /// Removes the pin that this link remembers. The descriptor, and so the attachment, stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::unpin`].
+    pub fn unpin(&mut self) -> Result<()> {
+        Ok(self.as_raw_mut().unpin()?)
+    }
+
+    /// The path at which this link was pinned or opened, as it is remembered.
+    #[must_use]
+    pub fn pin_path(&self) -> Option<&Path> {
+        self.as_raw().pin_path()
+    }
+
+    /// Asks the kernel for all that it says about this link.
+    ///
+    /// One system call, or two if there are arrays. [`info_in`](Self::info_in) reuses the memory that the answer is put
+    /// together in.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::info_with`].
+    pub fn info(&self) -> Result<LinkInfo> {
+        Ok(self.info_in(&mut InfoBuf::new())?.into_owned())
+    }
+
+    /// Puts another program in the place of the link's, in one step; for a `struct_ops` link, another map in the place of
+    /// its map.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::update`].
+    pub fn update(&self, new: impl AsFd) -> Result<()> {
+        Ok(self.as_raw().update(self.update_by(&new))?)
+    }
+
+    /// The same, if `old` is the program or map that the link has.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::update`]: [`OldProgramMismatch`](bpf_link::Error::OldProgramMismatch) if it has another.
+    pub fn replace(&self, old: impl AsFd, new: impl AsFd) -> Result<()> {
+        Ok(self.as_raw().update(self.update_by(&new).expecting(&old))?)
+    }
+
+    fn update_by<'a>(&self, new: &'a impl AsFd) -> Update<'a> {
+        match self.kind().updated_by() {
+            Some(UpdateBy::Map) => Update::map(new),
+            _ => Update::program(new),
+        }
+    }
+
+    /// Takes the link off its hook at once, whoever else holds it. It lives on, but does nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::detach`].
+    pub fn detach(&self) -> Result<()> {
+        Ok(self.as_raw().detach()?)
+    }
+
+    /// Starts a new run of an iterator: what the program writes can be read from the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLink::create_iter`].
+    pub fn create_iter(&self) -> Result<File> {
+        Ok(self.as_raw().create_iter()?)
+    }
+}
+
+/// Asks the kernel for the kind, if it has not said yet. A link whose kind it does not say is given back.
+impl TryFrom<RawLink> for Link {
+    type Error = Rejected<RawLink>;
+
+    fn try_from(link: RawLink) -> Result<Self, Self::Error> {
+        match link.kind() {
+            Ok(kind) => Ok(Self::of_kind(link, kind)),
+            Err(error) => Err(Rejected::new(link, error.into())),
+        }
+    }
+}
+
+/// Makes sure that the descriptor is a link. A refused descriptor is given back.
+impl TryFrom<OwnedFd> for Link {
+    type Error = Rejected<OwnedFd>;
+
+    fn try_from(fd: OwnedFd) -> Result<Self, Self::Error> {
+        let link = RawLink::try_from(fd)?;
+        Self::try_from(link).map_err(|rejected| rejected.map(OwnedFd::from))
+    }
+}
+
+/// Gives the descriptor away; a pin stays where it is.
+impl From<Link> for OwnedFd {
+    fn from(link: Link) -> Self {
+        RawLink::from(link).into()
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_raw().as_fd()
+    }
+}

@@ -1,0 +1,114 @@
+//! Attaching to one end of a netkit device.
+
+use std::os::fd::AsFd;
+
+use bpf_link::{Anchor, LinkCreate, RawLink};
+
+use super::NetkitLink;
+use crate::error::{Error, Result};
+use crate::fit;
+use crate::hook_enum::hook_enum;
+use crate::interface::Interface;
+use crate::position::{self, Position};
+
+/// Attaches a program to one end of a netkit device.
+///
+/// ```no_run
+/// use bpf_link_typed::{Anchor, Interface, Position, NetkitAttach, NetkitHook};
+///
+/// # fn example(first: std::fs::File, second: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let to = NetkitAttach::to(Interface::from("workload"), NetkitHook::Primary);
+/// let link = to.clone().position(Position::First).attach(&first)?;
+/// let after = to
+///     .position(Position::After(Anchor::link(&link)))
+///     .attach(&second)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct NetkitAttach<'a> {
+    interface: Interface,
+    hook: NetkitHook,
+    position: Option<Position<Anchor<'a>>>,
+    expected_revision: Option<u64>,
+}
+
+hook_enum! {
+    /// An end of a netkit device.
+    pub enum NetkitHook: Netkit {
+        /// What the primary end sends.
+        Primary = NetkitPrimary,
+        /// What the peer sends.
+        Peer = NetkitPeer,
+    }
+}
+
+impl<'a> NetkitAttach<'a> {
+    /// To this hook of this device in the network namespace of the calling thread.
+    ///
+    /// It is the primary end, for the hook of the peer as well.
+    pub fn to(interface: impl Into<Interface>, hook: NetkitHook) -> Self {
+        Self {
+            interface: interface.into(),
+            hook,
+            position: None,
+            expected_revision: None,
+        }
+    }
+
+    /// In this place among the programs of the hook; last without this call.
+    pub fn position(mut self, position: Position<Anchor<'a>>) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// Only if the list of programs still has this revision.
+    pub fn expected_revision(mut self, revision: u64) -> Self {
+        self.expected_revision = Some(revision);
+        self
+    }
+
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin, and the device exists.
+    ///
+    /// The program stays the caller's.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchInterface`] (`ENODEV`): there is no such device.
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): this program is on this hook already, by whichever link.
+    /// - [`Error::AnchorNotOnHook`] (`ENOENT`): the anchor is not on this hook, or gone.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not one for traffic control.
+    /// - [`Error::HookTaken`] (`ERANGE`): 63 programs are on the hook, which is all that it takes.
+    /// - [`Error::Link`] with
+    ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the device is the peer and not the primary
+    ///     end;
+    ///   - [`Command`](bpf_link::Error::Command) and `ENXIO`: the device is not a netkit device; `ENODEV`: its peer has
+    ///     gone; `EOPNOTSUPP`: it has no peer.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 6.7; it ends in `netkit_link_attach` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetkitLink> {
+        let attach_type = self.hook.attach_type();
+        let (flags, args) = position::arguments(self.position, self.expected_revision);
+        let request = LinkCreate::new(program, attach_type)
+            .target_ifindex(self.interface.index()?)
+            .flags(flags)
+            .args(args);
+        match RawLink::create(&request) {
+            Ok(link) => Ok(NetkitLink(link)),
+            Err(source) => Err(match source.errno() {
+                Some(libc::ENODEV) if self.interface.is_missing() => self.interface.missing(source),
+                Some(libc::EEXIST) => Error::AlreadyAttached(source),
+                Some(libc::ERANGE) => Error::HookTaken(source),
+                Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
+                    Error::AnchorNotOnHook(source)
+                }
+                _ => fit::or_mismatch(program.as_fd(), attach_type, source),
+            }),
+        }
+    }
+}

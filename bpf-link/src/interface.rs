@@ -1,0 +1,38 @@
+//! Network devices by name and by index.
+
+use std::ffi::{CStr, CString};
+
+use crate::error::{Command, CommandError, Result, Target};
+use crate::sys;
+
+/// The index of the network device with this name in the network namespace of the calling thread.
+///
+/// # Errors
+///
+/// [`Command`](crate::Error::Command) with `ENODEV`: there is no such device.
+///
+/// # Kernel
+///
+/// `ioctl(2)` with `SIOCGIFINDEX`, as the C library makes it.
+pub fn interface_index(name: &CStr) -> Result<u32> {
+    sys::interface_index(name).map_err(|source| {
+        let target = Target::Interface(name.to_owned());
+        CommandError::new(Command::InterfaceIndex, target, source).classify()
+    })
+}
+
+/// The name of the network device with this index in the network namespace of the calling thread.
+///
+/// # Errors
+///
+/// [`Command`](crate::Error::Command) with `ENXIO`: there is no such device.
+///
+/// # Kernel
+///
+/// `ioctl(2)` with `SIOCGIFNAME`, as the C library makes it.
+pub fn interface_name(index: u32) -> Result<CString> {
+    sys::interface_name(index).map_err(|source| {
+        let target = Target::InterfaceIndex(index);
+        CommandError::new(Command::InterfaceName, target, source).classify()
+    })
+}
