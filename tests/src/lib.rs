@@ -34,6 +34,7 @@ pub mod pins;
 mod program;
 mod prologue;
 pub mod recorded;
+mod replaceable;
 mod sandbox;
 mod struct_ops;
 #[expect(unsafe_code, reason = "the one module with unsafe code")]
@@ -50,6 +51,7 @@ pub use map::{CounterMap, Map};
 pub use netns::Netns;
 pub use perf::{PerfEvent, ProbeAt};
 pub use program::{Loader, Program};
+pub use replaceable::Replaceable;
 pub use sandbox::Sandbox;
 pub use struct_ops::CongestionControl;
 

@@ -5,6 +5,7 @@
 //! `console.log` with the kernel's log and the tests' output, `results.jsonl`, and `qemu.log`.
 
 mod build;
+mod fixtures;
 mod image;
 mod initramfs;
 mod job;
@@ -64,6 +65,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "2")]
     jobs: NonZeroUsize,
 
+    /// Writes what each kernel says of links to tests/fixtures, from the tests called golden, if no test fails
+    #[arg(long)]
+    write_fixtures: bool,
+
     /// Keeps each initramfs, and prints the command that boots it again
     #[arg(long)]
     keep: bool,
@@ -86,6 +91,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         },
         limit: Duration::from_secs(args.timeout),
         keep: args.keep,
+        fixtures: args
+            .write_fixtures
+            .then(|| workspace::root().join("tests/fixtures")),
         filter: &args.filter,
         dir,
     };

@@ -9,6 +9,7 @@ use bpf_link_tests::{
 };
 
 use crate::fixture::{ensure_refused, refusal};
+use crate::typed;
 
 /// A kind of link, as the suite sees it.
 pub(crate) struct Subject<'a> {
@@ -261,6 +262,7 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<()> {
     let link = subject.create_one()?;
     subject.check_info(&link, &subject.first)?;
     subject.check_ways_to_open(&link)?;
+    typed::check(subject.sandbox, &link)?;
     subject.check_that_it_runs(&link, &subject.first, &subject.second)?;
     subject.check_what_the_kind_has_not(&link)?;
     subject.check_update(&link)?;

@@ -93,9 +93,8 @@ fn run(sandbox: &Sandbox, cases: &[Case]) -> Result<()> {
             continue;
         }
         let recorder = Recorder::new(case.name);
-        let recorded = (case.record)(sandbox, &recorder);
-        let recorded = recorded.and_then(|()| recorder.finish());
-        if let Err(error) = recorded {
+        let done = (case.record)(sandbox, &recorder).and_then(|()| recorder.finish());
+        if let Err(error) = done {
             wrong.push(format!("{}: {error:?}", case.name));
         }
     }

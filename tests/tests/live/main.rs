@@ -15,10 +15,13 @@ mod harness;
 mod hooks;
 mod info;
 mod iter;
+mod kernel_functions;
+mod kprobe_multi;
 mod lent_array;
 mod lent_name;
 mod needs;
 mod netfilter;
+mod netkit;
 mod netns;
 mod ownership;
 mod perf_event;
@@ -32,7 +35,12 @@ mod sandbox;
 mod sockmap;
 mod struct_ops;
 mod tcx;
+mod tracing;
+mod tracing_multi;
 mod traffic;
+mod typed;
+mod typed_calls;
+mod typed_info;
 mod update;
 mod uprobe_multi;
 mod walk;
@@ -51,8 +59,10 @@ const TESTS: &[&[Test]] = &[
     hooks::TESTS,
     info::TESTS,
     iter::TESTS,
+    kprobe_multi::TESTS,
     needs::TESTS,
     netfilter::TESTS,
+    netkit::TESTS,
     netns::TESTS,
     ownership::TESTS,
     perf_event::TESTS,
@@ -65,6 +75,11 @@ const TESTS: &[&[Test]] = &[
     sockmap::TESTS,
     struct_ops::TESTS,
     tcx::TESTS,
+    tracing::TESTS,
+    tracing_multi::TESTS,
+    typed::TESTS,
+    typed_calls::TESTS,
+    typed_info::TESTS,
     update::TESTS,
     uprobe_multi::TESTS,
     walk::TESTS,

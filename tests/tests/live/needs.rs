@@ -12,6 +12,7 @@ fn what_every_machine_has(_sandbox: &Sandbox) -> Result<()> {
         Need::Constant("bpf_attach_type", "BPF_XDP"),
         Need::Member("bpf_link_info", "xdp"),
         Need::Function("bpf_link_new_fd"),
+        Need::Iterator("task"),
         Need::FileSystem("proc"),
         Need::Linux(5, 8),
     ] {
@@ -28,6 +29,7 @@ fn what_no_machine_has(_sandbox: &Sandbox) -> Result<()> {
         Need::Member("bpf_link_info", "nothing"),
         Need::Member("bpf_nothing", "xdp"),
         Need::Function("bpf_nothing"),
+        Need::Iterator("nothing"),
         Need::FileSystem("nothing"),
         Need::Command("no-such-command"),
         Need::Linux(1000, 0),

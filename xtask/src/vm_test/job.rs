@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::build::Programs;
+use super::fixtures;
 use super::image::{self, Image, Source};
 use super::initramfs::{self, Contents};
 use super::matrix::Kernel;
@@ -15,6 +16,9 @@ use super::qemu::Machine;
 use super::record::Record;
 use super::verdict::{Verdict, judge};
 use crate::progress;
+
+/// The results' port, as the guest calls it.
+const RESULTS: &str = "/dev/ttyS1";
 
 /// A kernel to be run.
 pub(crate) struct Job {
@@ -38,6 +42,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) limit: Duration,
     /// Leaves the initramfs and says how to boot it again.
     pub(crate) keep: bool,
+    /// Where to write what the kernels say of links.
+    pub(crate) fixtures: Option<PathBuf>,
     /// What the test binaries get.
     pub(crate) filter: &'a [String],
 }
@@ -54,14 +60,17 @@ impl Job {
         let dir = setting.dir.join(self.name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let fetched;
-        let (image, environment): (_, &[_]) = match &self.subject {
+        let (image, mut environment) = match &self.subject {
             Subject::Matrix(kernel) => {
                 fetched = image::obtain(kernel, &dir, &setting.source)?;
-                (&fetched, &[("BPF_LINK_STRICT", "1")])
+                (&fetched, vec![("BPF_LINK_STRICT", "1")])
             }
             // Nobody has said what may be skipped there.
-            Subject::Given(image) => (image, &[]),
+            Subject::Given(image) => (image, vec![]),
         };
+        if setting.fixtures.is_some() {
+            environment.push(("BPF_LINK_GOLDEN", RESULTS));
+        }
         let selection = match &image.modules {
             Some(directory) => modules::select(directory)?,
             None => modules::Selection::default(),
@@ -77,7 +86,7 @@ impl Job {
             programs: &setting.programs,
             modules: &selection.modules,
             arguments: setting.filter,
-            environment,
+            environment: &environment,
         };
         initramfs::write(&machine.initramfs, &contents)?;
         if setting.keep {
@@ -99,6 +108,12 @@ impl Job {
         }
         if verdict.counts().failed > 0 {
             step.note(&format!("its log is {}", machine.console.display()));
+        }
+        match &setting.fixtures {
+            Some(fixtures) if verdict.counts().failed == 0 => {
+                fixtures::write(&verdict.golden, fixtures)?;
+            }
+            _ => {}
         }
         step.end(&format!("{} after {seconds} s", verdict.counts()));
         Ok(verdict)

@@ -28,3 +28,42 @@ pub(crate) static KERNELS: [Kernel; 4] = [
         suites: &["trixie-backports"],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+    use crate::workspace;
+
+    /// The kinds of links that this kernel has made for the fixtures.
+    fn kinds(series: &str) -> BTreeSet<String> {
+        let fixtures = workspace::root().join("tests/fixtures").join(series);
+        let kind = |entry: std::io::Result<fs::DirEntry>| {
+            let text = fs::read(entry.expect("a fixture").path()).expect("a fixture");
+            let fixture: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+            fixture["kind"].as_str().expect("a kind").to_owned()
+        };
+        fs::read_dir(fixtures)
+            .expect("fixtures")
+            .map(kind)
+            .collect()
+    }
+
+    #[test]
+    fn the_readme_has_the_matrix() {
+        let readme = fs::read_to_string(workspace::root().join("README.md")).expect("README.md");
+        for Kernel { series, suites } in &KERNELS {
+            let row = format!(
+                "| {series} | {} | {} |",
+                suites.join(", "),
+                kinds(series).len()
+            );
+            assert!(
+                readme.lines().any(|line| line == row),
+                "README.md has no row {row}"
+            );
+        }
+    }
+}

@@ -23,6 +23,10 @@ pub(crate) enum Record {
         outcome: Outcome,
         detail: Option<String>,
     },
+    /// What the kernel says of a link, for the fixtures.
+    Golden {
+        golden: serde_json::Value,
+    },
     /// All tests of a binary have been reported: what it has counted itself.
     End {
         #[expect(dead_code, reason = "tells the object from others, and is always true")]

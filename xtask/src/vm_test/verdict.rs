@@ -15,6 +15,8 @@ pub(crate) struct Verdict {
     /// Why the run has failed as such, whatever its tests say.
     pub(crate) faults: Vec<Fault>,
     pub(crate) notes: Vec<String>,
+    /// What the kernel says of links, for the fixtures.
+    pub(crate) golden: Vec<serde_json::Value>,
 }
 
 /// A test that did not pass, and why.
@@ -141,6 +143,7 @@ impl Reading {
                 outcome,
                 detail,
             } => self.test(test, outcome, detail.unwrap_or_default()),
+            Record::Golden { golden } => self.verdict.golden.push(golden),
             Record::End { counts, .. } => self.end(counts),
             Record::Exit { exit, status } => self.exit(&exit, &status),
             Record::Error { error } => self

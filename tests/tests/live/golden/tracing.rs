@@ -6,7 +6,7 @@ use bpf_link::{
     TracingMultiArgs,
 };
 use bpf_link_sys::{BPF_PROG_TYPE_TRACING, BPF_TRACE_FSESSION_MULTI};
-use bpf_link_tests::{Hook, KernelBtf, Loader, Program, Sandbox};
+use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Replaceable, Sandbox};
 
 use super::Case;
 use super::recorder::{Known, Recorder};
@@ -33,6 +33,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("tracing-lsm", Need::LSM, |_, recorder| {
         function(recorder, Hook::LSM, "bpf_lsm_file_open")
     }),
+    Case::new("tracing-program", Need::TRACING, function_of_a_program),
+    Case::new("tracing-extension", Need::TRACING, extension),
     Case::new(
         "tracing_multi-fentry",
         Need::TRACING_MULTI,
@@ -73,6 +75,24 @@ fn typed(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
 fn function(recorder: &Recorder, hook: Hook, name: &str) -> Result<()> {
     let program = Loader::new(hook).function(name)?.returning(0)?;
     let link = attach(&program, AttachType::from_raw(hook.attach_type))?;
+    recorder.record(&link, &Known::of(LinkKind::Tracing, &program)?)
+}
+
+fn function_of_a_program(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+    let traced = Replaceable::new(&CounterMap::new()?)?;
+    let program = Loader::new(Hook::FENTRY)
+        .btf_id(Replaceable::FUNCTION)
+        .target(&traced)
+        .returning(0)?;
+    let link = attach(&program, AttachType::TraceFentry)?;
+    recorder.record(&link, &Known::of(LinkKind::Tracing, &program)?)
+}
+
+fn extension(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+    let replaced = Replaceable::new(&CounterMap::new()?)?;
+    let program = replaced.extension().passing()?;
+    let request = RawTracepointOpen::load_time_target(&program);
+    let link = RawLink::open_raw_tracepoint(&request)?;
     recorder.record(&link, &Known::of(LinkKind::Tracing, &program)?)
 }
 

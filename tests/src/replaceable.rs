@@ -1,0 +1,114 @@
+//! A program of which an extension can take the place.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use anyhow::{Context as _, Result};
+
+use crate::hook::Hook;
+use crate::map::CounterMap;
+use crate::program::{Loader, Program};
+use crate::sys;
+
+/// An XDP program with BTF that says what its one function takes and returns, as the kernel asks of a program that is to be extended.
+#[derive(Debug)]
+pub struct Replaceable {
+    btf: OwnedFd,
+    program: Program,
+}
+
+impl Replaceable {
+    /// The id, in the program's BTF, of its function.
+    pub const FUNCTION: u32 = 5;
+
+    /// Loads a program that counts its runs in `counter`.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered, with the verifier's words.
+    pub fn new(counter: &CounterMap) -> Result<Self> {
+        let btf = sys::btf_load(&function_of_xdp()?).context("loading BTF")?;
+        let program = Loader::new(Hook::XDP)
+            .named("target")
+            .described(&btf, Self::FUNCTION)
+            .counting(counter)
+            .passing()?;
+        Ok(Self { btf, program })
+    }
+
+    /// The program's id.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn id(&self) -> Result<u32> {
+        self.program.id()
+    }
+
+    /// What loads an extension for this program.
+    #[must_use]
+    pub fn extension(&self) -> Loader<'_> {
+        // The two have to be described alike.
+        Loader::new(Hook::EXTENSION)
+            .named("extension")
+            .btf_id(Self::FUNCTION)
+            .target(&self.program)
+            .described(&self.btf, Self::FUNCTION)
+    }
+
+    /// Runs the program, or the extension that has taken its place, on a packet.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn run(&self) -> Result<()> {
+        sys::prog_test_run(self.program.as_fd(), &[0; 64]).context("running a program")?;
+        Ok(())
+    }
+}
+
+impl AsFd for Replaceable {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
+    }
+}
+
+/// BTF of `int replaceable(struct xdp_md *ctx)`.
+fn function_of_xdp() -> Result<Vec<u8>> {
+    const STRINGS: &[u8] = b"\0int\0xdp_md\0ctx\0replaceable\0";
+    const INTEGER: u32 = 1 << 24;
+    const POINTER: u32 = 2 << 24;
+    const STRUCTURE: u32 = 4 << 24;
+    const FUNCTION: u32 = 12 << 24;
+    const PROTOTYPE: u32 = 13 << 24;
+    const GLOBAL: u32 = 1;
+    const ONE_ARGUMENT: u32 = 1;
+    // For each type: the name's place among the strings, the kind, a size or another type, and what its kind has more.
+    let types: [&[u32]; 5] = [
+        // 1: a signed number of 4 bytes, which are 32 bits.
+        &[1, INTEGER, 4, (1 << 24) | 32],
+        // 2: with nothing inside.
+        &[5, STRUCTURE, 0],
+        // 3: to type 2.
+        &[0, POINTER, 2],
+        // 4: returns type 1; the argument has a name, and type 3.
+        &[0, PROTOTYPE | ONE_ARGUMENT, 1, 12, 3],
+        // 5: of type 4.
+        &[16, FUNCTION | GLOBAL, 4],
+    ];
+    let types = types.concat();
+    let types_length = u32::try_from(size_of_val(&types[..]))?;
+    let header: [u32; 6] = [
+        // The magic number, version 1, no flags; the length of the header.
+        0x0001_eb9f,
+        24,
+        // Where the types and the strings begin, after the header, and their lengths.
+        0,
+        types_length,
+        types_length,
+        u32::try_from(STRINGS.len())?,
+    ];
+    let words = header.into_iter().chain(types);
+    let mut btf: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
+    btf.extend_from_slice(STRINGS);
+    Ok(btf)
+}

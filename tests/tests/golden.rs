@@ -1,0 +1,206 @@
+//! What kernels have said of links, read again where there is no such kernel.
+// Those kernels wrote the lowest byte of a number first.
+#![cfg(target_endian = "little")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{LinkId, LinkInfo, LinkKind, ProgramId};
+use bpf_link_tests::recorded::{Buffer, Recorded};
+
+/// A series of kernels, how long it has a `bpf_link_info`, and the kinds of links that those have not been recorded of which there were.
+struct Series {
+    name: &'static str,
+    info_len: usize,
+    without: &'static [LinkKind],
+    /// Sorts of links that are recorded of it, besides one of each kind at least.
+    sorts: usize,
+}
+
+/// In each of them, the kinds that are newer than it are missing, and those that it was built without.
+const SERIES: [Series; 5] = [
+    Series {
+        name: "5.10",
+        info_len: 32,
+        without: &[
+            LinkKind::PerfEvent,
+            LinkKind::KprobeMulti,
+            LinkKind::StructOps,
+            LinkKind::Netfilter,
+            LinkKind::Tcx,
+            LinkKind::UprobeMulti,
+            LinkKind::Netkit,
+            LinkKind::Sockmap,
+            LinkKind::TracingMulti,
+        ],
+        sorts: 25,
+    },
+    Series {
+        name: "6.1",
+        info_len: 48,
+        without: &[
+            LinkKind::KprobeMulti,
+            LinkKind::StructOps,
+            LinkKind::Netfilter,
+            LinkKind::Tcx,
+            LinkKind::UprobeMulti,
+            LinkKind::Netkit,
+            LinkKind::Sockmap,
+            LinkKind::TracingMulti,
+        ],
+        sorts: 39,
+    },
+    Series {
+        name: "6.12",
+        info_len: 64,
+        without: &[LinkKind::TracingMulti],
+        sorts: 57,
+    },
+    Series {
+        name: "6.18",
+        info_len: 64,
+        without: &[
+            LinkKind::Tracing,
+            LinkKind::KprobeMulti,
+            LinkKind::StructOps,
+            LinkKind::Netkit,
+            LinkKind::TracingMulti,
+        ],
+        sorts: 43,
+    },
+    Series {
+        name: "7.3",
+        info_len: 64,
+        without: &[],
+        sorts: 65,
+    },
+];
+
+/// Runs `check` on everything that has been recorded.
+fn each(check: impl Fn(&Recorded) -> Result<()>) -> Result<()> {
+    let all = Recorded::all()?;
+    ensure!(!all.is_empty(), "nothing has been recorded");
+    for (series, recorded) in all {
+        check(&recorded).with_context(|| format!("Linux {series}, {}", recorded.name))?;
+    }
+    Ok(())
+}
+
+fn parse(recorded: &Recorded) -> Result<LinkInfo> {
+    LinkInfo::from_bytes(&recorded.info).context("it is no info")
+}
+
+#[test]
+fn every_kind_of_every_kernel_is_there() -> Result<()> {
+    let mut found: BTreeMap<String, Vec<Recorded>> = BTreeMap::new();
+    for (series, recorded) in Recorded::all()? {
+        ensure!(recorded.series() == series, "{:?}", recorded.kernel);
+        found.entry(series).or_default().push(recorded);
+    }
+    let series: BTreeSet<&str> = SERIES.iter().map(|series| series.name).collect();
+    assert_eq!(
+        found.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        series
+    );
+    for series in SERIES {
+        let recorded = found.get(series.name).context(series.name)?;
+        let kinds: BTreeSet<u32> = recorded.iter().map(|link| link.kind_number).collect();
+        let expected = LinkKind::KNOWN
+            .iter()
+            .filter(|kind| !series.without.contains(kind));
+        assert_eq!(
+            kinds,
+            expected.map(|kind| kind.as_raw()).collect(),
+            "Linux {}",
+            series.name
+        );
+        assert_eq!(recorded.len(), series.sorts, "Linux {}", series.name);
+        for link in recorded {
+            assert_eq!(link.info.len(), series.info_len, "Linux {}", series.name);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_header_is_read() -> Result<()> {
+    each(|recorded| {
+        let info = parse(recorded)?;
+        ensure!(info.kind().as_raw() == recorded.kind_number);
+        ensure!(info.kind().name() == Some(recorded.kind.as_str()));
+        ensure!(Some(info.id()) == LinkId::new(recorded.id));
+        ensure!(info.program_id().map(ProgramId::get) == recorded.program_id);
+        ensure!(info.as_bytes() == recorded.info);
+        ensure!(usize::try_from(info.kernel_len())? == recorded.info.len());
+        Ok(())
+    })
+}
+
+#[test]
+fn the_lengths_are_those_of_the_buffers() -> Result<()> {
+    each(|recorded| {
+        let info = parse(recorded)?;
+        ensure!(info.name_len() == recorded.name_len);
+        ensure!(info.count() == recorded.count);
+        let (mut name, mut arrays) = (None, BTreeSet::new());
+        for buffer in recorded.buffers.values() {
+            match buffer {
+                Buffer::Name(text) => name = Some(text.len()),
+                Buffer::Numbers(numbers) => {
+                    arrays.insert(numbers.len());
+                }
+            }
+        }
+        ensure!(info.name_len() == name);
+        ensure!(arrays == info.count().into_iter().collect());
+        Ok(())
+    })
+}
+
+/// A kernel that knows less of a link has a shorter `bpf_link_info`.
+#[test]
+fn every_beginning_is_read() -> Result<()> {
+    each(|recorded| {
+        let whole = parse(recorded)?;
+        let mut bytes = recorded.info.clone();
+        loop {
+            let len = bytes.len();
+            let info = LinkInfo::from_bytes(&bytes);
+            ensure!(info.is_some() == (len >= 12), "{len} bytes");
+            if let Some(info) = info {
+                ensure!(info.kind() == whole.kind() && info.id() == whole.id());
+                ensure!(info.program_id() == whole.program_id());
+                ensure!(info.as_bytes() == bytes);
+                for (told, all) in [
+                    (info.name_len(), whole.name_len()),
+                    (info.count(), whole.count()),
+                ] {
+                    ensure!(told.is_none() || told == all, "{len} bytes: {told:?}");
+                }
+                for end in 0..=LinkInfo::SIZE + 8 {
+                    let reported = info.is_reported(end.saturating_sub(4)..end);
+                    ensure!(
+                        (end <= len) == (reported != Some(false)),
+                        "{len} bytes, {end}"
+                    );
+                }
+                ensure!(!format!("{info:?}").is_empty());
+            }
+            if bytes.pop().is_none() {
+                return Ok(());
+            }
+        }
+    })
+}
+
+#[test]
+fn what_is_behind_the_end_is_passed_over() -> Result<()> {
+    each(|recorded| {
+        let mut longer = recorded.info.clone();
+        longer.resize(LinkInfo::SIZE, 0);
+        let whole = LinkInfo::from_bytes(&longer);
+        longer.extend([0xff; 40]);
+        ensure!(LinkInfo::from_bytes(&longer) == whole);
+        Ok(())
+    })
+}
