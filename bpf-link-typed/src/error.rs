@@ -77,12 +77,10 @@ pub enum Error {
     },
 
     /// The kernel cannot trace all of the functions that were asked for, so none of them is traced.
-    #[error("{}", Symbols(unknown, duplicate))]
+    #[error("{symbols}")]
     SymbolNotFound {
-        /// Those that the kernel has no function for that it can trace; empty if it does not show which it can.
-        unknown: Vec<CString>,
-        /// Those that were given more than once.
-        duplicate: Vec<CString>,
+        /// Which they are.
+        symbols: Box<UntraceableSymbols>,
         /// What the kernel answered.
         source: bpf_link::Error,
     },
@@ -159,12 +157,20 @@ impl fmt::Display for Expected {
     }
 }
 
-/// The functions that cannot be traced, in words.
-struct Symbols<'a>(&'a [CString], &'a [CString]);
+/// The functions, of those that were asked for, that keep all of them from being traced. Both lists are empty if it could
+/// not be found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UntraceableSymbols {
+    /// Those that the kernel has no function for, or none that it can trace.
+    pub unknown: Vec<CString>,
+    /// Those that were given more than once.
+    pub duplicate: Vec<CString>,
+}
 
-impl fmt::Display for Symbols<'_> {
+impl fmt::Display for UntraceableSymbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(unknown, duplicate) = self;
+        let Self { unknown, duplicate } = self;
         if unknown.is_empty() && duplicate.is_empty() {
             return f.write_str("the kernel cannot trace all of the functions");
         }
@@ -257,12 +263,16 @@ mod tests {
     #[test]
     fn the_symbols_are_named() {
         let [a, b, c] = [c"a", c"b", c"c"].map(ToOwned::to_owned);
+        let symbols = UntraceableSymbols {
+            unknown: vec![a, b],
+            duplicate: vec![c],
+        };
         assert_eq!(
-            Symbols(&[a, b], &[c]).to_string(),
+            symbols.to_string(),
             "the kernel has no function to trace called a, b; given more than once: c"
         );
         assert_eq!(
-            Symbols(&[], &[]).to_string(),
+            UntraceableSymbols::default().to_string(),
             "the kernel cannot trace all of the functions"
         );
     }

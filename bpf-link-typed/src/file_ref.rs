@@ -1,4 +1,4 @@
-//! Files that programs are attached to: cgroups and network namespaces.
+//! Files that programs are attached to: cgroups, network namespaces, and those with code in them.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// A cgroup or a network namespace: an open file, or a path that is opened to attach, and closed after.
+/// A file that a program is attached to: open, or by its path, which is looked up whenever a program is attached.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileRef<'a> {
-    /// An open file: a cgroup's directory, or a file such as `/proc/self/ns/net`.
+    /// An open file: a cgroup's directory, one such as `/proc/self/ns/net`, or an executable.
     Fd(BorrowedFd<'a>),
     /// Its path.
     Path(&'a Path),

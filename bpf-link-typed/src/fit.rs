@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{AttachType, LinkCreate, RawLink};
+use bpf_link::{AttachType, Hook, LinkCreate, RawLink};
 
 use crate::error::Error;
 
@@ -22,6 +22,20 @@ pub(crate) fn or_mismatch(
         }
     } else {
         source.into()
+    }
+}
+
+/// The same on a network device, for attach types that not every kernel has.
+pub(crate) fn or_mismatch_on_device(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    ifindex: u32,
+    source: bpf_link::Error,
+) -> Error {
+    match Hook::of_device(attach_type, ifindex).query() {
+        Ok(_) => or_mismatch(program, attach_type, source),
+        // Among others, that the kernel does not know the attach type.
+        Err(_) => source.into(),
     }
 }
 

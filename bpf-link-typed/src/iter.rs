@@ -1,5 +1,7 @@
 //! Links of an iterator over kernel objects.
 
+mod attach;
+
 use std::ffi::{CStr, CString};
 use std::fs::File;
 
@@ -11,6 +13,8 @@ use crate::facts::facts;
 use crate::info_buf::{Ask, name_room};
 use crate::info_types::{always_attached, info};
 use crate::link_type::link_type;
+
+pub use attach::IterAttach;
 
 link_type! {
     /// A link of an iterator: a program that runs for each kernel object of a sort, whenever somebody reads.

@@ -1,5 +1,7 @@
 //! Links on the entry or return of many kernel functions.
 
+mod attach;
+
 use bpf_link::{InfoBuffers, KprobeMultiFlags};
 
 use crate::answer::{Answer, mirror, reported};
@@ -8,6 +10,8 @@ use crate::hideable::Hideable;
 use crate::info_buf::{Ask, marked_room, room};
 use crate::info_types::{always_attached, info};
 use crate::link_type::link_type;
+
+pub use attach::KprobeMultiAttach;
 
 link_type! {
     /// A link on the entry or return of many kernel functions.

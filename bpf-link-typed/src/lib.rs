@@ -3,6 +3,8 @@
 //! What it does:
 //!
 //! - tells the fifteen kinds of Linux 7.3 apart, each with the operations that it has, and keeps later ones;
+//! - attaches programs to each of them, with all that the kernel takes: [`XdpAttach`], [`CgroupAttach`] and so on, a type
+//!   for each kind;
 //! - reads every field that the kernel reports about a link, and tells a field that it does not report from 0;
 //! - leaves names and arrays in memory that the caller lends, or copies them out.
 //!
@@ -106,41 +108,51 @@ mod serde_name;
 mod sockmap;
 mod struct_ops;
 mod tcx;
+mod tracefs;
 mod tracing;
 mod tracing_multi;
 mod uprobe_multi;
+mod when;
 mod xdp;
 
 pub use bpf_link::{
-    Anchor, AttachType, BtfId, BtfTypeId, CgroupIterOrder, KprobeMultiFlags, LinkId, LinkKind,
-    MapId, NetfilterFlags, ProgramId, RawLink, UpdateBy, UprobeMultiFlags,
+    Anchor, AttachType, BtfId, BtfTypeId, CgroupIterOrder, IterArgs, IterCgroup, IterTask,
+    KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags, ProgramId, RawLink, UpdateBy,
+    UprobeMultiFlags,
 };
 pub use cgroup::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
-pub use error::{Error, Rejected, Result};
+pub use error::{Error, Rejected, Result, UntraceableSymbols};
 pub use facts::{KindFacts, LinuxVersion};
 pub use file_ref::FileRef;
 pub use hideable::Hideable;
 pub use info::{LinkInfo, LinkInfoRef};
 pub use info_buf::{InfoBuf, InfoBufRef};
 pub use interface::Interface;
-pub use iter::{IterInfo, IterInfoRef, IterLink, IterTarget};
-pub use kprobe_multi::{KprobeMultiInfo, KprobeMultiInfoRef, KprobeMultiLink};
+pub use iter::{IterAttach, IterInfo, IterInfoRef, IterLink, IterTarget};
+pub use kprobe_multi::{KprobeMultiAttach, KprobeMultiInfo, KprobeMultiInfoRef, KprobeMultiLink};
 pub use link::Link;
-pub use netfilter::{NetfilterInfo, NetfilterLink};
+pub use netfilter::{
+    NetfilterAttach, NetfilterFamily, NetfilterHook, NetfilterInfo, NetfilterLink,
+};
 pub use netkit::{NetkitAttach, NetkitHook, NetkitInfo, NetkitLink};
-pub use netns::{NetnsInfo, NetnsLink};
+pub use netns::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
 pub use other::{OtherInfo, OtherInfoRef, OtherLink};
 pub use perf_event::{
-    PerfCounter, PerfEventDetails, PerfEventDetailsRef, PerfEventInfo, PerfEventInfoRef,
-    PerfEventLink, PerfKprobe, PerfKprobeRef, PerfTracepoint, PerfTracepointRef, PerfUprobe,
-    PerfUprobeRef,
+    CounterEvent, KprobeEvent, PerfCounter, PerfEventAttach, PerfEventDetails, PerfEventDetailsRef,
+    PerfEventInfo, PerfEventInfoRef, PerfEventLink, PerfKprobe, PerfKprobeRef, PerfTarget,
+    PerfTracepoint, PerfTracepointRef, PerfUprobe, PerfUprobeRef, TracepointEvent, UprobeEvent,
 };
 pub use position::{LinkAnchor, Position};
-pub use raw_tracepoint::{RawTracepointInfo, RawTracepointInfoRef, RawTracepointLink};
-pub use sockmap::{SockmapInfo, SockmapLink};
-pub use struct_ops::{StructOpsInfo, StructOpsLink};
+pub use raw_tracepoint::{
+    RawTracepointAttach, RawTracepointInfo, RawTracepointInfoRef, RawTracepointLink,
+};
+pub use sockmap::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
+pub use struct_ops::{StructOpsAttach, StructOpsInfo, StructOpsLink};
 pub use tcx::{TcxAttach, TcxHook, TcxInfo, TcxLink};
-pub use tracing::{TracingInfo, TracingLink};
-pub use tracing_multi::{TracingMultiInfo, TracingMultiInfoRef, TracingMultiLink};
-pub use uprobe_multi::{UprobeMultiInfo, UprobeMultiInfoRef, UprobeMultiLink};
+pub use tracing::{TracingAttach, TracingHook, TracingInfo, TracingLink};
+pub use tracing_multi::{
+    TracingMultiAttach, TracingMultiInfo, TracingMultiInfoRef, TracingMultiLink,
+};
+pub use uprobe_multi::{UprobeMultiAttach, UprobeMultiInfo, UprobeMultiInfoRef, UprobeMultiLink};
+pub use when::When;
 pub use xdp::{XdpAttach, XdpInfo, XdpLink, XdpMode};

@@ -1,5 +1,7 @@
 //! Links on a netfilter hook.
 
+mod attach;
+
 use bpf_link::NetfilterFlags;
 
 use crate::answer::{Answer, mirror};
@@ -7,6 +9,8 @@ use crate::facts::facts;
 use crate::info_buf::Ask;
 use crate::info_types::info;
 use crate::link_type::link_type;
+
+pub use attach::{NetfilterAttach, NetfilterFamily, NetfilterHook};
 
 link_type! {
     /// A link on a netfilter hook.

@@ -1,5 +1,7 @@
 //! Links on the flow dissector or the socket lookup of a network namespace.
 
+mod attach;
+
 use bpf_link::AttachType;
 
 use crate::answer::{Answer, mirror};
@@ -7,6 +9,8 @@ use crate::facts::facts;
 use crate::info_buf::Ask;
 use crate::info_types::info;
 use crate::link_type::link_type;
+
+pub use attach::{NetnsAttach, NetnsHook};
 
 link_type! {
     /// A link on the flow dissector (since Linux 5.8) or the socket lookup (since Linux 5.9) of a network namespace.

@@ -1,5 +1,8 @@
 //! Links on a perf event: a tracepoint, kprobe, uprobe or counter.
 
+mod attach;
+mod events;
+
 use std::ffi::{CStr, CString};
 
 use bpf_link::InfoBuffers;
@@ -11,6 +14,9 @@ use crate::hideable::Hideable;
 use crate::info_buf::{Ask, name_room};
 use crate::info_types::{Own, always_attached, info};
 use crate::link_type::link_type;
+
+pub use attach::PerfEventAttach;
+pub use events::{CounterEvent, KprobeEvent, PerfTarget, TracepointEvent, UprobeEvent};
 
 link_type! {
     /// A link on a perf event: a tracepoint, kprobe, uprobe or counter.

@@ -1,5 +1,7 @@
 //! Links on a tracepoint, of a raw or a BTF-typed program.
 
+mod attach;
+
 use std::ffi::{CStr, CString};
 
 use bpf_link::InfoBuffers;
@@ -9,6 +11,8 @@ use crate::facts::facts;
 use crate::info_buf::{Ask, name_room};
 use crate::info_types::{always_attached, info};
 use crate::link_type::link_type;
+
+pub use attach::RawTracepointAttach;
 
 link_type! {
     /// A link on a tracepoint, of a raw or a BTF-typed program.

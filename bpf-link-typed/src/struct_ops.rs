@@ -1,5 +1,7 @@
 //! Links of a struct of kernel callbacks that is implemented in BPF.
 
+mod attach;
+
 use std::os::fd::AsFd;
 
 use bpf_link::{MapId, Update};
@@ -10,6 +12,8 @@ use crate::facts::facts;
 use crate::info_buf::Ask;
 use crate::info_types::info;
 use crate::link_type::link_type;
+
+pub use attach::StructOpsAttach;
 
 link_type! {
     /// A link of a struct of kernel callbacks that is implemented in BPF: a map with programs in it.

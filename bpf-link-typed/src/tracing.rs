@@ -1,5 +1,7 @@
 //! Links on a function of the kernel or of another program, on a hook of the security modules, and of extensions.
 
+mod attach;
+
 use bpf_link::{AttachType, BtfTypeId, InfoBuffers};
 
 use crate::answer::{Answer, mirror, reported};
@@ -7,6 +9,8 @@ use crate::facts::facts;
 use crate::info_buf::Ask;
 use crate::info_types::{always_attached, info};
 use crate::link_type::link_type;
+
+pub use attach::{TracingAttach, TracingHook};
 
 link_type! {
     /// A link on the entry or exit of a function of the kernel or of another program, on a hook of the security modules,

@@ -1,5 +1,7 @@
 //! Links on the entry or exit of many kernel functions, through BPF trampolines.
 
+mod attach;
+
 use bpf_link::{AttachType, BtfId, InfoBuffers};
 
 use crate::answer::{Answer, mirror};
@@ -8,6 +10,8 @@ use crate::hideable::Hideable;
 use crate::info_buf::{Ask, marked_room, room};
 use crate::info_types::{always_attached, info};
 use crate::link_type::link_type;
+
+pub use attach::TracingMultiAttach;
 
 link_type! {
     /// A link on the entry or exit of many kernel functions, through BPF trampolines.

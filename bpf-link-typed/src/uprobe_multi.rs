@@ -1,5 +1,7 @@
 //! Links on many places in a user-space file.
 
+mod attach;
+
 use std::ffi::{CStr, CString};
 
 use bpf_link::{InfoBuffers, UprobeMultiFlags};
@@ -9,6 +11,8 @@ use crate::facts::facts;
 use crate::info_buf::{Ask, marked_room, name_room, room};
 use crate::info_types::{always_attached, info};
 use crate::link_type::link_type;
+
+pub use attach::UprobeMultiAttach;
 
 link_type! {
     /// A link on many places in a user-space file.

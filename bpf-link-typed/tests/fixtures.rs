@@ -208,7 +208,11 @@ fn perf_event(fixture: &Fixture, event: PerfEventDetailsRef<'_>) -> Result<()> {
             let is_return = matches!(event, PerfEventDetailsRef::Kretprobe(_));
             (
                 probe.cookie,
-                name == ["perf_event-kprobe", "perf_event-kretprobe"][usize::from(is_return)],
+                name == if is_return {
+                    "perf_event-kretprobe"
+                } else {
+                    "perf_event-kprobe"
+                },
             )
         }
         PerfEventDetailsRef::Uprobe(probe) | PerfEventDetailsRef::Uretprobe(probe) => {
@@ -218,7 +222,11 @@ fn perf_event(fixture: &Fixture, event: PerfEventDetailsRef<'_>) -> Result<()> {
             let is_return = matches!(event, PerfEventDetailsRef::Uretprobe(_));
             (
                 probe.cookie,
-                name == ["perf_event-uprobe", "perf_event-uretprobe"][usize::from(is_return)],
+                name == if is_return {
+                    "perf_event-uretprobe"
+                } else {
+                    "perf_event-uprobe"
+                },
             )
         }
         PerfEventDetailsRef::Tracepoint(tracepoint) => {

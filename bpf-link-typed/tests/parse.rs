@@ -419,11 +419,11 @@ fn nothing_panics() {
 #[test]
 fn it_can_be_kept_and_sent() {
     fn check<T: Send + Sync + 'static>() {}
+    fn check_clone<T: Clone + PartialEq + std::fmt::Debug>() {}
     check::<LinkInfo>();
     check::<bpf_link_typed::Link>();
     check::<bpf_link_typed::InfoBuf>();
     check::<Error>();
-    fn check_clone<T: Clone + PartialEq + std::fmt::Debug>() {}
     check_clone::<LinkInfo>();
 }
 

@@ -126,6 +126,8 @@ fn refused(request: &LinkCreate<'_>, source: io::Error) -> Error {
     let unsupported = match error.errno() {
         // Sent on is the whole of what an iterator goes over, and kernels before Linux 6.1 know only maps.
         Some(libc::E2BIG) if matches!(request.args, CreateArgs::Iter(_)) => true,
+        // What of it this kernel does not know has been refused before.
+        Some(libc::EINVAL | libc::E2BIG) if kind == Some(LinkKind::Cgroup) => false,
         Some(libc::EINVAL | libc::E2BIG) => {
             matches!(sys::knows_link_create(&request.args), Ok(false))
         }

@@ -102,6 +102,9 @@ impl LinkInfo {
     /// [`info`](RawLink::info). The answer to [`info_with`](RawLink::info_with) always tells.
     #[must_use]
     pub fn is_reported(&self, field: Range<usize>) -> Option<bool> {
+        if !self.has_kind_info() && field.end > offset_of!(c::bpf_link_info, raw_tracepoint_union) {
+            return Some(false);
+        }
         let written = self.as_bytes().get(field.clone());
         match (written, self.missing) {
             (None, _) => Some(false),
@@ -111,6 +114,18 @@ impl LinkInfo {
                     bytes.iter().any(|byte| *byte != 0) || !sys::may_be_missing(self.kind(), field);
                 certain.then_some(true)
             }
+        }
+    }
+
+    /// Whether this kernel has anything to say that is particular to the kind: some learnt to make a kind of link before
+    /// they learnt to tell about it.
+    fn has_kind_info(&self) -> bool {
+        match self.kind() {
+            LinkKind::PerfEvent => self.perf_event_type() != c::BPF_PERF_EVENT_UNSPEC,
+            LinkKind::KprobeMulti | LinkKind::UprobeMulti | LinkKind::TracingMulti => {
+                self.count().is_some()
+            }
+            _ => true,
         }
     }
 
@@ -126,7 +141,10 @@ impl LinkInfo {
         let at = match self.kind() {
             LinkKind::RawTracepoint => at!(raw_tracepoint.tp_name_len),
             LinkKind::Iter => at!(iter.target_name_len),
-            LinkKind::PerfEvent if self.is_counter() => return None,
+            // This sort of event has numbers where the others have a name.
+            LinkKind::PerfEvent if self.perf_event_type() == c::BPF_PERF_EVENT_EVENT => {
+                return None;
+            }
             LinkKind::PerfEvent => at!(perf_event.uprobe_union.uprobe.name_len),
             LinkKind::UprobeMulti => at!(uprobe_multi.path_size),
             _ => return None,
@@ -163,10 +181,12 @@ impl LinkInfo {
         (size != 0).then_some(size)
     }
 
-    /// Whether this is a perf event of the sort that has numbers where the others have a name.
-    fn is_counter(&self) -> bool {
-        let at = offset_of!(c::bpf_link_info, raw_tracepoint_union.perf_event.type_);
-        self.bytes.u32_at(at) == c::BPF_PERF_EVENT_EVENT
+    /// The type of a perf event, which is not the same as the kind of its link.
+    fn perf_event_type(&self) -> u32 {
+        self.bytes.u32_at(offset_of!(
+            c::bpf_link_info,
+            raw_tracepoint_union.perf_event.type_
+        ))
     }
 }
 

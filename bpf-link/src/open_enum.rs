@@ -129,22 +129,22 @@ impl<T> serde::de::Visitor<'_> for NameOrNumber<T> {
 mod tests {
     use crate::{AttachType, KprobeMultiFlags, LinkId, LinkKind};
 
-    fn round_trip<T>(value: T, json: &str)
+    fn round_trip<T>(value: &T, json: &str)
     where
         T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
     {
-        assert_eq!(serde_json::to_string(&value).expect("it is written"), json);
-        assert_eq!(serde_json::from_str::<T>(json).expect("it is read"), value);
+        assert_eq!(serde_json::to_string(value).expect("it is written"), json);
+        assert_eq!(&serde_json::from_str::<T>(json).expect("it is read"), value);
     }
 
     #[test]
     fn names_and_numbers() {
-        round_trip(LinkKind::Xdp, r#""xdp""#);
-        round_trip(LinkKind::Unknown(4711), "4711");
-        round_trip(AttachType::CgroupInetEgress, r#""cgroup_inet_egress""#);
-        round_trip(LinkId::new(12).expect("it is not 0"), "12");
-        round_trip(KprobeMultiFlags::RETURN, r#""RETURN""#);
-        round_trip(KprobeMultiFlags::from_bits_retain(5), r#""RETURN | 0x4""#);
+        round_trip(&LinkKind::Xdp, r#""xdp""#);
+        round_trip(&LinkKind::Unknown(4711), "4711");
+        round_trip(&AttachType::CgroupInetEgress, r#""cgroup_inet_egress""#);
+        round_trip(&LinkId::new(12).expect("it is not 0"), "12");
+        round_trip(&KprobeMultiFlags::RETURN, r#""RETURN""#);
+        round_trip(&KprobeMultiFlags::from_bits_retain(5), r#""RETURN | 0x4""#);
         // What an older release wrote as a number.
         let kind: LinkKind = serde_json::from_str("6").expect("it is read");
         assert_eq!(kind, LinkKind::Xdp);

@@ -94,8 +94,9 @@ impl<'a> NetkitAttach<'a> {
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetkitLink> {
         let attach_type = self.hook.attach_type();
         let (flags, args) = position::arguments(self.position, self.expected_revision);
+        let ifindex = self.interface.index()?;
         let request = LinkCreate::new(program, attach_type)
-            .target_ifindex(self.interface.index()?)
+            .target_ifindex(ifindex)
             .flags(flags)
             .args(args);
         match RawLink::create(&request) {
@@ -107,7 +108,7 @@ impl<'a> NetkitAttach<'a> {
                 Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
                     Error::AnchorNotOnHook(source)
                 }
-                _ => fit::or_mismatch(program.as_fd(), attach_type, source),
+                _ => fit::or_mismatch_on_device(program.as_fd(), attach_type, ifindex, source),
             }),
         }
     }

@@ -88,8 +88,9 @@ impl<'a> TcxAttach<'a> {
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TcxLink> {
         let attach_type = self.hook.attach_type();
         let (flags, args) = position::arguments(self.position, self.expected_revision);
+        let ifindex = self.interface.index()?;
         let request = LinkCreate::new(program, attach_type)
-            .target_ifindex(self.interface.index()?)
+            .target_ifindex(ifindex)
             .flags(flags)
             .args(args);
         match RawLink::create(&request) {
@@ -101,7 +102,7 @@ impl<'a> TcxAttach<'a> {
                 Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
                     Error::AnchorNotOnHook(source)
                 }
-                _ => fit::or_mismatch(program.as_fd(), attach_type, source),
+                _ => fit::or_mismatch_on_device(program.as_fd(), attach_type, ifindex, source),
             }),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use bpf_link_sys as c;
 
-use super::marks::{ByteSet, MARK_32, mark_64, marked};
+use super::marks::{ByteSet, MARK_32, mark_64, marked, without_info};
 use super::{bpf, is_link, len_of, raw};
 use crate::info_buffers::InfoBuffers;
 use crate::kind::LinkKind;
@@ -211,6 +211,14 @@ fn take_marks(info: &mut InfoBytes, kind: LinkKind) -> ByteSet {
     for &offset in long {
         if info.take(offset, &mark_64().to_ne_bytes()) {
             missing.insert(offset..offset + size_of::<u64>());
+        }
+    }
+    if let Some((tells, bytes)) = without_info(kind) {
+        if missing.intersects(tells..tells + size_of::<u32>()) {
+            if let Some(fields) = info.0.get_mut(bytes.clone()) {
+                fields.fill(0);
+            }
+            missing.insert(bytes);
         }
     }
     missing

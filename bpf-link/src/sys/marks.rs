@@ -47,7 +47,7 @@ pub(crate) fn marked(kind: LinkKind) -> (&'static [usize], &'static [usize]) {
         LinkKind::UprobeMulti => (&[field!(uprobe_multi.flags), field!(uprobe_multi.pid)], &[]),
         // The first of these is the address of a kprobe, and the cookie of everything else.
         LinkKind::PerfEvent => (
-            &[],
+            &[field!(perf_event.type_)],
             &[
                 field!(perf_event.uprobe_union.uprobe.cookie),
                 field!(perf_event.uprobe_union.uprobe.ref_ctr_offset),
@@ -63,6 +63,24 @@ pub(crate) fn marked(kind: LinkKind) -> (&'static [usize], &'static [usize]) {
         ),
         _ => (&[], &[]),
     }
+}
+
+/// Where what is particular to a kind begins.
+const OF_THE_KIND: usize = offset_of!(c::bpf_link_info, raw_tracepoint_union);
+
+/// What a kernel does not write that has links of this kind, but no info of it yet: all that is particular to the
+/// kind. With it, the place of a marked field that tells.
+///
+/// Before it had such an info, the kernel gives the lengths back that went in.
+pub(crate) fn without_info(kind: LinkKind) -> Option<(usize, Range<usize>)> {
+    let tells = match kind {
+        LinkKind::PerfEvent => field!(perf_event.type_),
+        LinkKind::KprobeMulti => field!(kprobe_multi.flags),
+        LinkKind::UprobeMulti => field!(uprobe_multi.flags),
+        LinkKind::TracingMulti => field!(tracing_multi.attach_type),
+        _ => return None,
+    };
+    Some((tells, OF_THE_KIND..size_of::<c::bpf_link_info>()))
 }
 
 /// Whether any of these bytes is of a field that this kind of link may have no value for.

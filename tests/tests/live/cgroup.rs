@@ -183,11 +183,15 @@ fn a_program_that_does_not_fit(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("fit")?;
     for hook in [Hook::XDP, Hook::CGROUP_SOCK_CREATE] {
         let program = Program::passing(hook)?;
-        ensure_refused!(
-            RawLink::create(&on(&cgroup, &program)),
-            Error::Command(_),
-            Some(libc::EINVAL)
-        );
+        let request = on(&cgroup, &program);
+        // Arguments that ask for nothing are not why an older kernel refuses.
+        for request in [request, request.args(MprogArgs::new())] {
+            ensure_refused!(
+                RawLink::create(&request),
+                Error::Command(_),
+                Some(libc::EINVAL)
+            );
+        }
     }
     // Of the right type, but loaded for another hook.
     let program = Program::passing(Hook::CGROUP_SOCK_CREATE)?;

@@ -269,8 +269,8 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<()> {
     subject.check_detach(&link)?;
     subject.check_drop(link)?;
     // The hook is free again, for a link that ends attached.
-    let link = subject.create_one()?;
-    subject.check_that_it_runs(&link, &subject.first, &subject.second)?;
+    let link = (subject.create)(&subject.second).context("creating another link")?;
+    subject.check_that_it_runs(&link, &subject.second, &subject.first)?;
     subject.check_drop(link)
 }
 

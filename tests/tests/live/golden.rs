@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(iterators),
     test!(of_callbacks),
     test!(of_the_network),
-    test!(of_probes),
+    test!(of_probes).alone(),
     test!(of_tracing),
 ];
 

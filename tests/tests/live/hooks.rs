@@ -97,7 +97,7 @@ fn tracing(_sandbox: &Sandbox) -> Result<()> {
         .function("bpf_fentry_test1")?
         .returning(0)?;
     Loader::new(Hook::MODIFY_RETURN)
-        .function("bpf_modify_return_test")?
+        .function("security_task_getpgid")?
         .returning(0)?;
     Ok(())
 }

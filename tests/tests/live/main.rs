@@ -6,6 +6,7 @@
 
 mod abi;
 mod allocations;
+mod attaching;
 mod cgroup;
 mod conformance;
 mod descriptor_zero;
@@ -39,8 +40,13 @@ mod tracing;
 mod tracing_multi;
 mod traffic;
 mod typed;
+mod typed_attach_device;
+mod typed_attach_network;
+mod typed_attach_probes;
+mod typed_attach_tracing;
 mod typed_calls;
 mod typed_info;
+mod typed_probes;
 mod update;
 mod uprobe_multi;
 mod walk;
@@ -78,8 +84,13 @@ const TESTS: &[&[Test]] = &[
     tracing::TESTS,
     tracing_multi::TESTS,
     typed::TESTS,
+    typed_attach_device::TESTS,
+    typed_attach_network::TESTS,
+    typed_attach_probes::TESTS,
+    typed_attach_tracing::TESTS,
     typed_calls::TESTS,
     typed_info::TESTS,
+    typed_probes::TESTS,
     update::TESTS,
     uprobe_multi::TESTS,
     walk::TESTS,

@@ -39,6 +39,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(the_cookie_gets_to_the_program).needs(CREATE),
     test!(targets_that_do_not_go).needs(CREATE),
     test!(the_same_program_twice).needs(CREATE),
+    test!(once_the_same_program_twice).needs(NO_CREATE),
     test!(a_name_too_much).needs(Need::TRACING),
     test!(before_they_were_created).needs(NO_CREATE),
 ];
@@ -126,10 +127,27 @@ fn conforms_on_exit(sandbox: &Sandbox) -> Result<()> {
     conforms_on(sandbox, exit, 0, &open)
 }
 
+/// Asks for one's own by number, as for anybody's.
+fn ask_for_a_process_group() -> Result<()> {
+    rustix::process::getpgid(Some(rustix::process::getpid()))?;
+    Ok(())
+}
+
+/// Only few functions may have their value changed, those of security among them.
 fn conforms_on_the_value_returned(sandbox: &Sandbox) -> Result<()> {
-    let function = "bpf_modify_return_test";
-    let modify = (Hook::MODIFY_RETURN, AttachType::ModifyReturn, function);
-    conforms_on(sandbox, modify, 0, &open)
+    let function = "security_task_getpgid";
+    let first = load(Hook::MODIFY_RETURN, function)?;
+    conformance::check(&Subject {
+        sandbox,
+        kind: LinkKind::Tracing,
+        fields: fields(AttachType::ModifyReturn, function, 0, &first)?,
+        first,
+        second: load(Hook::MODIFY_RETURN, function)?,
+        create: &open,
+        event: &|_| ask_for_a_process_group(),
+        update: Operation::Refused(libc::EINVAL),
+        detach: Operation::Refused(libc::EOPNOTSUPP),
+    })
 }
 
 fn conforms_as_session(sandbox: &Sandbox) -> Result<()> {
@@ -155,11 +173,7 @@ fn conforms_as_security_hook(sandbox: &Sandbox) -> Result<()> {
         first,
         second: load(Hook::LSM, function)?,
         create: &open,
-        event: &|_| {
-            // Asking for one's own by number asks as for anybody's.
-            rustix::process::getpgid(Some(rustix::process::getpid()))?;
-            Ok(())
-        },
+        event: &|_| ask_for_a_process_group(),
         update: Operation::Refused(libc::EINVAL),
         detach: Operation::Refused(libc::EOPNOTSUPP),
     })
@@ -333,6 +347,25 @@ fn the_same_program_twice(_sandbox: &Sandbox) -> Result<()> {
     ensure_refused!(open(&program), Error::Command(_), Some(libc::EBUSY));
     drop(link);
     open(&program)?;
+
+    // Of an extension the kernel forgets for what it was loaded.
+    let counter = CounterMap::new()?;
+    let target = Replaceable::new(&counter)?;
+    let extension = Counting::loaded(target.extension())?;
+    drop(open(&extension)?);
+    ensure_refused!(open(&extension), Error::Command(_), Some(libc::EINVAL));
+    let request = LinkCreate::new(&extension, EXTENSION).target_fd(&target);
+    RawLink::create(&request.args(function_of_target()?))?;
+    Ok(())
+}
+
+/// Such a kernel attaches a program once.
+fn once_the_same_program_twice(_sandbox: &Sandbox) -> Result<()> {
+    let program = load(Hook::FENTRY, FUNCTION)?;
+    let link = open(&program)?;
+    ensure_refused!(open(&program), Error::Command(_), Some(libc::ENOENT));
+    drop(link);
+    ensure_refused!(open(&program), Error::Command(_), Some(libc::ENOENT));
     Ok(())
 }
 

@@ -32,29 +32,51 @@ const SESSION: &[Need] = &[Need::Constant(
 /// A file by its descriptor, since Linux 7.2.
 const PATH_FD: &[Need] = &[Need::Linux(7, 2)];
 
+/// Two links with different reference counters for one place of a file cannot be at the same time, and all tests are in one
+/// file: so those that make links run alone.
 pub(crate) const TESTS: &[Test] = &[
-    test!(conforms).needs(Need::UPROBE_MULTI),
-    test!(conforms_on_return).needs(Need::UPROBE_MULTI),
+    test!(conforms).needs(Need::UPROBE_MULTI).alone(),
+    test!(conforms_on_return).needs(Need::UPROBE_MULTI).alone(),
     test!(conforms_as_session)
         .needs(Need::UPROBE_MULTI)
+        .alone()
         .also_needs(SESSION),
     test!(conforms_by_descriptor)
         .needs(Need::UPROBE_MULTI)
+        .alone()
         .also_needs(PATH_FD),
     test!(before_a_file_was_given_by_descriptor)
         .needs(Need::UPROBE_MULTI)
+        .alone()
         .also_needs(&[Need::Before(7, 2)]),
-    test!(each_cookie_goes_with_its_offset).needs(Need::UPROBE_MULTI),
-    test!(reference_counters_count).needs(Need::UPROBE_MULTI),
-    test!(one_process_and_no_other).needs(Need::UPROBE_MULTI),
-    test!(the_path).needs(Need::UPROBE_MULTI).also_needs(INFO),
-    test!(the_probes).needs(Need::UPROBE_MULTI).also_needs(INFO),
+    test!(each_cookie_goes_with_its_offset)
+        .needs(Need::UPROBE_MULTI)
+        .alone(),
+    test!(reference_counters_count)
+        .needs(Need::UPROBE_MULTI)
+        .alone(),
+    test!(one_process_and_no_other)
+        .needs(Need::UPROBE_MULTI)
+        .alone(),
+    test!(the_path)
+        .needs(Need::UPROBE_MULTI)
+        .alone()
+        .also_needs(INFO),
+    test!(the_probes)
+        .needs(Need::UPROBE_MULTI)
+        .alone()
+        .also_needs(INFO),
     test!(lengths_that_disagree),
-    test!(files_that_do_not_go).needs(Need::UPROBE_MULTI),
+    test!(files_that_do_not_go)
+        .needs(Need::UPROBE_MULTI)
+        .alone(),
     test!(descriptors_that_do_not_go)
         .needs(Need::UPROBE_MULTI)
+        .alone()
         .also_needs(PATH_FD),
-    test!(probes_that_do_not_go).needs(Need::UPROBE_MULTI),
+    test!(probes_that_do_not_go)
+        .needs(Need::UPROBE_MULTI)
+        .alone(),
     test!(a_session_that_is_a_return_probe),
     test!(before_there_was_uprobe_multi).needs(&[Need::Without(&Need::Constant(
         "bpf_attach_type",
@@ -375,8 +397,6 @@ fn files_that_do_not_go(sandbox: &Sandbox) -> Result<()> {
     let directory = CString::new(sandbox.directory().as_os_str().as_bytes())?;
     for (path, errno) in [
         (c"/no/such/file", libc::ENOENT),
-        // It stands for the working directory.
-        (c"", libc::EBADF),
         (&directory, libc::EBADF),
         (c"/dev/null", libc::EBADF),
     ] {

@@ -43,7 +43,11 @@ mod tests {
         let kind = |entry: std::io::Result<fs::DirEntry>| {
             let text = fs::read(entry.expect("a fixture").path()).expect("a fixture");
             let fixture: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
-            fixture["kind"].as_str().expect("a kind").to_owned()
+            fixture
+                .get("kind")
+                .and_then(serde_json::Value::as_str)
+                .expect("a kind")
+                .to_owned()
         };
         fs::read_dir(fixtures)
             .expect("fixtures")

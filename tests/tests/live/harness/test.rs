@@ -12,7 +12,7 @@ use super::need::{Need, Place};
 pub(crate) struct Test {
     module: &'static str,
     function: &'static str,
-    needs: [&'static [Need]; 2],
+    needs: [&'static [Need]; 3],
     /// Whether no other test may run at the same time.
     pub(super) alone: bool,
     /// How long it may take.
@@ -31,7 +31,7 @@ impl Test {
         Self {
             module,
             function,
-            needs: [&[], &[]],
+            needs: [&[]; 3],
             alone: false,
             limit: Duration::from_secs(60),
             run,
@@ -40,20 +40,21 @@ impl Test {
 
     /// Says what the test needs that not every kernel or machine has.
     pub(crate) const fn needs(self, needs: &'static [Need]) -> Self {
-        let [_, more] = self.needs;
+        let [_, more, even_more] = self.needs;
         Self {
-            needs: [needs, more],
+            needs: [needs, more, even_more],
             ..self
         }
     }
 
     /// As [`needs`](Self::needs), for what the test needs beyond what its kind of link does.
     pub(crate) const fn also_needs(self, more: &'static [Need]) -> Self {
-        let [needs, _] = self.needs;
-        Self {
-            needs: [needs, more],
-            ..self
-        }
+        let needs = match self.needs {
+            [needs, [], []] => [needs, more, &[]],
+            [needs, already, []] => [needs, already, more],
+            _ => panic!("a test has room for three lists of needs"),
+        };
+        Self { needs, ..self }
     }
 
     /// Says that no other test may run at the same time: for a test that opens links that are not its own, as whoever walks all links does.

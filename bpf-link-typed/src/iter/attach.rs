@@ -1,0 +1,91 @@
+//! Making an iterator.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use bpf_link::{AttachType, CgroupIterOrder, IterArgs, IterCgroup, IterTask, LinkCreate, RawLink};
+
+use super::IterLink;
+use crate::error::Result;
+
+/// Makes an iterator of a program, over the sort of objects that it was loaded for.
+///
+/// ```no_run
+/// use bpf_link_typed::{IterAttach, IterTask};
+///
+/// # fn example(program: std::fs::File) -> Result<(), Box<dyn std::error::Error>> {
+/// let link = IterAttach::over_tasks(IterTask::Pid(1)).attach(&program)?;
+/// // What the program writes.
+/// println!("{}", std::io::read_to_string(link.create_iter()?)?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct IterAttach<'a> {
+    args: Option<IterArgs<'a>>,
+}
+
+impl<'a> IterAttach<'a> {
+    /// Over all objects of the sort.
+    pub fn over_all() -> Self {
+        Self { args: None }
+    }
+
+    /// Over what is in this map: for `bpf_map_elem`, `bpf_sk_storage_map` and `sockmap`.
+    pub fn over_map(map: &'a (impl AsFd + ?Sized)) -> Self {
+        Self::over(IterArgs::map(map))
+    }
+
+    /// Over cgroups, from this one, in this order: for `cgroup`. Since Linux 6.1.
+    pub fn over_cgroups(cgroup: IterCgroup<'a>, order: CgroupIterOrder) -> Self {
+        Self::over(IterArgs::Cgroup { cgroup, order })
+    }
+
+    /// Over cgroups, from the one with this directory, in this order: for `cgroup`. Since Linux 6.1.
+    pub fn over_cgroups_of(cgroup: &'a (impl AsFd + ?Sized), order: CgroupIterOrder) -> Self {
+        Self::over_cgroups(IterCgroup::Fd(borrowed(cgroup)), order)
+    }
+
+    /// Over what belongs to these tasks: for `task`, `task_file` and `task_vma`. Since Linux 6.1.
+    pub fn over_tasks(tasks: IterTask<'a>) -> Self {
+        Self::over(IterArgs::Task(tasks))
+    }
+
+    /// Over this.
+    pub fn over(args: IterArgs<'a>) -> Self {
+        Self { args: Some(args) }
+    }
+
+    /// Makes the link. Nothing runs before somebody reads: see [`IterLink::create_iter`].
+    ///
+    /// The program stays the caller's. The link keeps the map or the cgroup.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`](crate::Error::Link) with
+    ///
+    /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`E2BIG`): this kernel has no iterators over a part
+    ///   of the tasks or cgroups;
+    /// - [`Command`](bpf_link::Error::Command) and
+    ///   - `EBADF`: the map, cgroup or pidfd is none, or the program wants a map and there is none;
+    ///   - `EINVAL`: the program is not an iterator, the map is of a type that it does not go over, or the order is not
+    ///     known;
+    ///   - `EACCES`: the program uses more of an element than the map has;
+    ///   - `ENOENT`: there is no cgroup with this id.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 5.8; it ends in `bpf_iter_link_attach` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<IterLink> {
+        let request = LinkCreate::new(program, AttachType::TraceIter);
+        let request = match self.args {
+            Some(args) => request.args(args),
+            None => request,
+        };
+        Ok(IterLink(RawLink::create(&request)?))
+    }
+}
+
+fn borrowed(fd: &(impl AsFd + ?Sized)) -> BorrowedFd<'_> {
+    fd.as_fd()
+}

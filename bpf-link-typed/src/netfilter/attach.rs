@@ -1,0 +1,154 @@
+//! Attaching to a netfilter hook.
+
+use std::os::fd::AsFd;
+
+use bpf_link::{AttachType, LinkCreate, NetfilterArgs, NetfilterFlags, RawLink};
+use bpf_link_sys as c;
+
+use super::NetfilterLink;
+use crate::error::{Error, Result};
+
+/// Attaches a program to a netfilter hook of the calling thread's network namespace.
+///
+/// ```no_run
+/// use bpf_link_typed::{NetfilterAttach, NetfilterFamily, NetfilterHook};
+///
+/// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let link = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -128)
+///     .defragmented()
+///     .attach(&program)?;
+/// println!("priority {}", link.info()?.priority);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct NetfilterAttach {
+    family: NetfilterFamily,
+    hook: NetfilterHook,
+    priority: i32,
+    flags: NetfilterFlags,
+}
+
+macro_rules! number_enum {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $( $(#[$variant_meta:meta])* $variant:ident = $constant:ident, )+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $(
+                $(#[$variant_meta])*
+                #[doc = concat!("\n\nThe kernel's `", stringify!($constant), "`.")]
+                $variant,
+            )+
+            /// Another number: the kernel judges it.
+            Other(u32),
+        }
+
+        impl $name {
+            /// The value with this number.
+            #[must_use]
+            pub const fn from_raw(raw: u32) -> Self {
+                match raw {
+                    $( c::$constant => Self::$variant, )+
+                    other => Self::Other(other),
+                }
+            }
+
+            /// The kernel's number.
+            #[must_use]
+            pub const fn as_raw(self) -> u32 {
+                match self {
+                    $( Self::$variant => c::$constant, )+
+                    Self::Other(raw) => raw,
+                }
+            }
+        }
+    };
+}
+
+number_enum! {
+    /// A family of protocols of netfilter.
+    pub enum NetfilterFamily {
+        /// IPv4.
+        Ipv4 = NFPROTO_IPV4,
+        /// IPv6.
+        Ipv6 = NFPROTO_IPV6,
+    }
+}
+
+number_enum! {
+    /// A place on a packet's way through netfilter.
+    pub enum NetfilterHook {
+        /// Whatever comes in, before it is known whose it is.
+        PreRouting = NF_INET_PRE_ROUTING,
+        /// What comes in for this machine.
+        LocalIn = NF_INET_LOCAL_IN,
+        /// What comes in for another machine.
+        Forward = NF_INET_FORWARD,
+        /// What this machine sends.
+        LocalOut = NF_INET_LOCAL_OUT,
+        /// Whatever goes out.
+        PostRouting = NF_INET_POST_ROUTING,
+    }
+}
+
+impl NetfilterAttach {
+    /// To this hook of this family. Those on a hook run from the lowest priority to the highest, and no two have the same,
+    /// programs or not. The smallest and the largest number are not allowed.
+    pub fn to(family: NetfilterFamily, hook: NetfilterHook, priority: i32) -> Self {
+        Self {
+            family,
+            hook,
+            priority,
+            flags: NetfilterFlags::empty(),
+        }
+    }
+
+    /// Put the fragments of a packet together before the program sees it, for which the priority has to be above -400.
+    /// Since Linux 6.6.
+    #[doc(alias = "BPF_F_NETFILTER_IP_DEFRAG")]
+    pub fn defragmented(mut self) -> Self {
+        self.flags |= NetfilterFlags::IP_DEFRAG;
+        self
+    }
+
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps the network namespace.
+    ///
+    /// The program stays the caller's.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::PriorityTaken`] (`EBUSY`).
+    /// - [`Error::HookTaken`] (`E2BIG`): 1024 are on the hook, which is all that it takes.
+    /// - [`Error::Link`] with
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
+    ///   - [`Command`](bpf_link::Error::Command) and `EAFNOSUPPORT`: the family is neither IPv4 nor IPv6; `EPROTO`: there
+    ///     is no such hook; `ERANGE`: the priority is not allowed; `ENOENT`: the kernel lacks the module that
+    ///     puts fragments together; `EINVAL`: the program is not for netfilter.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 6.4; it ends in `bpf_nf_link_attach` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetfilterLink> {
+        let args = NetfilterArgs::new(self.family.as_raw(), self.hook.as_raw(), self.priority)
+            .flags(self.flags);
+        let request = LinkCreate::new(program, AttachType::Netfilter).args(args);
+        match RawLink::create(&request) {
+            Ok(link) => Ok(NetfilterLink(link)),
+            Err(source) => Err(match source.errno() {
+                Some(libc::EBUSY) => Error::PriorityTaken {
+                    priority: self.priority,
+                    source,
+                },
+                Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
+                    Error::HookTaken(source)
+                }
+                _ => source.into(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Attaching to a perf event.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use bpf_link::{AttachType, LinkCreate, PerfEventArgs, RawLink};
+
+use super::PerfEventLink;
+use super::events::PerfTarget;
+use crate::error::{Error, Result};
+
+/// Attaches a program to a perf event: a tracepoint, a kprobe or uprobe, a counter, or an event of the caller's.
+///
+/// ```no_run
+/// use bpf_link_typed::{KprobeEvent, PerfEventAttach, TracepointEvent, UprobeEvent};
+///
+/// # fn example(tracepoint: std::fs::File, kprobe: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let link = PerfEventAttach::to(TracepointEvent::new("sched", "sched_switch"))
+///     .cookie(7)
+///     .attach(&tracepoint)?;
+/// let link = PerfEventAttach::to(KprobeEvent::at(c"vfs_read", 0).on_return()).attach(&kprobe)?;
+/// let link = PerfEventAttach::to(UprobeEvent::at("/usr/bin/workload", 0x1139).pid(4711))
+///     .attach(&kprobe)?;
+/// println!("{:?}", link.info()?.event);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct PerfEventAttach<'a> {
+    target: PerfTarget<'a>,
+    cookie: Option<u64>,
+}
+
+impl<'a> PerfEventAttach<'a> {
+    /// To this.
+    pub fn to(target: impl Into<PerfTarget<'a>>) -> Self {
+        Self {
+            target: target.into(),
+            cookie: None,
+        }
+    }
+
+    /// To this perf event of the caller's, which runs the program while it is enabled.
+    pub fn to_event(event: &'a (impl AsFd + ?Sized)) -> Self {
+        Self::to(PerfTarget::Fd(event.as_fd()))
+    }
+
+    /// What `bpf_get_attach_cookie` gives the program.
+    pub fn cookie(mut self, cookie: u64) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// Opens the event, unless it is the caller's, and attaches the program: it runs as long as the link has a descriptor or
+    /// a pin.
+    ///
+    /// The program stays the caller's. The link keeps the event, whose descriptor is closed again.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchTracepoint`] (`ENOENT` in tracefs).
+    /// - [`Error::SymbolNotFound`] (`ENOENT`): the kernel has no function of this name.
+    /// - [`Error::NoEventSource`]: the kernel has no kprobes, or no uprobes.
+    /// - [`Error::File`]: tracefs is not mounted, or what the kernel says about events cannot be read.
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already. Not told for an event of the
+    ///   caller's.
+    /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the tracepoint or probe, which is all that it takes.
+    /// - [`Error::Link`] with
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller lacks `CAP_PERFMON`;
+    ///   - [`Command`](bpf_link::Error::Command) for `perf_event_open(2)`: as [`PerfEvent::open`](bpf_link::PerfEvent::open);
+    ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: an event of the caller's has a program already, or its
+    ///     tracepoint has this one; `EBADF`: it is no perf event; `EINVAL`: the program is for another sort of event, or this
+    ///     kernel has no such links.
+    ///
+    /// # Kernel
+    ///
+    /// `perf_event_open(2)` and `BPF_LINK_CREATE`, since Linux 5.15; it ends in `bpf_perf_link_attach` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<PerfEventLink> {
+        let event = match &self.target {
+            PerfTarget::Fd(event) => return Ok(PerfEventLink(self.create(program, *event)?)),
+            PerfTarget::Tracepoint(event) => event.open(),
+            PerfTarget::Kprobe(event) => event.open(),
+            PerfTarget::Uprobe(event) => event.open(),
+            PerfTarget::Counter(event) => event.open(),
+        }?;
+        match self.create(program, event.as_fd()) {
+            Ok(link) => Ok(PerfEventLink(link)),
+            // The event is new, and so has no program.
+            Err(source) => Err(match source.errno() {
+                Some(libc::EEXIST) => Error::AlreadyAttached(source),
+                Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
+                    Error::HookTaken(source)
+                }
+                _ => source.into(),
+            }),
+        }
+    }
+
+    fn create(
+        &self,
+        program: &(impl AsFd + ?Sized),
+        event: BorrowedFd<'_>,
+    ) -> bpf_link::Result<RawLink> {
+        let request = LinkCreate::new(program, AttachType::PerfEvent).target_fd(&event);
+        RawLink::create(&match self.cookie {
+            Some(cookie) => request.args(PerfEventArgs::cookie(cookie)),
+            None => request,
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Attaching the callbacks of a map.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use bpf_link::{LinkCreate, RawLink};
+
+use super::StructOpsLink;
+use crate::error::Result;
+
+/// Attaches the callbacks of a `struct_ops` map, which takes the place of a program.
+///
+/// ```no_run
+/// use bpf_link_typed::StructOpsAttach;
+///
+/// # fn example(map: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let link = StructOpsAttach::of(&map).attach()?;
+/// println!("map {:?}", link.info()?.map_id);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached yet"]
+pub struct StructOpsAttach<'a> {
+    map: BorrowedFd<'a>,
+}
+
+impl<'a> StructOpsAttach<'a> {
+    /// Of this map, which was created with `BPF_F_LINK` and has its value.
+    pub fn of(map: &'a (impl AsFd + ?Sized)) -> Self {
+        Self { map: map.as_fd() }
+    }
+
+    /// Attaches the callbacks: they are in use as long as the link has a descriptor or a pin.
+    ///
+    /// The map stays the caller's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`](crate::Error::Link) with [`Command`](bpf_link::Error::Command) and
+    ///
+    /// - `EINVAL`: it is not such a map, it was created without `BPF_F_LINK`, it has no value yet, or this kernel has no
+    ///   such links;
+    /// - `EBADF`: it is no BPF object;
+    /// - what the subsystem answers, such as `EEXIST` for a TCP congestion control whose name is taken.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 6.4; it ends in `bpf_struct_ops_link_create` (7.3).
+    pub fn attach(&self) -> Result<StructOpsLink> {
+        Ok(StructOpsLink(RawLink::create(&LinkCreate::struct_ops(
+            &self.map,
+        ))?))
+    }
+}
