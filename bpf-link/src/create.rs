@@ -35,17 +35,27 @@ impl RawLink {
     ///
     /// - [`Error::UnsupportedByKernel`] (`EINVAL`, `E2BIG`, `EOPNOTSUPP`): this kernel does not know the arguments, or
     ///   was built without the kind. Kernels answer `EINVAL` to much else; this variant is for where it is certain.
-    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks a capability, or a cgroup has a program that does
-    ///   not share its hook.
+    /// - [`Error::PermissionDenied`] (`EPERM`, `EACCES`): the caller lacks a capability, a cgroup has a program that does
+    ///   not share its hook, or the device is the peer end of a netkit pair.
     /// - [`Error::StaleRevision`] (`ESTALE`): the expected revision is not the hook's.
     /// - [`Error::Command`] with
-    ///   - `EBADF`: the program, the cgroup, the network namespace, the perf event or the map is none;
-    ///   - `EINVAL`: the program does not fit the attach type, there is no such interface (xdp), or a flag is unknown;
-    ///   - `ENODEV`: there is no such interface (tcx, netkit);
-    ///   - `ENOENT`: the anchor is not on this hook, or the map that an iterator is for is not there;
-    ///   - `EEXIST`: this program is on the hook already (tcx, netkit), or the perf event has a program already;
-    ///   - `EBUSY`: another program has the hook (xdp), the priority (netfilter) or the slot (sockmap);
-    ///   - `E2BIG`: no more programs fit on the hook (netns).
+    ///   - `EBADF`: the cgroup, the perf event or the pidfd is none, the iterator's target needs a map and got none, or
+    ///     the probed file is not a regular one;
+    ///   - `EINVAL`: the program, the network namespace or the map is none, the program does not fit the attach type,
+    ///     there is no such interface (xdp), or a flag is unknown;
+    ///   - `ENODEV`: there is no such interface (tcx, netkit), and `ENXIO`: it is not a netkit device (netkit);
+    ///   - `ENOENT`: the anchor is not on this hook, no cgroup has the id that an iterator is to start from, or there is
+    ///     no such file (`uprobe_multi`);
+    ///   - `ESRCH`: there is no such function, or it is given twice (`kprobe_multi`), or no such process (`uprobe_multi`);
+    ///   - `EEXIST`: this program is on the hook already (tcx, netkit), the device has a program in another mode (xdp),
+    ///     the perf event has a program or its tracepoint this one, or the name is taken (`struct_ops`);
+    ///   - `EBUSY`: another program has the hook (xdp), the priority (netfilter), the slot (sockmap) or the function (an
+    ///     extension), or this program has it (tracing, `tracing_multi`);
+    ///   - `E2BIG`: no more programs fit on the hook (netns, cgroup), or there are more than 2^20 functions or probes;
+    ///   - `ERANGE`: no more programs fit on the hook (tcx, netkit), or the priority is one that no program can have
+    ///     (netfilter);
+    ///   - `EOPNOTSUPP`: the device's driver has no XDP (xdp), or a flag is unknown (netfilter), as is the family with
+    ///     `EAFNOSUPPORT` and the hook with `EPROTO`.
     ///
     /// # Kernel
     ///
@@ -81,13 +91,16 @@ impl RawLink {
     /// # Errors
     ///
     /// - [`Error::UnsupportedByKernel`] (`EINVAL`): a cookie was given, and this kernel has none for raw tracepoints.
-    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks a capability.
+    /// - [`Error::PermissionDenied`] (`EPERM`): before Linux 5.19, the caller lacks `CAP_BPF` where the use of
+    ///   `bpf(2)` is restricted.
     /// - [`Error::Command`] with
-    ///   - `ENOENT`: there is no tracepoint of this name;
-    ///   - `EINVAL`: the program is not of a type that can be attached like this, or wants a name and got none, or
-    ///     the other way round;
+    ///   - `ENOENT`: there is no tracepoint of this name, or, on Linux 5.10, the tracing program has been attached
+    ///     before;
+    ///   - `EINVAL`: the program is none, is not of a type that can be attached like this, got a name that it has no use
+    ///     for, or is an extension that has been attached before;
     ///   - `EFAULT`: the program is for a raw tracepoint, and no name was given;
-    ///   - `EEXIST`: before Linux 6.10, the program is on this tracepoint already.
+    ///   - `EEXIST`: before Linux 6.10, the program is on this tracepoint already;
+    ///   - `EBUSY`: the tracing program is attached already.
     ///
     /// # Kernel
     ///

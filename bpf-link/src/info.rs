@@ -121,7 +121,7 @@ impl LinkInfo {
     /// they learnt to tell about it.
     fn has_kind_info(&self) -> bool {
         match self.kind() {
-            LinkKind::PerfEvent => self.perf_event_type() != c::BPF_PERF_EVENT_UNSPEC,
+            LinkKind::PerfEvent => self.perf_event_type().is_some(),
             LinkKind::KprobeMulti | LinkKind::UprobeMulti | LinkKind::TracingMulti => {
                 self.count().is_some()
             }
@@ -142,7 +142,7 @@ impl LinkInfo {
             LinkKind::RawTracepoint => at!(raw_tracepoint.tp_name_len),
             LinkKind::Iter => at!(iter.target_name_len),
             // This sort of event has numbers where the others have a name.
-            LinkKind::PerfEvent if self.perf_event_type() == c::BPF_PERF_EVENT_EVENT => {
+            LinkKind::PerfEvent if self.perf_event_type() == Some(c::BPF_PERF_EVENT_EVENT) => {
                 return None;
             }
             LinkKind::PerfEvent => at!(perf_event.uprobe_union.uprobe.name_len),
@@ -171,22 +171,25 @@ impl LinkInfo {
     /// The map that is on a `struct_ops` link; `None` once that has been detached.
     pub(crate) fn struct_ops_map(&self) -> Option<u32> {
         let at = offset_of!(c::bpf_link_info, raw_tracepoint_union.struct_ops.map_id);
-        let id = self.bytes.u32_at(at);
-        (id != 0).then_some(id)
+        self.number_at(at)
     }
 
     fn size_at(&self, at: usize) -> Option<usize> {
-        let size = self.as_bytes().get(at..)?.first_chunk()?;
-        let size = usize::try_from(u32::from_ne_bytes(*size)).ok()?;
-        (size != 0).then_some(size)
+        usize::try_from(self.number_at(at)?).ok()
     }
 
-    /// The type of a perf event, which is not the same as the kind of its link.
-    fn perf_event_type(&self) -> u32 {
-        self.bytes.u32_at(offset_of!(
+    /// The type of a perf event, which is not the same as the kind of its link; `None` where the kernel does not say.
+    fn perf_event_type(&self) -> Option<u32> {
+        self.number_at(offset_of!(
             c::bpf_link_info,
             raw_tracepoint_union.perf_event.type_
         ))
+    }
+
+    /// The number at this place, unless it is 0 or beyond the end.
+    fn number_at(&self, at: usize) -> Option<u32> {
+        let number = u32::from_ne_bytes(*self.as_bytes().get(at..)?.first_chunk()?);
+        (number != 0).then_some(number)
     }
 }
 

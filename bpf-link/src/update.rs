@@ -81,8 +81,8 @@ impl RawLink {
     ///
     /// A map that is on its link already stays there without the kernel being asked to put it there: the kernel's TCP
     /// would add it to its list of congestion controls twice, and crash (`tcp_update_congestion_control`, seen on Linux
-    /// 6.18). Another process can put the same map there in the moment between our look and our update; to expect the
-    /// map that is to go, as [`Update::expecting`] does, leaves no such moment.
+    /// 6.12, 6.18 and 7.3). Another process can put the same map there in the moment between our look and our update;
+    /// to expect the map that is to go, as [`Update::expecting`] does, leaves no such moment.
     ///
     /// # Errors
     ///

@@ -55,6 +55,15 @@ impl Replaceable {
             .described(&self.btf, Self::FUNCTION)
     }
 
+    /// What loads a program for the entry or exit of this one.
+    #[must_use]
+    pub fn tracer(&self, hook: Hook) -> Loader<'_> {
+        Loader::new(hook)
+            .named("tracer")
+            .btf_id(Self::FUNCTION)
+            .target(&self.program)
+    }
+
     /// Runs the program, or the extension that has taken its place, on a packet.
     ///
     /// # Errors

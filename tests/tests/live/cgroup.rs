@@ -46,6 +46,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(around_an_anchor).needs(ORDER),
     test!(around_descriptor_zero).needs(ORDER),
     test!(an_expected_revision).needs(ORDER),
+    test!(an_anchor_by_id_takes_a_privilege).needs(ORDER),
     test!(anchors_that_are_not_here).needs(ORDER),
     test!(anchors_of_another_kind).needs(ORDER),
     test!(a_struct_ops_anchor)
@@ -340,6 +341,10 @@ fn around_descriptor_zero(sandbox: &Sandbox) -> Result<()> {
 
 fn an_expected_revision(sandbox: &Sandbox) -> Result<()> {
     positions::an_expected_revision(&place(&sandbox.new_cgroup("order")?))
+}
+
+fn an_anchor_by_id_takes_a_privilege(sandbox: &Sandbox) -> Result<()> {
+    positions::an_anchor_by_id_takes_a_privilege(&place(&sandbox.new_cgroup("order")?))
 }
 
 fn anchors_that_are_not_here(sandbox: &Sandbox) -> Result<()> {

@@ -1,6 +1,5 @@
 //! What tests share that are about links in general and not about one kind.
 
-use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,6 +7,8 @@ use bpf_link::{AttachType, Error, LinkCreate, RawLink};
 use bpf_link_tests::{CounterMap, Hook, Program};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::set_thread_uid;
+
+use crate::traffic::send_packet;
 
 /// The index of `lo`, the first device of every network namespace.
 pub(crate) const LOOPBACK: u32 = 1;
@@ -47,8 +48,7 @@ pub(crate) fn xdp(program: &Program) -> Result<RawLink> {
 /// Whether the program that counts here runs on a packet over `lo`.
 pub(crate) fn runs(counter: &CounterMap) -> Result<bool> {
     let before = counter.read()?;
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.send_to(b"packet", socket.local_addr()?)?;
+    send_packet()?;
     Ok(counter.read()? > before)
 }
 

@@ -4,14 +4,14 @@ use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
-    Anchor, AttachFlags, AttachType, Error, InvalidRequest, LinkCreate, LinkId, LinkKind,
+    Anchor, AttachFlags, AttachType, Command, Error, InvalidRequest, LinkCreate, LinkId, LinkKind,
     MprogArgs, ProgramId, RawLink, Target,
 };
 use bpf_link_tests::sys::{self, LinkTarget};
 use bpf_link_tests::{CongestionControl, Hook, Program, names};
 
 use crate::descriptor_zero;
-use crate::fixture::{ensure_refused, refusal, xdp};
+use crate::fixture::{as_nobody, ensure_refused, refusal, xdp};
 
 /// A hook that has a list of programs.
 #[derive(Debug, Clone, Copy)]
@@ -163,6 +163,25 @@ pub(crate) fn an_expected_revision(place: &Place<'_>) -> Result<()> {
     let args = expecting(revision + 1).anchor(Anchor::link(&second.link));
     let third = place.attach(AttachFlags::BEFORE, args)?;
     place.ensure_order(&[&first, &third, &second])
+}
+
+/// By its id, an anchor is opened first.
+pub(crate) fn an_anchor_by_id_takes_a_privilege(place: &Place<'_>) -> Result<()> {
+    let here = place.attach(AttachFlags::empty(), MprogArgs::new())?;
+    let program = place.program()?;
+    let id = here.link.id()?;
+    let request = place.request(&program).flags(AttachFlags::BEFORE);
+    let request = request.args(MprogArgs::new().anchor(Anchor::LinkId(id)));
+    as_nobody(|| {
+        let error = refusal(RawLink::create(&request))?;
+        let Error::PermissionDenied(error) = error else {
+            anyhow::bail!("{error:?}");
+        };
+        ensure!(error.errno() == Some(libc::EPERM));
+        ensure!(error.command() == Command::LinkGetFdById && *error.target() == Target::Link(id));
+        Ok(())
+    })?;
+    place.ensure_order(&[&here])
 }
 
 /// What is no anchor on this hook. `elsewhere` is another hook of the same kind.

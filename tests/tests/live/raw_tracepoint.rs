@@ -10,7 +10,7 @@ use bpf_link::{
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox};
 
 use crate::conformance::{self, Counting, Field, Operation, Subject, field};
-use crate::fixture::{ensure_refused, refusal};
+use crate::fixture::{as_nobody, ensure_refused, refusal};
 use crate::harness::{Need, Test, test};
 use crate::lent_name::{self, TooShort};
 
@@ -34,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(names_that_are_too_long),
     test!(a_name_too_much_or_too_few),
     test!(a_program_that_does_not_fit),
+    test!(a_capability_is_missing).needs(NO_CREATE),
     test!(the_same_program_twice).needs(COOKIE),
     test!(once_the_same_program_twice).needs(NO_COOKIE),
 ];
@@ -256,6 +257,18 @@ fn a_program_that_does_not_fit(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EINVAL)
     );
     Ok(())
+}
+
+fn a_capability_is_missing(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    as_nobody(|| {
+        ensure_refused!(
+            RawLink::open_raw_tracepoint(&RawTracepointOpen::named(&program, ENTRY)?),
+            Error::PermissionDenied(_),
+            Some(libc::EPERM)
+        );
+        Ok(())
+    })
 }
 
 fn the_same_program_twice(_sandbox: &Sandbox) -> Result<()> {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachFlags, AttachType, Error, LinkCreate, LinkKind, RawLink};
-use bpf_link_sys::{BPF_MAP_TYPE_SOCKHASH, BPF_SK_MSG_VERDICT};
+use bpf_link_sys::{BPF_MAP_TYPE_SOCKHASH, BPF_SK_MSG_VERDICT, BPF_SK_SKB_STREAM_PARSER};
 use bpf_link_tests::sys::{self, LinkTarget};
 use bpf_link_tests::{Hook, Map, Program, Sandbox};
 
@@ -13,12 +13,13 @@ use crate::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::descriptor_zero;
 use crate::fixture::ensure_refused;
 use crate::harness::{Need, Test, test};
-use crate::traffic::{connect, exchange};
+use crate::traffic::{MESSAGE, connect, exchange};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(conforms).needs(Need::SOCKMAP),
     test!(conforms_on_received_packets).needs(Need::SOCKMAP),
     test!(conforms_on_received_streams).needs(Need::SOCKMAP),
+    test!(conforms_on_parsed_streams).needs(Need::SOCKMAP),
     test!(a_table_of_sockets).needs(Need::SOCKMAP),
     test!(one_link_to_a_slot).needs(Need::SOCKMAP),
     test!(what_is_no_map_of_sockets).needs(Need::SOCKMAP),
@@ -108,6 +109,26 @@ fn conforms_on_received_streams(sandbox: &Sandbox) -> Result<()> {
         sandbox,
         &map,
         (Hook::SK_SKB_STREAM_VERDICT, AttachType::SkSkbStreamVerdict),
+        receive_in_the_map,
+    )
+}
+
+/// A parser says how long the message is that begins a stream, and needs somebody who judges it.
+fn conforms_on_parsed_streams(sandbox: &Sandbox) -> Result<()> {
+    let message_length = i32::try_from(MESSAGE.len())?;
+    let parser = Hook::new(
+        Hook::SK_SKB_STREAM_VERDICT.program_type,
+        BPF_SK_SKB_STREAM_PARSER,
+        message_length,
+    );
+    let map = Map::sockmap(1)?;
+    let verdict = Program::passing(Hook::SK_SKB_STREAM_VERDICT)?;
+    let request = LinkCreate::new(&verdict, AttachType::SkSkbStreamVerdict).target_fd(&map);
+    let _verdict = RawLink::create(&request)?;
+    conforms_with(
+        sandbox,
+        &map,
+        (parser, AttachType::SkSkbStreamParser),
         receive_in_the_map,
     )
 }

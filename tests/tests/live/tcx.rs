@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(around_an_anchor).needs(Need::TCX),
     test!(around_descriptor_zero).needs(Need::TCX),
     test!(an_expected_revision).needs(Need::TCX),
+    test!(an_anchor_by_id_takes_a_privilege).needs(Need::TCX),
     test!(anchors_that_are_not_here).needs(Need::TCX),
     test!(anchors_of_another_kind).needs(Need::TCX),
     test!(a_struct_ops_anchor)
@@ -223,6 +224,10 @@ fn around_descriptor_zero(_sandbox: &Sandbox) -> Result<()> {
 
 fn an_expected_revision(_sandbox: &Sandbox) -> Result<()> {
     positions::an_expected_revision(&INGRESS)
+}
+
+fn an_anchor_by_id_takes_a_privilege(_sandbox: &Sandbox) -> Result<()> {
+    positions::an_anchor_by_id_takes_a_privilege(&INGRESS)
 }
 
 fn anchors_that_are_not_here(_sandbox: &Sandbox) -> Result<()> {

@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(conforms).needs(Need::TRACING),
     test!(conforms_on_exit).needs(Need::TRACING),
     test!(conforms_on_the_value_returned).needs(Need::TRACING),
+    test!(conforms_on_a_program).needs(Need::TRACING),
     test!(conforms_as_session).needs(SESSION),
     test!(conforms_created).needs(CREATE),
     test!(conforms_as_security_hook)
@@ -219,6 +220,30 @@ fn conforms_as_extension(sandbox: &Sandbox) -> Result<()> {
     let before = replaced.read()?;
     target.run()?;
     ensure!(replaced.read()? == before + 1);
+    Ok(())
+}
+
+/// Not only the kernel has functions; and the target is a program then, although the attach type says nothing of it.
+fn conforms_on_a_program(sandbox: &Sandbox) -> Result<()> {
+    let counter = CounterMap::new()?;
+    let target = Replaceable::new(&counter)?;
+    let load = || Counting::loaded(target.tracer(Hook::FENTRY));
+    conformance::check(&Subject {
+        sandbox,
+        kind: LinkKind::Tracing,
+        first: load()?,
+        second: load()?,
+        create: &open,
+        event: &|_| target.run(),
+        fields: vec![
+            field!(tracing.attach_type, AttachType::TraceFentry.as_raw()),
+            field!(tracing.target_obj_id, target.id()?),
+            field!(tracing.target_btf_id, Replaceable::FUNCTION),
+        ],
+        update: Operation::Refused(libc::EINVAL),
+        detach: Operation::Refused(libc::EOPNOTSUPP),
+    })?;
+    ensure!(counter.read()? > 0, "the program itself has not run");
     Ok(())
 }
 

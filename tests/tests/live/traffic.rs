@@ -40,13 +40,16 @@ pub(crate) fn connect() -> Result<[TcpStream; 2]> {
     Ok([here, there])
 }
 
+/// What [`exchange`] sends.
+pub(crate) const MESSAGE: &[u8; 7] = b"message";
+
 /// Sends a message from one socket to the other, and waits until it has arrived.
 pub(crate) fn exchange(from: &TcpStream, to: &TcpStream) -> Result<()> {
     let (mut from, mut to) = (from, to);
-    from.write_all(b"message")?;
-    let mut received = [0; 7];
+    from.write_all(MESSAGE)?;
+    let mut received = [0; MESSAGE.len()];
     to.read_exact(&mut received)?;
-    ensure!(received == *b"message", "{received:?} came");
+    ensure!(received == *MESSAGE, "{received:?} came");
     Ok(())
 }
 

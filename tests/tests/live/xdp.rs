@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use bpf_link::{
     Anchor, AttachType, Command, Error, InvalidRequest, LinkCreate, LinkKind, MprogArgs,
-    NetfilterArgs, RawLink, Target, UprobeMultiArgs, XdpFlags,
+    NetfilterArgs, RawLink, Target, Update, UprobeMultiArgs, XdpFlags,
 };
 use bpf_link_sys::BPF_XDP_DEVMAP;
 use bpf_link_tests::{
@@ -11,6 +11,7 @@ use bpf_link_tests::{
 };
 
 use crate::conformance::{self, Counting, Field, Operation, Subject, field};
+use crate::descriptor_zero;
 use crate::fixture::{LOOPBACK, ensure_refused, refusal};
 use crate::harness::{Need, Test, test};
 use crate::traffic::{send_frame, send_packet};
@@ -25,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(flags_that_do_not_go),
     test!(one_link_to_a_device),
     test!(loaded_without_an_attach_type),
+    test!(the_expected_program_is_descriptor_zero),
     test!(the_arguments_of_another_kind),
     test!(the_device_is_the_one_of_the_calling_thread).needs(&[Need::Device(DeviceKind::Veth)]),
     test!(the_device_goes).needs(&[Need::Device(DeviceKind::Veth)]),
@@ -208,6 +210,28 @@ fn loaded_without_an_attach_type(_sandbox: &Sandbox) -> Result<()> {
     let typed = Program::passing(Hook::XDP)?;
     ensure_refused!(link.update(&typed), Error::Command(_), Some(libc::EINVAL));
     ensure!(link.info()?.program_id().map(u32::from) == Some(other.id()?));
+    Ok(())
+}
+
+/// It is expected, and not taken for the absence of an expectation.
+fn the_expected_program_is_descriptor_zero(_sandbox: &Sandbox) -> Result<()> {
+    let (first, second) = (Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?);
+    let link = RawLink::create(&on_loopback(&first))?;
+    descriptor_zero::with(&second, |zero| {
+        ensure_refused!(
+            link.update(Update::program(&second).expecting(&zero)),
+            Error::OldProgramMismatch { .. },
+            Some(libc::EPERM)
+        );
+        Ok(())
+    })?;
+    descriptor_zero::with(&first, |zero| {
+        Ok(link.update(Update::program(&second).expecting(&zero))?)
+    })?;
+    ensure!(link.info()?.program_id().map(u32::from) == Some(second.id()?));
+    // As the new program, too.
+    descriptor_zero::with(&first, |zero| Ok(link.update(&zero)?))?;
+    ensure!(link.info()?.program_id().map(u32::from) == Some(first.id()?));
     Ok(())
 }
 
