@@ -62,11 +62,10 @@ const SERIES: [Series; 5] = [
         without: &[
             LinkKind::Tracing,
             LinkKind::KprobeMulti,
-            LinkKind::StructOps,
             LinkKind::Netkit,
             LinkKind::TracingMulti,
         ],
-        sorts: 43,
+        sorts: 45,
     },
     Series {
         name: "7.3",
