@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::attach_type::AttachType;
-use crate::id::{LinkId, ProgramId};
+use crate::id::{LinkId, MapId, ProgramId};
 use crate::kind::{LinkKind, UpdateBy};
 
 /// What the operations of this crate return.
@@ -69,7 +69,7 @@ pub enum Error {
     #[error("the programs of {} have changed since the expected revision", .0.target())]
     StaleRevision(#[source] CommandError),
 
-    /// No link has this id any more, or none ever had (`ENOENT`).
+    /// No link, program or map has this id any more, or none ever had (`ENOENT`).
     #[error("{} has vanished", .0.target())]
     Vanished(#[source] CommandError),
 
@@ -84,6 +84,14 @@ pub enum Error {
     /// The file descriptor or the pin is not a link.
     #[error("{0} is not a bpf_link")]
     NotALink(Target),
+
+    /// The file descriptor is not a program.
+    #[error("{0} is not a BPF program")]
+    NotAProgram(Target),
+
+    /// The file descriptor is not a map.
+    #[error("{0} is not a BPF map")]
+    NotAMap(Target),
 
     /// The path is not on a bpffs.
     #[error("{} is not on a bpffs", path.display())]
@@ -230,6 +238,8 @@ impl Error {
             | Self::OtherMount { source, .. }
             | Self::PinName { source, .. } => Some(source),
             Self::NotALink(_)
+            | Self::NotAProgram(_)
+            | Self::NotAMap(_)
             | Self::PathHasNul { .. }
             | Self::PinReplaced { .. }
             | Self::LengthMismatch { .. }
@@ -287,6 +297,14 @@ impl CommandError {
             _ => Error::Command(self),
         }
     }
+
+    /// The variant that fits where an object was asked for by its id.
+    pub(crate) fn classify_by_id(self) -> Error {
+        match self.errno() {
+            Some(libc::ENOENT) => Error::Vanished(self),
+            _ => self.classify(),
+        }
+    }
 }
 
 /// A command of `bpf(2)`, or one of the other system calls that links need.
@@ -305,6 +323,10 @@ pub enum Command {
     LinkGetFdById,
     /// `BPF_LINK_GET_NEXT_ID`
     LinkGetNextId,
+    /// `BPF_PROG_GET_FD_BY_ID`
+    ProgGetFdById,
+    /// `BPF_MAP_GET_FD_BY_ID`
+    MapGetFdById,
     /// `BPF_ITER_CREATE`
     IterCreate,
     /// `BPF_OBJ_GET_INFO_BY_FD`
@@ -346,6 +368,8 @@ impl fmt::Display for Command {
             Self::LinkDetach => "BPF_LINK_DETACH",
             Self::LinkGetFdById => "BPF_LINK_GET_FD_BY_ID",
             Self::LinkGetNextId => "BPF_LINK_GET_NEXT_ID",
+            Self::ProgGetFdById => "BPF_PROG_GET_FD_BY_ID",
+            Self::MapGetFdById => "BPF_MAP_GET_FD_BY_ID",
             Self::IterCreate => "BPF_ITER_CREATE",
             Self::ObjGetInfoByFd => "BPF_OBJ_GET_INFO_BY_FD",
             Self::ObjPin => "BPF_OBJ_PIN",
@@ -371,6 +395,10 @@ impl fmt::Display for Command {
 pub enum Target {
     /// The link with this id.
     Link(LinkId),
+    /// The program with this id.
+    Program(ProgramId),
+    /// The map with this id.
+    Map(MapId),
     /// A file descriptor whose id the kernel has not told (yet).
     Descriptor,
     /// A path.
@@ -399,6 +427,8 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Link(id) => write!(f, "link {id}"),
+            Self::Program(id) => write!(f, "program {id}"),
+            Self::Map(id) => write!(f, "map {id}"),
             Self::Descriptor => f.write_str("a file descriptor"),
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Hook(attach_type) => write!(f, "hook {attach_type}"),

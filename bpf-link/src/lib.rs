@@ -6,7 +6,7 @@
 //! - asks what a link is, updates and detaches it, runs it if it is an iterator, pins, moves and unpins it;
 //! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that they are links;
 //! - walks all links of the machine, correctly while they come and go;
-//! - asks which programs a hook has, and opens perf events to attach to;
+//! - asks which programs a hook has, what programs and maps are called, and opens perf events to attach to;
 //! - keeps the kernel's error number, the command, and what it was done to.
 //!
 //! What it does not do:
@@ -55,10 +55,14 @@ mod interface;
 mod iter;
 mod kind;
 mod link;
+mod map_info;
+mod object_name;
 mod open_enum;
 mod perf_event;
 mod pin;
 mod pin_path;
+mod program_info;
+mod program_type;
 mod query;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
@@ -81,7 +85,10 @@ pub use info_buffers::InfoBuffers;
 pub use interface::{interface_index, interface_name};
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
+pub use map_info::MapInfo;
 pub use perf_event::{PerfEvent, PerfEventConfig};
+pub use program_info::{ProgramInfo, ProgramTag};
+pub use program_type::ProgramType;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use update::Update;
 pub use walk::{LinkIds, Links, link_ids, links};

@@ -45,9 +45,8 @@ impl RawLink {
         let fd = sys::link_get_fd_by_id(id.get()).map_err(|source| {
             let error = CommandError::new(Command::LinkGetFdById, Target::Link(id), source);
             match error.errno() {
-                Some(libc::ENOENT) => Error::Vanished(error),
                 Some(libc::EAGAIN) => Error::Unsettled(error),
-                _ => error.classify(),
+                _ => error.classify_by_id(),
             }
         })?;
         Ok(Self::from_link_fd(fd))

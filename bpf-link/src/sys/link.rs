@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bpf_link_sys as c;
 
-use super::{LinkFd, NO_DESCRIPTOR, NonZeroFd, bpf, bpf_fd, raw};
+use super::{NO_DESCRIPTOR, NonZeroFd, bpf, bpf_fd, raw};
 
 /// `BPF_LINK_UPDATE`: `new` takes the place of the link's program or map.
 pub(crate) fn link_update(
@@ -64,30 +64,4 @@ pub(crate) fn iter_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // - the attr is two initialised integers without padding, neither of them a pointer;
     // - `BPF_ITER_CREATE` returns a new descriptor.
     unsafe { bpf_fd(c::BPF_ITER_CREATE, &mut attr) }
-}
-
-/// `BPF_LINK_GET_FD_BY_ID`: opens the link with this id.
-pub(crate) fn link_get_fd_by_id(id: u32) -> io::Result<LinkFd> {
-    let mut attr = by_id(c::bpf_attr__start_id_union { link_id: id });
-    // SAFETY:
-    // - the attr is four initialised integers without padding, none of them a pointer;
-    // - `BPF_LINK_GET_FD_BY_ID` returns a new descriptor.
-    unsafe { bpf_fd(c::BPF_LINK_GET_FD_BY_ID, &mut attr) }.map(LinkFd::new)
-}
-
-/// `BPF_LINK_GET_NEXT_ID`: the smallest id above this one.
-pub(crate) fn link_get_next_id(start: u32) -> io::Result<u32> {
-    let mut attr = by_id(c::bpf_attr__start_id_union { start_id: start });
-    // SAFETY: the attr is four initialised integers without padding, none of them a pointer.
-    unsafe { bpf(c::BPF_LINK_GET_NEXT_ID, &mut attr) }?;
-    Ok(attr.next_id)
-}
-
-fn by_id(start_id_union: c::bpf_attr__start_id_union) -> c::bpf_attr__start_id_struct {
-    c::bpf_attr__start_id_struct {
-        start_id_union,
-        next_id: 0,
-        open_flags: 0,
-        fd_by_id_token_fd: 0,
-    }
 }

@@ -24,6 +24,7 @@ mod needs;
 mod netfilter;
 mod netkit;
 mod netns;
+mod objects;
 mod ownership;
 mod perf_event;
 mod perf_open;
@@ -70,6 +71,7 @@ const TESTS: &[&[Test]] = &[
     netfilter::TESTS,
     netkit::TESTS,
     netns::TESTS,
+    objects::TESTS,
     ownership::TESTS,
     perf_event::TESTS,
     perf_open::TESTS,
