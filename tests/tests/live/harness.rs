@@ -15,12 +15,12 @@
 //! | `left_over.rs` | what a test has left behind on the kernel |
 //! | `turn.rs` | which tests may run at the same time |
 //! | `role.rs` | the other processes of a test |
-//! | `expected_skips.rs`, `strict.rs` | which tests may be skipped on which kernel, and `BPF_LINK_STRICT=1` |
+//! | `absent.rs`, `strict.rs` | what which kernel does not have, so that tests may be skipped there, and `BPF_LINK_STRICT=1` |
 //! | `report.rs` | `BPF_LINK_REPORT=PATH`: a line of JSON for each test |
 
+mod absent;
 mod child;
 mod ended;
-mod expected_skips;
 mod kernel;
 mod left_over;
 mod need;

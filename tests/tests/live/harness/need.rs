@@ -117,67 +117,61 @@ impl Need {
     ///
     /// It cannot be told.
     pub(crate) fn missing(self) -> Result<Option<String>> {
-        let (there, what) = match self {
+        Ok((!self.is_there()?).then(|| self.absence()))
+    }
+
+    fn is_there(self) -> Result<bool> {
+        Ok(match self {
             Self::Constant(enumeration, constant) => {
                 let found = KernelBtf::get()?.constant(enumeration, constant)?;
-                (
-                    found.is_some(),
-                    format!("the kernel's enum {enumeration} has no {constant}"),
-                )
+                found.is_some()
             }
             Self::Member(structure, member) => {
                 let found = KernelBtf::get()?.member(structure, member)?;
-                (
-                    found.is_some(),
-                    format!("the kernel's struct {structure} has no {member}"),
-                )
+                found.is_some()
             }
-            Self::Function(name) => (
-                functions()?.contains(name),
-                format!("the kernel has no function {name}"),
-            ),
+            Self::Function(name) => functions()?.contains(name),
             Self::Iterator(name) => {
                 let found = KernelBtf::get()?.function(&format!("bpf_iter_{name}"))?;
-                (
-                    found.is_some(),
-                    format!("the kernel has no iterator over {name}"),
-                )
+                found.is_some()
             }
-            Self::NoOops => (
-                !kernel::has_had_an_oops()?,
-                "the kernel has had an oops".to_owned(),
-            ),
-            Self::FileSystem(name) => (
-                has_file_system(name)?,
-                format!("the kernel has no file system {name}"),
-            ),
-            Self::Device(kind) => (
-                can_make(kind)?,
-                format!("the kernel has no network device of kind {kind:?}"),
-            ),
-            Self::Command(name) => (is_command(name), format!("no command {name}")),
-            Self::Trampoline => (
-                can_trace_a_function()?,
-                "the kernel refuses programs on its functions".to_owned(),
-            ),
-            Self::SecurityModule(name) => (
-                has_security_module(name)?,
-                format!("no security module {name} is in effect"),
-            ),
+            Self::NoOops => !kernel::has_had_an_oops()?,
+            Self::FileSystem(name) => has_file_system(name)?,
+            Self::Device(kind) => can_make(kind)?,
+            Self::Command(name) => is_command(name),
+            Self::Trampoline => can_trace_a_function()?,
+            Self::SecurityModule(name) => has_security_module(name)?,
+            Self::Linux(major, minor) => kernel::version()? >= (major, minor),
+            Self::Before(major, minor) => kernel::version()? < (major, minor),
+            Self::Without(need) => !need.is_there()?,
+        })
+    }
+
+    /// That it is not there, in words.
+    pub(super) fn absence(self) -> String {
+        match self {
+            Self::Constant(enumeration, constant) => {
+                format!("the kernel's enum {enumeration} has no {constant}")
+            }
+            Self::Member(structure, member) => {
+                format!("the kernel's struct {structure} has no {member}")
+            }
+            Self::Function(name) => format!("the kernel has no function {name}"),
+            Self::Iterator(name) => format!("the kernel has no iterator over {name}"),
+            Self::NoOops => "the kernel has had an oops".to_owned(),
+            Self::FileSystem(name) => format!("the kernel has no file system {name}"),
+            Self::Device(kind) => format!("the kernel has no network device of kind {kind:?}"),
+            Self::Command(name) => format!("no command {name}"),
+            Self::Trampoline => "the kernel refuses programs on its functions".to_owned(),
+            Self::SecurityModule(name) => format!("no security module {name} is in effect"),
             Self::Linux(major, minor) => {
-                let older = format!("the kernel is older than Linux {major}.{minor}");
-                (kernel::version()? >= (major, minor), older)
+                format!("the kernel is older than Linux {major}.{minor}")
             }
             Self::Before(major, minor) => {
-                let newer = format!("the kernel is not older than Linux {major}.{minor}");
-                (kernel::version()? < (major, minor), newer)
+                format!("the kernel is not older than Linux {major}.{minor}")
             }
-            Self::Without(need) => (
-                need.missing()?.is_some(),
-                format!("it is about the absence of what is there: {need:?}"),
-            ),
-        };
-        Ok((!there).then_some(what))
+            Self::Without(need) => format!("it is about the absence of what is there: {need:?}"),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
-//! `BPF_LINK_STRICT=1`: a test that is skipped, and of which the table of expected skips does not say so, has failed; and so has the table
-//! where it expects a skip that did not come.
+//! `BPF_LINK_STRICT=1`: a test that is skipped for want of what the kernel is expected to have has failed; and so has the table of what
+//! is absent, where it is not so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::expected_skips::EXPECTED_SKIPS;
-use super::kernel;
+use anyhow::Result;
+
+use super::absent::{ABSENT, Absent};
+use super::need::Place;
 use super::outcome::Outcome;
 use super::{Need, Test};
 
@@ -16,9 +18,7 @@ const VARIABLE: &str = "BPF_LINK_STRICT";
 #[derive(Debug)]
 pub(super) struct Strict {
     is_on: bool,
-    /// What the table says of this kernel: the tests, and why they are skipped.
-    expected: BTreeMap<&'static str, &'static str>,
-    tests: Vec<String>,
+    tests: Vec<&'static Test>,
     seen: Mutex<Seen>,
     changed: Condvar,
 }
@@ -27,23 +27,19 @@ pub(super) struct Strict {
 #[derive(Debug, Default)]
 struct Seen {
     ended: usize,
-    skipped: BTreeSet<String>,
+    /// What was missing, in words.
+    missing: BTreeSet<String>,
 }
 
 impl Strict {
     /// The name of the trial that comes last, and judges the table.
-    pub(super) const LAST: &str = "harness::every_expected_skip_came";
+    pub(super) const LAST: &str = "harness::the_table_of_what_is_absent_is_true";
 
     /// The judge that the environment asks for.
     pub(super) fn from_environment(tests: &[&'static Test]) -> Self {
         Self {
             is_on: std::env::var_os(VARIABLE).is_some_and(|value| value == "1"),
-            expected: EXPECTED_SKIPS
-                .iter()
-                .filter(|skips| skips.kernels.iter().any(|series| kernel::is_of(series)))
-                .flat_map(|skips| skips.tests.iter().map(|test| (*test, skips.reason)))
-                .collect(),
-            tests: tests.iter().map(|test| test.name()).collect(),
+            tests: tests.to_vec(),
             seen: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -56,19 +52,21 @@ impl Strict {
 
     /// What the outcome of a test is in the judge's eyes.
     pub(super) fn judge(&self, test: &Test, outcome: Outcome) -> Outcome {
-        let name = test.name();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.ended += 1;
         self.changed.notify_all();
         let Outcome::Skipped(why) = outcome else {
             return outcome;
         };
-        let is_expected = self.expected.contains_key(name.as_str()) || misses_a_sound_kernel(test);
-        seen.skipped.insert(name);
-        if self.is_on && !is_expected {
-            return Outcome::Failed(format!("skipped, which is not expected here: {why}"));
+        seen.missing.insert(why.clone());
+        let need = test.all_needs().find(|need| need.absence() == why);
+        match need.map_or(Ok(false), Absent::expects) {
+            Ok(false) if self.is_on => {
+                Outcome::Failed(format!("skipped, which is not expected here: {why}"))
+            }
+            Err(error) if self.is_on => Outcome::Failed(format!("{why}\n{error:#}")),
+            _ => Outcome::Skipped(why),
         }
-        Outcome::Skipped(why)
     }
 
     /// Judges the table, once all tests have ended.
@@ -81,23 +79,38 @@ impl Strict {
             .wait_while(seen, |seen| seen.ended < self.tests.len())
             .unwrap_or_else(PoisonError::into_inner);
 
-        let mut wrong = Vec::new();
-        for (test, reason) in &self.expected {
-            if !self.tests.iter().any(|name| name == test) {
-                wrong.push(format!("there is no test {test} (to be skipped: {reason})"));
-            } else if !seen.skipped.contains(*test) {
-                wrong.push(format!("{test} ran (to be skipped: {reason})"));
-            }
-        }
-        if wrong.is_empty() {
-            Outcome::Passed
-        } else {
-            Outcome::Failed(wrong.join("\n"))
+        match self.wrong_lines(&seen.missing) {
+            Ok(wrong) if wrong.is_empty() => Outcome::Passed,
+            Ok(wrong) => Outcome::Failed(wrong.join("\n")),
+            Err(error) => Outcome::Failed(format!("{error:#}")),
         }
     }
-}
 
-/// Whether the test is skipped because of what happened to this kernel before.
-fn misses_a_sound_kernel(test: &Test) -> bool {
-    test.needs_this(Need::NoOops) && !matches!(Need::NoOops.missing(), Ok(None))
+    fn wrong_lines(&self, seen: &BTreeSet<String>) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for Absent { need, .. } in ABSENT {
+            if !self.needed().any(|needed| needed == *need) {
+                wrong.push(format!("no test needs {need:?}"));
+            }
+        }
+        for Absent { need, .. } in Absent::here() {
+            let is_missing = match need.place() {
+                Place::Machine => need.missing()?.is_some(),
+                Place::Sandbox => seen.contains(&need.absence()),
+            };
+            if !is_missing {
+                wrong.push(format!("this kernel does not lack {need:?}"));
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// What the tests need, or need the absence of.
+    fn needed(&self) -> impl Iterator<Item = Need> {
+        let needs = self.tests.iter().flat_map(|test| test.all_needs());
+        needs.map(|need| match need {
+            Need::Without(need) => *need,
+            need => need,
+        })
+    }
 }

@@ -66,17 +66,14 @@ impl Test {
         }
     }
 
-    /// Whether the test is one that needs this.
-    pub(super) fn needs_this(&self, need: Need) -> bool {
-        self.needs
-            .into_iter()
-            .flatten()
-            .any(|&needed| needed == need)
+    /// All that the test needs.
+    pub(super) fn all_needs(&self) -> impl Iterator<Item = Need> {
+        self.needs.into_iter().flatten().copied()
     }
 
     /// The first thing that is missing, in words, of what is asked for at this place.
     pub(super) fn missing(&self, place: Place) -> Result<Option<String>> {
-        for need in self.needs.into_iter().flatten() {
+        for need in self.all_needs() {
             if need.place() != place {
                 continue;
             }

@@ -1,0 +1,70 @@
+//! What the kernels that the tests run on do not have.
+
+use anyhow::Result;
+
+use super::{Need, kernel};
+
+/// Something that tests need and some kernels do not have.
+#[derive(Debug)]
+pub(super) struct Absent {
+    /// What is absent.
+    pub(super) need: Need,
+    /// The series of the kernels, such as `6.12`.
+    pub(super) kernels: &'static [&'static str],
+}
+
+/// The table: what is not in it, a kernel is expected to have.
+///
+/// Linux 6.18 is the machine that the project is built on; the others are the distribution's kernels that `cargo xtask vm-test` boots.
+#[rustfmt::skip]
+pub(super) const ABSENT: &[Absent] = &[
+    // Links of kinds that are later.
+    Absent { need: Need::Constant("bpf_link_type", "BPF_LINK_TYPE_PERF_EVENT"), kernels: &["5.10"] },
+    Absent { need: Need::Constant("bpf_link_type", "BPF_LINK_TYPE_KPROBE_MULTI"), kernels: &["5.10"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_STRUCT_OPS"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_NETFILTER"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_TCX_INGRESS"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_TRACE_UPROBE_MULTI"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_NETKIT_PRIMARY"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Constant("bpf_link_type", "BPF_LINK_TYPE_SOCKMAP"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Constant("bpf_link_type", "BPF_LINK_TYPE_TRACING_MULTI"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
+    // Hooks that are later than their kind.
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP"), kernels: &["5.10"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_TRACE_UPROBE_SESSION"), kernels: &["6.12"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
+    // Options and fields that are later than their kind.
+    Absent { need: Need::Member("bpf_link_info", "iter.task"), kernels: &["5.10"] },
+    Absent { need: Need::Constant("bpf_cgroup_iter_order", "BPF_CGROUP_ITER_CHILDREN"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
+    Absent { need: Need::Member("bpf_prog_info", "attach_btf_obj_id"), kernels: &["5.10"] },
+    Absent { need: Need::Member("bpf_link_info", "perf_event"), kernels: &["6.1"] },
+    Absent { need: Need::Member("bpf_prog_list", "flags"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Member("cgroup_bpf", "revisions"), kernels: &["5.10", "6.1"] },
+    // What was left out when the kernel was built, or started.
+    Absent { need: Need::Function("register_fprobe"), kernels: &["6.1", "6.18"] },
+    Absent { need: Need::Function("register_kprobe"), kernels: &["6.18"] },
+    Absent { need: Need::Function("netkit_link_attach"), kernels: &["6.18"] },
+    Absent { need: Need::Trampoline, kernels: &["6.18"] },
+    Absent { need: Need::SecurityModule("bpf"), kernels: &["6.18"] },
+];
+
+impl Absent {
+    /// Whether it is expected that the kernel that runs here does not have this.
+    ///
+    /// Versions speak for themselves, and so does the absence of something else.
+    pub(super) fn expects(need: Need) -> Result<bool> {
+        Ok(match need {
+            Need::Linux(..) | Need::Before(..) => need.missing()?.is_some(),
+            Need::Without(need) => !Self::expects(*need)?,
+            // That is about what happened to this machine.
+            Need::NoOops => true,
+            _ => Self::here().any(|absent| absent.need == need),
+        })
+    }
+
+    /// The lines about the kernel that runs here.
+    pub(super) fn here() -> impl Iterator<Item = &'static Self> {
+        ABSENT
+            .iter()
+            .filter(|absent| absent.kernels.iter().any(|series| kernel::is_of(series)))
+    }
+}
