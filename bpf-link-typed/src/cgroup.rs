@@ -1,6 +1,7 @@
 //! Links on a hook of a cgroup.
 
 mod attach;
+mod query;
 
 use bpf_link::AttachType;
 

@@ -4,6 +4,8 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 
+use bpf_link::{AttachType, Hook, HookPrograms};
+
 use crate::error::{Error, Result};
 
 /// A network device in the network namespace of the thread that attaches to it.
@@ -76,6 +78,15 @@ impl Interface {
             Ok(Ok(_)) => false,
             Ok(Err(error)) => matches!(error.errno(), Some(libc::ENODEV | libc::ENXIO)),
             Err(error) => matches!(error, Error::NoSuchInterface { .. }),
+        }
+    }
+
+    /// Asks which programs this hook of it has.
+    pub(crate) fn query(&self, attach_type: AttachType) -> Result<HookPrograms> {
+        match Hook::of_device(attach_type, self.index()?).query() {
+            Ok(programs) => Ok(programs),
+            Err(source) if source.errno() == Some(libc::ENODEV) => Err(self.missing(source)),
+            Err(source) => Err(source.into()),
         }
     }
 

@@ -116,9 +116,9 @@ mod when;
 mod xdp;
 
 pub use bpf_link::{
-    Anchor, AttachType, BtfId, BtfTypeId, CgroupIterOrder, IterArgs, IterCgroup, IterTask,
-    KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags, ProgramId, RawLink, UpdateBy,
-    UprobeMultiFlags,
+    Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,
+    IterArgs, IterCgroup, IterTask, KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags,
+    ProgramId, RawLink, UpdateBy, UprobeMultiFlags,
 };
 pub use cgroup::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 pub use error::{Error, Rejected, Result, UntraceableSymbols};

@@ -1,6 +1,7 @@
 //! Links on one end of a netkit device.
 
 mod attach;
+mod query;
 
 use bpf_link::AttachType;
 

@@ -1,6 +1,7 @@
 //! Links on the flow dissector or the socket lookup of a network namespace.
 
 mod attach;
+mod query;
 
 use bpf_link::AttachType;
 

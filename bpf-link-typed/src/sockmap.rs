@@ -1,6 +1,7 @@
 //! Links on a sockmap or sockhash.
 
 mod attach;
+mod query;
 
 use bpf_link::{AttachType, MapId};
 

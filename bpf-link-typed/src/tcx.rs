@@ -1,6 +1,7 @@
 //! Links on the traffic control of a network device.
 
 mod attach;
+mod query;
 
 use bpf_link::AttachType;
 

@@ -33,7 +33,7 @@ pub(crate) use marks::{ByteSet, may_be_missing};
 pub(crate) use object::{obj_get, obj_pin};
 pub(crate) use object_info::{map_info, prog_info};
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
-pub(crate) use query::{QueryRequest, prog_query};
+pub(crate) use query::{QueryLists, QueryRequest, prog_query};
 
 /// A number that no file descriptor has.
 const NO_DESCRIPTOR: u32 = u32::MAX;

@@ -24,18 +24,27 @@ pub(crate) struct QueryAnswer {
     pub(crate) revision: u64,
 }
 
-/// Fills in the ids of programs, and of links if there is room for as many of those; without room, only counts.
+/// What the kernel fills in for each program: as much as there is room for. Only the ids of the programs have to have room.
+#[derive(Debug, Default)]
+pub(crate) struct QueryLists {
+    pub(crate) programs: Vec<u32>,
+    pub(crate) links: Vec<u32>,
+    pub(crate) program_flags: Vec<u32>,
+}
+
+/// Fills in a list for each that has room; without room for programs, only counts.
 ///
 /// The answer comes also with the error of too little room, `ENOSPC`.
 pub(crate) fn prog_query(
     request: &QueryRequest<'_>,
-    programs: &mut [u32],
-    links: &mut [u32],
+    lists: &mut QueryLists,
 ) -> (QueryAnswer, io::Result<()>) {
-    let room = match links.len() {
-        0 => programs.len(),
-        links => links.min(programs.len()),
-    };
+    let mut room = lists.programs.len();
+    for optional in [&lists.links, &lists.program_flags] {
+        if !optional.is_empty() {
+            room = room.min(optional.len());
+        }
+    }
     let mut attr = c::bpf_attr__query {
         target_fd_union: match request.target {
             CreateTarget::Fd(fd) => c::bpf_attr__query__target_fd_union { target_fd: raw(fd) },
@@ -51,20 +60,20 @@ pub(crate) fn prog_query(
         attach_type: request.attach_type,
         query_flags: request.flags,
         attach_flags: 0,
-        prog_ids: address(programs),
+        prog_ids: address(&mut lists.programs),
         prog_cnt_union: c::bpf_attr__query__prog_cnt_union {
             prog_cnt: u32::try_from(room).unwrap_or(u32::MAX),
         },
         _bitfield_1: c::__BindgenBitfieldUnit::new([0; 4]),
-        prog_attach_flags: 0,
-        link_ids: address(links),
+        prog_attach_flags: address(&mut lists.program_flags),
+        link_ids: address(&mut lists.links),
         link_attach_flags: 0,
         revision: 0,
     };
     // SAFETY:
     // - the attr has no padding, and all of it is initialised; the kernel writes its answer into it;
-    // - its pointers are null or to `programs` and `links`, which are live for the call, ours to write, and at least as
-    //   long as `prog_cnt` says.
+    // - its pointers are null or to `lists`, which are live for the call, ours to write, and at least as long as
+    //   `prog_cnt` says.
     let result = unsafe { bpf(c::BPF_PROG_QUERY, &mut attr) };
     // SAFETY: both fields of the union are the same integer.
     let count = unsafe { attr.prog_cnt_union.prog_cnt };

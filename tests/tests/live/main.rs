@@ -48,6 +48,7 @@ mod typed_attach_tracing;
 mod typed_calls;
 mod typed_info;
 mod typed_probes;
+mod typed_query;
 mod update;
 mod uprobe_multi;
 mod walk;
@@ -93,6 +94,7 @@ const TESTS: &[&[Test]] = &[
     typed_calls::TESTS,
     typed_info::TESTS,
     typed_probes::TESTS,
+    typed_query::TESTS,
     update::TESTS,
     uprobe_multi::TESTS,
     walk::TESTS,
