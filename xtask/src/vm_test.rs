@@ -10,6 +10,7 @@ mod image;
 mod initramfs;
 mod job;
 mod kernel_log;
+mod lock;
 mod matrix;
 mod modules;
 mod qemu;
@@ -82,6 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     qemu::check_installed()?;
     let target = workspace::target();
     let dir = target.join("vm");
+    let _alone = lock::lock(&dir)?;
     let setting = Setting {
         programs: build::build(workspace::root(), &dir.join("build"))?,
         source: Source {
