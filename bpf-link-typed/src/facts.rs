@@ -7,7 +7,7 @@ use bpf_link::{LinkKind, UpdateBy};
 /// A release of Linux.
 ///
 /// It says when something came to the kernel. Whether a kernel that runs has it is another question, as distributions
-/// take things back to older kernels.
+/// take things back to older kernels: [`LinkKind::probe`] asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinuxVersion {
     /// The first number.
@@ -30,6 +30,8 @@ impl fmt::Display for LinuxVersion {
 }
 
 /// What a kind of link can do, and since when.
+///
+/// Whether the kernel that runs can create such links is another question: [`LinkKind::probe`].
 ///
 /// ```
 /// use bpf_link_typed::{KindFacts, LinkKind};

@@ -66,6 +66,30 @@
 //! | [`SockmapLink`] | a sockmap | 6.10 | program | 6.10 | 6.10: `map_id`, `attach_type` |
 //! | [`TracingMultiLink`] | kernel functions | 7.2 | no | no | 7.3: `attach_type`, `btf_obj_id`, `count`, `ids`, `addresses`, `cookies` |
 //!
+//! # What this kernel can do
+//!
+//! The table says since when Linux has a kind. A kernel may be built without it, or have it from a later one; so ask it:
+//!
+//! ```
+//! use bpf_link_typed::{LinkKind, Support, TcxLink, XdpLink};
+//!
+//! let attach_to_xdp = match TcxLink::probe() {
+//!     Support::Yes => false,
+//!     Support::No(_) => XdpLink::probe().is_yes(),
+//!     // Lack of privilege is not lack of support.
+//!     unknown => {
+//!         eprintln!("could not tell: {unknown:?}");
+//!         false
+//!     }
+//! };
+//! for kind in LinkKind::KNOWN {
+//!     println!("{kind}: {:?}", kind.probe());
+//! }
+//! ```
+//!
+//! Nothing is attached for that. Which programs a hook has is asked of the hook: [`TcxHook::query`], [`CgroupHook::query`],
+//! [`NetkitHook::query`], [`NetnsHook::query`], [`SockmapHook::query`].
+//!
 //! # Features
 //!
 //! - `serde`: what the kernel says about links can be serialized and read back, under the names that the fields have here.
@@ -118,7 +142,7 @@ mod xdp;
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,
     IterArgs, IterCgroup, IterTask, KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags,
-    ProgramId, RawLink, UpdateBy, UprobeMultiFlags,
+    ProgramId, RawLink, Support, UpdateBy, UprobeMultiFlags,
 };
 pub use cgroup::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 pub use error::{Error, Rejected, Result, UntraceableSymbols};

@@ -24,6 +24,13 @@ macro_rules! link_type {
             pub const FACTS: $crate::KindFacts = $facts;
 
             const ASK: $crate::info_buf::Ask = $ask;
+
+            /// Asks the kernel whether it can create links of this kind, without attaching anything:
+            /// [`LinkKind::probe`](bpf_link::LinkKind::probe).
+            #[must_use]
+            pub fn probe() -> ::bpf_link::Support {
+                Self::KIND.probe()
+            }
         }
 
         $crate::link_type::common!($Link);

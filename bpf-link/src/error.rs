@@ -189,6 +189,9 @@ pub enum InvalidRequest {
     /// The buffers are for a link of another kind.
     #[error("the buffers are not for a {0} link")]
     Buffers(LinkKind),
+    /// A kernel was to be asked for a kind that this release does not know.
+    #[error("no way is known to ask for {0} links")]
+    Probe(LinkKind),
 }
 
 impl From<InvalidRequest> for Error {
@@ -337,6 +340,10 @@ pub enum Command {
     ObjGet,
     /// `BPF_PROG_QUERY`
     ProgQuery,
+    /// `BPF_PROG_LOAD`, of a program that a probe needs.
+    ProgLoad,
+    /// `BPF_MAP_CREATE`, of a map that a probe needs.
+    MapCreate,
     /// `perf_event_open(2)`
     PerfEventOpen,
     /// `ioctl(2)` with `PERF_EVENT_IOC_ENABLE`
@@ -357,6 +364,8 @@ pub enum Command {
     InterfaceIndex,
     /// `if_indextoname(3)`
     InterfaceName,
+    /// Reading the kernel's own types, and looking for one among them.
+    ReadKernelTypes,
 }
 
 impl fmt::Display for Command {
@@ -375,6 +384,8 @@ impl fmt::Display for Command {
             Self::ObjPin => "BPF_OBJ_PIN",
             Self::ObjGet => "BPF_OBJ_GET",
             Self::ProgQuery => "BPF_PROG_QUERY",
+            Self::ProgLoad => "BPF_PROG_LOAD",
+            Self::MapCreate => "BPF_MAP_CREATE",
             Self::PerfEventOpen => "perf_event_open",
             Self::PerfEventEnable => "ioctl(PERF_EVENT_IOC_ENABLE)",
             Self::PerfEventDisable => "ioctl(PERF_EVENT_IOC_DISABLE)",
@@ -385,6 +396,7 @@ impl fmt::Display for Command {
             Self::CurrentDirectory => "getcwd",
             Self::InterfaceIndex => "if_nametoindex",
             Self::InterfaceName => "if_indextoname",
+            Self::ReadKernelTypes => "reading the kernel's types",
         })
     }
 }
@@ -415,6 +427,8 @@ pub enum Target {
     InterfaceIndex(u32),
     /// The links of this machine.
     Links,
+    /// Nothing but the question whether the kernel has links of this kind.
+    Probe(LinkKind),
 }
 
 impl Target {
@@ -440,6 +454,7 @@ impl fmt::Display for Target {
             Self::Interface(name) => write!(f, "interface {}", name.to_string_lossy()),
             Self::InterfaceIndex(index) => write!(f, "the interface with index {index}"),
             Self::Links => f.write_str("the links of this machine"),
+            Self::Probe(kind) => write!(f, "a probe for {kind} links"),
         }
     }
 }

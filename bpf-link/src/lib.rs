@@ -7,6 +7,7 @@
 //! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that they are links;
 //! - walks all links of the machine, correctly while they come and go;
 //! - asks which programs a hook has, what programs and maps are called, and opens perf events to attach to;
+//! - asks the kernel which kinds it can create;
 //! - keeps the kernel's error number, the command, and what it was done to.
 //!
 //! What it does not do:
@@ -40,10 +41,29 @@
 //!
 //! Linux 5.10 and later, on 64-bit machines. What a kernel does not have is [`Error::UnsupportedByKernel`] where the
 //! kernel lets it be told from a mistake.
+//!
+//! # What this kernel can do
+//!
+//! [`LinkKind::probe`] asks the kernel whether it can create links of a kind, without attaching anything. It has three
+//! answers: lack of privilege, of memory or of descriptors is not lack of support.
+//!
+//! ```
+//! use bpf_link::{LinkKind, Support};
+//!
+//! for kind in LinkKind::KNOWN {
+//!     match kind.probe() {
+//!         Support::Yes => println!("{kind}"),
+//!         Support::No(refusal) => println!("no {kind}: {refusal}"),
+//!         Support::Unknown(error) => println!("perhaps {kind}: {error}"),
+//!         _ => {}
+//!     }
+//! }
+//! ```
 #![deny(unsafe_code)]
 
 mod args;
 mod attach_type;
+mod btf;
 mod create;
 mod detach;
 mod error;
@@ -61,6 +81,7 @@ mod open_enum;
 mod perf_event;
 mod pin;
 mod pin_path;
+mod probe;
 mod program_info;
 mod program_type;
 mod query;
@@ -87,6 +108,7 @@ pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
 pub use map_info::MapInfo;
 pub use perf_event::{PerfEvent, PerfEventConfig};
+pub use probe::Support;
 pub use program_info::{ProgramInfo, ProgramTag};
 pub use program_type::ProgramType;
 pub use query::{Hook, HookProgram, HookPrograms};

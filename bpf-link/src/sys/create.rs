@@ -187,7 +187,7 @@ unsafe fn create(attr: &mut Attr) -> io::Result<LinkFd> {
     unsafe { bpf_fd(c::BPF_LINK_CREATE, attr) }.map(LinkFd::new)
 }
 
-fn zeroed() -> Attr {
+pub(super) fn zeroed() -> Attr {
     // SAFETY: the type is integers, and unions of integers: zeros are valid for every field.
     unsafe { mem::zeroed() }
 }

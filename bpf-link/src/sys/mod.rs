@@ -13,6 +13,7 @@ mod marks;
 mod object;
 mod object_info;
 mod perf_event;
+mod probe;
 mod query;
 
 use std::ffi::c_long;
@@ -33,6 +34,7 @@ pub(crate) use marks::{ByteSet, may_be_missing};
 pub(crate) use object::{obj_get, obj_pin};
 pub(crate) use object_info::{map_info, prog_info};
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
+pub(crate) use probe::{ProbeProgram, create_struct_ops_map, link_create_from_nowhere, load_probe};
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};
 
 /// A number that no file descriptor has.

@@ -36,6 +36,7 @@ mod raw_tracepoint;
 mod sandbox;
 mod sockmap;
 mod struct_ops;
+mod support;
 mod tcx;
 mod tracing;
 mod tracing_multi;
@@ -83,6 +84,7 @@ const TESTS: &[&[Test]] = &[
     sandbox::TESTS,
     sockmap::TESTS,
     struct_ops::TESTS,
+    support::TESTS,
     tcx::TESTS,
     tracing::TESTS,
     tracing_multi::TESTS,

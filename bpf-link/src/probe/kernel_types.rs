@@ -1,0 +1,28 @@
+//! The kernel's own types.
+
+use std::fs;
+use std::io;
+
+use super::untold;
+use crate::btf::{self, Types};
+use crate::error::{Command, Result};
+use crate::kind::LinkKind;
+
+const PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// The number of the kernel's function of this name, which this kind is asked for with.
+pub(super) fn function(kind: LinkKind, name: &str) -> Result<u32> {
+    find(name).or_else(|source| untold(kind, Command::ReadKernelTypes, source))
+}
+
+fn find(name: &str) -> io::Result<u32> {
+    let malformed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let bytes = fs::read(PATH)?;
+    for found in Types::new(&bytes).map_err(malformed)? {
+        let found = found.map_err(malformed)?;
+        if found.kind == btf::FUNC && found.name == name.as_bytes() {
+            return Ok(found.id);
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ENOENT))
+}

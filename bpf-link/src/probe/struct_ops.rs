@@ -1,0 +1,43 @@
+//! Whether the kernel has links of `struct_ops`: asked with maps that it cannot make.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::{Answer, untold};
+use crate::error::{Command, Result};
+use crate::kind::LinkKind;
+use crate::program_type::ProgramType;
+use crate::sys::{self, ProbeProgram};
+
+/// The number of a type that no `struct_ops` has: the last that the kernel takes.
+const NO_TYPE: u32 = 0x000f_ffff;
+/// The kernel's `ENOTSUPP`, which C libraries do not have.
+const ENOTSUPP: i32 = 524;
+
+/// A kernel that has maps for links looks for the type of the value, one that has not refuses the flag before.
+///
+/// It cannot find the type either if it has no types at all, and then there are no `struct_ops`: a program tells the two
+/// apart, whose type it looks for as well.
+pub(super) fn ask() -> Result<Answer> {
+    let program = ProbeProgram {
+        program_type: ProgramType::StructOps,
+        attach_type: None,
+        attach_btf_id: NO_TYPE,
+    };
+    let map = judge(Command::MapCreate, sys::create_struct_ops_map(NO_TYPE))?;
+    match map {
+        Answer::Yes => judge(Command::ProgLoad, sys::load_probe(&program)),
+        Answer::No(..) => Ok(map),
+    }
+}
+
+fn judge(command: Command, made: io::Result<OwnedFd>) -> Result<Answer> {
+    match made {
+        Ok(_) => Ok(Answer::Yes),
+        Err(source) => match source.raw_os_error() {
+            Some(ENOTSUPP) => Ok(Answer::Yes),
+            Some(errno @ libc::EINVAL) => Ok(Answer::No(command, errno)),
+            _ => untold(LinkKind::StructOps, command, source),
+        },
+    }
+}
