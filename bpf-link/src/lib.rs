@@ -85,6 +85,7 @@ mod probe;
 mod program_info;
 mod program_type;
 mod query;
+mod rejected;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
 mod update;
@@ -96,7 +97,7 @@ pub use args::{
     TracingArgs, TracingMultiArgs, UprobeMultiArgs, UprobeMultiFile,
 };
 pub use attach_type::AttachType;
-pub use error::{Command, CommandError, Error, InvalidRequest, Rejected, Result, Target};
+pub use error::{Command, CommandError, Error, InvalidRequest, Result, Target};
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
 };
@@ -112,5 +113,6 @@ pub use probe::Support;
 pub use program_info::{ProgramInfo, ProgramTag};
 pub use program_type::ProgramType;
 pub use query::{Hook, HookProgram, HookPrograms};
+pub use rejected::Rejected;
 pub use update::Update;
 pub use walk::{LinkIds, Links, link_ids, links};

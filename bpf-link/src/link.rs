@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::error::{Command, CommandError, Error, Rejected, Result, Target};
+use crate::error::{Command, CommandError, Error, Result, Target};
 use crate::id::LinkId;
 use crate::kind::LinkKind;
 use crate::pin::Pin;
+use crate::rejected::Rejected;
 use crate::sys;
 
 /// An owned file descriptor of a link.
