@@ -103,7 +103,12 @@ impl AsFd for Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // It may be gone already. What cannot be removed here the harness finds, reports and removes.
-        let _ = std::fs::remove_dir(&self.path);
+        // A thread that has ended is in its cgroup for a moment longer.
+        let _ = eventually_holds("nobody is in the cgroup", || {
+            let busy = std::fs::remove_dir(&self.path)
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::ResourceBusy);
+            Ok(!busy)
+        });
     }
 }
 

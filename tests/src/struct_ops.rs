@@ -22,6 +22,9 @@ const MANDATORY: [(&str, i32); 3] = [("ssthresh", 2), ("undo_cwnd", 2), (ON_ACKN
 /// The operation that a connection calls whenever its peer has acknowledged something.
 const ON_ACKNOWLEDGEMENT: &str = "cong_avoid";
 
+/// The operation that a connection calls once, when it takes the congestion control. It may be missing.
+const ON_TAKING: &str = "init";
+
 /// A map that holds a congestion control, ready for a link.
 #[derive(Debug)]
 pub struct CongestionControl {
@@ -47,7 +50,18 @@ impl CongestionControl {
     /// As [`new`](Self::new).
     pub fn counting(name: &str, counter: &CounterMap) -> Result<Self> {
         let unset = Self::unset()?;
-        unset.set(name, Some(counter))?;
+        unset.set(name, Some((ON_ACKNOWLEDGEMENT, counter)))?;
+        Ok(unset)
+    }
+
+    /// Makes a congestion control of this name that counts in `counter` how often a connection takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn counting_users(name: &str, counter: &CounterMap) -> Result<Self> {
+        let unset = Self::unset()?;
+        unset.set(name, Some((ON_TAKING, counter)))?;
         Ok(unset)
     }
 
@@ -72,8 +86,8 @@ impl CongestionControl {
         Ok(Self { map: map.into() })
     }
 
-    /// Loads the programs and puts them into the map, which holds them from then on.
-    fn set(&self, name: &str, counter: Option<&CounterMap>) -> Result<()> {
+    /// Loads the programs, one of which may count, and puts them into the map, which holds them from then on.
+    fn set(&self, name: &str, counting: Option<(&str, &CounterMap)>) -> Result<()> {
         ensure!(
             name.len() < 16,
             "a congestion control's name has at most 15 bytes: {name}"
@@ -93,8 +107,11 @@ impl CongestionControl {
         };
 
         let mut programs = Vec::new();
-        for (operation, returned) in MANDATORY {
-            let counter = counter.filter(|_| operation == ON_ACKNOWLEDGEMENT);
+        let optional = counting.filter(|(operation, _)| *operation == ON_TAKING);
+        let optional = optional.map(|(operation, _)| (operation, 0));
+        for (operation, returned) in MANDATORY.into_iter().chain(optional) {
+            let counter = counting.filter(|(counted, _)| *counted == operation);
+            let counter = counter.map(|(_, counter)| counter);
             let program = operation_program(kernel, (operation, returned), counter)?;
             let fd = u64::try_from(program.as_fd().as_raw_fd())?;
             put(operation, &fd.to_ne_bytes())?;

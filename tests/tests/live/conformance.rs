@@ -78,6 +78,11 @@ impl Counting {
         }
     }
 
+    /// How often it has run.
+    pub(crate) fn count(&self) -> Result<u64> {
+        self.counter.read()
+    }
+
     /// Whether what `work` does makes it run.
     pub(crate) fn runs(&self, work: impl FnOnce() -> Result<()>) -> Result<bool> {
         let before = self.counter.read()?;

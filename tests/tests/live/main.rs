@@ -50,6 +50,7 @@ mod typed_calls;
 mod typed_info;
 mod typed_probes;
 mod typed_query;
+mod under_load;
 mod update;
 mod uprobe_multi;
 mod walk;
@@ -97,6 +98,7 @@ const TESTS: &[&[Test]] = &[
     typed_info::TESTS,
     typed_probes::TESTS,
     typed_query::TESTS,
+    under_load::TESTS,
     update::TESTS,
     uprobe_multi::TESTS,
     walk::TESTS,
