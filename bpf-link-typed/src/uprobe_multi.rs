@@ -56,7 +56,7 @@ info! {
         /// What `bpf_get_attach_cookie` returns to the program in each of the places; zeros if there are no cookies. Since
         /// Linux 6.8.
         cookies: Option<Vec<u64>> => Option<&'a [u64]>,
-        /// Whether the program runs on return. Since Linux 6.8.
+        /// Whether the program runs on return, and whether the file was given by its descriptor. Since Linux 6.8.
         flags: Option<UprobeMultiFlags>,
         /// The process that the places are watched in, in the caller's PID namespace. It is 0 if that is every process,
         /// and also once the process has exited, as the kernel does not tell the two apart. Since Linux 6.8.

@@ -75,6 +75,10 @@ bitflags! {
         /// Run when the functions return, not when they are entered.
         #[doc(alias = "BPF_F_UPROBE_MULTI_RETURN")]
         const RETURN = c::BPF_F_UPROBE_MULTI_RETURN;
+        /// The file was given by its descriptor. The kernel says so of a link; of one that is to be made,
+        /// [`UprobeMultiArgs::path_fd`](crate::UprobeMultiArgs::path_fd) does. Since Linux 7.2.
+        #[doc(alias = "BPF_F_UPROBE_MULTI_PATH_FD")]
+        const PATH_FD = c::BPF_F_UPROBE_MULTI_PATH_FD;
         /// Any other bit: the kernel judges it.
         const _ = !0;
     }

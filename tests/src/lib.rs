@@ -28,6 +28,7 @@ mod map;
 pub mod names;
 mod netlink;
 mod netns;
+mod own_btf;
 pub mod own_code;
 mod perf;
 pub mod pins;

@@ -3,9 +3,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context as _, Result};
-use bpf_link_sys::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_SOCKMAP, bpf_map_type};
+use bpf_link_sys::{
+    BPF_F_NO_PREALLOC, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_SK_STORAGE,
+    BPF_MAP_TYPE_SOCKMAP, bpf_map_type,
+};
 
 use crate::names;
+use crate::own_btf;
 use crate::sys::{self, MapCreate};
 
 /// A map, which the kernel drops with its last descriptor, pin and user.
@@ -35,6 +39,7 @@ impl Map {
             max_entries,
             flags: 0,
             value_type: None,
+            element_types: None,
         };
         let fd = sys::map_create(&create).with_context(|| format!("{create:?}"))?;
         Ok(Self { fd })
@@ -65,6 +70,27 @@ impl Map {
     /// What the kernel answered.
     pub fn sockmap(max_entries: u32) -> Result<Self> {
         Self::new(BPF_MAP_TYPE_SOCKMAP, 4, 4, max_entries)
+    }
+
+    /// Makes a map that keeps a number for each socket that a program gives one.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn socket_storage() -> Result<Self> {
+        let btf = own_btf::integer()?;
+        let create = MapCreate {
+            map_type: BPF_MAP_TYPE_SK_STORAGE,
+            name: &names::object_name("storage"),
+            key_size: 4,
+            value_size: 4,
+            max_entries: 0,
+            flags: BPF_F_NO_PREALLOC,
+            value_type: None,
+            element_types: Some((btf.as_fd(), [own_btf::INTEGER; 2])),
+        };
+        let fd = sys::map_create(&create).with_context(|| format!("{create:?}"))?;
+        Ok(Self { fd })
     }
 
     /// Sets an element.

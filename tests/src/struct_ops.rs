@@ -9,6 +9,7 @@ use crate::btf::KernelBtf;
 use crate::hook::Hook;
 use crate::map::{CounterMap, Map};
 use crate::names;
+use crate::own_btf;
 use crate::program::{Loader, Program};
 use crate::sys::{self, MapCreate};
 
@@ -72,7 +73,7 @@ impl CongestionControl {
     /// The kernel has no `struct_ops` with links; and what it answered.
     pub fn unset() -> Result<Self> {
         let kernel = KernelBtf::get()?;
-        let btf = any_btf()?;
+        let btf = own_btf::integer()?;
         let map = MapCreate {
             map_type: BPF_MAP_TYPE_STRUCT_OPS,
             name: &names::object_name("ops"),
@@ -81,6 +82,7 @@ impl CongestionControl {
             max_entries: 1,
             flags: BPF_F_LINK,
             value_type: Some((btf.as_fd(), kernel.structure(VALUE)?.context(VALUE)?)),
+            element_types: None,
         };
         let map = sys::map_create(&map).with_context(|| format!("{map:?}"))?;
         Ok(Self { map: map.into() })
@@ -162,30 +164,4 @@ fn operation_program(
         loader = loader.counting(counter);
     }
     loader.returning(returned)
-}
-
-/// Some BTF, with one integer in it: the kernel asks for one where a map has types, and looks into its own for a `struct_ops`.
-fn any_btf() -> Result<OwnedFd> {
-    const STRINGS: &[u8] = b"\0int\0";
-    let header_and_type: [u32; 10] = [
-        // The magic number, version 1, no flags; the length of the header.
-        0x0001_eb9f,
-        24,
-        // Where the types and the strings begin, after the header, and their lengths.
-        0,
-        16,
-        16,
-        u32::try_from(STRINGS.len())?,
-        // The name's place among the strings; the kind of type; its bytes; its bits.
-        1,
-        1 << 24,
-        4,
-        32,
-    ];
-    let mut btf: Vec<u8> = header_and_type
-        .into_iter()
-        .flat_map(u32::to_ne_bytes)
-        .collect();
-    btf.extend_from_slice(STRINGS);
-    sys::btf_load(&btf).context("loading BTF")
 }

@@ -28,6 +28,8 @@ pub struct MapCreate<'a> {
     pub flags: u32,
     /// For a `struct_ops` map: any BTF, and the id in the kernel's BTF of the type of its value.
     pub value_type: Option<(BorrowedFd<'a>, u32)>,
+    /// For a map that the kernel wants described: some BTF, and the ids in it of the types of a key and a value.
+    pub element_types: Option<(BorrowedFd<'a>, [u32; 2])>,
 }
 
 /// `BPF_MAP_CREATE`.
@@ -46,6 +48,11 @@ pub fn map_create(map: &MapCreate<'_>) -> io::Result<OwnedFd> {
     if let Some((btf, value_type)) = map.value_type {
         attr.map_type_struct.btf_fd = number(btf);
         attr.map_type_struct.btf_vmlinux_value_type_id = value_type;
+    }
+    if let Some((btf, [key_type, value_type])) = map.element_types {
+        attr.map_type_struct.btf_fd = number(btf);
+        attr.map_type_struct.btf_key_type_id = key_type;
+        attr.map_type_struct.btf_value_type_id = value_type;
     }
     // SAFETY: the arm's only pointer is null, and the command returns a new descriptor.
     unsafe { bpf_fd(BPF_MAP_CREATE, &mut attr) }

@@ -78,6 +78,11 @@ impl Counting {
         }
     }
 
+    /// Its id as info has it: none for a map.
+    pub(crate) fn program_id(&self) -> Option<u32> {
+        self.program_id
+    }
+
     /// How often it has run.
     pub(crate) fn count(&self) -> Result<u64> {
         self.counter.read()

@@ -37,6 +37,7 @@ mod sandbox;
 mod sockmap;
 mod struct_ops;
 mod support;
+mod sub_kinds;
 mod tcx;
 mod tracing;
 mod tracing_multi;
@@ -86,6 +87,11 @@ const TESTS: &[&[Test]] = &[
     sockmap::TESTS,
     struct_ops::TESTS,
     support::TESTS,
+    sub_kinds::cgroup::TESTS,
+    sub_kinds::iter::TESTS,
+    sub_kinds::network::TESTS,
+    sub_kinds::probes::TESTS,
+    sub_kinds::tracing::TESTS,
     tcx::TESTS,
     tracing::TESTS,
     tracing_multi::TESTS,
