@@ -36,7 +36,8 @@ impl RawLink {
     /// - [`Error::UnsupportedByKernel`] (`EINVAL`, `E2BIG`, `EOPNOTSUPP`): this kernel does not know the arguments, or
     ///   was built without the kind. Kernels answer `EINVAL` to much else; this variant is for where it is certain.
     /// - [`Error::PermissionDenied`] (`EPERM`, `EACCES`): the caller lacks a capability, a cgroup has a program that does
-    ///   not share its hook, or the device is the peer end of a netkit pair.
+    ///   not share its hook, the device is the peer end of a netkit pair, or an iterator's program uses more of an element
+    ///   than its map has.
     /// - [`Error::StaleRevision`] (`ESTALE`): the expected revision is not the hook's.
     /// - [`Error::Command`] with
     ///   - `EBADF`: the cgroup, the perf event or the pidfd is none, the iterator's target needs a map and got none, or

@@ -96,7 +96,8 @@ impl RawLink {
     /// - [`Error::Command`] with
     ///   - `EINVAL`: the new program is none, or is of another type or attach type than the link's, or a flag is
     ///     unknown;
-    ///   - `EEXIST`: the new program is on the hook already (tcx, netkit).
+    ///   - `EEXIST`: the new program is on the hook already (tcx, netkit);
+    ///   - `ENOENT`: the new program is for another hook of the security modules (cgroup).
     ///
     /// # Kernel
     ///

@@ -1,10 +1,14 @@
 //! Network devices, in the network namespace of the calling thread.
 
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
 use anyhow::{Context as _, Result, bail};
+use bpf_link_sys::{XDP_FLAGS_REPLACE, XDP_FLAGS_SKB_MODE};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoNetkit, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    LinkXdp,
 };
 
 use crate::netlink;
@@ -18,6 +22,14 @@ pub enum DeviceKind {
     Veth,
     /// As veth, with programs in between.
     Netkit,
+    /// A device that sends by way of others, in turn.
+    Bond,
+}
+
+impl DeviceKind {
+    fn has_peer(self) -> bool {
+        matches!(self, Self::Veth | Self::Netkit)
+    }
 }
 
 /// A network device that a test has made, and that goes when this is dropped; its peer goes with it.
@@ -36,6 +48,7 @@ impl Device {
         let peer = || named(&peer_name(name));
         let info = match kind {
             DeviceKind::Dummy => vec![LinkInfo::Kind(InfoKind::Dummy)],
+            DeviceKind::Bond => vec![LinkInfo::Kind(InfoKind::Bond)],
             DeviceKind::Veth => vec![
                 LinkInfo::Kind(InfoKind::Veth),
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer()))),
@@ -57,7 +70,7 @@ impl Device {
         };
         // One of a pair cannot be brought up before it has its peer.
         bring_up(device.index)?;
-        if kind != DeviceKind::Dummy {
+        if kind.has_peer() {
             bring_up(index_of(&peer_name(name))?)?;
         }
         Ok(device)
@@ -118,6 +131,48 @@ pub fn bring_up(index: u32) -> Result<()> {
     device.header.change_mask = LinkFlags::Up;
     netlink::order(RouteNetlinkMessage::SetLink(device), 0)
         .with_context(|| format!("bringing up the device {index}"))
+}
+
+/// Has the device of one number send by way of that of another, or on its own again. It is taken down for that.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn send_by_way_of(index: u32, master: Option<u32>) -> Result<()> {
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    device.header.change_mask = LinkFlags::Up;
+    let controller = LinkAttribute::Controller(master.unwrap_or(0));
+    device.attributes.push(controller);
+    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
+        .with_context(|| format!("putting the device {index} under {master:?}"))
+}
+
+/// Attaches an XDP program to the device of this number without a link, in the place of `expected` if that is given; or takes off what is
+/// attached so.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn set_xdp(
+    index: u32,
+    program: Option<BorrowedFd<'_>>,
+    expected: Option<BorrowedFd<'_>>,
+) -> Result<()> {
+    const NONE: i32 = -1;
+    let number = |fd: BorrowedFd<'_>| fd.as_raw_fd();
+    let mut flags = XDP_FLAGS_SKB_MODE;
+    let mut attributes = vec![LinkXdp::Fd(program.map_or(NONE, number))];
+    if let Some(expected) = expected {
+        flags |= XDP_FLAGS_REPLACE;
+        attributes.push(LinkXdp::ExpectedFd(number(expected).try_into()?));
+    }
+    attributes.push(LinkXdp::Flags(flags));
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    device.attributes.push(LinkAttribute::Xdp(attributes));
+    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
+        .with_context(|| format!("attaching without a link to the device {index}"))
 }
 
 /// A message about the device of this name.

@@ -72,6 +72,19 @@ impl CongestionControl {
     ///
     /// The kernel has no `struct_ops` with links; and what it answered.
     pub fn unset() -> Result<Self> {
+        Self::unset_with(BPF_F_LINK)
+    }
+
+    /// As [`unset`](Self::unset), but a map that is not for links.
+    ///
+    /// # Errors
+    ///
+    /// As [`unset`](Self::unset).
+    pub fn unset_and_without_links() -> Result<Self> {
+        Self::unset_with(0)
+    }
+
+    fn unset_with(flags: u32) -> Result<Self> {
         let kernel = KernelBtf::get()?;
         let btf = own_btf::integer()?;
         let map = MapCreate {
@@ -80,7 +93,7 @@ impl CongestionControl {
             key_size: 4,
             value_size: u32::try_from(kernel.size(VALUE)?.context(VALUE)?)?,
             max_entries: 1,
-            flags: BPF_F_LINK,
+            flags,
             value_type: Some((btf.as_fd(), kernel.structure(VALUE)?.context(VALUE)?)),
             element_types: None,
         };

@@ -67,11 +67,13 @@ impl<'a> IterAttach<'a> {
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`E2BIG`): this kernel has no iterators over a part
     ///   of the tasks or cgroups;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EBADF`: the map, cgroup or pidfd is none, or the program wants a map and there is none;
-    ///   - `EINVAL`: the program is not an iterator, the map is of a type that it does not go over, or the order is not
-    ///     known;
-    ///   - `EACCES`: the program uses more of an element than the map has;
-    ///   - `ENOENT`: there is no cgroup with this id.
+    ///   - `EBADF`: the cgroup or pidfd is none, the program wants a map and there is none, or the map's descriptor was
+    ///     opened with `O_PATH`;
+    ///   - `EINVAL`: the program is not an iterator, the map is none or of a type that it does not go over, or the order is
+    ///     not known;
+    ///   - `ENOENT`: there is no cgroup with this id;
+    /// - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the program uses more of an element than the
+    ///   map has.
     ///
     /// # Kernel
     ///

@@ -59,8 +59,8 @@ impl<'a> NetnsAttach<'a> {
     /// - [`Error::HookTaken`] (`E2BIG`, `EEXIST`): the hook has a program, or as many as it takes, or one that was attached
     ///   without a link; or another namespace's flow dissector excludes this one.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
-    /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and `EBADF` or `EINVAL`: the file is not a network
-    ///   namespace.
+    /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a network namespace;
+    ///   `EBADF`: its descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

@@ -59,8 +59,8 @@ impl<'a> SockmapAttach<'a> {
     /// - [`Error::HookTaken`] (`EBUSY`): the map has a link for this, or for what excludes it.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program does not fit, the map is of another type, or
-    ///     this kernel has no such links; `EBADF`: the map is no BPF object.
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program does not fit, the map is none or of another
+    ///     type, or this kernel has no such links; `EBADF`: the map's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

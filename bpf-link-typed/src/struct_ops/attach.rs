@@ -40,7 +40,7 @@ impl<'a> StructOpsAttach<'a> {
     ///
     /// - `EINVAL`: it is not such a map, it was created without `BPF_F_LINK`, it has no value yet, or this kernel has no
     ///   such links;
-    /// - `EBADF`: it is no BPF object;
+    /// - `EBADF`: its descriptor was opened with `O_PATH`;
     /// - what the subsystem answers, such as `EEXIST` for a TCP congestion control whose name is taken.
     ///
     /// # Kernel

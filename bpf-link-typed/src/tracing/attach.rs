@@ -97,9 +97,9 @@ impl<'a> TracingAttach<'a> {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this kernel has no cookies
     ///     here;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is for another hook, the extension does not fit
-    ///     the function, or it or a program on another program was attached before; `EBUSY`: the program is attached
-    ///     already, or the function has an extension and cannot be traced, or is traced and cannot have an extension;
-    ///     `EBADF`: the target is no program.
+    ///     the function, the target is no program, or it or a program on another program was attached before; `EBUSY`: the
+    ///     program is attached already, or the function has an extension and cannot be traced, or is traced and cannot have
+    ///     an extension; `EBADF`: the target's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

@@ -34,6 +34,7 @@ mod positions;
 mod query;
 mod raw_tracepoint;
 mod sandbox;
+mod selftests;
 mod sockmap;
 mod struct_ops;
 mod support;
@@ -48,6 +49,7 @@ mod typed_attach_network;
 mod typed_attach_probes;
 mod typed_attach_tracing;
 mod typed_calls;
+mod typed_errors;
 mod typed_info;
 mod typed_probes;
 mod typed_query;
@@ -84,6 +86,11 @@ const TESTS: &[&[Test]] = &[
     query::TESTS,
     raw_tracepoint::TESTS,
     sandbox::TESTS,
+    selftests::TESTS,
+    selftests::cgroups::TESTS,
+    selftests::network::TESTS,
+    selftests::others::TESTS,
+    selftests::tracing::TESTS,
     sockmap::TESTS,
     struct_ops::TESTS,
     support::TESTS,
@@ -101,6 +108,7 @@ const TESTS: &[&[Test]] = &[
     typed_attach_probes::TESTS,
     typed_attach_tracing::TESTS,
     typed_calls::TESTS,
+    typed_errors::TESTS,
     typed_info::TESTS,
     typed_probes::TESTS,
     typed_query::TESTS,

@@ -9,9 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectSection as _};
 
 /// What tests use of what Debian's cloud kernels have as a module, by module name.
-const WANTED: [&str; 7] = [
+const WANTED: [&str; 8] = [
     "veth",
     "dummy",
+    "bonding",
     "sch_ingress",
     "cls_bpf",
     "nf_defrag_ipv4",

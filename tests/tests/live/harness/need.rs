@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 use bpf_link_tests::sys::{self, IdSpace};
-use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader};
+use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns};
 use rustix::thread::CapabilitySet;
 
 use super::kernel;
@@ -33,6 +33,8 @@ pub(crate) enum Need {
     Command(&'static str),
     /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
     Trampoline,
+    /// That the machine's first process is in the kernel's first network namespace, and the tests may go there.
+    FirstNetns,
     /// A security module that is in effect.
     SecurityModule(&'static str),
     /// The Linux that a documented difference in behaviour came with, where there is nothing else to tell it by.
@@ -140,6 +142,7 @@ impl Need {
             Self::Device(kind) => can_make(kind)?,
             Self::Command(name) => is_command(name),
             Self::Trampoline => can_trace_a_function()?,
+            Self::FirstNetns => is_in_the_first_netns(1)?,
             Self::SecurityModule(name) => has_security_module(name)?,
             Self::Linux(major, minor) => kernel::version()? >= (major, minor),
             Self::Before(major, minor) => kernel::version()? < (major, minor),
@@ -163,6 +166,10 @@ impl Need {
             Self::Device(kind) => format!("the kernel has no network device of kind {kind:?}"),
             Self::Command(name) => format!("no command {name}"),
             Self::Trampoline => "the kernel refuses programs on its functions".to_owned(),
+            Self::FirstNetns => {
+                "process 1 is not in the kernel's first network namespace, or it is out of reach"
+                    .to_owned()
+            }
             Self::SecurityModule(name) => format!("no security module {name} is in effect"),
             Self::Linux(major, minor) => {
                 format!("the kernel is older than Linux {major}.{minor}")
@@ -223,6 +230,17 @@ fn has_file_system(name: &str) -> Result<bool> {
     Ok(list
         .lines()
         .any(|line| line.split_ascii_whitespace().last() == Some(name)))
+}
+
+/// Whether a process is in the namespace that the settings of the network are in that are the whole machine's.
+fn is_in_the_first_netns(process: u32) -> Result<bool> {
+    const SETTING: &str = "/proc/sys/net/core/netdev_max_backlog";
+    match Netns::of_process(process) {
+        Ok(netns) => netns.inside(|| Ok(Path::new(SETTING).exists())),
+        // Some machines keep it from even root.
+        Err(error) if errno(&error) == Some(libc::EACCES) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn has_security_module(name: &str) -> Result<bool> {

@@ -85,7 +85,7 @@ impl Test {
     }
 
     /// Its name, which is that of its file and that of its function.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let file = self
             .module
             .split_once("::")

@@ -1,0 +1,326 @@
+//! What the kernel's `bpf_cookie`, `missed`, `kprobe_multi_test`, `uprobe_multi_test` and `tracing_multi` assert.
+
+use std::hint::black_box;
+use std::os::fd::AsFd as _;
+use std::sync::atomic::AtomicU16;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_sys::BPF_F_SLEEPABLE;
+use bpf_link_tests::asm::{self, Register};
+use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Sandbox, own_code, sys};
+use bpf_link_typed::{
+    BtfTypeId, Error, KprobeEvent, KprobeMultiAttach, PerfEventAttach, PerfEventDetails,
+    TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, When,
+};
+
+use crate::attaching::ensure_error;
+use crate::harness::{Need, Test, test};
+use crate::kernel_functions::{CALLS, SYMBOLS, call_all};
+
+const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
+/// That a program writes its context, and so the registers, since Linux 6.18.
+const WRITES: &[Need] = &[Need::Member("bpf_prog_aux", "kprobe_write_ctx")];
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(a_breakpoint_is_no_place_for_a_probe)
+        .alone()
+        .needs(Need::UPROBE_MULTI),
+    test!(a_full_function_takes_no_more).needs(Need::TRACING),
+    test!(a_full_function_undoes_the_rest).needs(Need::TRACING_MULTI),
+    test!(a_probe_that_is_missed)
+        .alone()
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES)
+        .also_needs(&[Need::Linux(6, 7)]),
+    test!(a_program_that_sleeps).needs(Need::KPROBE_MULTI),
+    test!(a_program_that_sleeps_on_many).needs(Need::TRACING_MULTI),
+    test!(a_program_that_writes_registers)
+        .needs(Need::KPROBE_MULTI)
+        .also_needs(WRITES),
+    test!(cookies_get_to_programs)
+        .needs(Need::TRACING)
+        .also_needs(&[Need::Linux(5, 19)]),
+    test!(cookies_get_to_security_hooks)
+        .needs(Need::LSM)
+        .also_needs(&[Need::Linux(5, 19), Need::SecurityModule("bpf")]),
+    test!(one_counter_to_a_place)
+        .alone()
+        .needs(Need::UPROBE_MULTI),
+    test!(sessions_that_end_at_the_entry)
+        .needs(Need::KPROBE_MULTI)
+        .also_needs(&[Need::Constant(
+            "bpf_attach_type",
+            "BPF_TRACE_KPROBE_SESSION",
+        )]),
+    test!(sessions_of_a_file_that_end_at_the_entry)
+        .alone()
+        .needs(Need::UPROBE_MULTI)
+        .also_needs(&[Need::Constant(
+            "bpf_attach_type",
+            "BPF_TRACE_UPROBE_SESSION",
+        )]),
+];
+
+const FUNCTION: &str = "bpf_fentry_test1";
+const OTHER_FUNCTION: &str = "bpf_fentry_test2";
+
+fn function_id(name: &str) -> Result<BtfTypeId> {
+    let id = KernelBtf::get()?.function(name)?;
+    id.and_then(BtfTypeId::new).with_context(|| name.to_owned())
+}
+
+/// Has the kernel call its test functions.
+fn call_test_functions() -> Result<()> {
+    let caller = Loader::new(Hook::FENTRY).function(FUNCTION)?.passing()?;
+    sys::prog_test_run(caller.as_fd(), &[]).context("calling the test functions")?;
+    Ok(())
+}
+
+fn ask_for_a_process_group() -> Result<()> {
+    rustix::process::getpgid(Some(rustix::process::getpid()))?;
+    Ok(())
+}
+
+/// Each run adds the cookie; a session runs twice.
+fn check_cookie(
+    (hook, of): (Hook, TracingHook),
+    function: &str,
+    event: fn() -> Result<()>,
+    runs: u64,
+) -> Result<()> {
+    const COOKIE: u64 = 0x0102_0304_0506_0708;
+    let sum = CounterMap::new()?;
+    let loader = Loader::new(hook).function(function)?.in_this_process();
+    let program = loader.adding_cookies(&sum).passing()?;
+    let _link = TracingAttach::to(of).cookie(COOKIE).attach(&program)?;
+    event()?;
+    ensure!(sum.read()? == runs * COOKIE, "{of:?}: {:#x}", sum.read()?);
+    Ok(())
+}
+
+fn cookies_get_to_programs(_sandbox: &Sandbox) -> Result<()> {
+    let entry = (Hook::FENTRY, TracingHook::Fentry);
+    check_cookie(entry, FUNCTION, call_test_functions, 1)?;
+    let exit = (Hook::FEXIT, TracingHook::Fexit);
+    check_cookie(exit, FUNCTION, call_test_functions, 1)?;
+    let value = (Hook::MODIFY_RETURN, TracingHook::ModifyReturn);
+    check_cookie(value, "security_task_getpgid", ask_for_a_process_group, 1)?;
+    let sessions = Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION");
+    if sessions.missing()?.is_none() {
+        let session = (Hook::FSESSION, TracingHook::Fsession);
+        check_cookie(session, FUNCTION, call_test_functions, 2)?;
+    }
+    Ok(())
+}
+
+fn cookies_get_to_security_hooks(_sandbox: &Sandbox) -> Result<()> {
+    let hook = (Hook::LSM, TracingHook::LsmMac);
+    check_cookie(hook, "bpf_lsm_task_getpgid", ask_for_a_process_group, 1)
+}
+
+/// A probe on what the program of another probe calls, which the kernel does not run inside of that.
+fn a_probe_that_is_missed(_sandbox: &Sandbox) -> Result<()> {
+    // What every program calls that looks which process it runs in.
+    let inner = KprobeEvent::at(c"bpf_get_ns_current_pid_tgid", 0);
+    let (inside, outside) = (CounterMap::new()?, CounterMap::new()?);
+    let program = Program::counting(Hook::KPROBE, &inside)?;
+    let missed = PerfEventAttach::to(inner).attach(&program)?;
+    let [symbol, ..] = SYMBOLS;
+    let [call, ..] = CALLS;
+    let program = Loader::new(Hook::KPROBE).in_this_process();
+    let program = program.counting(&outside).passing()?;
+    let _link = PerfEventAttach::to(KprobeEvent::at(symbol, 0)).attach(&program)?;
+    let count = || {
+        let PerfEventDetails::Kprobe(probe) = missed.info()?.event else {
+            anyhow::bail!("it is no kprobe");
+        };
+        probe.missed.context("the kernel does not say")
+    };
+    ensure!(count()? == 0);
+    call();
+    ensure!(outside.read()? == 1 && inside.read()? == 0);
+    ensure!(count()? == 1, "it was missed {} times", count()?);
+    Ok(())
+}
+
+fn a_program_that_sleeps(_sandbox: &Sandbox) -> Result<()> {
+    let loader = Loader::new(Hook::KPROBE_MULTI).flags(BPF_F_SLEEPABLE);
+    let program = loader.passing()?;
+    ensure_error!(
+        KprobeMultiAttach::to_symbols(When::Entry, &SYMBOLS).attach(&program),
+        Error::Link(bpf_link::Error::Command(_)) | Error::AttachTypeMismatch { .. },
+        Some(libc::EINVAL)
+    );
+    Ok(())
+}
+
+/// Only where a function may sleep, as those for tests may.
+fn a_program_that_sleeps_on_many(_sandbox: &Sandbox) -> Result<()> {
+    let loader = Loader::new(Hook::FENTRY_MULTI).flags(BPF_F_SLEEPABLE);
+    let program = loader.passing()?;
+    let (sleeping, other) = (function_id(FUNCTION)?, function_id("vfs_read")?);
+    ensure_error!(
+        TracingMultiAttach::to(When::Entry, &[sleeping, other]).attach(&program),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    TracingMultiAttach::to(When::Entry, &[sleeping]).attach(&program)?;
+    Ok(())
+}
+
+/// Only in user space it may.
+fn a_program_that_writes_registers(_sandbox: &Sandbox) -> Result<()> {
+    let load = |hook| {
+        Loader::new(hook).running(&[
+            asm::set(Register::R2, 1),
+            asm::store(Register::R1, 0, Register::R2),
+            asm::set(Register::R0, 0),
+            asm::exit(),
+        ])
+    };
+    let many = load(Hook::KPROBE_MULTI)?;
+    ensure_error!(
+        KprobeMultiAttach::to_symbols(When::Entry, &SYMBOLS).attach(&many),
+        Error::Link(bpf_link::Error::Command(_)) | Error::AttachTypeMismatch { .. },
+        Some(libc::EINVAL)
+    );
+    let [symbol, ..] = SYMBOLS;
+    let one = load(Hook::KPROBE)?;
+    ensure_error!(
+        PerfEventAttach::to(KprobeEvent::at(symbol, 0)).attach(&one),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    let at = UprobeEvent::at(
+        own_code::FILE,
+        own_code::offset_of(never_called as *const ())?,
+    );
+    PerfEventAttach::to(at).attach(&one)?;
+    Ok(())
+}
+
+/// What a session returns at the entry says whether it runs at the return.
+fn sessions_that_end_at_the_entry(_sandbox: &Sandbox) -> Result<()> {
+    for (returned, runs) in [(0, 6), (1, 3)] {
+        let counter = CounterMap::new()?;
+        let loader = Loader::new(Hook::KPROBE_SESSION).in_this_process();
+        let program = loader.counting(&counter).returning(returned)?;
+        let to = KprobeMultiAttach::to_symbols(When::Session, &SYMBOLS);
+        let _link = to.attach(&program)?;
+        call_all();
+        ensure!(counter.read()? == runs, "{returned}: {}", counter.read()?);
+    }
+    Ok(())
+}
+
+macro_rules! probed {
+    ($($name:ident = $number:literal),*) => {$(
+        #[inline(never)]
+        extern "C" fn $name(value: u32) -> u32 {
+            black_box(value) + $number
+        }
+    )*};
+}
+probed!(probed = 31, never_called = 32);
+
+fn sessions_of_a_file_that_end_at_the_entry(_sandbox: &Sandbox) -> Result<()> {
+    let offsets = [own_code::offset_of(probed as *const ())?];
+    for (returned, runs) in [(0, 2), (1, 1)] {
+        let counter = CounterMap::new()?;
+        let loader = Loader::new(Hook::UPROBE_SESSION).in_this_process();
+        let program = loader.counting(&counter).returning(returned)?;
+        let to = UprobeMultiAttach::to(own_code::FILE, When::Session, &offsets);
+        let _link = to.attach(&program)?;
+        probed(1);
+        ensure!(counter.read()? == runs, "{returned}: {}", counter.read()?);
+    }
+    Ok(())
+}
+
+/// Between functions the compiler puts what stops a processor that gets there: a probe is one more of those.
+fn a_breakpoint_is_no_place_for_a_probe(_sandbox: &Sandbox) -> Result<()> {
+    const BREAKPOINTS: [u8; 3] = [0xcc; 3];
+    let code = std::fs::read(own_code::FILE)?;
+    let start = usize::try_from(own_code::offset_of(never_called as *const ())?)?;
+    let behind = code.get(start..).context("it is not in the file")?;
+    let found = behind.windows(3).position(|bytes| bytes == BREAKPOINTS);
+    let breakpoint = start + found.context("there is nothing between functions")?;
+    let program = Program::passing(Hook::UPROBE_MULTI)?;
+    let offsets = [
+        own_code::offset_of(never_called as *const ())?,
+        u64::try_from(breakpoint)?,
+    ];
+    let [first, _] = &offsets;
+    let to = |offsets| UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);
+    let refused = to(&offsets).attach(&program).err().context("not refused")?;
+    ensure!(refused.errno() == Some(ENOTSUPP), "{refused:?}");
+    to(std::slice::from_ref(first)).attach(&program)?;
+    Ok(())
+}
+
+/// The kernel's own, which user space has no name for.
+const ENOTSUPP: i32 = 524;
+
+/// What counts the probes, in the file's data because they are not 0.
+static COUNTERS: [AtomicU16; 2] = [AtomicU16::new(1), AtomicU16::new(1)];
+
+fn one_counter_to_a_place(_sandbox: &Sandbox) -> Result<()> {
+    let offset = own_code::offset_of(never_called as *const ())?;
+    let [one, two] = &COUNTERS;
+    let place = |counter: &AtomicU16| own_code::offset_of(std::ptr::from_ref(counter).cast());
+    let (one, two) = (place(one)?, place(two)?);
+    let program = Program::passing(Hook::UPROBE_MULTI)?;
+    let attach = |offsets: &[u64], counters: &[u64]| {
+        let to = UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);
+        to.ref_ctr_offsets(counters).attach(&program)
+    };
+    ensure_error!(
+        attach(&[offset, offset], &[one, two]),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    let _link = attach(&[offset], &[one])?;
+    ensure_error!(
+        attach(&[offset], &[two]),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    let _again = attach(&[offset], &[one])?;
+    Ok(())
+}
+
+/// Fills a function with programs, and gives them back with what the last was refused for.
+fn fill(function: &str) -> Result<(Vec<bpf_link_typed::TracingLink>, Error)> {
+    let mut links = Vec::new();
+    loop {
+        let program = Loader::new(Hook::FENTRY).function(function)?.passing()?;
+        match TracingAttach::to(TracingHook::Fentry).attach(&program) {
+            Ok(link) => links.push(link),
+            Err(error) => return Ok((links, error)),
+        }
+        ensure!(links.len() < 100, "there is no end to it");
+    }
+}
+
+fn a_full_function_takes_no_more(_sandbox: &Sandbox) -> Result<()> {
+    let (links, error) = fill("bpf_fentry_test4")?;
+    ensure!(error.errno() == Some(libc::E2BIG), "{error:?}");
+    ensure!(links.len() >= 20, "{} are all", links.len());
+    Ok(())
+}
+
+fn a_full_function_undoes_the_rest(_sandbox: &Sandbox) -> Result<()> {
+    let (links, _) = fill("bpf_fentry_test5")?;
+    let program = Program::passing(Hook::FENTRY_MULTI)?;
+    let full = function_id("bpf_fentry_test5")?;
+    let ids = [function_id(FUNCTION)?, full, function_id(OTHER_FUNCTION)?];
+    ensure_error!(
+        TracingMultiAttach::to(When::Entry, &ids).attach(&program),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::E2BIG)
+    );
+    drop(links);
+    // Were it on one of them still, it would be there already.
+    TracingMultiAttach::to(When::Entry, &ids).attach(&program)?;
+    Ok(())
+}
