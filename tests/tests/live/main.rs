@@ -50,6 +50,7 @@ mod typed_attach_probes;
 mod typed_attach_tracing;
 mod typed_calls;
 mod typed_errors;
+mod typed_errors_tracing;
 mod typed_info;
 mod typed_probes;
 mod typed_query;
@@ -109,6 +110,7 @@ const TESTS: &[&[Test]] = &[
     typed_attach_tracing::TESTS,
     typed_calls::TESTS,
     typed_errors::TESTS,
+    typed_errors_tracing::TESTS,
     typed_info::TESTS,
     typed_probes::TESTS,
     typed_query::TESTS,

@@ -1,6 +1,7 @@
 //! What the kernels that the tests run on do not have.
 
 use anyhow::Result;
+use bpf_link_tests::DeviceKind;
 
 use super::{Need, kernel};
 
@@ -32,6 +33,7 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP"), kernels: &["5.10"] },
     Absent { need: Need::Constant("bpf_attach_type", "BPF_TRACE_UPROBE_SESSION"), kernels: &["6.12"] },
     Absent { need: Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
+    Absent { need: Need::Constant("bpf_attach_type", "BPF_CGROUP_UNIX_CONNECT"), kernels: &["5.10", "6.1"] },
     // Options and fields that are later than their kind.
     Absent { need: Need::Member("bpf_link_info", "iter.task"), kernels: &["5.10"] },
     Absent { need: Need::Constant("bpf_cgroup_iter_order", "BPF_CGROUP_ITER_CHILDREN"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
@@ -39,11 +41,19 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Member("bpf_link_info", "perf_event"), kernels: &["6.1"] },
     Absent { need: Need::Member("bpf_prog_list", "flags"), kernels: &["5.10", "6.1"] },
     Absent { need: Need::Member("cgroup_bpf", "revisions"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Member("bpf_prog_aux", "kprobe_write_ctx"), kernels: &["5.10", "6.1", "6.12"] },
+    // What iterators go over since later.
+    Absent { need: Need::Iterator("bpf_link"), kernels: &["5.10"] },
+    Absent { need: Need::Iterator("ksym"), kernels: &["5.10"] },
+    Absent { need: Need::Iterator("unix"), kernels: &["5.10"] },
+    Absent { need: Need::Iterator("kmem_cache"), kernels: &["5.10", "6.1", "6.12"] },
     // What was left out when the kernel was built, or started.
     Absent { need: Need::Function("register_fprobe"), kernels: &["6.1", "6.18"] },
     Absent { need: Need::Function("register_kprobe"), kernels: &["6.18"] },
     Absent { need: Need::Function("netkit_link_attach"), kernels: &["6.18"] },
     Absent { need: Need::Trampoline, kernels: &["6.18"] },
+    Absent { need: Need::FirstNetns, kernels: &["6.18"] },
+    Absent { need: Need::Device(DeviceKind::Bond), kernels: &["6.18"] },
     Absent { need: Need::SecurityModule("bpf"), kernels: &["6.18"] },
 ];
 
