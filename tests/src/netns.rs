@@ -34,9 +34,8 @@ impl Netns {
     /// There is no such process, or it is none of the caller's business.
     pub fn of_process(number: u32) -> Result<Self> {
         let path = format!("/proc/{number}/ns/net");
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(&path, flags, Mode::empty()).context(path)?;
-        Ok(Self { fd })
+        let file = std::fs::File::open(&path).context(path)?;
+        Ok(Self { fd: file.into() })
     }
 
     /// Makes a network namespace with nothing in it. The calling thread stays where it is.

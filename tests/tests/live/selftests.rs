@@ -29,12 +29,12 @@ fn the_table_is_true(_sandbox: &Sandbox) -> Result<()> {
         .collect();
     let mut named = BTreeSet::new();
     for row in SELFTESTS {
-        ensure!(!row.tests.is_empty(), "{}: {}", row.selftest, row.asserts);
+        ensure!(!row.tests.is_empty(), "{}: {}", row.file, row.asserts);
         for name in row.tests {
             ensure!(
                 tests.contains(*name),
                 "{}: there is no test {name}",
-                row.selftest
+                row.file
             );
             named.insert(*name);
         }

@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub(super) struct Selftest {
     /// Its file, and the part of it.
-    pub(super) selftest: &'static str,
+    pub(super) file: &'static str,
     /// In few words.
     pub(super) asserts: &'static str,
     /// The tests here that assert the same.
@@ -15,12 +15,12 @@ pub(super) struct Selftest {
 }
 
 const fn row(
-    selftest: &'static str,
+    file: &'static str,
     asserts: &'static str,
     tests: &'static [&'static str],
 ) -> Selftest {
     Selftest {
-        selftest,
+        file,
         asserts,
         tests,
         beyond: "",

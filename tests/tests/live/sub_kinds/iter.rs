@@ -46,7 +46,7 @@ fn check<'a>(
     sandbox: &Sandbox,
     name: &str,
     over: impl Into<Option<IterArgs<'a>>>,
-    target: Value,
+    target: &Value,
 ) -> Result<()> {
     let over = over.into();
     let function = format!("bpf_iter_{name}");
@@ -56,7 +56,7 @@ fn check<'a>(
         sandbox,
         programs: [load()?, load()?],
         attach: &|program| Ok(to.attach(program)?.into()),
-        info: &|_| Ok(json!({ "target_name": name, "target": &target })),
+        info: &|_| Ok(json!({ "target_name": name, "target": target })),
         event: &run,
     }
     .check()
@@ -73,7 +73,7 @@ fn run(link: Option<&Link>) -> Result<()> {
 
 fn everything(sandbox: &Sandbox, names: &[&str]) -> Result<()> {
     for name in names {
-        check(sandbox, name, None::<IterArgs<'_>>, json!("all"))?;
+        check(sandbox, name, None::<IterArgs<'_>>, &json!("all"))?;
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ fn elements_of_maps(sandbox: &Sandbox) -> Result<()> {
         ("bpf_sk_storage_map", Map::socket_storage()?),
     ] {
         let target = json!({ "map": map.id()? });
-        check(sandbox, name, IterArgs::map(&map), target)?;
+        check(sandbox, name, IterArgs::map(&map), &target)?;
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ fn of_a_process(sandbox: &Sandbox, names: &[&str]) -> Result<()> {
             (IterTask::Pid(process), json!({ "pid": process })),
             (IterTask::Pidfd(pidfd.as_fd()), json!({ "pid": process })),
         ] {
-            check(sandbox, name, IterArgs::Task(task), target)?;
+            check(sandbox, name, IterArgs::Task(task), &target)?;
         }
     }
     Ok(())
@@ -172,7 +172,7 @@ fn in_orders(sandbox: &Sandbox, orders: &[CgroupIterOrder]) -> Result<()> {
                 sandbox,
                 "cgroup",
                 IterArgs::Cgroup { cgroup, order },
-                target,
+                &target,
             )?;
         }
     }

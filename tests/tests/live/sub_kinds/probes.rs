@@ -234,14 +234,11 @@ fn reference_offset() -> Result<u64> {
     own_code::offset_of(std::ptr::from_ref(&REFERENCES).cast())
 }
 
-fn check_uprobe(
-    sandbox: &Sandbox,
-    sort: &str,
-    at: fn(UprobeEvent<'_>) -> UprobeEvent<'_>,
-) -> Result<()> {
+fn check_uprobe(sandbox: &Sandbox, sort: &str, on_return: bool) -> Result<()> {
     let (offset, references) = (offset_of(first)?, reference_offset()?);
     let event = UprobeEvent::at(own_code::FILE, offset).pid(0);
-    let event = at(event.ref_ctr_offset(references.try_into()?));
+    let event = event.ref_ctr_offset(references.try_into()?);
+    let event = if on_return { event.on_return() } else { event };
     let details = json!({
         "type": sort, "file": own_code::FILE, "offset": offset,
         "ref_ctr_offset": since(6, 16, references)?, "cookie": cookie()?,
@@ -250,11 +247,11 @@ fn check_uprobe(
 }
 
 fn uprobe(sandbox: &Sandbox) -> Result<()> {
-    check_uprobe(sandbox, "uprobe", |event| event)
+    check_uprobe(sandbox, "uprobe", false)
 }
 
 fn uretprobe(sandbox: &Sandbox) -> Result<()> {
-    check_uprobe(sandbox, "uretprobe", |event| event.on_return())
+    check_uprobe(sandbox, "uretprobe", true)
 }
 
 /// By symbols and by addresses, which the kernel sorts.
