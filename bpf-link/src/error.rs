@@ -356,6 +356,12 @@ pub enum Command {
     Unlink,
     /// `fstatat(2)`
     Stat,
+    /// `fstatfs(2)`
+    StatFileSystem,
+    /// `openat(2)` of a directory
+    OpenDirectory,
+    /// `flock(2)`
+    Lock,
     /// `fcntl(2)` with `F_DUPFD_CLOEXEC`
     Duplicate,
     /// `getcwd(2)`
@@ -392,6 +398,9 @@ impl fmt::Display for Command {
             Self::Rename => "renameat2",
             Self::Unlink => "unlinkat",
             Self::Stat => "fstatat",
+            Self::StatFileSystem => "fstatfs",
+            Self::OpenDirectory => "openat",
+            Self::Lock => "flock",
             Self::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
             Self::CurrentDirectory => "getcwd",
             Self::InterfaceIndex => "if_nametoindex",

@@ -4,6 +4,7 @@
 //!
 //! - creates links of all fifteen kinds of Linux 7.3, with every argument that the kernel takes;
 //! - asks what a link is, updates and detaches it, runs it if it is an iterator, pins, moves and unpins it;
+//! - puts one pin in the place of another in one step, and lets processes that do so take turns;
 //! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that they are links;
 //! - walks all links of the machine, correctly while they come and go;
 //! - asks which programs a hook has, what programs and maps are called, and opens perf events to attach to;
@@ -80,6 +81,8 @@ mod object_name;
 mod open_enum;
 mod perf_event;
 mod pin;
+mod pin_lock;
+mod pin_over;
 mod pin_path;
 mod probe;
 mod program_info;
@@ -110,6 +113,8 @@ pub use link::RawLink;
 pub use map_info::MapInfo;
 pub use perf_event::{PerfEvent, PerfEventConfig};
 pub use probe::Support;
+pub use pin_lock::PinLock;
+pub use pin_over::temporary_pin;
 pub use program_info::{ProgramInfo, ProgramTag};
 pub use program_type::ProgramType;
 pub use query::{Hook, HookProgram, HookPrograms};

@@ -15,7 +15,7 @@ use crate::sys;
 pub(crate) type Pin = PinPath;
 
 /// What is found at the path of a pin.
-enum Found {
+pub(crate) enum Found {
     ThisLink,
     Nothing,
     SomethingElse,
@@ -125,7 +125,7 @@ impl RawLink {
         self.pin_to(PinPath::new_at(dir.as_fd(), path.as_ref())?)
     }
 
-    fn pin_to(&mut self, new: Pin) -> Result<()> {
+    pub(crate) fn pin_to(&mut self, new: Pin) -> Result<()> {
         if let Some(old) = &self.pin {
             match self.find(old)? {
                 Found::ThisLink if old.is_same_as(&new) => return Ok(()),
@@ -189,7 +189,7 @@ impl RawLink {
     }
 
     /// What is at the path of a pin now.
-    fn find(&self, pin: &Pin) -> Result<Found> {
+    pub(crate) fn find(&self, pin: &Pin) -> Result<Found> {
         match pin.file_id() {
             Ok(file) if file.is_symlink() => return Ok(Found::SomethingElse),
             Ok(_) => {}
@@ -262,7 +262,7 @@ fn pin_refused(new: &Pin, source: io::Error) -> Error {
 }
 
 /// What the refusal to move a pin means.
-fn rename_refused(old: &Pin, new: &Pin, source: io::Error) -> Error {
+pub(crate) fn rename_refused(old: &Pin, new: &Pin, source: io::Error) -> Error {
     let error = CommandError::new(Command::Rename, new.target(), source);
     match error.errno() {
         Some(libc::EEXIST) => Error::PathExists(error),
@@ -284,7 +284,7 @@ fn rename_refused(old: &Pin, new: &Pin, source: io::Error) -> Error {
     }
 }
 
-fn has_dot(pin: &Pin) -> bool {
+pub(crate) fn has_dot(pin: &Pin) -> bool {
     pin.path()
         .file_name()
         .map(OsStr::as_bytes)

@@ -78,6 +78,10 @@ impl PinPath {
         sys::rename_no_replace((self.dir(), &self.path), (new.dir(), &new.path))
     }
 
+    pub(crate) fn rename_over(&self, new: &Self) -> io::Result<()> {
+        sys::rename_over((self.dir(), &self.path), (new.dir(), &new.path))
+    }
+
     /// The file itself, not what a symbolic link leads to.
     pub(crate) fn file_id(&self) -> io::Result<sys::FileId> {
         sys::file_id(self.dir(), &self.path)
@@ -103,7 +107,7 @@ impl PinPath {
     }
 
     /// The directory, with a slash at its end, and the name in it.
-    fn split(&self) -> io::Result<(CString, &OsStr)> {
+    pub(crate) fn split(&self) -> io::Result<(CString, &OsStr)> {
         let path = self.path();
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let mut parent = match path.parent() {

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int, c_uint};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `statfs(2)`'s number of a bpffs.
 const BPF_FS_MAGIC: u32 = 0xcafe_4a11;
@@ -40,6 +40,15 @@ pub(crate) fn rename_no_replace(
     check(if result < 0 { -1 } else { 0 })
 }
 
+/// `renameat2(2)` that puts the one file in the place of the other, if there is one.
+pub(crate) fn rename_over(
+    from: (Option<BorrowedFd<'_>>, &CStr),
+    to: (Option<BorrowedFd<'_>>, &CStr),
+) -> io::Result<()> {
+    // SAFETY: both paths are live for the call and end with a NUL; the kernel only reads them.
+    check(unsafe { libc::renameat(at(from.0), from.1.as_ptr(), at(to.0), to.1.as_ptr()) })
+}
+
 /// `unlinkat(2)` of what is not a directory.
 pub(crate) fn unlink(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<()> {
     // SAFETY: the path is live for the call and ends with a NUL; the kernel only reads it.
@@ -66,18 +75,20 @@ impl FileId {
 
 /// `fstatat(2)` without following a symbolic link.
 pub(crate) fn file_id(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<FileId> {
+    file_id_at(at(dir), path, libc::AT_SYMLINK_NOFOLLOW)
+}
+
+/// The same of an open file.
+pub(crate) fn open_file_id(file: BorrowedFd<'_>) -> io::Result<FileId> {
+    file_id_at(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+}
+
+fn file_id_at(dir: c_int, path: &CStr, flags: c_int) -> io::Result<FileId> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY:
     // - the path is live for the call and ends with a NUL; the kernel only reads it;
     // - `stat` has room for what the kernel writes.
-    check(unsafe {
-        libc::fstatat(
-            at(dir),
-            path.as_ptr(),
-            stat.as_mut_ptr(),
-            libc::AT_SYMLINK_NOFOLLOW,
-        )
-    })?;
+    check(unsafe { libc::fstatat(dir, path.as_ptr(), stat.as_mut_ptr(), flags) })?;
     // SAFETY: the call succeeded, so the kernel has filled `stat`.
     let stat = unsafe { stat.assume_init() };
     Ok(FileId {
@@ -89,7 +100,11 @@ pub(crate) fn file_id(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<Fi
 
 /// Whether the file at this path is on a bpffs; a symbolic link counts as what it leads to.
 pub(crate) fn is_on_bpffs(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<bool> {
-    let file = open_path(dir, path)?;
+    is_of_bpffs(open_path(dir, path)?.as_fd())
+}
+
+/// Whether an open file is on a bpffs.
+pub(crate) fn is_of_bpffs(file: BorrowedFd<'_>) -> io::Result<bool> {
     let mut statfs = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: `statfs` has room for what the kernel writes.
     check(unsafe { libc::fstatfs(file.as_raw_fd(), statfs.as_mut_ptr()) })?;
@@ -100,8 +115,28 @@ pub(crate) fn is_on_bpffs(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Resul
 
 /// `openat(2)` of a place in the file system, whatever is there.
 fn open_path(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<OwnedFd> {
+    open(dir, path, libc::O_PATH)
+}
+
+/// `openat(2)` of a directory, so that it can be locked.
+pub(crate) fn open_directory(path: &CStr) -> io::Result<OwnedFd> {
+    open(None, path, libc::O_RDONLY | libc::O_DIRECTORY)
+}
+
+/// `flock(2)`: waits until nobody else has an exclusive lock of this file, and takes it. It goes with the last descriptor.
+pub(crate) fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
+    loop {
+        // SAFETY: `flock` takes two numbers.
+        match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer,
+        }
+    }
+}
+
+fn open(dir: Option<BorrowedFd<'_>>, path: &CStr, flags: c_int) -> io::Result<OwnedFd> {
     // SAFETY: the path is live for the call and ends with a NUL; the kernel only reads it.
-    let fd = unsafe { libc::openat(at(dir), path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
+    let fd = unsafe { libc::openat(at(dir), path.as_ptr(), flags | libc::O_CLOEXEC) };
     check(fd)?;
     // SAFETY: the call succeeded, so `fd` is a new descriptor; nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

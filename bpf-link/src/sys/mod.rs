@@ -26,7 +26,10 @@ pub(crate) use by_id::{link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, pr
 pub(crate) use create::{
     knows_link_create, knows_raw_tracepoint_cookie, link_create, raw_tracepoint_open,
 };
-pub(crate) use file::{FileId, file_id, is_on_bpffs, rename_no_replace, unlink};
+pub(crate) use file::{
+    FileId, file_id, is_of_bpffs, is_on_bpffs, lock, open_directory, open_file_id,
+    rename_no_replace, rename_over, unlink,
+};
 pub(crate) use info::{INFO_SIZE, Identity, InfoBytes, LinkFd, object_start};
 pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
