@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use bpf_link::{AttachType, CommandError, LinkKind};
+use bpf_link::{AttachType, CommandError, LinkId, LinkKind};
 
 use crate::interface::Interface;
 
@@ -103,6 +103,72 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// What is pinned at the path is no link of the kind, and was left alone:
+    /// [`Ensure::replace_other`](crate::Ensure::replace_other) allows to replace it.
+    #[error("{} is taken by {}", path.display(), Taken(*found))]
+    PinTaken {
+        /// The path of the pin, or of the one beside it that takes its place.
+        path: PathBuf,
+        /// The kind of link that is pinned there; `None` if it is no link.
+        found: Option<LinkKind>,
+    },
+
+    /// Links of ours are on the hook, though they are not pinned at the path. Nothing was changed: the caller has asked to be
+    /// told, or there is more than one.
+    #[error("links of ours are on the hook already: {}", Ids(links))]
+    OursFound {
+        /// Their ids.
+        links: Vec<LinkId>,
+    },
+
+    /// Somebody else, who does not take the lock, changed the pin or its link whenever it was looked at.
+    #[error("somebody else was faster, and has left {} at {}", OrNothing(*left), path.display())]
+    Overtaken {
+        /// The path of the pin.
+        path: PathBuf,
+        /// The link that is pinned there now; `None` if there is none.
+        left: Option<LinkId>,
+    },
+
+    /// The hook takes only one program, and the new one could not be attached after the old one was taken off. The old program
+    /// was put back, and is pinned again; the hook was without it for a moment.
+    #[error("the new program could not be attached, and the old one was put back")]
+    OldProgramPutBack {
+        /// The link that the old program has now.
+        link: LinkId,
+        /// Why the new one could not be attached.
+        source: Box<Error>,
+    },
+
+    /// The same, but the old program could not be put back either: the hook is without a program.
+    #[error("the new program could not be attached, and the old one could not be put back{}", Because(put_back.as_deref()))]
+    OldProgramLost {
+        /// Why the new one could not be attached.
+        source: Box<Error>,
+        /// Why the old one could not be put back. `None` if it could not be kept from the beginning, as that takes
+        /// `CAP_SYS_ADMIN`.
+        put_back: Option<Box<Error>>,
+    },
+
+    /// The hook takes only one program, links of this kind cannot be detached, and somebody else holds the old one. So it is
+    /// still there, and pinned as it was.
+    #[error("link {link} is in the way, and somebody else holds it")]
+    OldLinkHeld {
+        /// The old link.
+        link: LinkId,
+        /// Why the new program could not be attached.
+        source: Box<Error>,
+    },
+
+    /// A directory for the pin could not be made.
+    #[error("the directory {} could not be made", path.display())]
+    CreateDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
     /// A file that was to be attached to, or that says how to attach, could not be opened or read.
     #[error("{} could not be read", path.display())]
     File {
@@ -118,8 +184,13 @@ impl Error {
     #[must_use]
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::NoEventSource { source, .. } | Self::File { source, .. } => source.raw_os_error(),
-            Self::NoSuchTracepoint { source, .. } => source.errno(),
+            Self::NoEventSource { source, .. }
+            | Self::CreateDirectory { source, .. }
+            | Self::File { source, .. } => source.raw_os_error(),
+            Self::NoSuchTracepoint { source, .. }
+            | Self::OldProgramPutBack { source, .. }
+            | Self::OldProgramLost { source, .. }
+            | Self::OldLinkHeld { source, .. } => source.errno(),
             _ => self.command_error().and_then(CommandError::errno),
         }
     }
@@ -136,9 +207,16 @@ impl Error {
             | Self::AnchorNotOnHook(source)
             | Self::AttachTypeMismatch { source, .. }
             | Self::SymbolNotFound { source, .. } => source.command_error(),
-            Self::NoSuchTracepoint { source, .. } => source.command_error(),
+            Self::NoSuchTracepoint { source, .. }
+            | Self::OldProgramPutBack { source, .. }
+            | Self::OldProgramLost { source, .. }
+            | Self::OldLinkHeld { source, .. } => source.command_error(),
             Self::WrongKind { .. }
             | Self::ShortInfo { .. }
+            | Self::PinTaken { .. }
+            | Self::OursFound { .. }
+            | Self::Overtaken { .. }
+            | Self::CreateDirectory { .. }
             | Self::NoEventSource { .. }
             | Self::File { .. } => None,
         }
@@ -153,6 +231,52 @@ impl fmt::Display for Expected {
         match self.0 {
             Some(kind) => write!(f, "a {kind} link"),
             None => f.write_str("of a kind without a type of its own"),
+        }
+    }
+}
+
+/// What is pinned instead, in words.
+struct Taken(Option<LinkKind>);
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(kind) => write!(f, "a {kind} link"),
+            None => f.write_str("something that is no link"),
+        }
+    }
+}
+
+struct Ids<'a>(&'a [LinkId]);
+
+impl fmt::Display for Ids<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, id) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{id}")?;
+        }
+        Ok(())
+    }
+}
+
+struct OrNothing(Option<LinkId>);
+
+impl fmt::Display for OrNothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => write!(f, "link {id}"),
+            None => f.write_str("nothing"),
+        }
+    }
+}
+
+struct Because<'a>(Option<&'a Error>);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(error) => write!(f, " ({error})"),
+            None => Ok(()),
         }
     }
 }

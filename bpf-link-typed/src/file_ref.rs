@@ -1,7 +1,8 @@
 //! Files that programs are attached to: cgroups, network namespaces, and those with code in them.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -25,6 +26,22 @@ impl<'a> FileRef<'a> {
     /// A path.
     pub fn path(path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
         Self::Path(path.as_ref())
+    }
+
+    /// The number of the file's inode, by which the kernel knows a cgroup or a network namespace.
+    pub(crate) fn inode(self) -> Result<u64> {
+        let (path, metadata) = match self {
+            Self::Fd(fd) => {
+                let duplicate = fd.try_clone_to_owned().map(File::from);
+                let path = format!("/proc/self/fd/{}", fd.as_raw_fd()).into();
+                (path, duplicate.and_then(|file| file.metadata()))
+            }
+            Self::Path(path) => (path.to_owned(), std::fs::metadata(path)),
+        };
+        match metadata {
+            Ok(metadata) => Ok(metadata.ino()),
+            Err(source) => Err(Error::File { path, source }),
+        }
     }
 
     pub(crate) fn open(self) -> Result<Opened<'a>> {

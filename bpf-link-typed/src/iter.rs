@@ -1,6 +1,7 @@
 //! Links of an iterator over kernel objects.
 
 mod attach;
+mod same_hook;
 
 use std::ffi::{CStr, CString};
 use std::fs::File;

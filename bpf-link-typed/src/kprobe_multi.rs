@@ -1,6 +1,7 @@
 //! Links on the entry or return of many kernel functions.
 
 mod attach;
+mod same_hook;
 
 use bpf_link::{InfoBuffers, KprobeMultiFlags};
 

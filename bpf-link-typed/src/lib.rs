@@ -105,6 +105,7 @@
 
 mod answer;
 mod cgroup;
+mod ensure;
 mod error;
 mod facts;
 mod file_ref;
@@ -118,6 +119,7 @@ mod interface;
 mod iter;
 mod kinds;
 mod kprobe_multi;
+mod let_go;
 mod link;
 mod link_type;
 mod netfilter;
@@ -145,6 +147,9 @@ pub use bpf_link::{
     ProgramId, RawLink, Support, UpdateBy, UprobeMultiFlags,
 };
 pub use cgroup::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
+pub use ensure::{
+    Attach, AttachProgram, Attached, Ensure, Ensured, LeftOver, OldLink, Ours, Outcome, Why,
+};
 pub use error::{Error, Rejected, Result, UntraceableSymbols};
 pub use facts::{KindFacts, LinuxVersion};
 pub use file_ref::FileRef;

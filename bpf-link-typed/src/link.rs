@@ -9,6 +9,7 @@ use bpf_link::{LinkId, LinkKind, RawLink, Update, UpdateBy};
 use crate::error::{Rejected, Result};
 use crate::info::{LinkInfo, LinkInfoRef};
 use crate::info_buf::InfoBuf;
+use crate::let_go::let_go;
 use crate::other::OtherLink;
 
 macro_rules! define {
@@ -218,6 +219,22 @@ impl Link {
     /// As [`RawLink::detach`].
     pub fn detach(&self) -> Result<()> {
         Ok(self.as_raw().detach()?)
+    }
+
+    /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it if its kind can be detached, and
+    /// closes it. In this order nothing is left behind wherever it ends.
+    ///
+    /// To leave the link to its pin, just drop it.
+    ///
+    /// # Errors
+    ///
+    /// With the link, of which nothing is lost: as [`unpin`](Self::unpin), and [`RawLink::detach`] where the kind and the
+    /// kernel can.
+    pub fn detach_and_unpin(mut self) -> Result<(), Rejected<Self>> {
+        match let_go(self.as_raw_mut()) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Rejected::new(self, error.into())),
+        }
     }
 
     /// Starts a new run of an iterator: what the program writes can be read from the file.

@@ -136,6 +136,27 @@ macro_rules! common {
                 self.0.pin_path()
             }
 
+            /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it if its kind can be detached,
+            /// and closes it.
+            ///
+            /// This is the order that leaves nothing behind wherever it ends. If the pin cannot be removed, nothing has
+            /// happened, and the link is given back. Once it is removed, the link goes with this process, however that ends. A
+            /// link of a kind that cannot be detached stays as long as somebody else holds it; so does one that is pinned at
+            /// another path.
+            ///
+            /// To leave the link to its pin, just drop it.
+            ///
+            /// # Errors
+            ///
+            /// With the link: as [`RawLink::unpin`](bpf_link::RawLink::unpin), and
+            /// [`RawLink::detach`](bpf_link::RawLink::detach) where the kind and the kernel can.
+            pub fn detach_and_unpin(mut self) -> Result<(), $crate::Rejected<Self>> {
+                match $crate::let_go::let_go(&mut self.0) {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err($crate::Rejected::new(self, error.into())),
+                }
+            }
+
             /// The link without its kind.
             #[must_use]
             pub fn as_raw(&self) -> &::bpf_link::RawLink {
@@ -180,6 +201,18 @@ macro_rules! of_kind {
         impl From<$Link> for $crate::Link {
             fn from(link: $Link) -> Self {
                 Self::$Kind(link)
+            }
+        }
+
+        impl $crate::ensure::KindLink for $Link {
+            const KIND: ::bpf_link::LinkKind = Self::KIND;
+
+            fn raw(&self) -> &::bpf_link::RawLink {
+                &self.0
+            }
+
+            fn raw_mut(&mut self) -> &mut ::bpf_link::RawLink {
+                &mut self.0
             }
         }
 

@@ -1,6 +1,7 @@
 //! Links on a netfilter hook.
 
 mod attach;
+mod same_hook;
 
 use bpf_link::NetfilterFlags;
 

@@ -2,6 +2,7 @@
 
 mod attach;
 mod query;
+mod same_hook;
 
 use bpf_link::AttachType;
 

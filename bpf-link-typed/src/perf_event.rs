@@ -2,6 +2,7 @@
 
 mod attach;
 mod events;
+mod same_hook;
 
 use std::ffi::{CStr, CString};
 

@@ -1,6 +1,7 @@
 //! Links on a tracepoint, of a raw or a BTF-typed program.
 
 mod attach;
+mod same_hook;
 
 use std::ffi::{CStr, CString};
 

@@ -1,6 +1,7 @@
 //! Links of a struct of kernel callbacks that is implemented in BPF.
 
 mod attach;
+mod same_hook;
 
 use std::os::fd::AsFd;
 

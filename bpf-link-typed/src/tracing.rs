@@ -1,6 +1,7 @@
 //! Links on a function of the kernel or of another program, on a hook of the security modules, and of extensions.
 
 mod attach;
+mod same_hook;
 
 use bpf_link::{AttachType, BtfTypeId, InfoBuffers};
 

@@ -1,6 +1,7 @@
 //! Links on the entry or exit of many kernel functions, through BPF trampolines.
 
 mod attach;
+mod same_hook;
 
 use bpf_link::{AttachType, BtfId, InfoBuffers};
 

@@ -1,6 +1,7 @@
 //! Links on many places in a user-space file.
 
 mod attach;
+mod same_hook;
 
 use std::ffi::{CStr, CString};
 

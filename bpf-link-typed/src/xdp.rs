@@ -1,6 +1,7 @@
 //! Links on the receive path of a network device.
 
 mod attach;
+mod same_hook;
 
 use crate::answer::{Answer, mirror};
 use crate::facts::facts;

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::mem::offset_of;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bpf_link_sys as c;
 
@@ -21,6 +21,23 @@ pub struct MapInfo {
     pub name: CString,
     /// The kernel's type that the map's value is of, for a map of callbacks (`struct_ops`): a struct in the kernel's own BTF.
     pub btf_vmlinux_value_type_id: Option<BtfTypeId>,
+}
+
+/// Opens the map with this id, such as the one that a `struct_ops` link has.
+///
+/// The new descriptor keeps the map.
+///
+/// # Errors
+///
+/// As [`MapInfo::from_id`].
+///
+/// # Kernel
+///
+/// `BPF_MAP_GET_FD_BY_ID` since Linux 4.13.
+pub fn open_map(id: MapId) -> Result<OwnedFd> {
+    sys::map_get_fd_by_id(id.get()).map_err(|source| {
+        CommandError::new(Command::MapGetFdById, Target::Map(id), source).classify_by_id()
+    })
 }
 
 impl MapInfo {
@@ -50,11 +67,7 @@ impl MapInfo {
     ///
     /// `BPF_MAP_GET_FD_BY_ID` since Linux 4.13, which ends in `bpf_map_get_fd_by_id` (7.3).
     pub fn from_id(id: MapId) -> Result<Self> {
-        let target = Target::Map(id);
-        let map = sys::map_get_fd_by_id(id.get()).map_err(|source| {
-            CommandError::new(Command::MapGetFdById, target.clone(), source).classify_by_id()
-        })?;
-        Self::read(map.as_fd(), target)
+        Self::read(open_map(id)?.as_fd(), Target::Map(id))
     }
 
     fn read(map: BorrowedFd<'_>, target: Target) -> Result<Self> {

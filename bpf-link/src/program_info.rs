@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fmt;
 use std::mem::offset_of;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use bpf_link_sys as c;
@@ -49,6 +49,24 @@ impl fmt::Display for ProgramTag {
     }
 }
 
+/// Opens the program with this id, such as the one that a link has: to expect it in an update
+/// ([`Update::expecting`](crate::Update::expecting)), or to attach it again.
+///
+/// The new descriptor keeps the program.
+///
+/// # Errors
+///
+/// As [`ProgramInfo::from_id`].
+///
+/// # Kernel
+///
+/// `BPF_PROG_GET_FD_BY_ID` since Linux 4.13.
+pub fn open_program(id: ProgramId) -> Result<OwnedFd> {
+    sys::prog_get_fd_by_id(id.get()).map_err(|source| {
+        CommandError::new(Command::ProgGetFdById, Target::Program(id), source).classify_by_id()
+    })
+}
+
 impl ProgramInfo {
     /// Asks what the kernel says about this program, which stays the caller's.
     ///
@@ -77,11 +95,7 @@ impl ProgramInfo {
     ///
     /// `BPF_PROG_GET_FD_BY_ID` since Linux 4.13, which ends in `bpf_prog_get_fd_by_id` (7.3).
     pub fn from_id(id: ProgramId) -> Result<Self> {
-        let target = Target::Program(id);
-        let program = sys::prog_get_fd_by_id(id.get()).map_err(|source| {
-            CommandError::new(Command::ProgGetFdById, target.clone(), source).classify_by_id()
-        })?;
-        Self::read(program.as_fd(), target)
+        Self::read(open_program(id)?.as_fd(), Target::Program(id))
     }
 
     fn read(program: BorrowedFd<'_>, target: Target) -> Result<Self> {

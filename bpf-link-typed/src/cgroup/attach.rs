@@ -28,11 +28,11 @@ use crate::position::{self, LinkAnchor, Position};
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct CgroupAttach<'a> {
-    cgroup: FileRef<'a>,
-    hook: CgroupHook,
-    position: Option<Position<LinkAnchor<'a>>>,
-    preorder: bool,
-    expected_revision: Option<u64>,
+    pub(super) cgroup: FileRef<'a>,
+    pub(super) hook: CgroupHook,
+    pub(super) position: Option<Position<LinkAnchor<'a>>>,
+    pub(super) preorder: bool,
+    pub(super) expected_revision: Option<u64>,
 }
 
 hook_enum! {

@@ -22,7 +22,7 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct IterAttach<'a> {
-    args: Option<IterArgs<'a>>,
+    pub(super) args: Option<IterArgs<'a>>,
 }
 
 impl<'a> IterAttach<'a> {

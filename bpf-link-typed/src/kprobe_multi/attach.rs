@@ -26,13 +26,13 @@ use crate::when::When;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct KprobeMultiAttach<'a> {
-    functions: Functions<'a>,
-    when: When,
-    cookies: Option<&'a [u64]>,
+    pub(super) functions: Functions<'a>,
+    pub(super) when: When,
+    pub(super) cookies: Option<&'a [u64]>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Functions<'a> {
+pub(super) enum Functions<'a> {
     Symbols(&'a [&'a CStr]),
     Addresses(&'a [u64]),
 }

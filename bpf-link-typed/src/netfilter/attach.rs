@@ -24,10 +24,10 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct NetfilterAttach {
-    family: NetfilterFamily,
-    hook: NetfilterHook,
-    priority: i32,
-    flags: NetfilterFlags,
+    pub(super) family: NetfilterFamily,
+    pub(super) hook: NetfilterHook,
+    pub(super) priority: i32,
+    pub(super) flags: NetfilterFlags,
 }
 
 macro_rules! number_enum {

@@ -28,10 +28,10 @@ use crate::position::{self, Position};
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct NetkitAttach<'a> {
-    interface: Interface,
-    hook: NetkitHook,
-    position: Option<Position<Anchor<'a>>>,
-    expected_revision: Option<u64>,
+    pub(super) interface: Interface,
+    pub(super) hook: NetkitHook,
+    pub(super) position: Option<Position<Anchor<'a>>>,
+    pub(super) expected_revision: Option<u64>,
 }
 
 hook_enum! {

@@ -24,8 +24,8 @@ use crate::hook_enum::hook_enum;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct NetnsAttach<'a> {
-    netns: FileRef<'a>,
-    hook: NetnsHook,
+    pub(super) netns: FileRef<'a>,
+    pub(super) hook: NetnsHook,
 }
 
 hook_enum! {

@@ -27,8 +27,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct PerfEventAttach<'a> {
-    target: PerfTarget<'a>,
-    cookie: Option<u64>,
+    pub(super) target: PerfTarget<'a>,
+    pub(super) cookie: Option<u64>,
 }
 
 impl<'a> PerfEventAttach<'a> {

@@ -49,9 +49,9 @@ into_target!(
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct TracepointEvent<'a> {
-    category: &'a str,
-    name: &'a str,
-    tracefs: Option<&'a Path>,
+    pub(super) category: &'a str,
+    pub(super) name: &'a str,
+    pub(super) tracefs: Option<&'a Path>,
 }
 
 impl<'a> TracepointEvent<'a> {
@@ -84,12 +84,12 @@ impl<'a> TracepointEvent<'a> {
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct KprobeEvent<'a> {
-    place: KernelPlace<'a>,
-    on_return: bool,
+    pub(super) place: KernelPlace<'a>,
+    pub(super) on_return: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum KernelPlace<'a> {
+pub(super) enum KernelPlace<'a> {
     Symbol(&'a CStr, u64),
     Address(u64),
 }
@@ -142,11 +142,11 @@ impl<'a> KprobeEvent<'a> {
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct UprobeEvent<'a> {
-    path: &'a Path,
-    offset: u64,
-    ref_ctr_offset: Option<u32>,
-    pid: Option<u32>,
-    on_return: bool,
+    pub(super) path: &'a Path,
+    pub(super) offset: u64,
+    pub(super) ref_ctr_offset: Option<u32>,
+    pub(super) pid: Option<u32>,
+    pub(super) on_return: bool,
 }
 
 impl<'a> UprobeEvent<'a> {

@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct RawTracepointAttach<'a> {
-    name: Option<&'a CStr>,
-    cookie: Option<u64>,
+    pub(super) name: Option<&'a CStr>,
+    pub(super) cookie: Option<u64>,
 }
 
 impl<'a> RawTracepointAttach<'a> {

@@ -22,8 +22,8 @@ use crate::hook_enum::hook_enum;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct SockmapAttach<'a> {
-    map: BorrowedFd<'a>,
-    hook: SockmapHook,
+    pub(super) map: BorrowedFd<'a>,
+    pub(super) hook: SockmapHook,
 }
 
 hook_enum! {

@@ -21,7 +21,7 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct StructOpsAttach<'a> {
-    map: BorrowedFd<'a>,
+    pub(super) map: BorrowedFd<'a>,
 }
 
 impl<'a> StructOpsAttach<'a> {

@@ -28,10 +28,10 @@ use crate::position::{self, Position};
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct TcxAttach<'a> {
-    interface: Interface,
-    hook: TcxHook,
-    position: Option<Position<Anchor<'a>>>,
-    expected_revision: Option<u64>,
+    pub(super) interface: Interface,
+    pub(super) hook: TcxHook,
+    pub(super) position: Option<Position<Anchor<'a>>>,
+    pub(super) expected_revision: Option<u64>,
 }
 
 hook_enum! {

@@ -24,12 +24,12 @@ use crate::hook_enum::hook_enum;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct TracingAttach<'a> {
-    place: Place<'a>,
-    cookie: Option<u64>,
+    pub(super) place: Place<'a>,
+    pub(super) cookie: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Hook(TracingHook),
     Extension,
     ExtensionOf(BorrowedFd<'a>, BtfTypeId),

@@ -24,9 +24,9 @@ use crate::when::When;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct TracingMultiAttach<'a> {
-    when: When,
-    ids: &'a [BtfTypeId],
-    cookies: Option<&'a [u64]>,
+    pub(super) when: When,
+    pub(super) ids: &'a [BtfTypeId],
+    pub(super) cookies: Option<&'a [u64]>,
 }
 
 impl<'a> TracingMultiAttach<'a> {
@@ -72,12 +72,15 @@ impl<'a> TracingMultiAttach<'a> {
             Some(cookies) => args.cookies(cookies)?,
             None => args,
         };
-        let attach_type = match self.when {
+        let request = LinkCreate::new(program, self.attach_type()).args(args);
+        Ok(TracingMultiLink(RawLink::create(&request)?))
+    }
+
+    pub(super) fn attach_type(&self) -> AttachType {
+        match self.when {
             When::Entry => AttachType::TraceFentryMulti,
             When::Return => AttachType::TraceFexitMulti,
             When::Session => AttachType::TraceFsessionMulti,
-        };
-        let request = LinkCreate::new(program, attach_type).args(args);
-        Ok(TracingMultiLink(RawLink::create(&request)?))
+        }
     }
 }

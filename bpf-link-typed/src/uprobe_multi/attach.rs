@@ -28,12 +28,12 @@ use crate::when::When;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct UprobeMultiAttach<'a> {
-    file: FileRef<'a>,
-    when: When,
-    offsets: &'a [u64],
-    ref_ctr_offsets: Option<&'a [u64]>,
-    cookies: Option<&'a [u64]>,
-    pid: Option<u32>,
+    pub(super) file: FileRef<'a>,
+    pub(super) when: When,
+    pub(super) offsets: &'a [u64],
+    pub(super) ref_ctr_offsets: Option<&'a [u64]>,
+    pub(super) cookies: Option<&'a [u64]>,
+    pub(super) pid: Option<u32>,
 }
 
 impl<'a> UprobeMultiAttach<'a> {

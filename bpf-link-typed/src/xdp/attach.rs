@@ -24,8 +24,8 @@ use crate::interface::Interface;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct XdpAttach {
-    interface: Interface,
-    mode: Option<XdpMode>,
+    pub(super) interface: Interface,
+    pub(super) mode: Option<XdpMode>,
 }
 
 /// Where on the receive path an XDP program runs.

@@ -10,6 +10,8 @@ mod attaching;
 mod cgroup;
 mod conformance;
 mod descriptor_zero;
+mod ensure;
+mod ensuring;
 mod fixture;
 mod golden;
 mod harness;
@@ -69,6 +71,7 @@ const TESTS: &[&[Test]] = &[
     abi::TESTS,
     allocations::TESTS,
     cgroup::TESTS,
+    ensure::TESTS,
     golden::TESTS,
     hooks::TESTS,
     info::TESTS,

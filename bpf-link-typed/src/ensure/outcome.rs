@@ -1,0 +1,134 @@
+//! What a call that ends with a pinned link has done.
+
+use std::fmt;
+
+use bpf_link::{LinkId, MapId, ProgramId};
+
+/// What [`Ensure::run`](crate::Ensure::run) ends with: the link, and what was done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ensured<L> {
+    /// The link, which remembers its pin. Dropping it changes nothing: the pin keeps the link.
+    pub link: L,
+    /// What was done.
+    pub outcome: Outcome,
+    /// The link that was on the hook without this pin, and was taken over: [`Ensure::take_over`](crate::Ensure::take_over).
+    pub taken_over: Option<LinkId>,
+    /// What a run that was killed had left beside the pin, and what became of it.
+    pub left_over: Option<LeftOver>,
+}
+
+/// What was done about a program, a hook and a pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// There was no link, and one was made.
+    Created,
+    /// The link was there, and was updated in place: every event is seen by the one or the other program.
+    Updated {
+        /// What was attached before.
+        previous: Attached,
+    },
+    /// The link was there, and ran this program.
+    AlreadyRunning,
+    /// Another link took the place of the one that was pinned.
+    Replaced {
+        /// Why it was not kept.
+        why: Why,
+        /// What was attached by it; `None` if the pin was of something else.
+        previous: Option<Attached>,
+        /// Whether the hook was without either program for a moment, as it takes only one. Without a gap both were attached
+        /// for a moment.
+        gap: bool,
+        /// What became of the link that was pinned.
+        old_link: OldLink,
+    },
+}
+
+/// Why a link was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// Its hook had gone, or it had been detached.
+    HookGone,
+    /// It was on another hook.
+    OtherHook,
+    /// It had other options, or such that the kernel does not tell.
+    OtherOptions,
+    /// Links of this kind, or of this sort of program, are not updated.
+    NotUpdatable,
+    /// What was pinned was no link, or one of another kind, and the caller had allowed to replace it.
+    NotSuchALink,
+}
+
+/// What became of the link that was pinned before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OldLink {
+    /// There was none: something else was pinned.
+    None,
+    /// It has gone, or has been detached: its program does not run there any more.
+    Gone,
+    /// It is not of a kind that can be detached, and somebody else holds it: another process, or another pin. So its program
+    /// still runs.
+    Held(LinkId),
+    /// It is not of a kind that can be detached, and whether somebody else holds it could not be found out: the caller lacks
+    /// `CAP_SYS_ADMIN`.
+    Unknown(LinkId),
+}
+
+/// What a run had left beside the pin when it was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LeftOver {
+    /// A link that took the place of the pinned one, as it was to.
+    Finished,
+    /// A link that was removed, as the pinned one was good.
+    Removed,
+}
+
+/// What is attached by a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Attached {
+    /// A program.
+    Program(ProgramId),
+    /// A map with callbacks (`struct_ops`).
+    Map(MapId),
+}
+
+impl fmt::Display for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(id) => write!(f, "program {id}"),
+            Self::Map(id) => write!(f, "map {id}"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HookGone => "its hook had gone",
+            Self::OtherHook => "it was on another hook",
+            Self::OtherOptions => "it had other options",
+            Self::NotUpdatable => "it is not updated",
+            Self::NotSuchALink => "it was no such link",
+        })
+    }
+}
+
+/// Writes what was done in a few words, for a log.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created => f.write_str("created"),
+            Self::Updated { previous } => write!(f, "updated, instead of {previous}"),
+            Self::AlreadyRunning => f.write_str("already running"),
+            Self::Replaced { why, gap, .. } => {
+                let gap = if *gap { "with" } else { "without" };
+                write!(f, "replaced {gap} a gap, as {why}")
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a kind's attach options have to say, so that a link of it can be taken over.
+
+use std::os::fd::BorrowedFd;
+
+use bpf_link::{LinkId, LinkKind, MapInfo, ProgramInfo, RawLink, UpdateBy};
+
+use crate::ensure::outcome::Attached;
+use crate::error::{Rejected, Result};
+
+/// The type of one kind's links.
+pub trait KindLink: TryFrom<RawLink, Error = Rejected<RawLink>> + Into<RawLink> {
+    /// The kind.
+    const KIND: LinkKind;
+
+    fn raw(&self) -> &RawLink;
+    fn raw_mut(&mut self) -> &mut RawLink;
+}
+
+/// The options that a link of one kind is attached with.
+pub trait Recipe {
+    /// The type of the links.
+    type Link: KindLink;
+
+    /// Whether the info leaves it open that a link is somewhere else than it seems to be, or nowhere: but the hook takes one
+    /// program, so an attempt to attach tells.
+    const ATTEMPT_TELLS: bool = false;
+
+    /// Attaches the program, or the map.
+    fn create(&self, object: BorrowedFd<'_>) -> Result<Self::Link>;
+
+    /// Whether the link is on the hook that the options are for, and with these options. Before, whatever the options are
+    /// made of is looked up: if that is missing, that is the error.
+    fn compare(&self, link: &Self::Link, wanted: &Wanted<'_>) -> Result<Match>;
+
+    /// Refuses a program that the kernel would not attach here, but does not refuse in an update.
+    fn check(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether the old link can be why the hook is taken.
+    fn is_in_the_way(&self, old: &Old<'_, Self::Link>) -> Result<bool> {
+        Ok(old.found.is_here())
+    }
+
+    /// How the old program is attached as it was, to be asked while the old link is there.
+    fn way_back(&self, _old: &Self::Link) -> Result<WayBack<'_, Self::Link>> {
+        Ok(Box::new(|object| self.create(object)))
+    }
+
+    /// The links on the hook, if the hook can be asked for them; otherwise all links of the machine are gone through.
+    fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
+        Ok(None)
+    }
+
+    /// What is attached by the link.
+    fn attached(link: &Self::Link) -> Result<Option<Attached>> {
+        Ok(link.raw().info()?.program_id().map(Attached::Program))
+    }
+}
+
+/// Attaches a program, or a map, as another was.
+pub(crate) type WayBack<'a, L> = Box<dyn FnOnce(BorrowedFd<'_>) -> Result<L> + 'a>;
+
+/// A link beside the options that it is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// The hook has gone, or the link was detached from it.
+    Gone,
+    /// It is on another hook.
+    OtherHook,
+    /// It is on this hook with other options.
+    OtherOptions,
+    /// It is or seems to be on this hook, but this kernel does not say all that the options are about.
+    Unclear,
+    /// It is on this hook, and has all the options that the kernel tells about a link of this kind.
+    Same,
+}
+
+impl Match {
+    /// Whether the link is on the hook, as far as can be told.
+    pub fn is_here(self) -> bool {
+        matches!(self, Self::OtherOptions | Self::Unclear | Self::Same)
+    }
+
+    /// The same, if the kernel also says this about an option.
+    pub fn and(self, option: Option<bool>) -> Self {
+        match (self, option) {
+            (Self::Same | Self::Unclear, Some(false)) => Self::OtherOptions,
+            (Self::Same, None) => Self::Unclear,
+            _ => self,
+        }
+    }
+
+    /// On this hook, or on another one; open if it cannot be told.
+    pub fn hook(is_same: Option<bool>) -> Self {
+        match is_same {
+            Some(true) => Self::Same,
+            Some(false) => Self::OtherHook,
+            None => Self::Unclear,
+        }
+    }
+}
+
+/// The old link, where it may be why the hook is taken.
+#[derive(Debug)]
+pub struct Old<'a, L> {
+    pub link: &'a L,
+    pub found: Match,
+    /// Whether it is the same program that is to be attached.
+    pub same_program: bool,
+    /// Whether the hook has as many programs as it takes.
+    pub is_full: bool,
+}
+
+/// What is to be attached.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    pub object: BorrowedFd<'a>,
+    pub attached: Attached,
+    /// What the kernel says about it, if it is a program.
+    pub program: Option<ProgramInfo>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Refuses what is no program, or no map.
+    pub fn of(object: BorrowedFd<'a>, kind: LinkKind) -> Result<Self> {
+        if kind.updated_by() == Some(UpdateBy::Map) {
+            return Ok(Self {
+                object,
+                attached: Attached::Map(MapInfo::of(&object)?.id),
+                program: None,
+            });
+        }
+        let program = ProgramInfo::of(&object)?;
+        Ok(Self {
+            object,
+            attached: Attached::Program(program.id),
+            program: Some(program),
+        })
+    }
+
+    /// Whether the program of this link was loaded for the same function, hook or tracepoint as the wanted one; `None` if
+    /// that cannot be told.
+    pub fn has_load_time_target_of(&self, link: &RawLink) -> Result<Option<bool>> {
+        let Some(wanted) = &self.program else {
+            return Ok(None);
+        };
+        let Some(id) = link.info()?.program_id() else {
+            return Ok(None);
+        };
+        if id == wanted.id {
+            return Ok(Some(true));
+        }
+        let found = match ProgramInfo::from_id(id) {
+            Ok(found) => found,
+            Err(bpf_link::Error::PermissionDenied(_) | bpf_link::Error::Vanished(_)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let target = |info: &ProgramInfo| Some((info.attach_btf_obj_id, info.attach_btf_id?));
+        Ok(target(wanted)
+            .zip(target(&found))
+            .map(|(wanted, found)| wanted == found))
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether a link is on such an event, with this cookie.
+
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+
+use super::events::KernelPlace;
+use super::{
+    KprobeEvent, PerfEventAttach, PerfEventDetails, PerfEventLink, PerfKprobe, PerfTarget,
+    PerfUprobe, UprobeEvent,
+};
+use crate::ensure::{Match, Old, Recipe, Wanted, WayBack};
+use crate::error::Result;
+
+impl Recipe for PerfEventAttach<'_> {
+    type Link = PerfEventLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<PerfEventLink> {
+        self.attach(&program)
+    }
+
+    /// Tasks, processors and periods are not part of the info. They are no matter for tracepoints and kprobes, as long as
+    /// these come from here.
+    fn compare(&self, link: &PerfEventLink, _wanted: &Wanted<'_>) -> Result<Match> {
+        let event = link.info()?.event;
+        let found = match (&self.target, &event) {
+            (_, PerfEventDetails::NotReported | PerfEventDetails::Unknown { .. })
+            | (PerfTarget::Fd(_), _) => Match::Unclear,
+            (PerfTarget::Tracepoint(wanted), PerfEventDetails::Tracepoint(found)) => {
+                let name = found.name.as_deref();
+                Match::hook(name.map(|name| name.to_bytes() == wanted.name.as_bytes()))
+            }
+            (PerfTarget::Kprobe(wanted), PerfEventDetails::Kprobe(found)) if !wanted.on_return => {
+                compare_kprobe(wanted, found)
+            }
+            (PerfTarget::Kprobe(wanted), PerfEventDetails::Kretprobe(found))
+                if wanted.on_return =>
+            {
+                compare_kprobe(wanted, found)
+            }
+            (PerfTarget::Uprobe(wanted), PerfEventDetails::Uprobe(found)) if !wanted.on_return => {
+                compare_uprobe(wanted, found)
+            }
+            (PerfTarget::Uprobe(wanted), PerfEventDetails::Uretprobe(found))
+                if wanted.on_return =>
+            {
+                compare_uprobe(wanted, found)
+            }
+            // The kernel has other numbers for some counters than those that are asked for.
+            (PerfTarget::Counter(_), PerfEventDetails::Event(_)) => Match::Unclear,
+            _ => Match::OtherHook,
+        };
+        let cookie = self.cookie.unwrap_or(0);
+        Ok(found.and(cookie_of(&event).map(|found| found == cookie)))
+    }
+
+    /// A tracepoint does not take one program twice, nor more than 64 programs, and an event only one.
+    fn is_in_the_way(&self, old: &Old<'_, PerfEventLink>) -> Result<bool> {
+        Ok(old.found.is_here() && (old.same_program || old.is_full))
+    }
+
+    fn way_back(&self, old: &PerfEventLink) -> Result<WayBack<'_, PerfEventLink>> {
+        let to = Self {
+            cookie: cookie_of(&old.info()?.event).or(self.cookie),
+            ..*self
+        };
+        Ok(Box::new(move |program| to.attach(&program)))
+    }
+}
+
+fn cookie_of(event: &PerfEventDetails) -> Option<u64> {
+    match event {
+        PerfEventDetails::Uprobe(probe) | PerfEventDetails::Uretprobe(probe) => probe.cookie,
+        PerfEventDetails::Kprobe(probe) | PerfEventDetails::Kretprobe(probe) => probe.cookie,
+        PerfEventDetails::Tracepoint(tracepoint) => tracepoint.cookie,
+        PerfEventDetails::Event(event) => event.cookie,
+        PerfEventDetails::NotReported | PerfEventDetails::Unknown { .. } => None,
+    }
+}
+
+fn compare_kprobe(wanted: &KprobeEvent<'_>, found: &PerfKprobe) -> Match {
+    match wanted.place {
+        KernelPlace::Symbol(symbol, offset) => {
+            let function = found.function.as_deref();
+            Match::hook(function.map(|function| {
+                function == symbol && u64::from(found.offset) == offset
+            }))
+        }
+        KernelPlace::Address(address) => {
+            Match::hook(found.address.visible().map(|found| found == address))
+        }
+    }
+}
+
+/// A probe of which it is not known whether it is for one process only.
+fn compare_uprobe(wanted: &UprobeEvent<'_>, found: &PerfUprobe) -> Match {
+    let file = found.file.as_deref().map(std::ffi::CStr::to_bytes);
+    let is_other = file.is_some_and(|file| file != wanted.path.as_os_str().as_bytes())
+        // The kernel gives the lower half.
+        || u64::from(found.offset) != wanted.offset & u64::from(u32::MAX);
+    Match::hook(is_other.then_some(false))
+}

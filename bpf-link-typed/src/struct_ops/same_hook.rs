@@ -1,0 +1,46 @@
+//! Whether a link is of the same struct of callbacks.
+
+use std::os::fd::BorrowedFd;
+
+use bpf_link::MapInfo;
+
+use super::{StructOpsAttach, StructOpsLink};
+use crate::ensure::{Attached, Match, Recipe, Wanted};
+use crate::error::Result;
+
+impl StructOpsAttach<'_> {
+    pub(crate) fn map(&self) -> BorrowedFd<'_> {
+        self.map
+    }
+}
+
+impl Recipe for StructOpsAttach<'_> {
+    type Link = StructOpsLink;
+
+    fn create(&self, map: BorrowedFd<'_>) -> Result<StructOpsLink> {
+        StructOpsAttach::of(&map).attach()
+    }
+
+    /// By the sort of struct. Whether its name is the same, such as that of a congestion control, an update tells.
+    fn compare(&self, link: &StructOpsLink, wanted: &Wanted<'_>) -> Result<Match> {
+        let Some(map_id) = link.info()?.map_id else {
+            return Ok(Match::Gone);
+        };
+        if wanted.attached == Attached::Map(map_id) {
+            return Ok(Match::Same);
+        }
+        let found = match MapInfo::from_id(map_id) {
+            Ok(found) => found.btf_vmlinux_value_type_id,
+            Err(bpf_link::Error::PermissionDenied(_) | bpf_link::Error::Vanished(_)) => {
+                return Ok(Match::Unclear);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let wanted = MapInfo::of(&wanted.object)?.btf_vmlinux_value_type_id;
+        Ok(Match::hook(Some(found == wanted)))
+    }
+
+    fn attached(link: &StructOpsLink) -> Result<Option<Attached>> {
+        Ok(link.info()?.map_id.map(Attached::Map))
+    }
+}

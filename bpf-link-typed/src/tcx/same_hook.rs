@@ -1,0 +1,39 @@
+//! Whether a link is on this device, in this direction.
+
+use std::os::fd::BorrowedFd;
+
+use bpf_link::{Hook, LinkId};
+
+use super::{TcxAttach, TcxLink};
+use crate::ensure::{Match, Recipe, Wanted};
+use crate::error::Result;
+
+impl Recipe for TcxAttach<'_> {
+    type Link = TcxLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<TcxLink> {
+        self.attach(&program)
+    }
+
+    fn compare(&self, link: &TcxLink, _wanted: &Wanted<'_>) -> Result<Match> {
+        let on_hook = self.on_hook()?;
+        let info = link.info()?;
+        if info.ifindex.is_none() {
+            return Ok(Match::Gone);
+        }
+        // An index of a device means another in another network namespace, so it is the hook that tells.
+        Ok(Match::hook(Some(on_hook.contains(&info.id))))
+    }
+
+    fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
+        self.on_hook().map(Some)
+    }
+}
+
+impl TcxAttach<'_> {
+    fn on_hook(&self) -> Result<Vec<LinkId>> {
+        let hook = Hook::of_device(self.hook.attach_type(), self.interface.index()?);
+        let programs = hook.query()?.programs;
+        Ok(programs.iter().filter_map(|program| program.link).collect())
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether a link is on the function, or the hook of the security modules, that a program is for.
+
+use std::os::fd::BorrowedFd;
+
+use bpf_link::{LinkCreate, ProgramInfo, RawLink, TracingArgs};
+
+use super::attach::Place;
+use super::{TracingAttach, TracingHook, TracingInfo, TracingLink};
+use crate::ensure::{Match, Old, Recipe, Wanted, WayBack};
+use crate::error::Result;
+
+impl Recipe for TracingAttach<'_> {
+    type Link = TracingLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
+        self.attach(&program)
+    }
+
+    fn compare(&self, link: &TracingLink, wanted: &Wanted<'_>) -> Result<Match> {
+        let info = link.info()?;
+        let is_same = match self.place {
+            Place::Hook(hook) if info.attach_type != hook.attach_type() => Some(false),
+            Place::Hook(_) | Place::Extension => wanted.has_load_time_target_of(&link.0)?,
+            Place::ExtensionOf(target, function) => {
+                let target = ProgramInfo::of(&target)?.id;
+                info.target_obj_id
+                    .zip(info.target_btf_id)
+                    .map(|found| found == (target.get(), function))
+            }
+        };
+        Ok(Match::hook(is_same).and(self.has_cookie_of(&info, link)))
+    }
+
+    /// A function does not take one program twice, nor two extensions, nor more programs than a few dozens.
+    fn is_in_the_way(&self, old: &Old<'_, TracingLink>) -> Result<bool> {
+        let is_extension = !matches!(self.place, Place::Hook(_));
+        Ok(old.found.is_here() && (old.same_program || old.is_full || is_extension))
+    }
+
+    fn way_back(&self, old: &TracingLink) -> Result<WayBack<'_, TracingLink>> {
+        let to = Self {
+            cookie: old.info()?.cookie.or(self.cookie),
+            ..*self
+        };
+        Ok(Box::new(move |program| to.attach(&program)))
+    }
+}
+
+impl TracingAttach<'_> {
+    fn has_cookie_of(&self, info: &TracingInfo, link: &TracingLink) -> Option<bool> {
+        let cookie = self.cookie.unwrap_or(0);
+        match info.cookie {
+            Some(found) => Some(found == cookie),
+            None if cookie == 0 && !has_cookies(link) => Some(true),
+            None => None,
+        }
+    }
+}
+
+/// Whether this kernel has cookies for tracing programs: asked for a program that is none.
+fn has_cookies(no_program: &TracingLink) -> bool {
+    let request = LinkCreate::new(no_program, TracingHook::Fentry.attach_type())
+        .args(TracingArgs::new().cookie(u64::MAX));
+    !matches!(
+        RawLink::create(&request),
+        Err(bpf_link::Error::UnsupportedByKernel(_))
+    )
+}

@@ -1,0 +1,46 @@
+//! Whether a link is on these functions, with these cookies.
+
+use std::os::fd::BorrowedFd;
+
+use super::{TracingMultiAttach, TracingMultiLink};
+use crate::ensure::{Match, Old, Recipe, Wanted};
+use crate::error::Result;
+
+impl Recipe for TracingMultiAttach<'_> {
+    type Link = TracingMultiLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<TracingMultiLink> {
+        self.attach(&program)
+    }
+
+    fn compare(&self, link: &TracingMultiLink, wanted: &Wanted<'_>) -> Result<Match> {
+        let info = link.info()?;
+        let (Some(attach_type), Some(ids), Some(cookies)) =
+            (info.attach_type, info.ids, info.cookies)
+        else {
+            return Ok(Match::Unclear);
+        };
+        let object = wanted.program.as_ref().and_then(|program| program.attach_btf_obj_id);
+        // The kernel has them in the order of the ids, and the cookies with them.
+        let mut functions: Vec<(u32, u64)> = self.with_cookies().collect();
+        functions.sort_unstable();
+        let is_same = attach_type == self.attach_type()
+            && object.is_none_or(|object| info.btf_obj_id == Some(object))
+            && functions.iter().map(|(id, _)| *id).eq(ids);
+        let has_cookies = functions.iter().map(|(_, cookie)| *cookie).eq(cookies);
+        Ok(Match::hook(Some(is_same)).and(Some(has_cookies)))
+    }
+
+    /// A function does not take one program twice, nor more programs than a few dozens. The functions may be others in part.
+    fn is_in_the_way(&self, old: &Old<'_, TracingMultiLink>) -> Result<bool> {
+        Ok(old.same_program || old.is_full)
+    }
+}
+
+impl TracingMultiAttach<'_> {
+    fn with_cookies(&self) -> impl Iterator<Item = (u32, u64)> {
+        let cookies = self.cookies.unwrap_or_default().iter().copied();
+        let ids = self.ids.iter().map(|id| id.get());
+        ids.zip(cookies.chain(std::iter::repeat(0)))
+    }
+}

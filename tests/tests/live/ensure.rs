@@ -1,0 +1,189 @@
+//! The call that ends with a program attached here and pinned there: what holds for every kind, shown with XDP.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{CounterMap, Hook, Map, Program, Sandbox, pins};
+use bpf_link_typed::{
+    Attach as _, Attached, CgroupAttach, CgroupHook, Error, LinkKind, Outcome, ProgramId, Why,
+    XdpAttach, XdpLink,
+};
+
+use crate::attaching::counting;
+use crate::ensuring::{ensure_one_link_and_pin, our_links};
+use crate::fixture::runs;
+use crate::harness::{Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(created_updated_and_kept),
+    test!(a_directory_in_the_way),
+    test!(a_name_that_is_none),
+    test!(no_directory),
+    test!(not_on_a_bpffs),
+    test!(something_else_is_pinned),
+];
+
+fn id_of(program: &Program) -> Result<ProgramId> {
+    ProgramId::new(program.id()?).context("it has an id")
+}
+
+fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
+    let path = sandbox.bpffs().join("pin");
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let ((first, first_counter), (second, second_counter)) =
+        (counting(Hook::XDP)?, counting(Hook::XDP)?);
+
+    let created = to.run(&first)?;
+    ensure!(created.outcome == Outcome::Created, "{created:?}");
+    ensure!(created.link.pin_path() == Some(path.as_path()));
+    ensure!(created.taken_over.is_none() && created.left_over.is_none());
+    let id = created.link.id()?;
+    drop(created);
+    ensure!(runs(&first_counter)?);
+
+    let kept = to.run(&first)?;
+    ensure!(kept.outcome == Outcome::AlreadyRunning && kept.link.id()? == id);
+    drop(kept);
+
+    let updated = to.run(&second)?;
+    let previous = Attached::Program(id_of(&first)?);
+    ensure!(updated.outcome == Outcome::Updated { previous }, "{updated:?}");
+    ensure!(updated.link.id()? == id);
+    ensure!(runs(&second_counter)? && !runs(&first_counter)?);
+    ensure!(ensure_one_link_and_pin(sandbox, &path)? == id);
+    updated.link.detach_and_unpin()?;
+    ensure!(our_links()?.is_empty() && sandbox.pinned()?.is_empty());
+    Ok(())
+}
+
+/// Nothing is attached before it is known that it can be pinned.
+fn not_on_a_bpffs(sandbox: &Sandbox) -> Result<()> {
+    let counter = CounterMap::new()?;
+    let program = Program::counting(Hook::XDP, &counter)?;
+    for path in ["pin", "missing/pin"] {
+        let path = sandbox.directory().join(path);
+        let to = XdpAttach::to("lo").ensure_pinned(&path).create_parents(0o700);
+        let refused = to.run(&program);
+        ensure!(
+            matches!(refused, Err(Error::Link(bpf_link::Error::NotOnBpffs { .. }))),
+            "{refused:?}"
+        );
+        ensure!(!runs(&counter)? && !path.exists());
+    }
+    ensure!(!sandbox.directory().join("missing").exists());
+    Ok(())
+}
+
+fn a_name_that_is_none(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let refused = XdpAttach::to("lo")
+        .ensure_pinned(sandbox.bpffs().join("a.dot"))
+        .run(&program);
+    ensure!(
+        matches!(refused, Err(Error::Link(bpf_link::Error::PinName { .. }))),
+        "{refused:?}"
+    );
+    let refused = XdpAttach::to("lo").ensure_pinned("/").run(&program);
+    ensure!(
+        matches!(refused, Err(Error::Link(bpf_link::Error::PathNotFound(_)))),
+        "{refused:?}"
+    );
+    ensure!(our_links()?.is_empty());
+    Ok(())
+}
+
+fn no_directory(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let parent = sandbox.bpffs().join("agent");
+    let path = parent.join("eth0/ingress");
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let refused = to.run(&program);
+    ensure!(
+        matches!(refused, Err(Error::Link(bpf_link::Error::PathNotFound(_)))),
+        "{refused:?}"
+    );
+    ensure!(our_links()?.is_empty() && !parent.exists());
+
+    let to = to.create_parents(0o750);
+    let created = to.run(&program)?;
+    for directory in [parent.as_path(), &parent.join("eth0")] {
+        let mode = std::fs::metadata(directory)?.permissions().mode();
+        ensure!(mode & 0o7777 == 0o750, "{mode:o}");
+    }
+    // And if they are there already.
+    ensure!(to.run(&program)?.outcome == Outcome::AlreadyRunning);
+    created.link.detach_and_unpin()?;
+    // A directory's name has no dot either.
+    let refused = XdpAttach::to("lo")
+        .ensure_pinned(parent.join("eth0.1/ingress"))
+        .create_parents(0o750)
+        .run(&program);
+    ensure!(
+        matches!(refused, Err(Error::Link(bpf_link::Error::PinName { .. }))),
+        "{refused:?}"
+    );
+    ensure!(our_links()?.is_empty());
+    Ok(())
+}
+
+/// A map, a program, a symbolic link, and a link of another kind.
+fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
+    let path = sandbox.bpffs().join("pin");
+    let program = Program::passing(Hook::XDP)?;
+    let cgroup = sandbox.new_cgroup("other")?;
+    let other = Program::passing(Hook::CGROUP_EGRESS)?;
+    let map = Map::array(4, 1)?;
+    let elsewhere = sandbox.bpffs().join("elsewhere");
+    let somewhere = XdpAttach::to("lo").ensure_pinned(&elsewhere);
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let cases: [(&dyn Fn() -> Result<()>, Option<LinkKind>); 4] = [
+        (&|| pins::pin(&map, &path), None),
+        (&|| pins::pin(&other, &path), None),
+        (&|| Ok(std::os::unix::fs::symlink(&elsewhere, &path)?), None),
+        (
+            &|| {
+                let mut link = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress).attach(&other)?;
+                Ok(link.pin(&path)?)
+            },
+            Some(LinkKind::Cgroup),
+        ),
+    ];
+    for (make, kind) in cases {
+        make()?;
+        let before = our_links()?;
+        let refused = to.run(&program);
+        let Err(Error::PinTaken { path: at, found }) = refused else {
+            anyhow::bail!("{refused:?}");
+        };
+        ensure!(at == path && found == kind);
+        ensure!(our_links()? == before && path.symlink_metadata().is_ok());
+        let done = to.clone().replace_other().run(&program)?;
+        ensure!(
+            matches!(
+                done.outcome,
+                Outcome::Replaced { why: Why::NotSuchALink, gap: false, previous: None, .. }
+            ),
+            "{done:?}"
+        );
+        ensure_one_link_and_pin(sandbox, &path)?;
+        done.link.detach_and_unpin()?;
+    }
+    // Where a symbolic link leads to, nothing was opened nor changed.
+    somewhere.run(&program)?.link.detach_and_unpin()?;
+    Ok(())
+}
+
+fn a_directory_in_the_way(sandbox: &Sandbox) -> Result<()> {
+    let path = sandbox.bpffs().join("pin");
+    std::fs::create_dir(&path)?;
+    let program = Program::passing(Hook::XDP)?;
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let refused = to.run(&program);
+    ensure!(matches!(refused, Err(Error::PinTaken { found: None, .. })), "{refused:?}");
+    let refused = to.replace_other().run(&program);
+    let errno = refused.as_ref().err().and_then(Error::errno);
+    ensure!(errno == Some(libc::EISDIR), "{refused:?}");
+    ensure!(our_links()?.is_empty() && sandbox.pinned()?.is_empty());
+    XdpLink::from_pinned(&path).expect_err("it is a directory");
+    Ok(())
+}
