@@ -71,8 +71,7 @@ impl PinLock {
             .map_err(not_found)
             .map_err(failed(Command::OpenDirectory))?;
         loop {
-            let directory =
-                sys::open_directory(&parent).map_err(failed(Command::OpenDirectory))?;
+            let directory = sys::open_directory(&parent).map_err(failed(Command::OpenDirectory))?;
             check(&path, &directory)?;
             sys::lock(directory.as_fd()).map_err(failed(Command::Lock))?;
             if is_there_still(&parent, &directory).map_err(failed(Command::Stat))? {

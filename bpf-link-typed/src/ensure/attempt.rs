@@ -82,17 +82,12 @@ impl<A: Recipe> Run<'_, A> {
     }
 
     /// Finishes what a run was killed at, or removes what it left.
-    fn settle(
-        &mut self,
-        left: A::Link,
-        pinned: Option<Pinned<A::Link>>,
-    ) -> Result<Step<A::Link>> {
+    fn settle(&mut self, left: A::Link, pinned: Option<Pinned<A::Link>>) -> Result<Step<A::Link>> {
         let mut left = self.judge(left)?;
         let is_wanted = left.found == Match::Same && self.is_wanted(left.attached);
         // Where only one link can be on the hook, it is the newer one.
-        let is_better = |pinned: &Pinned<A::Link>| {
-            is_wanted || A::ATTEMPT_TELLS || !pinned.found.is_here()
-        };
+        let is_better =
+            |pinned: &Pinned<A::Link>| is_wanted || A::ATTEMPT_TELLS || !pinned.found.is_here();
         if left.found.is_here() && pinned.as_ref().is_none_or(is_better) {
             left.link.raw_mut().pin_over(&self.place.path)?;
             if let Some(pinned) = pinned {
@@ -208,8 +203,7 @@ impl<A: Recipe> Run<'_, A> {
             None => None,
         };
         let mut found = ours::find(self.to, ours, self.wanted, but)?;
-        let ids: bpf_link::Result<Vec<LinkId>> =
-            found.iter().map(|link| link.raw().id()).collect();
+        let ids: bpf_link::Result<Vec<LinkId>> = found.iter().map(|link| link.raw().id()).collect();
         let ids = ids?;
         match (found.pop(), *take_over && found.is_empty()) {
             (None, _) => Ok(None),

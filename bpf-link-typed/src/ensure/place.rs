@@ -45,19 +45,14 @@ impl Place {
 
     /// Makes the directories that the pin is to be in and that do not exist, with this mode, if they are on a bpffs.
     pub(super) fn make_parents(&self, mode: u32) -> Result<()> {
-        let mut missing = Vec::new();
-        for parent in self.path.ancestors().skip(1) {
-            match std::fs::symlink_metadata(parent) {
-                Ok(_) => break,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(parent),
-                Err(source) => {
-                    return Err(Error::File {
-                        path: parent.to_owned(),
-                        source,
-                    });
-                }
-            }
-        }
+        // What cannot be looked at, as its name has a dot, cannot be made either, and that says why.
+        let is_missing = |parent: &&Path| std::fs::symlink_metadata(parent).is_err();
+        let missing: Vec<&Path> = self
+            .path
+            .ancestors()
+            .skip(1)
+            .take_while(is_missing)
+            .collect();
         for parent in missing.into_iter().rev() {
             // Makes sure that it is on a bpffs.
             let _lock = PinLock::of(parent)?;

@@ -77,8 +77,7 @@ impl<A: Recipe> Run<'_, A> {
         match old.link.raw().detach() {
             Ok(()) => {}
             Err(
-                bpf_link::Error::UnsupportedByKind { .. }
-                | bpf_link::Error::UnsupportedByKernel(_),
+                bpf_link::Error::UnsupportedByKind { .. } | bpf_link::Error::UnsupportedByKernel(_),
             ) => return self.replace_after_the_old_has_gone(old, why, back),
             Err(error) => return Err(error.into()),
         }

@@ -35,7 +35,13 @@ impl IterAttach<'_> {
         Ok(match (self.args, target) {
             (None, IterTarget::All) => true,
             (Some(IterArgs::Map(map)), IterTarget::Map(found)) => MapInfo::of(&map)?.id == found,
-            (Some(IterArgs::Cgroup { cgroup, order }), IterTarget::Cgroup { cgroup_id, order: found }) => {
+            (
+                Some(IterArgs::Cgroup { cgroup, order }),
+                IterTarget::Cgroup {
+                    cgroup_id,
+                    order: found,
+                },
+            ) => {
                 let id = match cgroup {
                     IterCgroup::Root => ROOT,
                     IterCgroup::Id(id) => id,

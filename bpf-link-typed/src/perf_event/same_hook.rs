@@ -81,9 +81,9 @@ fn compare_kprobe(wanted: &KprobeEvent<'_>, found: &PerfKprobe) -> Match {
     match wanted.place {
         KernelPlace::Symbol(symbol, offset) => {
             let function = found.function.as_deref();
-            Match::hook(function.map(|function| {
-                function == symbol && u64::from(found.offset) == offset
-            }))
+            Match::hook(
+                function.map(|function| function == symbol && u64::from(found.offset) == offset),
+            )
         }
         KernelPlace::Address(address) => {
             Match::hook(found.address.visible().map(|found| found == address))

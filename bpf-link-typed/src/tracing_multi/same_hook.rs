@@ -20,7 +20,10 @@ impl Recipe for TracingMultiAttach<'_> {
         else {
             return Ok(Match::Unclear);
         };
-        let object = wanted.program.as_ref().and_then(|program| program.attach_btf_obj_id);
+        let object = wanted
+            .program
+            .as_ref()
+            .and_then(|program| program.attach_btf_obj_id);
         // The kernel has them in the order of the ids, and the cookies with them.
         let mut functions: Vec<(u32, u64)> = self.with_cookies().collect();
         functions.sort_unstable();

@@ -23,7 +23,10 @@ impl Recipe for UprobeMultiAttach<'_> {
         let Some(offsets) = info.offsets else {
             return Ok(Match::Unclear);
         };
-        let is_file = self.path().zip(info.path).map(|(path, found)| path == found.to_bytes());
+        let is_file = self
+            .path()
+            .zip(info.path)
+            .map(|(path, found)| path == found.to_bytes());
         let is_same = (self.offsets == offsets)
             .then_some(is_file)
             .unwrap_or(Some(false));

@@ -47,7 +47,10 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
 
     let updated = to.run(&second)?;
     let previous = Attached::Program(id_of(&first)?);
-    ensure!(updated.outcome == Outcome::Updated { previous }, "{updated:?}");
+    ensure!(
+        updated.outcome == Outcome::Updated { previous },
+        "{updated:?}"
+    );
     ensure!(updated.link.id()? == id);
     ensure!(runs(&second_counter)? && !runs(&first_counter)?);
     ensure!(ensure_one_link_and_pin(sandbox, &path)? == id);
@@ -62,10 +65,15 @@ fn not_on_a_bpffs(sandbox: &Sandbox) -> Result<()> {
     let program = Program::counting(Hook::XDP, &counter)?;
     for path in ["pin", "missing/pin"] {
         let path = sandbox.directory().join(path);
-        let to = XdpAttach::to("lo").ensure_pinned(&path).create_parents(0o700);
+        let to = XdpAttach::to("lo")
+            .ensure_pinned(&path)
+            .create_parents(0o700);
         let refused = to.run(&program);
         ensure!(
-            matches!(refused, Err(Error::Link(bpf_link::Error::NotOnBpffs { .. }))),
+            matches!(
+                refused,
+                Err(Error::Link(bpf_link::Error::NotOnBpffs { .. }))
+            ),
             "{refused:?}"
         );
         ensure!(!runs(&counter)? && !path.exists());
@@ -142,7 +150,8 @@ fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
         (&|| Ok(std::os::unix::fs::symlink(&elsewhere, &path)?), None),
         (
             &|| {
-                let mut link = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress).attach(&other)?;
+                let mut link =
+                    CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress).attach(&other)?;
                 Ok(link.pin(&path)?)
             },
             Some(LinkKind::Cgroup),
@@ -161,7 +170,12 @@ fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
         ensure!(
             matches!(
                 done.outcome,
-                Outcome::Replaced { why: Why::NotSuchALink, gap: false, previous: None, .. }
+                Outcome::Replaced {
+                    why: Why::NotSuchALink,
+                    gap: false,
+                    previous: None,
+                    ..
+                }
             ),
             "{done:?}"
         );
@@ -179,7 +193,10 @@ fn a_directory_in_the_way(sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
     let to = XdpAttach::to("lo").ensure_pinned(&path);
     let refused = to.run(&program);
-    ensure!(matches!(refused, Err(Error::PinTaken { found: None, .. })), "{refused:?}");
+    ensure!(
+        matches!(refused, Err(Error::PinTaken { found: None, .. })),
+        "{refused:?}"
+    );
     let refused = to.replace_other().run(&program);
     let errno = refused.as_ref().err().and_then(Error::errno);
     ensure!(errno == Some(libc::EISDIR), "{refused:?}");

@@ -11,6 +11,9 @@ mod cgroup;
 mod conformance;
 mod descriptor_zero;
 mod ensure;
+mod ensure_network;
+mod ensure_suite;
+mod ensure_tracing;
 mod ensuring;
 mod fixture;
 mod golden;
@@ -72,6 +75,8 @@ const TESTS: &[&[Test]] = &[
     allocations::TESTS,
     cgroup::TESTS,
     ensure::TESTS,
+    ensure_network::TESTS,
+    ensure_tracing::TESTS,
     golden::TESTS,
     hooks::TESTS,
     info::TESTS,
