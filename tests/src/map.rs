@@ -11,6 +11,7 @@ use bpf_link_sys::{
 use crate::names;
 use crate::own_btf;
 use crate::sys::{self, MapCreate};
+use crate::sys::{self, IdSpace, MapCreate};
 
 /// A map, which the kernel drops with its last descriptor, pin and user.
 #[derive(Debug)]
@@ -157,6 +158,25 @@ impl CounterMap {
         Ok(Self {
             map: Map::array(8, 1)?,
         })
+    }
+
+    /// Opens the counter that is the map of this id.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered; `ENOENT` where there is none.
+    pub fn from_id(id: u32) -> Result<Self> {
+        let fd = sys::fd_by_id(IdSpace::Map, id).with_context(|| format!("opening map {id}"))?;
+        Ok(Self { map: fd.into() })
+    }
+
+    /// The map's id.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn id(&self) -> Result<u32> {
+        self.map.id()
     }
 
     /// How often the programs have run so far.

@@ -11,6 +11,7 @@ mod namespace;
 mod object;
 mod packet;
 mod perf;
+mod trace;
 
 use std::ffi::{c_char, c_int};
 use std::io;
@@ -31,6 +32,7 @@ pub use object::{
 };
 pub use packet::packet_socket;
 pub use perf::{PerfConfig, perf_disable, perf_enable, perf_event_open};
+pub use trace::{interrupt, system_call_ahead, to_next_system_call, trace};
 
 /// A `bpf_attr` of which every byte is zero, padding included.
 fn zeroed_attr() -> bpf_attr {

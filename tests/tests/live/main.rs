@@ -11,6 +11,7 @@ mod cgroup;
 mod conformance;
 mod descriptor_zero;
 mod ensure;
+mod ensure_killed;
 mod ensure_network;
 mod ensure_suite;
 mod ensure_tracing;
@@ -75,6 +76,7 @@ const TESTS: &[&[Test]] = &[
     allocations::TESTS,
     cgroup::TESTS,
     ensure::TESTS,
+    ensure_killed::TESTS,
     ensure_network::TESTS,
     ensure_tracing::TESTS,
     golden::TESTS,
@@ -130,7 +132,7 @@ const TESTS: &[&[Test]] = &[
 ];
 
 /// Every file's roles: what its tests have other processes do.
-const ROLES: &[&[Role]] = &[ownership::ROLES, sandbox::ROLES, uprobe_multi::ROLES];
+const ROLES: &[&[Role]] = &[ensure_killed::ROLES, ownership::ROLES, sandbox::ROLES, uprobe_multi::ROLES];
 
 fn main() -> ExitCode {
     harness::main(TESTS, ROLES)

@@ -8,8 +8,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::names;
-use rustix::process::Signal;
+use bpf_link_tests::{names, sys};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 /// The variable that makes a process play the role that it names.
 pub(super) const VARIABLE: &str = "BPF_LINK_ROLE";
@@ -102,6 +102,18 @@ impl Player {
         heard.with_context(|| format!("{} has ended", self.name))
     }
 
+    /// Has it stop at each system call that it makes from now on, from where it is waiting for a line.
+    pub(crate) fn trace(mut self, line: &str) -> Result<Traced> {
+        let process = Pid::from_child(&self.child);
+        sys::trace(process).context("tracing the role")?;
+        sys::interrupt(process).context("interrupting the role")?;
+        let mut traced = Traced { process, player: None };
+        ensure!(traced.stops()?, "{} has ended", self.name);
+        self.tell(line)?;
+        traced.player = Some(self);
+        Ok(traced)
+    }
+
     /// Kills it, as `kill -9` does, and waits until it is gone.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
@@ -123,6 +135,58 @@ impl Drop for Player {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A process that plays a role, and is stopped.
+#[derive(Debug)]
+pub(crate) struct Traced {
+    process: Pid,
+    player: Option<Player>,
+}
+
+impl Traced {
+    /// Lets it go on until it is about to make its next system call, whose number comes back; none if it has ended.
+    pub(crate) fn next_call(&mut self) -> Result<Option<u64>> {
+        loop {
+            sys::to_next_system_call(self.process).context("letting the role go on")?;
+            if !self.stops()? {
+                return Ok(None);
+            }
+            let ahead = sys::system_call_ahead(self.process).context("asking for the call")?;
+            if ahead.is_some() {
+                return Ok(ahead);
+            }
+        }
+    }
+
+    /// Waits until it is stopped; or has ended, and then no.
+    fn stops(&mut self) -> Result<bool> {
+        let id = WaitId::Pid(self.process);
+        let either = WaitIdOptions::STOPPED | WaitIdOptions::EXITED;
+        // What has ended is left to who has started it.
+        let seen = waitid(id.clone(), either | WaitIdOptions::NOWAIT)?;
+        if !seen.is_some_and(|status| status.trapped() || status.stopped()) {
+            return Ok(false);
+        }
+        waitid(id, WaitIdOptions::STOPPED)?;
+        Ok(true)
+    }
+
+    /// Kills it where it is: the call that it is about to make is not made.
+    pub(crate) fn kill(self) -> Result<()> {
+        match self.player {
+            Some(player) => player.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// After its end, which has to be a good one.
+    pub(crate) fn finish(self) -> Result<()> {
+        match self.player {
+            Some(player) => player.finish(),
+            None => Ok(()),
+        }
     }
 }
 
