@@ -89,11 +89,13 @@ impl<A: Recipe> Run<'_, A> {
         let is_better =
             |pinned: &Pinned<A::Link>| is_wanted || A::ATTEMPT_TELLS || !pinned.found.is_here();
         if left.found.is_here() && pinned.as_ref().is_none_or(is_better) {
-            left.link.raw_mut().pin_over(&self.place.path)?;
+            if !is_pinned(left.link.raw_mut().pin_over(&self.place.path))? {
+                return Ok(Step::Again);
+            }
+            self.left_over = Some(LeftOver::Finished);
             if let Some(pinned) = pinned {
                 old_link::retire(pinned.link.into())?;
             }
-            self.left_over = Some(LeftOver::Finished);
         } else {
             old_link::remove(left.link.into())?;
             self.left_over = Some(LeftOver::Removed);
@@ -214,10 +216,8 @@ impl<A: Recipe> Run<'_, A> {
                 } else {
                     link.raw_mut().pin(path)
                 };
-                match result {
-                    Ok(()) => self.taken_over = ids.first().copied(),
-                    Err(bpf_link::Error::PathExists(_)) => {}
-                    Err(error) => return Err(error.into()),
+                if is_pinned(result)? {
+                    self.taken_over = ids.first().copied();
                 }
                 Ok(Some(Step::Again))
             }
@@ -233,15 +233,23 @@ impl<A: Recipe> Run<'_, A> {
         why: Option<Why>,
         gap: bool,
     ) -> Result<Step<A::Link>> {
-        let result = match why {
-            None => new.raw_mut().pin(&self.place.path),
-            Some(_) if !self.is_there_still(old.as_ref())? => return Ok(Step::Again),
-            Some(_) => new.raw_mut().pin_over(&self.place.path),
+        let pinned = match why {
+            None => is_pinned(new.raw_mut().pin(&self.place.path)),
+            Some(_) => match self.is_there_still(old.as_ref()) {
+                Ok(true) => is_pinned(new.raw_mut().pin_over(&self.place.path)),
+                answer => answer,
+            },
         };
-        match result {
-            Ok(()) => {}
-            Err(bpf_link::Error::PathExists(_)) => return Ok(Step::Again),
-            Err(error) => return Err(error.into()),
+        match pinned {
+            Ok(true) => {}
+            Ok(false) => {
+                old_link::discard(new.into());
+                return Ok(Step::Again);
+            }
+            Err(error) => {
+                old_link::discard(new.into());
+                return Err(error);
+            }
         }
         let previous = old.as_ref().and_then(|old| old.attached);
         let old_link = match old {
@@ -272,13 +280,20 @@ impl<A: Recipe> Run<'_, A> {
 
     /// Makes sure, at the end, that the link is pinned there: pins it again if the pin has gone meanwhile.
     pub(super) fn done(&self, mut link: A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
-        match link.raw_mut().pin(&self.place.path) {
-            Ok(()) => Ok(Step::Done(link, outcome)),
-            Err(bpf_link::Error::PinReplaced { .. } | bpf_link::Error::PathExists(_)) => {
-                Ok(Step::Again)
-            }
-            Err(error) => Err(error.into()),
+        if is_pinned(link.raw_mut().pin(&self.place.path))? {
+            Ok(Step::Done(link, outcome))
+        } else {
+            Ok(Step::Again)
         }
+    }
+}
+
+/// Whether a link is pinned now; no if somebody else was faster.
+pub(super) fn is_pinned(result: bpf_link::Result<()>) -> Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(bpf_link::Error::PathExists(_) | bpf_link::Error::PinReplaced { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

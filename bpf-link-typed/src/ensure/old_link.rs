@@ -41,6 +41,12 @@ pub(super) fn remove(mut link: RawLink) -> Result<OldLink> {
     retire(link)
 }
 
+/// Takes a link off that was made just now, and could not be pinned. Its pin for a moment may keep it for a while longer.
+pub(super) fn discard(link: RawLink) {
+    // Not every kind can be detached, and the error that is on its way says more.
+    let _ = link.detach();
+}
+
 /// Opens a link again by its id, if somebody still holds it.
 pub(super) fn reopen(id: LinkId) -> Option<RawLink> {
     RawLink::from_id(id).ok()

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
-use crate::ensure::attempt::{Pinned, Run, Step, is_taken, open};
+use crate::ensure::attempt::{Pinned, Run, Step, is_pinned, is_taken, open};
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::outcome::{Attached, OldLink, Outcome, Why};
 use crate::ensure::recipe::{KindLink as _, Old, Recipe, WayBack};
@@ -44,10 +44,8 @@ impl<A: Recipe> Run<'_, A> {
         why: Why,
         previous: Option<Attached>,
     ) -> Result<Step<A::Link>> {
-        match new.raw_mut().pin(&self.place.path) {
-            Ok(()) => {}
-            Err(bpf_link::Error::PathExists(_)) => return Ok(Step::Again),
-            Err(error) => return Err(error.into()),
+        if !is_pinned(new.raw_mut().pin(&self.place.path))? {
+            return Ok(Step::Again);
         }
         let outcome = Outcome::Replaced {
             why,
@@ -82,10 +80,9 @@ impl<A: Recipe> Run<'_, A> {
             Err(error) => return Err(error.into()),
         }
         // Its pin stays until another takes the place, so that the next run finds one whatever happens.
-        match self.to.create(self.wanted.object) {
-            Ok(new) => self.put(new, Some(old), Some(why), true),
-            Err(source) => Err(self.put_back(back, source)),
-        }
+        let new = self.to.create(self.wanted.object);
+        let done = new.and_then(|new| self.put(new, Some(old), Some(why), true));
+        done.map_err(|source| self.put_back(back, source))
     }
 
     /// The same for a kind that cannot be detached: its link goes with the last that holds it, in the kernel's own time.
@@ -106,7 +103,10 @@ impl<A: Recipe> Run<'_, A> {
         let mut waiting = Waiting::for_at_most(PATIENCE);
         let source = loop {
             match self.to.create(self.wanted.object) {
-                Ok(new) => return self.put_after_gap(new, why, previous),
+                Ok(new) => match self.put_after_gap(new, why, previous) {
+                    Ok(step) => return Ok(step),
+                    Err(error) => break error,
+                },
                 Err(error) if is_taken(&error) && waiting.goes_on() => {}
                 Err(error) => break error,
             }

@@ -85,8 +85,7 @@ fn order(request: c_long, process: Pid, data: c_long) -> io::Result<()> {
     const NO_ADDRESS: c_long = 0;
     let process = c_long::from(process.as_raw_nonzero().get());
     // SAFETY: none of these requests reads or writes memory of this process.
-    let result =
-        unsafe { libc::syscall(libc::SYS_ptrace, request, process, NO_ADDRESS, data) };
+    let result = unsafe { libc::syscall(libc::SYS_ptrace, request, process, NO_ADDRESS, data) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -10,7 +10,7 @@ use bpf_link_typed::{
 };
 
 use crate::attaching::counting;
-use crate::ensuring::{ensure_one_link_and_pin, our_links};
+use crate::ensuring::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
 use crate::fixture::runs;
 use crate::harness::{Test, test};
 
@@ -55,8 +55,7 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
     ensure!(runs(&second_counter)? && !runs(&first_counter)?);
     ensure!(ensure_one_link_and_pin(sandbox, &path)? == id);
     updated.link.detach_and_unpin()?;
-    ensure!(our_links()?.is_empty() && sandbox.pinned()?.is_empty());
-    Ok(())
+    ensure_nothing_left(sandbox)
 }
 
 /// Nothing is attached before it is known that it can be pinned.
@@ -130,8 +129,7 @@ fn no_directory(sandbox: &Sandbox) -> Result<()> {
         matches!(refused, Err(Error::Link(bpf_link::Error::PinName { .. }))),
         "{refused:?}"
     );
-    ensure!(our_links()?.is_empty());
-    Ok(())
+    ensure_nothing_left(sandbox)
 }
 
 /// A map, a program, a symbolic link, and a link of another kind.
@@ -190,7 +188,7 @@ fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
 fn a_directory_in_the_way(sandbox: &Sandbox) -> Result<()> {
     let path = sandbox.bpffs().join("pin");
     std::fs::create_dir(&path)?;
-    let program = Program::passing(Hook::XDP)?;
+    let (program, counter) = counting(Hook::XDP)?;
     let to = XdpAttach::to("lo").ensure_pinned(&path);
     let refused = to.run(&program);
     ensure!(
@@ -200,7 +198,9 @@ fn a_directory_in_the_way(sandbox: &Sandbox) -> Result<()> {
     let refused = to.replace_other().run(&program);
     let errno = refused.as_ref().err().and_then(Error::errno);
     ensure!(errno == Some(libc::EISDIR), "{refused:?}");
-    ensure!(our_links()?.is_empty() && sandbox.pinned()?.is_empty());
+    // At once, though the kernel may take its time over the link.
+    ensure!(!runs(&counter)?);
+    ensure_nothing_left(sandbox)?;
     XdpLink::from_pinned(&path).expect_err("it is a directory");
     Ok(())
 }

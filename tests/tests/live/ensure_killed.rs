@@ -38,7 +38,12 @@ enum Sort {
 }
 
 impl Sort {
-    const ALL: [Self; 4] = [Self::Cgroup, Self::RawTracepoint, Self::Netfilter, Self::Xdp];
+    const ALL: [Self; 4] = [
+        Self::Cgroup,
+        Self::RawTracepoint,
+        Self::Netfilter,
+        Self::Xdp,
+    ];
 
     fn name(self) -> String {
         format!("{self:?}")
@@ -56,9 +61,9 @@ impl Sort {
 
     /// What an agent does when it starts.
     fn start(self, cgroup: &Path, pin: &Path, program: &Program) -> Result<Done> {
-        let ours = Ours::by_name(&std::ffi::CString::new(bpf_link_tests::names::object_name(
-            "prog",
-        ))?);
+        let ours = Ours::by_name(&std::ffi::CString::new(
+            bpf_link_tests::names::object_name("prog"),
+        )?);
         Ok(match self {
             Self::Cgroup => CgroupAttach::to(cgroup, CgroupHook::InetEgress)
                 .ensure_pinned(pin)
@@ -176,7 +181,10 @@ impl Scenario<'_> {
         let newest = self.sort.load(&self.counter)?;
         let done = self.sort.start(&self.cgroup, &self.pin, &newest)?;
         let info = done.link.info()?;
-        ensure!(info.program_id().map(u32::from) == Some(newest.id()?), "{info:?}");
+        ensure!(
+            info.program_id().map(u32::from) == Some(newest.id()?),
+            "{info:?}"
+        );
         ensure!(done.link.pin_path() == Some(self.pin.as_path()));
         drop(done);
         ensure_one_link_and_pin(self.sandbox, &self.pin)?;

@@ -163,6 +163,14 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// Runs as much of the suite as goes where the kernel attaches a program once, and never again.
+pub(crate) fn check_once(subject: &Subject<'_>) -> Result<()> {
+    subject.creates().context("created")?;
+    subject.keeps().context("the same again")?;
+    subject.upgrades_once().context("an upgrade")?;
+    subject.lets_go().context("letting go")
+}
+
 /// Runs the suite.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<()> {
     subject.creates().context("created")?;
@@ -184,6 +192,13 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<()> {
 }
 
 impl Subject<'_> {
+    /// The version before is not needed again.
+    fn upgrades_once(&self) -> Result<()> {
+        self.plain(&self.second)?;
+        self.ensure_runs(&self.second, &self.first)?;
+        Ok(())
+    }
+
     fn creates(&self) -> Result<()> {
         let done = self.plain(&self.first)?;
         ensure!(done.outcome == Outcome::Created, "{done:?}");
@@ -344,7 +359,20 @@ impl Subject<'_> {
             let refused = (self.here)(How::TakeOver("another"), &path, &self.first);
             ensure!(refused.is_err() && self.sandbox.pinned()?.is_empty());
         }
-        let done = (self.here)(How::TakeOver(&self.name), &path, &self.first)?;
+        let done = (self.here)(How::TakeOver(&self.name), &path, &self.first);
+        if self.way == Way::OldFirst && !held.kind().is_detachable() {
+            // It is in the way as long as it is held, and pinned again.
+            ensure!(
+                matches!(done, Err(Error::OldLinkHeld { link, .. }) if link == id),
+                "{done:?}"
+            );
+            ensure!(self.ensure_runs(&self.second, &self.first)? == id);
+            drop(held);
+            self.plain(&self.first)?;
+            self.ensure_runs(&self.first, &self.second)?;
+            return Ok(());
+        }
+        let done = done?;
         ensure!(done.taken_over == Some(id), "{done:?}");
         match (self.way, done.outcome) {
             (Way::InPlace | Way::OnlyInPlace, Outcome::Updated { .. }) => {

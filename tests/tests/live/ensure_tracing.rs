@@ -19,7 +19,7 @@ use bpf_link_typed::{
 use rustix::net::sockopt::set_tcp_congestion;
 
 use crate::conformance::Counting;
-use crate::ensure_suite::{Again, Elsewhere, Subject, Way, check};
+use crate::ensure_suite::{Again, Elsewhere, Subject, Way, check, check_once};
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{SYMBOLS, address_of, call_all};
 use crate::traffic::{connect, exchange};
@@ -138,6 +138,8 @@ fn fentry(sandbox: &Sandbox) -> Result<()> {
     let loader = Loader::new(Hook::FENTRY).function(FUNCTION)?;
     let caller = loader.passing()?;
     let here = TracingAttach::to(TracingHook::Fentry);
+    // Before, a tracing program could be attached only once.
+    let check = if is_linux(6, 1)? { check } else { check_once };
     check(&Subject {
         // The cookie is known since 6.17, and there is none before 5.19.
         again: if is_linux(5, 19)? {

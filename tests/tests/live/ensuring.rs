@@ -43,6 +43,14 @@ pub(crate) fn our_links() -> Result<Vec<u32>> {
     Ok(found.into_iter().map(|link| link.id).collect())
 }
 
+/// No link of this test is there any more, nor a pin.
+pub(crate) fn ensure_nothing_left(sandbox: &Sandbox) -> Result<()> {
+    let pinned = sandbox.pinned()?;
+    ensure!(pinned.is_empty(), "{pinned:?}");
+    // What was pinned goes in the kernel's own time.
+    eventually_holds("no link", || Ok(our_links()?.is_empty()))
+}
+
 /// Where a run that was killed has left a link.
 pub(crate) fn temporary(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().context("it has a name")?;

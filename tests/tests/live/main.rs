@@ -132,7 +132,12 @@ const TESTS: &[&[Test]] = &[
 ];
 
 /// Every file's roles: what its tests have other processes do.
-const ROLES: &[&[Role]] = &[ensure_killed::ROLES, ownership::ROLES, sandbox::ROLES, uprobe_multi::ROLES];
+const ROLES: &[&[Role]] = &[
+    ensure_killed::ROLES,
+    ownership::ROLES,
+    sandbox::ROLES,
+    uprobe_multi::ROLES,
+];
 
 fn main() -> ExitCode {
     harness::main(TESTS, ROLES)

@@ -107,7 +107,10 @@ impl Player {
         let process = Pid::from_child(&self.child);
         sys::trace(process).context("tracing the role")?;
         sys::interrupt(process).context("interrupting the role")?;
-        let mut traced = Traced { process, player: None };
+        let mut traced = Traced {
+            process,
+            player: None,
+        };
         ensure!(traced.stops()?, "{} has ended", self.name);
         self.tell(line)?;
         traced.player = Some(self);
