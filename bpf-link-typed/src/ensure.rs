@@ -123,6 +123,7 @@ impl<A: Attach> Ensure<A> {
             wanted: &wanted,
             taken_over: None,
             left_over: None,
+            refusal: None,
         };
         for _ in 0..ATTEMPTS {
             if let Step::Done(link, outcome) = run.attempt()? {
@@ -133,6 +134,9 @@ impl<A: Attach> Ensure<A> {
                     left_over: run.left_over,
                 });
             }
+        }
+        if let Some(refusal) = run.refusal {
+            return Err(refusal);
         }
         let left = RawLink::from_pinned(&place.path).and_then(|link| link.id());
         Err(Error::Overtaken {

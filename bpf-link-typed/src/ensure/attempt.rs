@@ -21,6 +21,8 @@ pub(super) struct Run<'a, A: Recipe> {
     pub(super) wanted: &'a Wanted<'a>,
     pub(super) taken_over: Option<LinkId>,
     pub(super) left_over: Option<LeftOver>,
+    /// Why the last attempt failed, if that may have been somebody else's doing.
+    pub(super) refusal: Option<Error>,
 }
 
 /// What an attempt comes to.
@@ -39,6 +41,7 @@ pub(super) struct Pinned<L> {
 
 impl<A: Recipe> Run<'_, A> {
     pub(super) fn attempt(&mut self) -> Result<Step<A::Link>> {
+        self.refusal = None;
         let pinned = look::<A::Link>(&self.place.path)?;
         let temporary = look::<A::Link>(&self.place.temporary)?;
         let refusal = pinned.refused_at(&self.place.path);
@@ -168,6 +171,11 @@ impl<A: Recipe> Run<'_, A> {
         match pinned.link.raw().update(update) {
             Ok(()) => self.done(pinned.link, Outcome::Updated { previous }),
             Err(bpf_link::Error::OldProgramMismatch { .. } | bpf_link::Error::HookGone(_)) => {
+                Ok(Step::Again)
+            }
+            // The kernel has one number for both, and what was expected may be there again by now.
+            Err(error @ bpf_link::Error::PermissionDenied(_)) if seen.is_some() => {
+                self.refusal = Some(error.into());
                 Ok(Step::Again)
             }
             Err(error) => match error.errno() {

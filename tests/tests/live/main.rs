@@ -11,8 +11,10 @@ mod cgroup;
 mod conformance;
 mod descriptor_zero;
 mod ensure;
+mod ensure_gaps;
 mod ensure_killed;
 mod ensure_network;
+mod ensure_others;
 mod ensure_suite;
 mod ensure_tracing;
 mod ensuring;
@@ -36,6 +38,7 @@ mod perf_event;
 mod perf_open;
 mod pin;
 mod pin_at;
+mod pin_over;
 mod positions;
 mod query;
 mod raw_tracepoint;
@@ -76,8 +79,10 @@ const TESTS: &[&[Test]] = &[
     allocations::TESTS,
     cgroup::TESTS,
     ensure::TESTS,
+    ensure_gaps::TESTS,
     ensure_killed::TESTS,
     ensure_network::TESTS,
+    ensure_others::TESTS,
     ensure_tracing::TESTS,
     golden::TESTS,
     hooks::TESTS,
@@ -94,6 +99,7 @@ const TESTS: &[&[Test]] = &[
     perf_open::TESTS,
     pin::TESTS,
     pin_at::TESTS,
+    pin_over::TESTS,
     query::TESTS,
     raw_tracepoint::TESTS,
     sandbox::TESTS,
@@ -133,8 +139,11 @@ const TESTS: &[&[Test]] = &[
 
 /// Every file's roles: what its tests have other processes do.
 const ROLES: &[&[Role]] = &[
+    ensure_gaps::ROLES,
     ensure_killed::ROLES,
+    ensure_others::ROLES,
     ownership::ROLES,
+    pin_over::ROLES,
     sandbox::ROLES,
     uprobe_multi::ROLES,
 ];

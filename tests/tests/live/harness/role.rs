@@ -117,6 +117,16 @@ impl Player {
         Ok(traced)
     }
 
+    /// Whether it waits for a lock of a file, by what the kernel shows of it.
+    pub(crate) fn is_waiting_for_a_lock(&self) -> Result<bool> {
+        // `1: -> FLOCK ...`, with the number of the process.
+        let locks = std::fs::read_to_string("/proc/locks").context("/proc/locks")?;
+        let process = self.child.id().to_string();
+        Ok(locks.lines().any(|line| {
+            line.contains("-> FLOCK") && line.split_ascii_whitespace().any(|word| word == process)
+        }))
+    }
+
     /// Kills it, as `kill -9` does, and waits until it is gone.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
@@ -190,6 +200,16 @@ impl Traced {
             Some(player) => player.finish(),
             None => Ok(()),
         }
+    }
+}
+
+impl Traced {
+    /// After its end, which has to be a good one: the last line that it sent.
+    pub(crate) fn finish_with_answer(mut self) -> Result<String> {
+        let player = self.player.as_mut().context("it was not told")?;
+        let answer = player.hear()?;
+        self.finish()?;
+        Ok(answer)
     }
 }
 
