@@ -47,9 +47,94 @@ pub trait Attach: Recipe + Sized {
 /// The options that a program is attached with: all but [`StructOpsAttach`], which is of a map.
 pub trait AttachProgram: Attach {}
 
-/// Ends with a link on one hook that runs one program and has one pin, whatever an earlier run left behind.
+/// Ends with a link on one hook that runs one program and is pinned at one path, whatever an earlier run has left behind.
 ///
-/// [`Attach::ensure_pinned`] makes it, and [`run`](Self::run) does it.
+/// This is what an agent calls when it starts, the first time and every time after that, in the same version or another. It has
+/// no state of its own: all that it goes by is the pin and what the kernel says. [`Attach::ensure_pinned`] makes it, and
+/// [`run`](Self::run) does it.
+///
+/// ```no_run
+/// use bpf_link_typed::{Attach as _, Ours, Outcome, TcxAttach, TcxHook};
+///
+/// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let ensured = TcxAttach::to("eth0", TcxHook::Ingress)
+///     .ensure_pinned("/sys/fs/bpf/agent/eth0_ingress")
+///     .create_parents(0o700)
+///     .take_over(Ours::by_name(c"agent_ingress"))
+///     .run(&program)?;
+/// match ensured.outcome {
+///     Outcome::Updated { previous } => println!("took over from {previous}"),
+///     outcome => println!("{outcome}"),
+/// }
+/// // When the agent ends, the program stays. To take it off as well:
+/// ensured.link.detach_and_unpin()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What it finds, and what it does
+///
+/// | at the path | what is done | [`Outcome`] |
+/// |---|---|---|
+/// | nothing | a link is made and pinned, unless one of ours is found ([`take_over`](Self::take_over)) | `Created` |
+/// | a link on this hook that runs this program | nothing | `AlreadyRunning` |
+/// | a link on this hook that runs another program | it is updated in place, if what is seen on it is still there | `Updated` |
+/// | the same, of a kind that is not updated | another link takes its place | `Replaced` |
+/// | a link on another hook, with other options, or without its hook | another link takes its place | `Replaced` |
+/// | something else | an error, unless it may be [replaced](Self::replace_other) | `Replaced` |
+///
+/// Another link takes the place of one like this: it is attached first, pinned beside the path
+/// ([`temporary_pin`](bpf_link::temporary_pin)), and renamed over the pin in one step. Then the old link is detached, or closed
+/// if it cannot be detached. So no event is missed, and some are seen by both programs. Only where the hook takes one program
+/// and the kernel refuses the new one beside the old, the old one goes first, and the outcome says that there was a gap. If the
+/// new one cannot be attached then, the old one is put back.
+///
+/// # Which kinds
+///
+/// | kind | another program | what tells the hook, and the options that are compared |
+/// |---|---|---|
+/// | cgroup | in place | the cgroup, the attach type (for `Lsm` the hook that the programs were loaded for) |
+/// | netns | in place | the namespace, the attach type |
+/// | xdp | in place; between programs with and without an attach type, a gap | the device |
+/// | tcx, netkit | in place | the hook's own list of links |
+/// | sockmap | in place | the map, the attach type |
+/// | iter | in place | what it goes over |
+/// | `struct_ops` | in place, if the name is the same and the subsystem can; otherwise another link, with a gap if the name is | the sort of struct |
+/// | netfilter | another link, with a gap | family, hook, priority, fragments |
+/// | `raw_tracepoint` | another link | the tracepoint, the cookie |
+/// | tracing | another link; for an extension with a gap | the function, the attach type, the cookie |
+/// | `perf_event` | another link | the event, the cookie |
+/// | `kprobe_multi`, `uprobe_multi`, `tracing_multi` | another link | the functions or places, when the program runs, the cookies; the process |
+///
+/// Positions among other programs, the mode of xdp, and `preorder` are not part of any info: they are not compared, and a link
+/// that is updated keeps what it has. Of a kind that is not updated, whatever this kernel does not tell is taken to differ: cookies
+/// before Linux 6.17 (`raw_tracepoint`, tracing) or 6.9, events before 6.6, the symbols of `kprobe_multi`, the process of a
+/// uprobe, events of the caller's. So the program that is there already is attached again, without a gap where the hook takes it
+/// twice. A tracing program, a program on a tracepoint (of a perf event; a raw one before Linux 6.10) and a program on functions
+/// of `tracing_multi` it does not take twice: for the same program, and only then, that is with a gap. Linux 5.10 attaches a
+/// tracing program only once: to replace it by itself is an error there, and changes nothing.
+///
+/// # What is certain
+///
+/// - Killed between any two system calls, the next run comes to the same end. The program is attached all the time, where the
+///   outcome would have been one without a gap.
+/// - Processes that do this at the same time, for pins in one directory, take turns: [`PinLock`]. There is one link and one pin
+///   at the end, of the program of the last of them.
+/// - Whoever does not ask for the lock is met halfway: an update expects the program that was seen, and what is pinned is
+///   looked at again before it is replaced, and at the end. After some attempts, [`Error::Overtaken`] says what they have left.
+/// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and the name is allowed.
+/// - A program that is refused changes nothing, but for hooks with a gap, where [`Error::OldProgramPutBack`] says so.
+///
+/// # What is not
+///
+/// - Somebody who neither asks for the lock nor minds what is there can replace the pin between the last look and the rename.
+/// - Without a pin, links of ours are found only if it is said how they are known.
+/// - A link that another process holds, or that has another pin, is detached only if its kind can be: otherwise its program goes
+///   on running beside the new one, and the outcome says so ([`OldLink::Held`]).
+/// - Without `CAP_SYS_ADMIN` no program can be opened by its id: an update then goes by the lock alone, and an old program
+///   cannot be put back.
+/// - The kernel does not say whether a netfilter link is attached: one that somebody has detached, and whose priority somebody
+///   else has taken since, passes for attached.
 #[derive(Clone)]
 #[must_use = "nothing is done before `run`"]
 pub struct Ensure<A> {
@@ -147,7 +232,36 @@ impl<A: Attach> Ensure<A> {
 }
 
 impl<A: AttachProgram> Ensure<A> {
-    /// Does it.
+    /// Does it: ends with a link on the hook that runs this program and is pinned at the path.
+    ///
+    /// The program stays the caller's. The link remembers its pin; dropping it leaves it to the pin.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is changed, besides that a killed run's left-over is finished or removed, with
+    ///
+    /// - [`Error::PinTaken`]: something else is pinned at the path.
+    /// - [`Error::OursFound`]: links of ours are on the hook, and were to be reported, or are more than one.
+    /// - [`Error::Link`] with [`NotOnBpffs`](bpf_link::Error::NotOnBpffs), [`PinName`](bpf_link::Error::PinName),
+    ///   [`PathNotFound`](bpf_link::Error::PathNotFound) (`ENOENT`: a directory is missing), and what else [`PinLock::of`] and
+    ///   [`RawLink::pin_over`] refuse.
+    /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`).
+    /// - [`Error::CreateDirectory`]: a parent could not be made.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook (cgroups).
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): another link on the hook runs this program already (tcx, netkit).
+    /// - What the kind's own `attach` refuses, such as [`Error::HookTaken`] where it is somebody else's program that has the
+    ///   hook.
+    ///
+    /// Something may have changed, with
+    ///
+    /// - [`Error::Overtaken`]: somebody else was faster, each time.
+    /// - [`Error::OldProgramPutBack`]: the new program could not be attached after the old one was taken off.
+    /// - [`Error::OldProgramLost`]: the same, and the old one could not be put back.
+    /// - [`Error::OldLinkHeld`]: the old link is in the way, and somebody else holds it. It is pinned as it was.
+    ///
+    /// # Kernel
+    ///
+    /// What the kind needs, with `BPF_LINK_UPDATE`, `BPF_OBJ_PIN`, `flock(2)` and `rename(2)`.
     pub fn run(&self, program: &(impl AsFd + ?Sized)) -> Result<Ensured<A::Link>> {
         self.run_with(program)
     }

@@ -321,12 +321,16 @@ impl fmt::Display for UntraceableSymbols {
 #[derive(Debug)]
 pub struct Rejected<T> {
     input: T,
-    error: Error,
+    /// Elsewhere in memory, as it is rare, and larger than a link.
+    error: Box<Error>,
 }
 
 impl<T> Rejected<T> {
     pub(crate) fn new(input: T, error: Error) -> Self {
-        Self { input, error }
+        Self {
+            input,
+            error: Box::new(error),
+        }
     }
 
     /// The link is of another kind than was asked for.
@@ -336,7 +340,10 @@ impl<T> Rejected<T> {
 
     /// The same refusal, of what the value was made of.
     pub(crate) fn map<U>(self, back: impl FnOnce(T) -> U) -> Rejected<U> {
-        Rejected::new(back(self.input), self.error)
+        Rejected {
+            input: back(self.input),
+            error: self.error,
+        }
     }
 
     /// Why it was refused.
@@ -351,7 +358,7 @@ impl<T> Rejected<T> {
 
     /// The value, and why it was refused.
     pub fn into_parts(self) -> (T, Error) {
-        (self.input, self.error)
+        (self.input, *self.error)
     }
 }
 
@@ -364,7 +371,7 @@ impl<T> From<bpf_link::Rejected<T>> for Rejected<T> {
 
 impl<T> From<Rejected<T>> for Error {
     fn from(rejected: Rejected<T>) -> Self {
-        rejected.error
+        *rejected.error
     }
 }
 

@@ -5,6 +5,7 @@
 //! - tells the fifteen kinds of Linux 7.3 apart, each with the operations that it has, and keeps later ones;
 //! - attaches programs to each of them, with all that the kernel takes: [`XdpAttach`], [`CgroupAttach`] and so on, a type
 //!   for each kind;
+//! - takes links over after a restart or an upgrade, without a gap where the kernel allows it: [`Ensure`];
 //! - reads every field that the kernel reports about a link, and tells a field that it does not report from 0;
 //! - leaves names and arrays in memory that the caller lends, or copies them out.
 //!
@@ -41,6 +42,27 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Restarts and upgrades
+//!
+//! An agent makes one call for each of its links when it starts, and need not know what was there before: nothing, its own link
+//! of an hour ago, that of the version before, one whose hook has gone, or what a run left that was killed half-way.
+//!
+//! ```no_run
+//! use bpf_link_typed::{Attach as _, CgroupAttach, CgroupHook};
+//!
+//! # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+//! let ensured = CgroupAttach::to("/sys/fs/cgroup/workload", CgroupHook::InetEgress)
+//!     .ensure_pinned("/sys/fs/bpf/agent/egress")
+//!     .create_parents(0o700)
+//!     .run(&program)?;
+//! println!("link {}: {}", ensured.link.id()?, ensured.outcome);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The link is left to its pin when it is dropped. `detach_and_unpin`, which every kind's type has, takes the program off and
+//! leaves nothing behind. What is certain, and for which kinds there is a gap, [`Ensure`] says.
 //!
 //! # Kinds
 //!

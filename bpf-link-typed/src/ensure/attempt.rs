@@ -251,11 +251,11 @@ impl<A: Recipe> Run<'_, A> {
         match pinned {
             Ok(true) => {}
             Ok(false) => {
-                old_link::discard(new.into());
+                old_link::discard(new.raw());
                 return Ok(Step::Again);
             }
             Err(error) => {
-                old_link::discard(new.into());
+                old_link::discard(new.raw());
                 return Err(error);
             }
         }

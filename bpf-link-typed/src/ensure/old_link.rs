@@ -41,8 +41,9 @@ pub(super) fn remove(mut link: RawLink) -> Result<OldLink> {
     retire(link)
 }
 
-/// Takes a link off that was made just now, and could not be pinned. Its pin for a moment may keep it for a while longer.
-pub(super) fn discard(link: RawLink) {
+/// Takes a link off that was made just now, and could not be pinned. What was its pin for a moment may keep it for a while
+/// longer.
+pub(super) fn discard(link: &RawLink) {
     // Not every kind can be detached, and the error that is on its way says more.
     let _ = link.detach();
 }

@@ -23,8 +23,10 @@ impl Recipe for PerfEventAttach<'_> {
     fn compare(&self, link: &PerfEventLink, _wanted: &Wanted<'_>) -> Result<Match> {
         let event = link.info()?.event;
         let found = match (&self.target, &event) {
+            // The kernel has other numbers for some counters than those that are asked for.
             (_, PerfEventDetails::NotReported | PerfEventDetails::Unknown { .. })
-            | (PerfTarget::Fd(_), _) => Match::Unclear,
+            | (PerfTarget::Fd(_), _)
+            | (PerfTarget::Counter(_), PerfEventDetails::Event(_)) => Match::Unclear,
             (PerfTarget::Tracepoint(wanted), PerfEventDetails::Tracepoint(found)) => {
                 let name = found.name.as_deref();
                 Match::hook(name.map(|name| name.to_bytes() == wanted.name.as_bytes()))
@@ -45,8 +47,6 @@ impl Recipe for PerfEventAttach<'_> {
             {
                 compare_uprobe(wanted, found)
             }
-            // The kernel has other numbers for some counters than those that are asked for.
-            (PerfTarget::Counter(_), PerfEventDetails::Event(_)) => Match::Unclear,
             _ => Match::OtherHook,
         };
         let cookie = self.cookie.unwrap_or(0);

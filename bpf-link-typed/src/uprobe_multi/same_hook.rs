@@ -27,9 +27,11 @@ impl Recipe for UprobeMultiAttach<'_> {
             .path()
             .zip(info.path)
             .map(|(path, found)| path == found.to_bytes());
-        let is_same = (self.offsets == offsets)
-            .then_some(is_file)
-            .unwrap_or(Some(false));
+        let is_same = if self.offsets == offsets {
+            is_file
+        } else {
+            Some(false)
+        };
         let on_return = info
             .flags
             .map(|flags| flags.contains(UprobeMultiFlags::RETURN) == (self.when == When::Return));

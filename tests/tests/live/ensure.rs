@@ -134,6 +134,7 @@ fn no_directory(sandbox: &Sandbox) -> Result<()> {
 
 /// A map, a program, a symbolic link, and a link of another kind.
 fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
+    type Make<'a> = &'a dyn Fn() -> Result<()>;
     let path = sandbox.bpffs().join("pin");
     let program = Program::passing(Hook::XDP)?;
     let cgroup = sandbox.new_cgroup("other")?;
@@ -142,7 +143,7 @@ fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
     let elsewhere = sandbox.bpffs().join("elsewhere");
     let somewhere = XdpAttach::to("lo").ensure_pinned(&elsewhere);
     let to = XdpAttach::to("lo").ensure_pinned(&path);
-    let cases: [(&dyn Fn() -> Result<()>, Option<LinkKind>); 4] = [
+    let cases: [(Make<'_>, Option<LinkKind>); 4] = [
         (&|| pins::pin(&map, &path), None),
         (&|| pins::pin(&other, &path), None),
         (&|| Ok(std::os::unix::fs::symlink(&elsewhere, &path)?), None),

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::RawLink;
 use bpf_link_sys::{BPF_PROG_TYPE_XDP, BPF_XDP_DEVMAP};
-use bpf_link_tests::{Hook, Netns, Program, Sandbox};
+use bpf_link_tests::{Hook, Netns, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Attach as _, Error, NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook,
     OldLink, Outcome, Rejected, SockmapAttach, SockmapHook, Why, XdpAttach, XdpLink,
@@ -212,7 +212,7 @@ fn a_pin_that_is_not_ours_is_not_let_go_of(sandbox: &Sandbox) -> Result<()> {
     );
     ensure!(runs(&counter)?);
     drop(refused.into_input());
-    ensure!(!runs(&counter)?);
+    eventually_holds("the program is off", || Ok(!runs(&counter)?))?;
     other.detach_and_unpin()?;
     ensure_nothing_left(sandbox)
 }

@@ -143,17 +143,13 @@ impl Scenario<'_> {
             let old = self.sort.load(&self.counter)?;
             (self.before)(self, &old).context("before")?;
             let mut traced = self.player()?.trace("start")?;
-            let mut ahead = None;
-            let mut ended = false;
-            for _ in 0..number {
-                match traced.next_call()? {
-                    Some(call) => ahead = Some(call),
-                    None => {
-                        ended = true;
-                        break;
-                    }
+            let mut ahead = traced.next_call()?;
+            for _ in 1..number {
+                if ahead.is_some() {
+                    ahead = traced.next_call()?;
                 }
             }
+            let ended = ahead.is_none();
             if ended {
                 traced.finish()?;
             } else {
@@ -207,10 +203,6 @@ fn running(scenario: &Scenario<'_>, old: &Program) -> Result<()> {
     Ok(())
 }
 
-fn nothing(_scenario: &Scenario<'_>, _old: &Program) -> Result<()> {
-    Ok(())
-}
-
 fn in_a_cgroup(
     sandbox: &Sandbox,
     before: &dyn Fn(&Scenario<'_>, &Program) -> Result<()>,
@@ -259,12 +251,12 @@ fn cgroup_taken_over(sandbox: &Sandbox) -> Result<()> {
 fn cgroup_anew(sandbox: &Sandbox) -> Result<()> {
     in_a_cgroup(
         sandbox,
-        &|scenario, old| {
+        &|scenario, _old| {
             let parent = scenario.pin.parent().context("it has a parent")?;
             if parent.exists() {
                 std::fs::remove_dir(parent)?;
             }
-            nothing(scenario, old)
+            Ok(())
         },
         (0, 1),
     )
