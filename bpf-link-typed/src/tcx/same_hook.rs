@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{Hook, LinkId};
+use bpf_link::LinkId;
 
 use super::{TcxAttach, TcxLink};
 use crate::ensure::{Match, Recipe, Wanted};
@@ -32,8 +32,7 @@ impl Recipe for TcxAttach<'_> {
 
 impl TcxAttach<'_> {
     fn on_hook(&self) -> Result<Vec<LinkId>> {
-        let hook = Hook::of_device(self.hook.attach_type(), self.interface.index()?);
-        let programs = hook.query()?.programs;
+        let programs = self.hook.query(self.interface.clone())?.programs;
         Ok(programs.iter().filter_map(|program| program.link).collect())
     }
 }

@@ -3,16 +3,18 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{CounterMap, Hook, Map, Program, Sandbox, pins};
+use bpf_link_tests::{
+    CounterMap, Device, DeviceKind, Hook, Map, Program, Sandbox, eventually_holds, pins,
+};
 use bpf_link_typed::{
-    Attach as _, Attached, CgroupAttach, CgroupHook, Error, LinkKind, Outcome, ProgramId, Why,
-    XdpAttach, XdpLink,
+    Attach as _, Attached, CgroupAttach, CgroupHook, Error, LinkKind, OldLink, Outcome, ProgramId,
+    Why, XdpAttach, XdpLink,
 };
 
 use crate::attaching::counting;
 use crate::ensuring::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
 use crate::fixture::runs;
-use crate::harness::{Test, test};
+use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(created_updated_and_kept),
@@ -21,6 +23,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(no_directory),
     test!(not_on_a_bpffs),
     test!(something_else_is_pinned),
+    test!(the_cgroup_is_made_anew),
+    test!(the_device_is_made_anew).needs(&[Need::Device(DeviceKind::Veth)]),
 ];
 
 fn id_of(program: &Program) -> Result<ProgramId> {
@@ -184,6 +188,65 @@ fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
     // Where a symbolic link leads to, nothing was opened nor changed.
     somewhere.run(&program)?.link.detach_and_unpin()?;
     Ok(())
+}
+
+const HOOK_GONE: fn(&Outcome) -> bool = |outcome| {
+    matches!(
+        outcome,
+        Outcome::Replaced {
+            why: Why::HookGone,
+            gap: false,
+            old_link: OldLink::Gone,
+            ..
+        }
+    )
+};
+
+/// Under the same name, as when a machine's interfaces are set up again.
+fn the_device_is_made_anew(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let program = Program::passing(Hook::XDP)?;
+    let device = Device::create(DeviceKind::Veth, "device")?;
+    let to = XdpAttach::to("device").ensure_pinned(&pin);
+    let id = to.run(&program)?.link.id()?;
+    device.delete()?;
+    // As long as there is none, it is as it was.
+    let refused = to.run(&program);
+    ensure!(
+        matches!(refused, Err(Error::NoSuchInterface { .. })),
+        "{refused:?}"
+    );
+    ensure!(ensure_one_link_and_pin(sandbox, &pin)? == id);
+    let device = Device::create(DeviceKind::Veth, "device")?;
+    let done = to.run(&program)?;
+    ensure!(HOOK_GONE(&done.outcome), "{done:?}");
+    ensure!(done.link.info()?.ifindex == Some(device.index()));
+    ensure_one_link_and_pin(sandbox, &pin)?;
+    done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+fn the_cgroup_is_made_anew(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let cgroup = sandbox.new_cgroup("anew")?;
+    let path = cgroup.path().to_owned();
+    let to = CgroupAttach::to(path.as_path(), CgroupHook::InetEgress).ensure_pinned(&pin);
+    let before = to.run(&program)?.link;
+    cgroup.remove()?;
+    eventually_holds("the kernel has noticed", || {
+        Ok(before.info()?.is_defunct() == Some(true))
+    })?;
+    let refused = to.run(&program);
+    ensure!(matches!(refused, Err(Error::File { .. })), "{refused:?}");
+    ensure!(ensure_one_link_and_pin(sandbox, &pin)? == before.id()?);
+    drop(before);
+    let _cgroup = sandbox.new_cgroup("anew")?;
+    let done = to.run(&program)?;
+    ensure!(HOOK_GONE(&done.outcome), "{done:?}");
+    ensure_one_link_and_pin(sandbox, &pin)?;
+    done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
 }
 
 fn a_directory_in_the_way(sandbox: &Sandbox) -> Result<()> {

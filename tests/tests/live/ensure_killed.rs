@@ -21,12 +21,14 @@ pub(crate) const TESTS: &[Test] = &[
     test!(cgroup_gone),
     test!(cgroup_taken_over),
     test!(cgroup_anew),
+    test!(letting_go),
+    test!(letting_go_of_what_cannot_be_detached),
     test!(raw_tracepoint_replaced),
     test!(netfilter_replaced).needs(Need::NETFILTER),
     test!(xdp_update),
 ];
 
-pub(crate) const ROLES: &[Role] = &[role!(agent)];
+pub(crate) const ROLES: &[Role] = &[role!(agent), role!(leaver)];
 
 /// The programs of these tests, which all count in one counter, so that it shows by how many an event is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -312,4 +314,61 @@ fn xdp_update(sandbox: &Sandbox) -> Result<()> {
         held: RefCell::default(),
     }
     .kill_everywhere()
+}
+
+/// Lets go of a link when it is told.
+fn leaver(arguments: &[String]) -> Result<()> {
+    let pin = arguments.first().context("no path")?;
+    role::say("ready")?;
+    role::listen()?;
+    Ok(Link::from_pinned(pin)?.detach_and_unpin()?)
+}
+
+/// Wherever it is killed, either all is as it was or nothing is left.
+fn let_go_everywhere(sandbox: &Sandbox, sort: Sort, cgroup: &Path) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let text = pin.to_str().context("not UTF-8")?;
+    let (mut kept, mut left) = (0, 0);
+    for number in 1.. {
+        let program = sort.load(&CounterMap::new()?)?;
+        let id = sort.start(cgroup, &pin, &program)?.link.id()?;
+        let mut player = role!(leaver).start(&[text])?;
+        ensure!(player.hear()? == "ready");
+        let mut traced = player.trace("leave")?;
+        let mut ahead = traced.next_call()?;
+        for _ in 1..number {
+            if ahead.is_some() {
+                ahead = traced.next_call()?;
+            }
+        }
+        match ahead {
+            Some(_) => traced.kill()?,
+            None => traced.finish()?,
+        }
+        if is_pinned(&pin) {
+            ensure!(ensure_one_link_and_pin(sandbox, &pin)? == id);
+            let link = Link::from_pinned(&pin)?;
+            ensure!(link.info()?.is_defunct() == Some(false));
+            link.detach_and_unpin()?;
+            kept += 1;
+        } else {
+            left += 1;
+        }
+        eventually_holds("nothing is left", || Ok(our_links()?.is_empty()))?;
+        ensure!(sandbox.pinned()?.is_empty());
+        if ahead.is_none() {
+            break;
+        }
+    }
+    ensure!(kept > 3 && left > 3, "{kept} kept, {left} left");
+    Ok(())
+}
+
+fn letting_go(sandbox: &Sandbox) -> Result<()> {
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let_go_everywhere(sandbox, Sort::Cgroup, cgroup.path())
+}
+
+fn letting_go_of_what_cannot_be_detached(sandbox: &Sandbox) -> Result<()> {
+    let_go_everywhere(sandbox, Sort::RawTracepoint, Path::new("/"))
 }

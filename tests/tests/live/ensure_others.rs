@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, Update};
 use bpf_link_tests::{Hook, Map, Netns, Program, Sandbox, names};
 use bpf_link_typed::{
-    Attach as _, Attached, CgroupAttach, CgroupHook, Error, Link, OldLink, Ours, Outcome,
-    ProgramId, RawTracepointAttach, TcxAttach, TcxHook, Why, XdpAttach, XdpLink,
+    Attach as _, Attached, CgroupAttach, CgroupHook, Error, Link, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, OldLink, Ours, Outcome, ProgramId, RawTracepointAttach, TcxAttach, TcxHook, Why,
+    XdpAttach, XdpLink,
 };
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
@@ -22,6 +23,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_program_for_another_hook),
     test!(by_tag),
     test!(many_at_once),
+    test!(many_at_once_on_a_netfilter_hook).needs(Need::NETFILTER),
+    test!(many_at_once_on_a_tracepoint),
     test!(more_than_one_of_ours),
     test!(on_a_device_of_the_same_number).needs(Need::TCX),
     test!(overtaken),
@@ -32,19 +35,40 @@ pub(crate) const TESTS: &[Test] = &[
     test!(what_is_no_program),
 ];
 
+/// What an agent is told instead of the path of a cgroup.
+const TRACEPOINT: &str = "tracepoint";
+const NETFILTER: &str = "netfilter";
+
 pub(crate) const ROLES: &[Role] = &[role!(agent)];
 
-/// Loads a program and, when it is told, makes the call; says what came of it.
+/// Loads a program and, when it is told, makes the call: for a cgroup, or one of the other kinds. Says what came of it.
 fn agent(arguments: &[String]) -> Result<()> {
-    let [cgroup, pin] = arguments else {
+    let [to, pin] = arguments else {
         anyhow::bail!("{arguments:?}");
     };
-    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let program = Program::passing(match to.as_str() {
+        TRACEPOINT => Hook::RAW_TRACEPOINT,
+        NETFILTER => Hook::NETFILTER,
+        _ => Hook::CGROUP_EGRESS,
+    })?;
     role::say("ready")?;
     role::listen()?;
-    let ensure = CgroupAttach::to(Path::new(cgroup), CgroupHook::InetEgress).ensure_pinned(pin);
-    let done = match ensure.run(&program) {
-        Ok(done) => format!("{}", done.outcome),
+    let outcome = match to.as_str() {
+        TRACEPOINT => RawTracepointAttach::to(c"sys_enter")
+            .ensure_pinned(pin)
+            .run(&program)
+            .map(|done| done.outcome),
+        NETFILTER => NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalOut, 78)
+            .ensure_pinned(pin)
+            .run(&program)
+            .map(|done| done.outcome),
+        cgroup => CgroupAttach::to(Path::new(cgroup), CgroupHook::InetEgress)
+            .ensure_pinned(pin)
+            .run(&program)
+            .map(|done| done.outcome),
+    };
+    let done = match outcome {
+        Ok(outcome) => format!("{outcome}"),
         Err(Error::Overtaken { left, .. }) => format!("overtaken by {left:?}"),
         Err(error) => return Err(error.into()),
     };
@@ -59,13 +83,10 @@ fn start(cgroup: &Path, pin: &Path) -> Result<Player> {
 }
 
 /// One link and one pin at the end, and nobody has an error.
-fn many_at_once(sandbox: &Sandbox) -> Result<()> {
-    let cgroup = sandbox.new_cgroup("agents")?;
+fn at_once(sandbox: &Sandbox, to: &Path, after_the_first: &str) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     for _ in 0..5 {
-        let mut players: Vec<Player> = (0..6)
-            .map(|_| start(cgroup.path(), &pin))
-            .collect::<Result<_>>()?;
+        let mut players: Vec<Player> = (0..6).map(|_| start(to, &pin)).collect::<Result<_>>()?;
         for player in &mut players {
             player.tell("start")?;
         }
@@ -74,7 +95,10 @@ fn many_at_once(sandbox: &Sandbox) -> Result<()> {
             let done = player.hear()?;
             player.finish()?;
             created += usize::from(done == "created");
-            ensure!(done == "created" || done.starts_with("updated"), "{done}");
+            ensure!(
+                done == "created" || done.starts_with(after_the_first),
+                "{done}"
+            );
         }
         ensure!(created == 1, "{created}");
         ensure_one_link_and_pin(sandbox, &pin)?;
@@ -82,6 +106,19 @@ fn many_at_once(sandbox: &Sandbox) -> Result<()> {
         ensure_nothing_left(sandbox)?;
     }
     Ok(())
+}
+
+fn many_at_once(sandbox: &Sandbox) -> Result<()> {
+    let cgroup = sandbox.new_cgroup("agents")?;
+    at_once(sandbox, cgroup.path(), "updated")
+}
+
+fn many_at_once_on_a_tracepoint(sandbox: &Sandbox) -> Result<()> {
+    at_once(sandbox, Path::new(TRACEPOINT), "replaced without a gap")
+}
+
+fn many_at_once_on_a_netfilter_hook(sandbox: &Sandbox) -> Result<()> {
+    at_once(sandbox, Path::new(NETFILTER), "replaced with a gap")
 }
 
 /// Has an agent stop before each of its calls, does something then, and gives back what the agent said at the end.

@@ -51,6 +51,11 @@ const ANOTHER_HOOK: Elsewhere = Elsewhere {
     gap: false,
 };
 
+const OTHER_OPTIONS: Elsewhere = Elsewhere {
+    why: Why::OtherOptions,
+    gap: false,
+};
+
 /// Whether the kernel is at least this one.
 fn is_linux(major: u32, minor: u32) -> Result<bool> {
     Ok(Need::Linux(major, minor).missing()?.is_none())
@@ -105,7 +110,10 @@ fn raw_tracepoint_with_types(sandbox: &Sandbox) -> Result<()> {
         Again::Kept
     };
     let loader = Loader::new(Hook::TYPED_RAW_TRACEPOINT).tracepoint("sys_enter")?;
+    let elsewhere: crate::ensure_suite::Call<'_> =
+        &|how, path, program| how.run(here.cookie(7), path, program);
     check(&Subject {
+        elsewhere: is_linux(6, 17)?.then_some((elsewhere, OTHER_OPTIONS)),
         again,
         ..Subject::of_programs(
             sandbox,
@@ -302,12 +310,8 @@ fn kprobe(sandbox: &Sandbox) -> Result<()> {
     let elsewhere = PerfEventAttach::to(KprobeEvent::at(SYMBOLS[0], 0)).cookie(8);
     let elsewhere: crate::ensure_suite::Call<'_> =
         &|how, path, program| how.run(elsewhere, path, program);
-    let other_options = Elsewhere {
-        why: Why::OtherOptions,
-        gap: false,
-    };
     check(&Subject {
-        elsewhere: is_linux(6, 9)?.then_some((elsewhere, other_options)),
+        elsewhere: is_linux(6, 9)?.then_some((elsewhere, OTHER_OPTIONS)),
         again: kept_since(6, 9, false)?,
         ..Subject::of_programs(
             sandbox,
