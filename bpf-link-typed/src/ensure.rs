@@ -133,6 +133,9 @@ pub trait AttachProgram: Attach {}
 ///   on running beside the new one, and the outcome says so ([`OldLink::Held`]).
 /// - Without `CAP_SYS_ADMIN` no program can be opened by its id: an update then goes by the lock alone, and an old program
 ///   cannot be put back.
+/// - The info of xdp and netfilter links does not say in which network namespace they are. An attempt to attach tells whether
+///   the hook here is free; where it is taken by somebody else's program, a link of ours on a device of the same number, or at
+///   the same priority, in another namespace passes for being here.
 /// - The kernel does not say whether a netfilter link is attached: one that somebody has detached, and whose priority somebody
 ///   else has taken since, passes for attached.
 #[derive(Clone)]
@@ -181,7 +184,8 @@ impl<A: Attach> Ensure<A> {
     /// pinned at the path, and then treated like any that was pinned there.
     ///
     /// Looked for whenever a link would be attached where none is known to be. More than one is an error,
-    /// [`Error::OursFound`]. To find them takes `CAP_SYS_ADMIN`.
+    /// [`Error::OursFound`]. To find them takes `CAP_SYS_ADMIN`. Where this kernel does not tell what a link is on, what it runs
+    /// has to do.
     pub fn take_over(mut self, ours: Ours) -> Self {
         self.options.ours = Some((ours, true));
         self

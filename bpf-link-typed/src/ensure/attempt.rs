@@ -32,6 +32,13 @@ pub(super) enum Step<L> {
     Again,
 }
 
+/// What an attempt to attach comes to, where there may be a link of ours.
+pub(super) enum New<L> {
+    Link(L),
+    Ours(Step<L>),
+    Refused(Error),
+}
+
 /// A link that is pinned, and how it compares.
 pub(super) struct Pinned<L> {
     pub(super) link: L,
@@ -191,16 +198,42 @@ impl<A: Recipe> Run<'_, A> {
 
     /// Makes the first link, unless there is one of ours.
     fn make(&mut self) -> Result<Step<A::Link>> {
-        if let Some(step) = self.take_ours_over(None, false)? {
-            return Ok(step);
+        match self.attach_unless_ours(None, false)? {
+            New::Ours(step) => Ok(step),
+            New::Link(new) => self.put(new, None, None, false),
+            New::Refused(refusal) => Err(refusal),
         }
-        let new = self.to.create(self.wanted.object)?;
-        self.put(new, None, None, false)
+    }
+
+    /// Attaches a new link, unless one of ours is on the hook.
+    ///
+    /// Where the info leaves it open whether a link is on this hook, an attempt to attach is the better way to find out: a link
+    /// of ours is not on a hook that is free, but perhaps on one like it in another network namespace.
+    pub(super) fn attach_unless_ours(
+        &mut self,
+        pinned: Option<&Pinned<A::Link>>,
+        is_taken_path: bool,
+    ) -> Result<New<A::Link>> {
+        if !A::ATTEMPT_TELLS {
+            if let Some(step) = self.take_ours_over(pinned, is_taken_path)? {
+                return Ok(New::Ours(step));
+            }
+        }
+        let refusal = match self.to.create(self.wanted.object) {
+            Ok(new) => return Ok(New::Link(new)),
+            Err(refusal) => refusal,
+        };
+        if A::ATTEMPT_TELLS && is_taken(&refusal) {
+            if let Some(step) = self.take_ours_over(pinned, is_taken_path)? {
+                return Ok(New::Ours(step));
+            }
+        }
+        Ok(New::Refused(refusal))
     }
 
     /// Takes over what is on the hook and ours, though it is not pinned where it should be; nothing if there is none. Perhaps
     /// the place of the pin is taken by something that is of no use any more.
-    pub(super) fn take_ours_over(
+    fn take_ours_over(
         &mut self,
         pinned: Option<&Pinned<A::Link>>,
         is_taken: bool,

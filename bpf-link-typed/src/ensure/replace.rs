@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
-use crate::ensure::attempt::{Pinned, Run, Step, is_pinned, is_taken, open};
+use crate::ensure::attempt::{New, Pinned, Run, Step, is_pinned, is_taken, open};
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::outcome::{Attached, OldLink, Outcome, Why};
 use crate::ensure::recipe::{KindLink as _, Old, Recipe, WayBack};
@@ -20,14 +20,18 @@ impl<A: Recipe> Run<'_, A> {
         why: Why,
     ) -> Result<Step<A::Link>> {
         let is_here = old.as_ref().is_some_and(|old| old.found.is_here());
-        if !is_here {
-            if let Some(step) = self.take_ours_over(old.as_ref(), true)? {
-                return Ok(step);
+        let attached = if is_here {
+            match self.to.create(self.wanted.object) {
+                Ok(new) => New::Link(new),
+                Err(refusal) => New::Refused(refusal),
             }
-        }
-        let refusal = match self.to.create(self.wanted.object) {
-            Ok(new) => return self.put(new, old, Some(why), false),
-            Err(refusal) => refusal,
+        } else {
+            self.attach_unless_ours(old.as_ref(), true)?
+        };
+        let refusal = match attached {
+            New::Ours(step) => return Ok(step),
+            New::Link(new) => return self.put(new, old, Some(why), false),
+            New::Refused(refusal) => refusal,
         };
         match old {
             Some(old) if is_taken(&refusal) && self.is_in_the_way(&old, &refusal)? => {

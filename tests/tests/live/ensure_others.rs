@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, Update};
-use bpf_link_tests::{Hook, Map, Netns, Program, Sandbox, names};
+use bpf_link_tests::{Hook, Map, Netns, Program, Sandbox, eventually_holds, names};
 use bpf_link_typed::{
     Attach as _, Attached, CgroupAttach, CgroupHook, Error, Link, NetfilterAttach, NetfilterFamily,
     NetfilterHook, OldLink, Ours, Outcome, ProgramId, RawTracepointAttach, TcxAttach, TcxHook, Why,
@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(many_at_once_on_a_tracepoint),
     test!(more_than_one_of_ours),
     test!(on_a_device_of_the_same_number).needs(Need::TCX),
+    test!(ours_on_a_device_of_the_same_number),
     test!(overtaken),
     test!(overtaken_to_and_fro),
     test!(swapped_now_and_then),
@@ -276,6 +277,27 @@ fn on_a_device_of_the_same_number(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
+/// Where nothing is on the hook, nothing of ours is: what looks like it is in another network namespace, and stays there.
+fn ours_on_a_device_of_the_same_number(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let program = Program::passing(Hook::XDP)?;
+    let to = XdpAttach::to("lo");
+    let elsewhere = Netns::create()?;
+    let held = elsewhere.inside(|| Ok(to.attach(&program)?))?;
+    for to in [
+        to.clone().ensure_pinned(&pin).take_over(ours()?),
+        to.clone().ensure_pinned(&pin).report(ours()?),
+    ] {
+        let done = to.run(&program)?;
+        ensure!(done.outcome == Outcome::Created && done.taken_over.is_none());
+        ensure!(held.info()?.is_defunct() == Some(false));
+        done.link.detach_and_unpin()?;
+        eventually_holds("one link", || Ok(our_links()?.len() == 1))?;
+    }
+    drop(held);
+    ensure_nothing_left(sandbox)
+}
+
 /// The kernel would take it in an update.
 fn a_program_for_another_hook(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("agents")?;
@@ -396,15 +418,6 @@ fn without_the_privilege_to_open_by_id(sandbox: &Sandbox) -> Result<()> {
         let done = to.run(&new)?;
         ensure!(matches!(done.outcome, Outcome::Updated { .. }), "{done:?}");
         done.link.detach_and_unpin()?;
-        // To look for what is ours takes it, and nothing is attached unseen.
-        let refused = to.take_over(ours()?).run(&new);
-        ensure!(
-            matches!(
-                refused,
-                Err(Error::Link(bpf_link::Error::PermissionDenied(_)))
-            ),
-            "{refused:?}"
-        );
         let to = RawTracepointAttach::to(c"sys_enter").ensure_pinned(&pin);
         let before = to.run(&first)?.link.id()?;
         let done = to.run(&second)?;
@@ -413,6 +426,15 @@ fn without_the_privilege_to_open_by_id(sandbox: &Sandbox) -> Result<()> {
             "{done:?}"
         );
         done.link.detach_and_unpin()?;
+        // To look for what is ours takes it, and nothing is attached unseen.
+        let refused = to.take_over(ours()?).run(&second);
+        ensure!(
+            matches!(
+                refused,
+                Err(Error::Link(bpf_link::Error::PermissionDenied(_)))
+            ),
+            "{refused:?}"
+        );
         Ok(())
     })?;
     ensure_nothing_left(sandbox)

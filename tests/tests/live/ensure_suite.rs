@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::RawLink;
-use bpf_link_tests::{Map, Sandbox, eventually_holds, names, pins};
+use bpf_link_tests::{Hook, Loader, Map, Sandbox, eventually_holds, names, pins};
 use bpf_link_typed::{
     Attach, AttachProgram, Attached, Ensure, Error, LeftOver, Link, LinkId, LinkInfo, OldLink,
     Ours, Outcome, Why,
@@ -59,6 +59,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) name: String,
     pub(crate) first: Counting,
     pub(crate) second: Counting,
+    /// What cannot be attached here.
+    pub(crate) misfit: Counting,
     pub(crate) here: Call<'a>,
     /// On another hook, or with other options.
     pub(crate) elsewhere: Option<(Call<'a>, Elsewhere)>,
@@ -111,6 +113,7 @@ impl<'a> Subject<'a> {
             name: names::object_name("prog"),
             first: load()?,
             second: load()?,
+            misfit: Counting::loaded(Loader::new(Hook::CGROUP_DEVICE).named("misfit"))?,
             here,
             elsewhere: None,
             event,
@@ -175,6 +178,7 @@ pub(crate) fn check_once(subject: &Subject<'_>) -> Result<()> {
 pub(crate) fn check(subject: &Subject<'_>) -> Result<()> {
     subject.creates().context("created")?;
     subject.keeps().context("the same again")?;
+    subject.refuses().context("a program that does not fit")?;
     subject.upgrades().context("an upgrade")?;
     subject.outlives_its_hook().context("the hook has gone")?;
     subject.moves().context("another hook")?;
@@ -229,6 +233,15 @@ impl Subject<'_> {
         drop(done);
         let after = self.ensure_runs(&self.first, &self.second)?;
         ensure!((before == after) == (self.again == Again::Kept));
+        Ok(())
+    }
+
+    /// What does not fit here leaves everything as it was.
+    fn refuses(&self) -> Result<()> {
+        let before = self.ensure_runs(&self.first, &self.second)?;
+        let refused = (self.here)(How::Plain, &self.path(), &self.misfit);
+        ensure!(refused.is_err(), "{refused:?}");
+        ensure!(self.ensure_runs(&self.first, &self.second)? == before);
         Ok(())
     }
 

@@ -388,6 +388,7 @@ fn struct_ops(sandbox: &Sandbox) -> Result<()> {
         name: names::object_name("ops"),
         first: load()?,
         second: load()?,
+        misfit: Counting::map(Map::array(4, 1)?.into(), CounterMap::new()?),
         here: &|how, path, map| Ok(how.of(StructOpsAttach::of(map), path).run()?.into()),
         elsewhere: None,
         event: &|_| {
