@@ -132,6 +132,8 @@ mod error;
 mod facts;
 mod file_ref;
 mod fit;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod hideable;
 mod hook_enum;
 mod info;

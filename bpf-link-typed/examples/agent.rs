@@ -1,0 +1,121 @@
+//! An agent that is upgraded while packets flow: start it in two terminals, and watch the second take over from the first.
+//!
+//! `cargo run -p bpf-link-typed --example agent`, as root; with `stop` behind it to detach what it has left attached.
+//!
+//! It counts the packets that `lo` receives, and lets them pass. Its link is pinned at `/sys/fs/bpf/agent/lo`, or at the path in
+//! `AGENT_PIN`: interrupt the agent, and the program goes on counting; start it again, and it takes the link over.
+
+use std::error::Error;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bpf_link_typed::{Attach as _, Error as LinkError, XdpAttach, XdpLink, XdpMode};
+// Loading programs is not these crates' business: an agent would load its own with aya or libbpf-rs. This one comes from the
+// workspace's tests, which put it together by hand.
+use bpf_link_tests::{CounterMap, Hook, Program};
+
+/// How often the agent says what it has counted.
+const PERIOD: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let pin = std::env::var_os("AGENT_PIN")
+        .map_or_else(|| PathBuf::from("/sys/fs/bpf/agent/lo"), PathBuf::from);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.as_slice() {
+        [] => run(&pin),
+        [stop] if stop == "stop" => stop_counting(&pin),
+        _ => {
+            eprintln!("usage: agent [stop]");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("agent: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(pin: &Path) -> Result<(), Box<dyn Error>> {
+    // Each start loads a program of its own, as a new version would.
+    let counter = CounterMap::new()?;
+    let program = Program::counting(Hook::XDP, &counter)?;
+
+    // Whatever an earlier run has left: end with our program attached here and pinned there.
+    let ensured = XdpAttach::to("lo")
+        .mode(XdpMode::Skb)
+        .ensure_pinned(pin)
+        .create_parents(0o700)
+        .run(&program)?;
+    let link = ensured.link;
+    println!("link {}: {}", link.id()?, ensured.outcome);
+
+    // From here on the link stays without us, however we end.
+    let traffic = Traffic::new()?;
+    let ours = program.id()?;
+    loop {
+        let before = counter.read()?;
+        traffic.send()?;
+        std::thread::sleep(PERIOD);
+        let info = link.info()?;
+        if info.is_defunct() == Some(true) {
+            println!("link {} was detached", info.id);
+            return Ok(());
+        }
+        match info.program_id {
+            Some(id) if id.get() == ours => {
+                let counted = counter.read()? - before;
+                println!("program {ours} has counted {counted} packets");
+            }
+            _ => {
+                println!("another has taken over from program {ours}");
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Takes the program off `lo`, whoever started it, and removes the pin.
+fn stop_counting(pin: &Path) -> Result<(), Box<dyn Error>> {
+    match XdpLink::from_pinned(pin) {
+        Ok(link) => {
+            let id = link.id()?;
+            link.detach_and_unpin()?;
+            println!("link {id}: detached and unpinned");
+        }
+        Err(LinkError::Link(bpf_link::Error::PathNotFound(_))) => println!("nothing to stop"),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Datagrams that we send to ourselves over `lo`, to have something to count.
+struct Traffic {
+    socket: UdpSocket,
+}
+
+impl Traffic {
+    fn new() -> std::io::Result<Self> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.connect(socket.local_addr()?)?;
+        Ok(Self { socket })
+    }
+
+    fn send(&self) -> std::io::Result<()> {
+        for _ in 0..10 {
+            self.socket.send(b"datagram")?;
+            self.socket.recv(&mut [0; 8])?;
+        }
+        Ok(())
+    }
+}
