@@ -74,8 +74,8 @@ fn run(pin: &Path) -> Result<(), Box<dyn Error>> {
         }
         match info.program_id {
             Some(id) if id.get() == ours => {
-                let counted = counter.read()? - before;
-                println!("program {ours} has counted {counted} packets");
+                let packets = counter.read()? - before;
+                println!("program {ours} has counted {packets} packets");
             }
             _ => {
                 println!("another has taken over from program {ours}");

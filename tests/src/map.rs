@@ -10,7 +10,6 @@ use bpf_link_sys::{
 
 use crate::names;
 use crate::own_btf;
-use crate::sys::{self, MapCreate};
 use crate::sys::{self, IdSpace, MapCreate};
 
 /// A map, which the kernel drops with its last descriptor, pin and user.
