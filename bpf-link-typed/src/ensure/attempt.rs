@@ -201,7 +201,10 @@ impl<A: Recipe> Run<'_, A> {
         match self.attach_unless_ours(None, false)? {
             New::Ours(step) => Ok(step),
             New::Link(new) => self.put(new, None, None, false),
-            New::Refused(refusal) => Err(refusal),
+            New::Refused(refusal) => {
+                let new = self.create_once_free(refusal)?;
+                self.put(new, None, None, false)
+            }
         }
     }
 

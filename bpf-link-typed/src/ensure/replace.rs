@@ -37,8 +37,24 @@ impl<A: Recipe> Run<'_, A> {
             Some(old) if is_taken(&refusal) && self.is_in_the_way(&old, &refusal)? => {
                 self.replace_old_first(old, why)
             }
-            _ => Err(refusal),
+            old => {
+                let new = self.create_once_free(refusal)?;
+                self.put(new, old, Some(why), false)
+            }
         }
+    }
+
+    /// Tries again what was refused, as long as a link that has just gone may be why: where links cannot be detached, the
+    /// kernel first gives up the id of the last that it was by, and then takes the program off, in its own time.
+    pub(super) fn create_once_free(&self, mut refusal: Error) -> Result<A::Link> {
+        let mut waiting = Waiting::for_at_most(old_link::PATIENCE);
+        while !A::Link::KIND.is_detachable() && is_taken(&refusal) && waiting.goes_on() {
+            match self.to.create(self.wanted.object) {
+                Ok(new) => return Ok(new),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
     }
 
     /// Pins the new link where nothing is pinned any more.
