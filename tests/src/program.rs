@@ -102,6 +102,7 @@ pub struct Loader<'a> {
     flags: u32,
     function_type: Option<(BorrowedFd<'a>, u32)>,
     in_this_process: bool,
+    wanted: Option<(i16, i32)>,
     counter: Option<&'a CounterMap>,
     counted: Option<bpf_func_id>,
 }
@@ -118,6 +119,7 @@ impl<'a> Loader<'a> {
             flags: 0,
             function_type: None,
             in_this_process: false,
+            wanted: None,
             counter: None,
             counted: None,
         }
@@ -211,6 +213,15 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Lets the program do nothing where the eight bytes at this offset of its context are not this value: for one system call out of all.
+    #[must_use]
+    pub fn where_context_has(self, offset: i16, value: i32) -> Self {
+        Self {
+            wanted: Some((offset, value)),
+            ..self
+        }
+    }
+
     /// Loads a program that changes nothing.
     ///
     /// # Errors
@@ -239,6 +250,9 @@ impl<'a> Loader<'a> {
         let mut all = Vec::new();
         if self.in_this_process {
             all.extend(prologue::in_this_process(self.hook.pass)?);
+        }
+        if let Some((offset, value)) = self.wanted {
+            all.extend(prologue::where_context_has(offset, value, self.hook.pass));
         }
         if let Some(counter) = self.counter {
             all.extend(prologue::count(counter, self.counted));

@@ -44,3 +44,13 @@ pub(crate) fn in_this_process(pass: i32) -> Result<Vec<bpf_insn>> {
     ]);
     Ok(instructions)
 }
+
+/// Returns `pass` where the eight bytes at the offset of the context are not this value, and goes on otherwise, with the context in R1.
+pub(crate) fn where_context_has(offset: i16, value: i32, pass: i32) -> [bpf_insn; 4] {
+    [
+        asm::load(Register::R0, Register::R1, offset),
+        asm::skip_if_equal(Register::R0, value, 2),
+        asm::set(Register::R0, pass),
+        asm::exit(),
+    ]
+}

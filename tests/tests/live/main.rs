@@ -17,6 +17,7 @@ mod ensure_network;
 mod ensure_others;
 mod ensure_suite;
 mod ensure_tracing;
+mod ensure_under_load;
 mod ensuring;
 mod fixture;
 mod golden;
@@ -84,6 +85,7 @@ const TESTS: &[&[Test]] = &[
     ensure_network::TESTS,
     ensure_others::TESTS,
     ensure_tracing::TESTS,
+    ensure_under_load::TESTS,
     golden::TESTS,
     hooks::TESTS,
     info::TESTS,
@@ -142,6 +144,7 @@ const ROLES: &[&[Role]] = &[
     ensure_gaps::ROLES,
     ensure_killed::ROLES,
     ensure_others::ROLES,
+    ensure_under_load::ROLES,
     ownership::ROLES,
     pin_over::ROLES,
     sandbox::ROLES,

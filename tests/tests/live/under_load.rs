@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, LinkCreate, RawLink};
 use bpf_link_tests::{
-    CongestionControl, CounterMap, Device, DeviceKind, Hook, Loader, Map, Netns, PATIENCE, Sandbox,
-    device, names,
+    CongestionControl, CounterMap, Device, DeviceKind, Hook, Loader, Map, Netns, Sandbox, device,
+    names,
 };
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, FileRef, IterAttach, Link, NetkitAttach, NetkitHook, NetnsAttach,
@@ -20,7 +20,9 @@ use rustix::net::sockopt::set_tcp_congestion;
 
 use crate::conformance::Counting;
 use crate::harness::{Need, Test, test};
-use crate::traffic::{connect, exchange, send_frame};
+use crate::traffic::{
+    connect, exchange, send_frame, send_to_itself, socket_to_itself, without_ipv6,
+};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(cgroup_packets),
@@ -110,26 +112,6 @@ fn two(hook: Hook) -> Result<[Counting; 2]> {
     Ok([Counting::program(hook)?, Counting::program(hook)?])
 }
 
-/// A socket that sends to itself over `lo`.
-fn socket() -> Result<UdpSocket> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    Ok(socket)
-}
-
-fn send(socket: &UdpSocket) -> Result<()> {
-    socket.send_to(b"event", socket.local_addr()?)?;
-    let received = socket.recv(&mut [0; 16]).context("waiting for it")?;
-    ensure!(received == 5, "half of it came");
-    Ok(())
-}
-
-/// Keeps the kernel from sending on its own over the devices that are made from now on.
-fn without_ipv6() -> Result<()> {
-    const SWITCH: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
-    std::fs::write(SWITCH, "1").context(SWITCH)
-}
-
 fn cgroup_packets(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("load")?;
     for (hook, of) in [
@@ -142,8 +124,8 @@ fn cgroup_packets(sandbox: &Sandbox) -> Result<()> {
         cgroup
             .inside(|| {
                 // It is of the cgroup that it was made in.
-                let socket = socket()?;
-                check(link, [&first, &second], &|_| send(&socket))
+                let socket = socket_to_itself()?;
+                check(link, [&first, &second], &|_| send_to_itself(&socket))
             })
             .with_context(|| format!("{of:?}"))?;
     }
@@ -225,8 +207,8 @@ fn netns_flow_dissector(_sandbox: &Sandbox) -> Result<()> {
 fn netns_sk_lookup(_sandbox: &Sandbox) -> Result<()> {
     let (netns, [first, second]) = (Netns::current()?, two(Hook::SK_LOOKUP)?);
     let to = NetnsAttach::to(FileRef::fd(&netns), NetnsHook::SkLookup);
-    let (link, socket) = (to.attach(&first)?, socket()?);
-    check(link, [&first, &second], &|_| send(&socket))
+    let (link, socket) = (to.attach(&first)?, socket_to_itself()?);
+    check(link, [&first, &second], &|_| send_to_itself(&socket))
 }
 
 /// A socket keeps the programs that the map had when it was put there: each event is on a new one.
@@ -244,9 +226,9 @@ fn sockmap_packets(_sandbox: &Sandbox) -> Result<()> {
     let (map, [first, second]) = (Map::sockmap(1)?, two(Hook::SK_SKB_VERDICT)?);
     let link = SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&first)?;
     check(link, [&first, &second], &|_| {
-        let socket = socket()?;
+        let socket = socket_to_itself()?;
         map.update(&[0; 4], &socket.as_raw_fd().to_ne_bytes())?;
-        send(&socket)
+        send_to_itself(&socket)
     })
 }
 
@@ -273,14 +255,15 @@ fn struct_ops(_sandbox: &Sandbox) -> Result<()> {
 }
 
 fn tcx(_sandbox: &Sandbox) -> Result<()> {
-    let socket = socket()?;
+    let socket = socket_to_itself()?;
     for (hook, of) in [
         (Hook::TCX_INGRESS, TcxHook::Ingress),
         (Hook::TCX_EGRESS, TcxHook::Egress),
     ] {
         let [first, second] = two(hook)?;
         let link = TcxAttach::to("lo", of).attach(&first)?;
-        check(link, [&first, &second], &|_| send(&socket)).with_context(|| format!("{of:?}"))?;
+        check(link, [&first, &second], &|_| send_to_itself(&socket))
+            .with_context(|| format!("{of:?}"))?;
     }
     Ok(())
 }
@@ -297,9 +280,9 @@ fn xdp_in_the_driver(_sandbox: &Sandbox) -> Result<()> {
 }
 
 fn xdp_on_loopback(_sandbox: &Sandbox) -> Result<()> {
-    let (socket, [first, second]) = (socket()?, two(Hook::XDP)?);
+    let (socket, [first, second]) = (socket_to_itself()?, two(Hook::XDP)?);
     // Loaders that know no types make links like this.
     let request = LinkCreate::new(&first, AttachType::Xdp).target_ifindex(1);
     let link = Link::try_from(RawLink::create(&request)?)?;
-    check(link, [&first, &second], &|_| send(&socket))
+    check(link, [&first, &second], &|_| send_to_itself(&socket))
 }

@@ -66,6 +66,11 @@ impl Test {
         }
     }
 
+    /// Sets how long the test may take where that is more than others: on an emulated machine that others use as well.
+    pub(crate) const fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
     /// All that the test needs.
     pub(super) fn all_needs(&self) -> impl Iterator<Item = Need> {
         self.needs.into_iter().flatten().copied()
