@@ -69,9 +69,10 @@ fn lifecycle(sandbox: &Sandbox) -> Result<(), Box<dyn Error>> {
     traffic(&seen)?;
 
     // Inspect: another process would find it like this.
-    let found = bpf_link::links()
-        .filter_map(Result::ok)
-        .any(|other| other.id().ok() == Some(info.id()));
+    let mut found = false;
+    for other in bpf_link::links() {
+        found |= other?.id()? == info.id();
+    }
     println!(
         "inspected  found among the links of this machine: {found}; info is {} bytes here",
         info.kernel_len()
@@ -98,36 +99,43 @@ fn lifecycle(sandbox: &Sandbox) -> Result<(), Box<dyn Error>> {
     );
 
     // Update. A wrong idea of what is there changes nothing.
-    let wrong = link.update(Update::program(&dropping).expecting(&dropping));
-    println!(
-        "refused    {}",
-        wrong
-            .err()
-            .ok_or("an update with the wrong old program went through")?
-    );
+    match link.update(Update::program(&dropping).expecting(&dropping)) {
+        Err(mismatch @ bpf_link::Error::OldProgramMismatch { .. }) => {
+            println!("refused    {mismatch}");
+        }
+        other => {
+            other?;
+            return Err("an update with the wrong old program went through".into());
+        }
+    }
     link.update(Update::program(&dropping).expecting(&counting))?;
     println!("updated    program {}", program(&link.info()?));
     traffic(&seen)?;
 
     // Detach: the link lives on without its hook.
     link.detach()?;
-    let gone = link
-        .update(&counting)
-        .err()
-        .ok_or("an update of a detached link went through")?;
-    println!("detached   link {} is still there, but: {gone}", link.id()?);
+    match link.update(&counting) {
+        Err(gone @ bpf_link::Error::HookGone(_)) => {
+            println!("detached   link {} is still there, but: {gone}", link.id()?);
+        }
+        other => {
+            other?;
+            return Err("an update of a detached link went through".into());
+        }
+    }
     traffic(&seen)?;
 
     // Unpin, and close the last descriptor.
     link.unpin()?;
     let id = link.id()?;
     drop(link);
-    println!(
-        "unpinned   {}",
-        RawLink::from_id(id)
-            .err()
-            .ok_or("the link outlived its last descriptor")?
-    );
+    match RawLink::from_id(id) {
+        Err(vanished @ bpf_link::Error::Vanished(_)) => println!("unpinned   {vanished}"),
+        other => {
+            other?;
+            return Err("the link outlived its last descriptor".into());
+        }
+    }
     Ok(())
 }
 

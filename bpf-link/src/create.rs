@@ -222,13 +222,16 @@ fn check_cgroup_order(request: &LinkCreate<'_>, args: &MprogArgs<'_>) -> Result<
         args: CreateArgs::None,
         ..*request
     };
-    let errno = |flags: AttachFlags| {
-        sys::link_create(&probe.flags(flags))
-            .err()
-            .and_then(|error| error.raw_os_error())
+    let answer = |flags: AttachFlags| match sys::link_create(&probe.flags(flags)) {
+        Err(answer) => match answer.raw_os_error() {
+            Some(errno @ (libc::EINVAL | libc::EBADF)) => Ok(errno),
+            // It does not tell, and without telling a position may be lost.
+            _ => Err(self::error(request, answer).classify()),
+        },
+        Ok(_) => Ok(0),
     };
-    let ordered = errno(AttachFlags::BEFORE);
-    if ordered == Some(libc::EINVAL) && errno(AttachFlags::empty()) == Some(libc::EBADF) {
+    if answer(AttachFlags::BEFORE)? == libc::EINVAL && answer(AttachFlags::empty())? == libc::EBADF
+    {
         let source = io::Error::from_raw_os_error(libc::EINVAL);
         return Err(Error::UnsupportedByKernel(error(request, source)));
     }

@@ -366,9 +366,9 @@ pub enum Command {
     Duplicate,
     /// `getcwd(2)`
     CurrentDirectory,
-    /// `if_nametoindex(3)`
+    /// `ioctl(2)` with `SIOCGIFINDEX`, or the `socket(2)` that it needs
     InterfaceIndex,
-    /// `if_indextoname(3)`
+    /// `ioctl(2)` with `SIOCGIFNAME`, or the `socket(2)` that it needs
     InterfaceName,
     /// Reading the kernel's own types, and looking for one among them.
     ReadKernelTypes,
@@ -403,8 +403,8 @@ impl fmt::Display for Command {
             Self::Lock => "flock",
             Self::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
             Self::CurrentDirectory => "getcwd",
-            Self::InterfaceIndex => "if_nametoindex",
-            Self::InterfaceName => "if_indextoname",
+            Self::InterfaceIndex => "ioctl(SIOCGIFINDEX)",
+            Self::InterfaceName => "ioctl(SIOCGIFNAME)",
             Self::ReadKernelTypes => "reading the kernel's types",
         })
     }

@@ -9,11 +9,14 @@ use crate::sys;
 ///
 /// # Errors
 ///
-/// [`Command`](crate::Error::Command) with `ENODEV`: there is no such device.
+/// [`Command`](crate::Error::Command) with
+///
+/// - `ENODEV`: there is no such device;
+/// - `EMFILE`: the process has no descriptor left.
 ///
 /// # Kernel
 ///
-/// `ioctl(2)` with `SIOCGIFINDEX`, as the C library makes it.
+/// `ioctl(2)` with `SIOCGIFINDEX`.
 pub fn interface_index(name: &CStr) -> Result<u32> {
     sys::interface_index(name).map_err(|source| {
         let target = Target::Interface(name.to_owned());
@@ -25,11 +28,14 @@ pub fn interface_index(name: &CStr) -> Result<u32> {
 ///
 /// # Errors
 ///
-/// [`Command`](crate::Error::Command) with `ENXIO`: there is no such device.
+/// [`Command`](crate::Error::Command) with
+///
+/// - `ENODEV`: there is no such device;
+/// - `EMFILE`: the process has no descriptor left.
 ///
 /// # Kernel
 ///
-/// `ioctl(2)` with `SIOCGIFNAME`, as the C library makes it.
+/// `ioctl(2)` with `SIOCGIFNAME`.
 pub fn interface_name(index: u32) -> Result<CString> {
     sys::interface_name(index).map_err(|source| {
         let target = Target::InterfaceIndex(index);

@@ -128,7 +128,7 @@ impl RawLink {
     pub(crate) fn pin_to(&mut self, new: Pin) -> Result<()> {
         if let Some(old) = &self.pin {
             match self.find(old)? {
-                Found::ThisLink if old.is_same_as(&new) => return Ok(()),
+                Found::ThisLink if old.is_same_as(&new)? => return Ok(()),
                 Found::ThisLink => {
                     old.rename_to(&new)
                         .map_err(|source| rename_refused(old, &new, source))?;

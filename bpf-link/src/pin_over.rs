@@ -54,7 +54,7 @@ impl RawLink {
         let is_pinned = match &self.pin {
             None => false,
             Some(old) => match self.find(old)? {
-                Found::ThisLink if old.is_same_as(&new) => return Ok(()),
+                Found::ThisLink if old.is_same_as(&new)? => return Ok(()),
                 Found::ThisLink => true,
                 Found::Nothing => false,
                 Found::SomethingElse => {

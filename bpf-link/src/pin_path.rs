@@ -97,13 +97,27 @@ impl PinPath {
     }
 
     /// Whether both are the same name in the same directory, however they are spelled.
-    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let place = |path: &Self| -> io::Result<_> {
-            let (parent, name) = path.split()?;
-            // A slash at the end has the parent followed if it is a symbolic link.
-            Ok((sys::file_id(path.dir(), &parent)?, name.to_owned()))
+    pub(crate) fn is_same_as(&self, other: &Self) -> Result<bool> {
+        // What ends in no name is no place for a pin: who uses it as one is told so.
+        let (Ok((parent, name)), Ok((other_parent, other_name))) = (self.split(), other.split())
+        else {
+            return Ok(false);
         };
-        matches!((place(self), place(other)), (Ok(a), Ok(b)) if a == b)
+        if name != other_name {
+            return Ok(false);
+        }
+        Ok(self.directory_id(&parent)? == other.directory_id(&other_parent)?)
+    }
+
+    /// A directory, by its path with a slash at the end: that has it followed if it is a symbolic link.
+    fn directory_id(&self, parent: &CStr) -> Result<sys::FileId> {
+        sys::file_id(self.dir(), parent).map_err(|source| {
+            let error = CommandError::new(Command::Stat, self.target(), source);
+            match error.errno() {
+                Some(libc::ENOENT) => Error::PathNotFound(error),
+                _ => error.classify(),
+            }
+        })
     }
 
     /// The directory, with a slash at its end, and the name in it.

@@ -113,14 +113,27 @@ impl RawLink {
     }
 
     /// Whether the new map is on this `struct_ops` link already, and no other is expected.
+    ///
+    /// Where that cannot be told, nothing may be sent: the kernel would crash if it were so.
     fn has_the_map(&self, update: Update<'_>) -> Result<bool> {
         if self.kind()? != LinkKind::StructOps {
             return Ok(false);
         }
-        let map_id = |map| sys::object_start(map).ok().map(|start| start.id);
-        let new = map_id(update.new);
-        let expects_it = update.old.is_none_or(|old| map_id(old) == new);
+        let new = self.object_id(update.new)?;
+        let expects_it = match update.old {
+            Some(old) => self.object_id(old)? == new,
+            None => true,
+        };
         Ok(expects_it && new.is_some() && new == self.info()?.struct_ops_map())
+    }
+
+    /// The id of what is to be put on the link; `None` if it is no object of BPF, which the kernel refuses as a map.
+    fn object_id(&self, object: BorrowedFd<'_>) -> Result<Option<u32>> {
+        match sys::object_start(object) {
+            Ok(start) => Ok(Some(start.id)),
+            Err(source) if source.raw_os_error() == Some(libc::EINVAL) => Ok(None),
+            Err(source) => Err(self.error(Command::ObjGetInfoByFd, source).classify()),
+        }
     }
 
     /// What the kernel's refusal means.
