@@ -1,0 +1,298 @@
+//! Starts drivers, and judges what they say.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, ensure};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::call::Call;
+use crate::driver::{self, DESCRIPTORS};
+use crate::injected::{self, Injection};
+use crate::lifecycle;
+use crate::observation::Observation;
+use crate::operations;
+use crate::turn;
+
+/// Runs the tests that the arguments ask for.
+pub(crate) fn main() -> ExitCode {
+    let mut trials = vec![trial("operations::descriptors".to_owned(), || {
+        without_descriptors()
+    })];
+    for call in Call::ALL {
+        let name = call.name();
+        trials.push(trial(format!("operations::{name}"), move || {
+            operations_under(call, false)
+        }));
+    }
+    for call in lifecycle::CALLS {
+        trials.push(trial(format!("lifecycle::{}", call.name()), move || {
+            lifecycle::under(call)
+        }));
+    }
+    trials.push(trial("operations::walks".to_owned(), || {
+        operations_under(Call::Bpf, true)
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(name: String, work: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, || {
+        if let Some(missing) = missing()? {
+            return if std::env::var_os("BPF_LINK_STRICT").is_some_and(|value| value == "1") {
+                Err(Failed::from(missing))
+            } else {
+                Ok(Completion::ignored_with(missing))
+            };
+        }
+        match work() {
+            Ok(()) => Ok(Completion::Completed),
+            Err(error) => Err(format!("{error:#}").into()),
+        }
+    })
+}
+
+/// What this machine or user lacks, in words.
+fn missing() -> Result<Option<String>> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|place| Path::new(&place).join("strace").is_file()) {
+        return Ok(Some("no command strace".to_owned()));
+    }
+    let wanted = rustix::thread::CapabilitySet::SYS_ADMIN;
+    let has = rustix::thread::capabilities(None)?
+        .effective
+        .contains(wanted);
+    Ok((!has).then(|| "not privileged: no CAP_SYS_ADMIN".to_owned()))
+}
+
+/// An answer that a fault can give and that is not taken for a failure, as it is one that the kernel gives in the course of things.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// What the log has of the call.
+    call: &'static str,
+    /// Any, if there is none.
+    errno: Option<i32>,
+    /// The operations that take it so; all, if there is none.
+    operations: &'static [&'static str],
+}
+
+/// The answers.
+pub(crate) const ANSWERS: &[Answer] = &[
+    // By this answer a link is told from another object: no descriptor has the number of the program that is asked for.
+    Answer::everywhere("new_prog_fd=-1", libc::EBADF),
+    // And by this a program.
+    Answer::everywhere("BPF_PROG_BIND_MAP", libc::EBADF),
+    // By these a kernel is told that knows the positions of links in a cgroup: no descriptor has the number of that cgroup.
+    Answer::to(
+        "target_fd=-1",
+        libc::EBADF,
+        &["create_at_a_position_in_a_cgroup"],
+    ),
+    // There is no pin: it is made anew where it was to be moved, and nothing where it was to be removed.
+    Answer::to("newfstatat(", libc::ENOENT, PINNED),
+    Answer::to("BPF_OBJ_GET,", libc::ENOENT, PINNED),
+    Answer::to("unlinkat(", libc::ENOENT, PINNED),
+    // The directory that was locked has been removed: the one that has its name now is locked.
+    Answer::to("newfstatat(", libc::ENOENT, &["lock_the_directory"]),
+    // A signal came while another had the lock.
+    Answer::everywhere("flock(", libc::EINTR),
+    // A walk is at its end, and passes over a link that has gone or is being attached.
+    Answer::to("BPF_LINK_GET_NEXT_ID", libc::ENOENT, WALKS),
+    Answer::to("BPF_LINK_GET_FD_BY_ID", libc::ENOENT, WALKS),
+    Answer::to("BPF_LINK_GET_FD_BY_ID", libc::EAGAIN, WALKS),
+    // Rust's library looks whether what it closes is open, and how long a file is that it reads.
+    Answer::ignored("F_GETFD", &[]),
+    Answer::ignored("AT_STATX_SYNC_AS_STAT|AT_EMPTY_PATH", &[]),
+    // And opens a file again if it was interrupted.
+    Answer::everywhere("O_RDONLY|O_CLOEXEC", libc::EINTR),
+    // What was refused is looked into, for a better word than the error number: it has that number if the look fails.
+    Answer::ignored("fstatfs(", LOOKED_INTO),
+    Answer::ignored("newfstatat(", LOOKED_INTO),
+    Answer::ignored("O_PATH", LOOKED_INTO),
+];
+
+/// What is refused without an error number, after a look into the reason.
+const LOOKED_INTO: &[&str] = &["from_a_directory"];
+
+/// What looks for a pin before it does something about it.
+const PINNED: &[&str] = &[
+    "move_a_pin",
+    "move_a_pin_that_has_gone",
+    "move_a_pin_that_is_another",
+    "pin_where_it_is",
+    "pin_over_another",
+    "pin_over_another_by_a_move",
+    "unpin",
+    lifecycle::NAME,
+];
+const WALKS: &[&str] = &["walk_of_ids", "walk_of_links", lifecycle::NAME];
+
+impl Answer {
+    const fn everywhere(call: &'static str, errno: i32) -> Self {
+        Self::to(call, errno, &[])
+    }
+
+    const fn to(call: &'static str, errno: i32, operations: &'static [&'static str]) -> Self {
+        let errno = Some(errno);
+        Self {
+            call,
+            errno,
+            operations,
+        }
+    }
+
+    /// Whatever the answer is, as nothing hangs on it.
+    const fn ignored(call: &'static str, operations: &'static [&'static str]) -> Self {
+        Self {
+            call,
+            errno: None,
+            operations,
+        }
+    }
+
+    /// Whether a fault in this call, as it was logged, is such an answer to the operation.
+    pub(crate) fn is_one(operation: &str, call: &str, errno: i32) -> bool {
+        ANSWERS.iter().any(|answer| {
+            answer.errno.is_none_or(|expected| expected == errno)
+                && call.contains(answer.call)
+                && (answer.operations.is_empty() || answer.operations.contains(&operation))
+        })
+    }
+}
+
+/// Every operation, or every walk, with each fault in each of its calls of one sort.
+fn operations_under(call: Call, walks: bool) -> Result<()> {
+    let mut names: BTreeSet<&str> = operations::all()
+        .filter(|operation| operation.walks == walks)
+        .map(|operation| operation.name)
+        .collect();
+    let mut wrong = Vec::new();
+    let mut faults = 0;
+    for (index, (error, errno)) in call.errors().enumerate() {
+        let observed = turn::take(walks, || observe(call, errno, &names))?;
+        if index == 0 {
+            let told: BTreeSet<&str> = observed.iter().map(|(one, _)| &*one.operation).collect();
+            ensure!(told == names, "not all were done: {told:?}");
+            // What makes no such call needs no other fault in it.
+            names.retain(|name| {
+                let mut hit = observed.iter();
+                hit.any(|(one, _)| one.operation == *name && one.was_hit)
+            });
+            ensure!(!names.is_empty(), "no operation calls {}", call.name());
+        }
+        for (observation, hit) in &observed {
+            faults += usize::from(observation.was_hit);
+            if let Err(why) = judge(observation, hit.as_deref(), errno) {
+                wrong.push(format!(
+                    "{} with {error} in its call {} ({}): {why:#}",
+                    observation.operation,
+                    observation.position,
+                    hit.as_deref().unwrap_or("not made"),
+                ));
+            }
+        }
+    }
+    println!(
+        "{} in {} operations: {faults} faults",
+        call.name(),
+        names.len()
+    );
+    ensure!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// What a driver says, each with the call that was made to fail.
+fn observe(
+    call: Call,
+    errno: i32,
+    names: &BTreeSet<&str>,
+) -> Result<Vec<(Observation, Option<String>)>> {
+    let place = call.place();
+    let injection = Injection { call, errno, place };
+    let mut driver = Command::new(std::env::current_exe()?);
+    driver.env(driver::VARIABLE, call.name()).args(names);
+    let log = format!("{}-{errno}-{}", call.name(), names.len());
+    let traced = injected::run(&driver, call, Some(injection), &log)?;
+    let output = &traced.output;
+    ensure!(
+        output.status.success(),
+        "the driver ended badly: {}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr),
+        String::from_utf8_lossy(&output.stdout),
+    );
+    let hit = traced.hit();
+    observations(&output.stdout)?
+        .into_iter()
+        .map(|observation| {
+            // Each thread has one fault. The log has the call that it was put into.
+            let call = hit.get(&observation.thread);
+            let call = call.with_context(|| format!("no fault in {observation:?}"))?;
+            let call = observation.was_hit.then(|| (*call).to_owned());
+            Ok((observation, call))
+        })
+        .collect()
+}
+
+fn observations(output: &[u8]) -> Result<Vec<Observation>> {
+    let output = std::str::from_utf8(output)?;
+    output.lines().map(Observation::from_line).collect()
+}
+
+/// Whether what came of an operation is right.
+fn judge(observed: &Observation, hit: Option<&str>, errno: i32) -> Result<()> {
+    let Observation {
+        operation,
+        outcome,
+        otherwise,
+        wrong,
+        ..
+    } = observed;
+    if let Some(wrong) = wrong {
+        anyhow::bail!("{wrong}");
+    }
+    let Some(hit) = hit else {
+        ensure!(outcome.is_like(otherwise), "without a fault: {outcome:?}");
+        return Ok(());
+    };
+    // What was refused for its own reason may have had the fault in the call that looks into the reason.
+    let has_errno = outcome.errno() == Some(errno);
+    let is_own = otherwise.errno().is_some() && outcome.is_like(otherwise);
+    ensure!(
+        has_errno || is_own || Answer::is_one(operation, hit, errno),
+        "the error number is lost: {outcome:?}"
+    );
+    Ok(())
+}
+
+/// Every operation, with no descriptor left, with one left, and so on until it works: each time the kernel's own `EMFILE`.
+fn without_descriptors() -> Result<()> {
+    let mut driver = Command::new(std::env::current_exe()?);
+    driver.env(driver::VARIABLE, DESCRIPTORS);
+    let output = turn::take(true, || Ok(driver.output()?))?;
+    ensure!(
+        output.status.success(),
+        "the driver ended badly: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let observed = observations(&output.stdout)?;
+    let mut wrong = Vec::new();
+    let mut refusals = 0;
+    for one in &observed {
+        let is_refused = one.outcome.errno() == Some(libc::EMFILE);
+        refusals += usize::from(is_refused);
+        let fits = is_refused || one.outcome.is_like(&one.otherwise);
+        if !fits || one.wrong.is_some() {
+            wrong.push(format!("{one:?}"));
+        }
+    }
+    let done: BTreeSet<&str> = observed.iter().map(|one| &*one.operation).collect();
+    let all: BTreeSet<&str> = operations::all().map(|one| one.name).collect();
+    ensure!(done == all, "not all were done: {done:?}");
+    ensure!(refusals > 0, "no operation needs a descriptor");
+    println!("{} operations: {refusals} times EMFILE", all.len());
+    ensure!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    Ok(())
+}

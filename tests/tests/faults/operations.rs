@@ -1,0 +1,61 @@
+//! The operations: every one of `RawLink`, and those of the typed layer that make other system calls.
+//!
+//! An operation sets its scene, attempts what it is about, holds what the kernel has against what it was told, and does it again without a
+//! fault. What is left over when it returns is looked for by the driver.
+
+mod create;
+mod life;
+mod objects;
+mod open;
+mod pin;
+mod typed;
+
+use anyhow::Result;
+
+use crate::run::Run;
+
+/// Something that a user of the libraries does.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&mut Run<'_>) -> Result<()>,
+    /// Whether it goes over the links of the whole machine, and so makes as many calls as those are.
+    pub(crate) walks: bool,
+}
+
+impl Operation {
+    const fn new(name: &'static str, run: fn(&mut Run<'_>) -> Result<()>) -> Self {
+        let walks = false;
+        Self { name, run, walks }
+    }
+
+    const fn walking(self) -> Self {
+        Self {
+            walks: true,
+            ..self
+        }
+    }
+}
+
+/// Lists functions of a file as operations.
+macro_rules! operations {
+    ($($function:ident),+ $(,)?) => {
+        &[$($crate::operations::Operation::new(stringify!($function), $function)),+]
+    };
+}
+use operations;
+
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
+    [
+        create::OPERATIONS,
+        life::OPERATIONS,
+        objects::OPERATIONS,
+        open::OPERATIONS,
+        open::WALKS,
+        pin::OPERATIONS,
+        typed::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,217 @@
+//! What the typed layer does beyond the operations of `RawLink`: other system calls, and more of them.
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{Hook, Program};
+use bpf_link_typed::{
+    CgroupAttach, CgroupHook, IterAttach, Link, LinkInfo, PerfEventAttach, RawLink,
+    RawTracepointAttach, TcxAttach, TcxHook, TracepointEvent, UprobeEvent, UprobeMultiAttach, When,
+    XdpAttach, XdpLink,
+};
+
+use super::{Operation, operations};
+use crate::run::{Run, ensure_program, is_lo_taken, xdp, xdp_program};
+
+pub(super) const OPERATIONS: &[Operation] = operations![
+    typed_from_pinned,
+    typed_from_id,
+    typed_from_a_pin_of_another_kind,
+    typed_info_with_a_name,
+    typed_info_with_arrays,
+    typed_info_of_a_perf_event,
+    attach_to_a_named_interface,
+    attach_to_a_missing_interface,
+    attach_to_a_cgroup_by_path,
+    attach_to_a_tracepoint,
+    attach_to_a_missing_tracepoint,
+    attach_to_a_uprobe,
+    attach_to_many_uprobes,
+    attach_an_iterator,
+    query_a_named_interface,
+];
+
+fn typed_from_pinned(run: &mut Run<'_>) -> Result<()> {
+    let mut link = xdp(&xdp_program()?)?;
+    let path = run.path("pin");
+    link.pin(&path)?;
+    let opened = run.attempt(|| Link::from_pinned(&path))?;
+    ensure!(opened.is_none_or(|opened| matches!(opened, Link::Xdp(_))));
+    ensure!(matches!(Link::from_pinned(&path)?, Link::Xdp(_)));
+    link.unpin()?;
+    Ok(())
+}
+
+fn typed_from_id(run: &mut Run<'_>) -> Result<()> {
+    let link = xdp(&xdp_program()?)?;
+    let id = link.id()?;
+    let opened = run.attempt(|| XdpLink::from_id(id))?;
+    drop(opened);
+    ensure!(XdpLink::from_id(id)?.id()? == id);
+    Ok(())
+}
+
+fn raw_tracepoint(program: &Program) -> Result<Link> {
+    let link = RawTracepointAttach::to(c"sched_switch").attach(program)?;
+    Ok(Link::RawTracepoint(link))
+}
+
+fn typed_from_a_pin_of_another_kind(run: &mut Run<'_>) -> Result<()> {
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let mut link = raw_tracepoint(&program)?;
+    let path = run.path("pin");
+    link.pin(&path)?;
+    run.attempt_in_vain(None, || XdpLink::from_pinned(&path))?;
+    ensure!(run.sandbox.pinned()? == [path]);
+    ensure_program(link.as_raw(), &program)?;
+    link.unpin()?;
+    Ok(())
+}
+
+/// The same link, of which nothing is known yet.
+fn unknown(link: &Link) -> Result<RawLink> {
+    Ok(RawLink::from_id(link.id()?)?)
+}
+
+fn typed_info_with_a_name(run: &mut Run<'_>) -> Result<()> {
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let link = raw_tracepoint(&program)?;
+    let raw = unknown(&link)?;
+    let info = run.attempt(|| LinkInfo::read(&raw))?;
+    for info in info.into_iter().chain([link.info()?]) {
+        let LinkInfo::RawTracepoint(info) = info else {
+            anyhow::bail!("{info:?}");
+        };
+        ensure!(info.name.as_deref() == Some(c"sched_switch"), "{info:?}");
+    }
+    Ok(())
+}
+
+const OFFSETS: [u64; 3] = [0, 64, 128];
+
+fn typed_info_with_arrays(run: &mut Run<'_>) -> Result<()> {
+    let path = probed(run)?;
+    let program = Program::passing(Hook::UPROBE_MULTI)?;
+    let attach = UprobeMultiAttach::to(path.as_path(), When::Entry, &OFFSETS);
+    let link = attach.attach(&program)?;
+    let info = run.attempt(|| link.info())?;
+    for info in info.into_iter().chain([link.info()?]) {
+        ensure!(info.offsets.as_deref() == Some(&OFFSETS[..]), "{info:?}");
+    }
+    std::fs::remove_file(&path)?;
+    Ok(())
+}
+
+/// A file to put probes into, which no process ever runs.
+fn probed(run: &Run<'_>) -> Result<std::path::PathBuf> {
+    let path = run.sandbox.directory().join("probed");
+    std::fs::write(&path, [0; 4096])?;
+    Ok(path)
+}
+
+fn tracepoint<'a>(run: &Run<'a>, name: &'a str) -> Result<PerfEventAttach<'a>> {
+    let event = TracepointEvent::new("sched", name).tracefs(run.sandbox.tracefs()?);
+    Ok(PerfEventAttach::to(event))
+}
+
+fn typed_info_of_a_perf_event(run: &mut Run<'_>) -> Result<()> {
+    let program = Program::passing(Hook::TRACEPOINT)?;
+    let link = tracepoint(run, "sched_switch")?.attach(&program)?;
+    let link = Link::PerfEvent(link);
+    let raw = unknown(&link)?;
+    let info = run.attempt(|| LinkInfo::read(&raw))?;
+    ensure!(info.is_none_or(|info| Ok(info) == link.info().map_err(drop)));
+    Ok(())
+}
+
+fn attach_to_a_named_interface(run: &mut Run<'_>) -> Result<()> {
+    let program = xdp_program()?;
+    let link = run.attempt(|| XdpAttach::to("lo").attach(&program))?;
+    ensure!(is_lo_taken()? == link.is_some());
+    drop(link);
+    ensure_program(XdpAttach::to("lo").attach(&program)?.as_raw(), &program)
+}
+
+fn attach_to_a_missing_interface(run: &mut Run<'_>) -> Result<()> {
+    let program = xdp_program()?;
+    let missing = || XdpAttach::to("missing").attach(&program);
+    run.attempt_in_vain(Some(libc::ENODEV), missing)?;
+    ensure!(!is_lo_taken()?);
+    Ok(())
+}
+
+fn attach_to_a_cgroup_by_path(run: &mut Run<'_>) -> Result<()> {
+    let cgroup = run.sandbox.new_cgroup("faults")?;
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let attach = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let link = run.attempt(|| attach.attach(&program))?;
+    if let Some(link) = &link {
+        ensure_program(link.as_raw(), &program)?;
+    }
+    drop(link);
+    ensure_program(attach.attach(&program)?.as_raw(), &program)
+}
+
+fn attach_to_a_tracepoint(run: &mut Run<'_>) -> Result<()> {
+    let program = Program::passing(Hook::TRACEPOINT)?;
+    let attach = tracepoint(run, "sched_switch")?;
+    let link = run.attempt(|| attach.attach(&program))?;
+    if let Some(link) = &link {
+        ensure_program(link.as_raw(), &program)?;
+    }
+    drop(link);
+    ensure_program(attach.attach(&program)?.as_raw(), &program)
+}
+
+fn attach_to_a_missing_tracepoint(run: &mut Run<'_>) -> Result<()> {
+    let program = Program::passing(Hook::TRACEPOINT)?;
+    let attach = tracepoint(run, "missing")?;
+    run.attempt_in_vain(Some(libc::ENOENT), || attach.attach(&program))?;
+    Ok(())
+}
+
+fn attach_to_a_uprobe(run: &mut Run<'_>) -> Result<()> {
+    let path = probed(run)?;
+    let program = Program::passing(Hook::KPROBE)?;
+    let attach = PerfEventAttach::to(UprobeEvent::at(&path, 64).ref_ctr_offset(256).on_return());
+    let link = run.attempt(|| attach.attach(&program))?;
+    if let Some(link) = &link {
+        ensure_program(link.as_raw(), &program)?;
+    }
+    drop(link);
+    ensure_program(attach.attach(&program)?.as_raw(), &program)?;
+    std::fs::remove_file(&path)?;
+    Ok(())
+}
+
+fn attach_to_many_uprobes(run: &mut Run<'_>) -> Result<()> {
+    let path = probed(run)?;
+    let program = Program::passing(Hook::UPROBE_MULTI)?;
+    let attach = UprobeMultiAttach::to(path.as_path(), When::Entry, &OFFSETS);
+    let link = run.attempt(|| attach.attach(&program))?;
+    if let Some(link) = &link {
+        ensure_program(link.as_raw(), &program)?;
+    }
+    drop(link);
+    ensure_program(attach.attach(&program)?.as_raw(), &program)?;
+    std::fs::remove_file(&path)?;
+    Ok(())
+}
+
+fn attach_an_iterator(run: &mut Run<'_>) -> Result<()> {
+    let program = bpf_link_tests::iterator("bpf_map", *b"element\n")?;
+    let link = run.attempt(|| IterAttach::over_all().attach(&program))?;
+    let link = link.map_or_else(|| IterAttach::over_all().attach(&program), Ok)?;
+    link.create_iter()?;
+    Ok(())
+}
+
+fn query_a_named_interface(run: &mut Run<'_>) -> Result<()> {
+    let program = Program::passing(Hook::TCX_INGRESS)?;
+    let _link = TcxAttach::to("lo", TcxHook::Ingress).attach(&program)?;
+    let answer = run.attempt(|| TcxHook::Ingress.query("lo"))?;
+    let id = program.id()?;
+    for answer in answer.into_iter().chain([TcxHook::Ingress.query("lo")?]) {
+        let first = answer.programs.first().context("no program")?;
+        ensure!(first.id.get() == id && answer.programs.len() == 1);
+    }
+    Ok(())
+}
