@@ -86,6 +86,12 @@ impl AsFd for Program {
     }
 }
 
+impl From<OwnedFd> for Program {
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+}
+
 impl From<Program> for OwnedFd {
     fn from(program: Program) -> Self {
         program.fd

@@ -5,6 +5,7 @@ mod command;
 mod debian;
 mod progress;
 mod regen_bindings;
+mod soak;
 mod vm_test;
 mod workspace;
 
@@ -25,6 +26,8 @@ enum Task {
     Bench(bench::Args),
     /// Regenerates the bindings of bpf-link-sys from the kernel's UAPI headers
     RegenBindings(regen_bindings::Args),
+    /// Does everything to links at random, and holds it against a model
+    Soak(soak::Args),
     /// Boots real kernels under QEMU and runs the live tests in them
     VmTest(vm_test::Args),
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Bench(args) => bench::run(&args),
         Task::RegenBindings(args) => regen_bindings::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::VmTest(args) => vm_test::run(&args),
     };
     match done {

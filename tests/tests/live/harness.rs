@@ -38,6 +38,11 @@ pub(crate) use need::Need;
 pub(crate) use role::{Role, role};
 pub(crate) use test::{Test, test};
 
+/// Does the work of a role that nobody has started for a test, while no test runs.
+pub(crate) fn alone<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    turn::take(true, work)
+}
+
 /// Runs whatever this process was started as: the test binary, the child of one test, or a role.
 pub(crate) fn main(tests: &[&'static [Test]], roles: &[&'static [Role]]) -> ExitCode {
     if let Ok(name) = std::env::var(role::VARIABLE) {

@@ -26,6 +26,7 @@ mod hooks;
 mod info;
 mod iter;
 mod kernel_functions;
+mod kill;
 mod kprobe_multi;
 mod lent_array;
 mod lent_name;
@@ -42,9 +43,11 @@ mod pin_at;
 mod pin_over;
 mod positions;
 mod query;
+mod random;
 mod raw_tracepoint;
 mod sandbox;
 mod selftests;
+mod soak;
 mod sockmap;
 mod struct_ops;
 mod sub_kinds;
@@ -90,6 +93,7 @@ const TESTS: &[&[Test]] = &[
     hooks::TESTS,
     info::TESTS,
     iter::TESTS,
+    kill::TESTS,
     kprobe_multi::TESTS,
     needs::TESTS,
     netfilter::TESTS,
@@ -110,6 +114,7 @@ const TESTS: &[&[Test]] = &[
     selftests::network::TESTS,
     selftests::others::TESTS,
     selftests::tracing::TESTS,
+    soak::TESTS,
     sockmap::TESTS,
     struct_ops::TESTS,
     support::TESTS,
@@ -148,6 +153,10 @@ const ROLES: &[&[Role]] = &[
     ownership::ROLES,
     pin_over::ROLES,
     sandbox::ROLES,
+    kill::ROLES,
+    ownership::ROLES,
+    sandbox::ROLES,
+    soak::ROLES,
     uprobe_multi::ROLES,
 ];
 

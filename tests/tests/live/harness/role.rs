@@ -4,7 +4,7 @@
 //! makes as the test does, and talks with the test in lines over its standard input and output.
 
 use std::io::{BufReader, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -130,7 +130,9 @@ impl Player {
     /// Kills it, as `kill -9` does, and waits until it is gone.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
-        self.child.wait()?;
+        let status = self.child.wait()?;
+        let is_killed = status.signal() == Some(Signal::KILL.as_raw());
+        ensure!(is_killed, "{} had ended by itself: {status}", self.name);
         Ok(())
     }
 
