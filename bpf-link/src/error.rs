@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::attach_type::AttachType;
-use crate::id::{LinkId, MapId, ProgramId};
+use crate::id::{BtfId, LinkId, MapId, ProgramId};
 use crate::kind::{LinkKind, UpdateBy};
 
 /// What the operations of this crate return.
@@ -85,7 +85,7 @@ pub enum Error {
     #[error("{0} is not a bpf_link")]
     NotALink(Target),
 
-    /// The file descriptor is not a program.
+    /// The file descriptor or the pin is not a program.
     #[error("{0} is not a BPF program")]
     NotAProgram(Target),
 
@@ -330,6 +330,8 @@ pub enum Command {
     ProgGetFdById,
     /// `BPF_MAP_GET_FD_BY_ID`
     MapGetFdById,
+    /// `BPF_BTF_GET_FD_BY_ID`
+    BtfGetFdById,
     /// `BPF_ITER_CREATE`
     IterCreate,
     /// `BPF_OBJ_GET_INFO_BY_FD`
@@ -385,6 +387,7 @@ impl fmt::Display for Command {
             Self::LinkGetNextId => "BPF_LINK_GET_NEXT_ID",
             Self::ProgGetFdById => "BPF_PROG_GET_FD_BY_ID",
             Self::MapGetFdById => "BPF_MAP_GET_FD_BY_ID",
+            Self::BtfGetFdById => "BPF_BTF_GET_FD_BY_ID",
             Self::IterCreate => "BPF_ITER_CREATE",
             Self::ObjGetInfoByFd => "BPF_OBJ_GET_INFO_BY_FD",
             Self::ObjPin => "BPF_OBJ_PIN",
@@ -420,6 +423,8 @@ pub enum Target {
     Program(ProgramId),
     /// The map with this id.
     Map(MapId),
+    /// The BTF object with this id.
+    Btf(BtfId),
     /// A file descriptor whose id the kernel has not told (yet).
     Descriptor,
     /// A path.
@@ -452,6 +457,7 @@ impl fmt::Display for Target {
             Self::Link(id) => write!(f, "link {id}"),
             Self::Program(id) => write!(f, "program {id}"),
             Self::Map(id) => write!(f, "map {id}"),
+            Self::Btf(id) => write!(f, "BTF object {id}"),
             Self::Descriptor => f.write_str("a file descriptor"),
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Hook(attach_type) => write!(f, "hook {attach_type}"),

@@ -7,7 +7,8 @@
 //! - puts one pin in the place of another in one step, and lets processes that do so take turns;
 //! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that they are links;
 //! - walks all links of the machine, correctly while they come and go;
-//! - asks which programs a hook has, what programs and maps are called, and opens perf events to attach to;
+//! - asks which programs a hook has, what programs, maps and BTF objects are called, and opens pinned programs, and perf
+//!   events to attach to;
 //! - asks the kernel which kinds it can create;
 //! - keeps the kernel's error number, the command, and what it was done to.
 //!
@@ -65,6 +66,7 @@
 mod args;
 mod attach_type;
 mod btf;
+mod btf_info;
 mod create;
 mod detach;
 mod error;
@@ -86,6 +88,7 @@ mod pin_over;
 mod pin_path;
 mod probe;
 mod program_info;
+mod program_pin;
 mod program_type;
 mod query;
 mod rejected;
@@ -100,6 +103,7 @@ pub use args::{
     TracingArgs, TracingMultiArgs, UprobeMultiArgs, UprobeMultiFile,
 };
 pub use attach_type::AttachType;
+pub use btf_info::BtfInfo;
 pub use error::{Command, CommandError, Error, InvalidRequest, Result, Target};
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
@@ -116,6 +120,7 @@ pub use pin_lock::PinLock;
 pub use pin_over::temporary_pin;
 pub use probe::Support;
 pub use program_info::{ProgramInfo, ProgramTag, open_program};
+pub use program_pin::open_pinned_program;
 pub use program_type::ProgramType;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;

@@ -226,7 +226,7 @@ impl RawLink {
 }
 
 /// What the refusal to open a pin means.
-fn get_refused(pin: &Pin, source: io::Error) -> Error {
+pub(crate) fn get_refused(pin: &Pin, source: io::Error) -> Error {
     let error = CommandError::new(Command::ObjGet, pin.target(), source);
     match error.errno() {
         Some(libc::ENOENT) => Error::PathNotFound(error),

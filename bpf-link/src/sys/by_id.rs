@@ -39,6 +39,14 @@ pub(crate) fn map_get_fd_by_id(id: u32) -> io::Result<OwnedFd> {
     unsafe { bpf_fd(c::BPF_MAP_GET_FD_BY_ID, &mut attr(id)) }
 }
 
+/// `BPF_BTF_GET_FD_BY_ID`: opens the BTF object with this id.
+pub(super) fn btf_get_fd_by_id(id: u32) -> io::Result<OwnedFd> {
+    // SAFETY:
+    // - the attr is four initialised integers without padding, none of them a pointer;
+    // - `BPF_BTF_GET_FD_BY_ID` returns a new descriptor.
+    unsafe { bpf_fd(c::BPF_BTF_GET_FD_BY_ID, &mut attr(id)) }
+}
+
 /// What all of them take: the id under whichever name.
 fn attr(start_id: u32) -> c::bpf_attr__start_id_struct {
     c::bpf_attr__start_id_struct {

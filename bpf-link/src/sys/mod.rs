@@ -3,6 +3,7 @@
 //! Every function here is safe to call with any argument that its types allow. What comes in as a file descriptor is
 //! borrowed for the call; what comes out is new and owned.
 
+mod btf_info;
 mod by_id;
 mod create;
 mod file;
@@ -22,6 +23,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use bpf_link_sys as c;
 
+pub(crate) use btf_info::{BtfAnswer, BtfFd};
 pub(crate) use by_id::{link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, prog_get_fd_by_id};
 pub(crate) use create::{
     knows_link_create, knows_raw_tracepoint_cookie, link_create, raw_tracepoint_open,
@@ -35,7 +37,7 @@ pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
 pub(crate) use marks::{ByteSet, may_be_missing};
 pub(crate) use object::{obj_get, obj_pin};
-pub(crate) use object_info::{map_info, prog_info};
+pub(crate) use object_info::{is_program, map_info, prog_info};
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
 pub(crate) use probe::{ProbeProgram, create_struct_ops_map, link_create_from_nowhere, load_probe};
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};

@@ -85,7 +85,7 @@ pub(crate) fn map_info(map: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo>> {
 ///
 /// The kernel looks up the program before the map that it is asked to bind to it, and there is no descriptor with the
 /// number of that map: so a program answers `EBADF`, and any other object `EINVAL`.
-fn is_program(fd: BorrowedFd<'_>) -> io::Result<bool> {
+pub(crate) fn is_program(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let mut attr = c::bpf_attr__prog_bind_map {
         prog_fd: raw(fd),
         map_fd: NO_DESCRIPTOR,

@@ -7,6 +7,7 @@
 mod abi;
 mod allocations;
 mod attaching;
+mod btf_info;
 mod cgroup;
 mod conformance;
 mod descriptor_zero;
@@ -42,6 +43,7 @@ mod pin;
 mod pin_at;
 mod pin_over;
 mod positions;
+mod program_pin;
 mod query;
 mod random;
 mod raw_tracepoint;
@@ -81,6 +83,7 @@ use harness::{Role, Test};
 const TESTS: &[&[Test]] = &[
     abi::TESTS,
     allocations::TESTS,
+    btf_info::TESTS,
     cgroup::TESTS,
     ensure::TESTS,
     ensure_gaps::TESTS,
@@ -106,6 +109,7 @@ const TESTS: &[&[Test]] = &[
     pin::TESTS,
     pin_at::TESTS,
     pin_over::TESTS,
+    program_pin::TESTS,
     query::TESTS,
     raw_tracepoint::TESTS,
     sandbox::TESTS,
