@@ -1,0 +1,143 @@
+//! `--holders`: the processes that hold a descriptor of a link, from procfs.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use bpf_link_typed::LinkId;
+
+use crate::failure;
+use crate::notes::Notes;
+use crate::output::printable;
+
+const PROCESSES: &str = "/proc";
+/// How the descriptors of links are named: fresh ones, and those that were opened by id or by path.
+const NAMES: [&[u8]; 2] = [b"anon_inode:bpf_link", b"anon_inode:bpf-link"];
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    pub(crate) comm: String,
+}
+
+/// The holders of all links, as they were when they were looked for.
+pub(crate) struct Holders(HashMap<LinkId, Vec<Holder>>);
+
+/// What could not be read.
+#[derive(Default)]
+struct Unread {
+    processes: usize,
+    why: Option<io::Error>,
+}
+
+impl Holders {
+    pub(crate) fn find(notes: &Notes) -> Self {
+        const WHAT: &str = "some holders are not shown";
+        let mut holders = Self(HashMap::new());
+        let mut unread = Unread::default();
+        match fs::read_dir(PROCESSES) {
+            Ok(entries) => {
+                let pids = entries.flatten().filter_map(|entry| {
+                    let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+                    Some((pid, entry.path()))
+                });
+                for (pid, process) in pids.filter(|(pid, _)| *pid != std::process::id()) {
+                    match holders.add(pid, &process) {
+                        Err(error) if !has_ended(&error) => {
+                            unread.processes += 1;
+                            unread.why.get_or_insert(error);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Err(error) => notes.add(WHAT, error),
+        }
+        if let Some(why) = unread.why {
+            let missing = if failure::lacks_ptrace() {
+                " (CAP_SYS_PTRACE is missing)"
+            } else {
+                ""
+            };
+            let processes = match unread.processes {
+                1 => "1 process".to_owned(),
+                count => format!("{count} processes"),
+            };
+            notes.add(
+                WHAT,
+                format_args!("the descriptors of {processes}: {why}{missing}"),
+            );
+        }
+        holders
+    }
+
+    fn add(&mut self, pid: u32, process: &Path) -> io::Result<()> {
+        let mut links = Vec::new();
+        for entry in fs::read_dir(process.join("fd"))? {
+            let entry = entry?;
+            let name = match fs::read_link(entry.path()) {
+                Err(error) if has_ended(&error) => continue,
+                name => name?,
+            };
+            if !NAMES.contains(&name.as_os_str().as_bytes()) {
+                continue;
+            }
+            let info = match fs::read_to_string(process.join("fdinfo").join(entry.file_name())) {
+                Err(error) if has_ended(&error) => continue,
+                info => info?,
+            };
+            links.extend(link_id(&info));
+        }
+        if links.is_empty() {
+            return Ok(());
+        }
+        links.sort_unstable();
+        links.dedup();
+        let holder = Holder {
+            pid,
+            comm: command(process),
+        };
+        for link in links {
+            self.0.entry(link).or_default().push(holder.clone());
+        }
+        Ok(())
+    }
+
+    /// Who holds this link.
+    pub(crate) fn of(&self, id: LinkId) -> &[Holder] {
+        self.0.get(&id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The id in what procfs says about a descriptor.
+fn link_id(info: &str) -> Option<LinkId> {
+    let mut lines = info.lines();
+    let id = lines.find_map(|line| line.strip_prefix("link_id:"))?;
+    LinkId::new(id.trim().parse().ok()?)
+}
+
+fn command(process: &Path) -> String {
+    let comm = fs::read(process.join("comm")).unwrap_or_default();
+    printable(String::from_utf8_lossy(&comm).trim_end_matches('\n'))
+}
+
+/// A process that has ended, or a descriptor that was closed.
+fn has_ended(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read() {
+        let info = "pos:\t0\nflags:\t02000000\nlink_type:\txdp\nlink_id:\t12\nprog_tag:\t0\n";
+        assert_eq!(link_id(info), LinkId::new(12));
+        assert_eq!(link_id("pos:\t0\n"), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! A link as JSON: the keys and values of `bpftool -j link show`, in its order, and then ours.
+//!
+//! What the kernel does not report is left out. Behind bpftool's keys come `defunct`, where the kernel tells whether the link
+//! is without its hook, and the names of what the link has numbers of: `prog_name`, `prog_tag`, `map_name`, `cgroup_path`,
+//! `pf_name`, `hook_name`; and for a tracing link, `func` with `module`, or with `target_prog_name` if it is a function of a
+//! program. The `funcs` of a `tracing_multi` link have `func` and `module`, too.
+
+mod functions;
+mod kinds;
+
+use std::ffi::CStr;
+use std::path::Path;
+
+use bpf_link_typed::{AttachType, IterTarget, LinkInfoRef};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
+
+use crate::holders::Holder;
+use crate::resolve::{TracingTarget, family_name, hook_name};
+use crate::view::View;
+
+pub(crate) struct LinkJson<'a>(pub(crate) &'a View<'a>);
+
+impl Serialize for LinkJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let view = self.0;
+        let info = &view.info;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &info.id().get())?;
+        let kind = info.kind();
+        map.serialize_entry("type", &NameOrNumber(kind.name(), kind.as_raw()))?;
+        if let Some(program) = info.program_id() {
+            map.serialize_entry("prog_id", &program.get())?;
+        }
+        kinds::write(&mut map, view)?;
+        if let Some(pinned) = view.pinned {
+            map.serialize_entry("pinned", &Each(|| pinned.iter().map(|path| Lossy(path))))?;
+        }
+        if let Some(holders) = view.holders {
+            map.serialize_entry("pids", &Each(|| holders.iter().map(Pid)))?;
+        }
+        ours(&mut map, view)?;
+        map.end()
+    }
+}
+
+/// What bpftool has no keys for.
+fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
+    let (info, resolver) = (&view.info, view.resolver);
+    if let Some(is_defunct) = info.is_defunct() {
+        map.serialize_entry("defunct", &is_defunct)?;
+    }
+    if let Some(program) = info.program_id().and_then(|id| resolver.program(id)) {
+        map.serialize_entry("prog_name", &Name(&program.name))?;
+        map.serialize_entry("prog_tag", &program.tag.to_string())?;
+    }
+    let linked_map = match info {
+        LinkInfoRef::StructOps(info) => info.map_id,
+        LinkInfoRef::Sockmap(info) => info.map_id,
+        LinkInfoRef::Iter(info) => match info.target {
+            IterTarget::Map(id) => Some(id),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(linked_map) = linked_map.and_then(|id| resolver.map(id)) {
+        map.serialize_entry("map_name", &Name(&linked_map.name))?;
+    }
+    let cgroup = match info {
+        LinkInfoRef::Cgroup(info) => info.cgroup_id,
+        LinkInfoRef::Iter(info) => match info.target {
+            IterTarget::Cgroup { cgroup_id, .. } => Some(cgroup_id),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(path) = cgroup.and_then(|id| resolver.cgroup(id)) {
+        map.serialize_entry("cgroup_path", &Lossy(path))?;
+    }
+    match info {
+        LinkInfoRef::Netfilter(info) => {
+            if let Some(family) = family_name(info.family) {
+                map.serialize_entry("pf_name", family)?;
+            }
+            if let Some(hook) = hook_name(info.family, info.hook) {
+                map.serialize_entry("hook_name", hook)?;
+            }
+        }
+        LinkInfoRef::Tracing(info) => match resolver.tracing_target(info) {
+            Some(TracingTarget::Kernel(function)) => {
+                map.serialize_entry("func", &function.name)?;
+                map.serialize_entry("module", &function.module.as_deref())?;
+            }
+            Some(TracingTarget::Program { program, function }) => {
+                if let Some(function) = function {
+                    map.serialize_entry("func", &function.name)?;
+                }
+                if let Some(program) = program {
+                    map.serialize_entry("target_prog_name", &Name(&program.name))?;
+                }
+            }
+            None => {}
+        },
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A name, or the number of what has none.
+struct NameOrNumber<'a>(Option<&'a str>, u32);
+
+impl Serialize for NameOrNumber<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(name) => serializer.serialize_str(name),
+            None => serializer.serialize_u32(self.1),
+        }
+    }
+}
+
+impl From<AttachType> for NameOrNumber<'_> {
+    fn from(attach_type: AttachType) -> Self {
+        Self(attach_type.name(), attach_type.as_raw())
+    }
+}
+
+/// A name that need not be UTF-8, as JSON has to be.
+struct Name<'a>(&'a CStr);
+
+impl Serialize for Name<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_string_lossy())
+    }
+}
+
+/// A path that need not be UTF-8.
+struct Lossy<'a>(&'a Path);
+
+impl Serialize for Lossy<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_string_lossy())
+    }
+}
+
+struct Pid<'a>(&'a Holder);
+
+impl Serialize for Pid<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("pid", &self.0.pid)?;
+        map.serialize_entry("comm", &self.0.comm)?;
+        map.end()
+    }
+}
+
+/// An array whose entries are made one after the other, so that it takes no memory of its own.
+struct Each<F>(F);
+
+impl<F, I> Serialize for Each<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item: Serialize>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(None)?;
+        for entry in self.0() {
+            sequence.serialize_element(&entry)?;
+        }
+        sequence.end()
+    }
+}

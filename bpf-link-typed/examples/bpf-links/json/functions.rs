@@ -1,0 +1,161 @@
+//! The functions of the multi-links, which may be tens of thousands: they are written one after the other.
+
+use bpf_link_typed::{Hideable, KprobeMultiInfoRef, TracingMultiInfoRef, UprobeMultiInfoRef};
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+
+use crate::resolve::Symbol;
+use crate::view::View;
+
+/// `funcs` of a `kprobe_multi` link, by address.
+pub(super) struct KprobeFunctions<'a> {
+    view: &'a View<'a>,
+    info: &'a KprobeMultiInfoRef<'a>,
+}
+
+/// `funcs` of a `uprobe_multi` link, as it was created.
+pub(super) struct UprobePlaces<'a>(pub(super) &'a UprobeMultiInfoRef<'a>);
+
+/// `funcs` of a `tracing_multi` link, by the numbers of their types.
+pub(super) struct TracingFunctions<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) info: &'a TracingMultiInfoRef<'a>,
+}
+
+/// A function of the kernel. Each has its line, also if it has no address that may be seen, or no name.
+struct Function<'a> {
+    type_id: Option<u32>,
+    address: Option<u64>,
+    name: Option<&'a str>,
+    module: Option<&'a str>,
+    cookie: Option<u64>,
+}
+
+impl Serialize for Function<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let name = |map: &mut S::SerializeMap| {
+            map.serialize_entry("func", &self.name)?;
+            map.serialize_entry("module", &self.module)
+        };
+        if let Some(type_id) = self.type_id {
+            map.serialize_entry("id", &type_id)?;
+        }
+        if let Some(address) = self.address {
+            map.serialize_entry("addr", &address)?;
+        }
+        // bpftool has no names where it has the numbers of types, so there they come last.
+        if self.type_id.is_none() {
+            name(&mut map)?;
+        }
+        if let Some(cookie) = self.cookie {
+            map.serialize_entry("cookie", &cookie)?;
+        }
+        if self.type_id.is_some() {
+            name(&mut map)?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> KprobeFunctions<'a> {
+    pub(super) fn new(view: &'a View<'a>, info: &'a KprobeMultiInfoRef<'a>) -> Self {
+        Self { view, info }
+    }
+}
+
+impl Serialize for KprobeFunctions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let addresses = visible(self.info.addresses);
+        let mut order: Vec<u32> = (0..self.info.count.unwrap_or(0)).collect();
+        // Hidden ones stay as the kernel has them.
+        order.sort_by_key(|index| at(addresses, *index));
+        let mut sequence = serializer.serialize_seq(Some(order.len()))?;
+        for index in order {
+            let address = at(addresses, index);
+            let symbol = address.and_then(|address| self.view.resolver.symbol(address));
+            let entry = symbol.filter(Symbol::is_entry);
+            sequence.serialize_element(&Function {
+                type_id: None,
+                // As bpftool: where the function is, not the place in it that is probed.
+                address: entry.map(|symbol| symbol.address).or(address),
+                name: entry.map(|symbol| symbol.name),
+                module: entry.and_then(|symbol| symbol.module),
+                cookie: at(self.info.cookies, index),
+            })?;
+        }
+        sequence.end()
+    }
+}
+
+impl Serialize for UprobePlaces<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(info) = self;
+        let mut sequence = serializer.serialize_seq(None)?;
+        for index in 0..info.count.unwrap_or(0) {
+            sequence.serialize_element(&Place {
+                offset: at(info.offsets, index),
+                ref_ctr_offset: at(info.ref_ctr_offsets, index),
+                cookie: at(info.cookies, index),
+            })?;
+        }
+        sequence.end()
+    }
+}
+
+/// A place in a file.
+struct Place {
+    offset: Option<u64>,
+    ref_ctr_offset: Option<u64>,
+    cookie: Option<u64>,
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let fields = [
+            ("offset", self.offset),
+            ("ref_ctr_offset", self.ref_ctr_offset),
+            ("cookie", self.cookie),
+        ];
+        for (key, value) in fields {
+            if let Some(value) = value {
+                map.serialize_entry(key, &value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl Serialize for TracingFunctions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { view, info } = self;
+        let addresses = visible(info.addresses);
+        let mut sequence = serializer.serialize_seq(None)?;
+        for index in 0..info.count.unwrap_or(0) {
+            let id = info.ids.and_then(|ids| ids.get(index as usize)).copied();
+            let function = info
+                .btf_obj_id
+                .zip(id)
+                .and_then(|(object, id)| view.resolver.function(object, id));
+            sequence.serialize_element(&Function {
+                type_id: id,
+                address: at(addresses, index),
+                name: function.as_ref().map(|function| function.name.as_str()),
+                module: function
+                    .as_ref()
+                    .and_then(|function| function.module.as_deref()),
+                cookie: at(info.cookies, index),
+            })?;
+        }
+        sequence.end()
+    }
+}
+
+fn visible(addresses: Option<Hideable<&[u64]>>) -> Option<&[u64]> {
+    addresses.and_then(Hideable::visible)
+}
+
+/// An entry of an array that the kernel has reported.
+fn at(array: Option<&[u64]>, index: u32) -> Option<u64> {
+    array?.get(index as usize).copied()
+}

@@ -1,0 +1,17 @@
+//! A link as it is shown: what the kernel says about it, and what was found out besides.
+
+use std::path::PathBuf;
+
+use bpf_link_typed::LinkInfoRef;
+
+use crate::holders::Holder;
+use crate::resolve::Resolver;
+
+pub(crate) struct View<'a> {
+    pub(crate) info: LinkInfoRef<'a>,
+    pub(crate) resolver: &'a Resolver<'a>,
+    /// Where it is pinned, if that was asked for.
+    pub(crate) pinned: Option<&'a [PathBuf]>,
+    /// Who holds it, if that was asked for.
+    pub(crate) holders: Option<&'a [Holder]>,
+}
