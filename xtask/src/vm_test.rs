@@ -4,6 +4,7 @@
 //! (which is kept, so that the next run needs no network), its `initramfs.cpio`, and what its last run left:
 //! `console.log` with the kernel's log and the tests' output, `results.jsonl`, and `qemu.log`.
 
+mod bpftool;
 mod build;
 mod fixtures;
 mod image;
@@ -30,6 +31,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::progress;
 use crate::workspace;
+use bpftool::Bpftool;
 use image::{Image, Source};
 use job::{Job, Setting, Subject};
 use matrix::{KERNELS, Kernel};
@@ -84,13 +86,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let target = workspace::target();
     let dir = target.join("vm");
     let _alone = lock::lock(&dir)?;
+    let source = Source {
+        target: &target,
+        mirror: args.mirror.as_deref(),
+        refresh: args.refresh,
+    };
     let setting = Setting {
         programs: build::build(workspace::root(), &dir.join("build"))?,
-        source: Source {
-            target: &target,
-            mirror: args.mirror.as_deref(),
-            refresh: args.refresh,
-        },
+        bpftool: Bpftool::obtain(&dir, &source)?,
+        source,
         limit: Duration::from_secs(args.timeout),
         keep: args.keep,
         fixtures: args

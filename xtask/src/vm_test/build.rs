@@ -1,4 +1,5 @@
-//! The programs of the guest: the init and the test binaries, built static so that the guest needs no file of this machine.
+//! The programs of the guest: the init, the test binaries and the lister that they run, built static so that the guest needs
+//! no file of this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +11,9 @@ use serde::Deserialize;
 const TESTS: [&str; 1] = ["live"];
 const PACKAGE: &str = "bpf-link-tests";
 const INIT: &str = "vm-init";
+/// The example that tests run, and its package.
+const LISTER: &str = "bpf-links";
+const LISTER_PACKAGE: &str = "bpf-link-typed";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Under emulation what is not optimised takes its time, but to optimise dependencies costs more than it saves.
@@ -23,6 +27,7 @@ pub(crate) struct Programs {
     pub(crate) init: PathBuf,
     /// In the order in which they are run, by name.
     pub(crate) tests: Vec<(&'static str, PathBuf)>,
+    pub(crate) lister: PathBuf,
 }
 
 /// What is read of a line that cargo prints for `--message-format=json`.
@@ -40,12 +45,28 @@ struct Target {
 
 /// Builds them into a target directory of their own, for its flags are not those of the workspace's other builds.
 pub(crate) fn build(workspace: &Path, target_dir: &Path) -> Result<Programs> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // With the tests of a package cargo builds its binaries as well, and so the init.
-    cargo.args(["test", "--no-run", "--package", PACKAGE]);
+    let mut arguments = vec!["test", "--no-run", "--package", PACKAGE];
     for test in TESTS {
-        cargo.args(["--test", test]);
+        arguments.extend(["--test", test]);
     }
+    let messages = cargo(&arguments, workspace, target_dir)?;
+    let lister = ["build", "--package", LISTER_PACKAGE, "--example", LISTER];
+    let of_lister = cargo(&lister, workspace, target_dir)?;
+    Ok(Programs {
+        init: find(&messages, "bin", INIT)?,
+        tests: TESTS
+            .into_iter()
+            .map(|name| Ok((name, find(&messages, "test", name)?)))
+            .collect::<Result<_>>()?,
+        lister: find(&of_lister, "example", LISTER)?,
+    })
+}
+
+/// Runs cargo, and gives back what it says about what it has built.
+fn cargo(arguments: &[&str], workspace: &Path, target_dir: &Path) -> Result<Vec<Message>> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(arguments);
     for setting in PROFILE {
         cargo.args(["--config", setting]);
     }
@@ -71,16 +92,7 @@ pub(crate) fn build(workspace: &Path, target_dir: &Path) -> Result<Programs> {
         "building the guest's programs failed ({})",
         output.status
     );
-
-    let messages = parse(&output.stdout)?;
-    let executable = |kind: &str, name: &str| find(&messages, kind, name);
-    Ok(Programs {
-        init: executable("bin", INIT)?,
-        tests: TESTS
-            .into_iter()
-            .map(|name| Ok((name, executable("test", name)?)))
-            .collect::<Result<_>>()?,
-    })
+    parse(&output.stdout)
 }
 
 fn parse(stdout: &[u8]) -> Result<Vec<Message>> {
@@ -105,5 +117,5 @@ fn find(messages: &[Message], kind: &str, name: &str) -> Result<PathBuf> {
             return Ok(executable.clone());
         }
     }
-    bail!("cargo built no {kind} {name} in {PACKAGE}")
+    bail!("cargo built no {kind} {name}")
 }

@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use cpio::newc::{Builder, ModeFileType, trailer};
 
+use super::bpftool::Bpftool;
 use super::build::Programs;
 use super::modules::Module;
+
+/// Where the guest has the lister.
+pub(crate) const LISTER: &str = "/bin/bpf-links";
 
 /// What goes into the archive. `vm-init.rs` in the tests' package reads the plan from `/vm-test`.
 pub(crate) struct Contents<'a> {
     pub(crate) programs: &'a Programs,
+    pub(crate) bpftool: &'a Bpftool,
     pub(crate) modules: &'a [Module],
     /// What every test binary gets.
     pub(crate) arguments: &'a [String],
@@ -39,13 +44,29 @@ struct Archive<W> {
 impl<W: Write> Archive<W> {
     fn pack(&mut self, contents: &Contents<'_>) -> Result<()> {
         for directory in [
-            "dev", "proc", "sys", "tmp", "run", "modules", "tests", "vm-test",
+            "dev",
+            "proc",
+            "sys",
+            "tmp",
+            "run",
+            "modules",
+            "tests",
+            "vm-test",
+            "bin",
+            "lib64",
+            "usr",
+            "usr/lib",
+            "usr/lib/x86_64-linux-gnu",
         ] {
             self.directory(directory)?;
         }
         // The init's standard streams, before there is a devtmpfs.
         self.console()?;
         self.program("init", &contents.programs.init)?;
+        self.program(LISTER.trim_start_matches('/'), &contents.programs.lister)?;
+        for (path, file) in contents.bpftool.files() {
+            self.program(path, file)?;
+        }
 
         let mut tests = vec![];
         for (name, path) in &contents.programs.tests {

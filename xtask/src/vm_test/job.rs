@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use super::bpftool::Bpftool;
 use super::build::Programs;
 use super::fixtures;
 use super::image::{self, Image, Source};
@@ -19,6 +20,9 @@ use crate::progress;
 
 /// The results' port, as the guest calls it.
 const RESULTS: &str = "/dev/ttyS1";
+
+/// The variable that says for how long some tests look at what changes.
+const CHURN: &str = "BPF_LINK_CHURN_SECONDS";
 
 /// A kernel to be run.
 pub(crate) struct Job {
@@ -38,6 +42,7 @@ pub(crate) struct Setting<'a> {
     /// The directory in which each run has its own.
     pub(crate) dir: PathBuf,
     pub(crate) programs: Programs,
+    pub(crate) bpftool: Bpftool,
     pub(crate) source: Source<'a>,
     pub(crate) limit: Duration,
     /// Leaves the initramfs and says how to boot it again.
@@ -68,6 +73,11 @@ impl Job {
             // Nobody has said what may be skipped there.
             Subject::Given(image) => (image, vec![]),
         };
+        environment.push(("PATH", Bpftool::DIRECTORY));
+        environment.push(("BPF_LINKS", initramfs::LISTER));
+        // What says how long, or how thoroughly, tests go about it is for the guest, too.
+        let churn = std::env::var(CHURN).ok();
+        environment.extend(churn.as_deref().map(|seconds| (CHURN, seconds)));
         if setting.fixtures.is_some() {
             environment.push(("BPF_LINK_GOLDEN", RESULTS));
         }
@@ -84,6 +94,7 @@ impl Job {
         };
         let contents = Contents {
             programs: &setting.programs,
+            bpftool: &setting.bpftool,
             modules: &selection.modules,
             arguments: setting.filter,
             environment: &environment,

@@ -1,0 +1,130 @@
+//! Debian's `bpftool` for the guest, which tests compare the lister with: the newest one, with the libraries that it needs, so
+//! that it is the same on every kernel and every machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use object::Endianness;
+use object::elf::{DT_NEEDED, FileHeader64};
+use object::read::elf::{Dyn as _, FileHeader as _};
+
+use super::image::Source;
+use crate::debian::{self, Package, Suite};
+
+const COMPONENT: &str = "main";
+/// The packages, and the suite that each is from.
+const PACKAGES: [(&str, &str); 7] = [
+    ("bpftool", "trixie-backports"),
+    ("libc6", "trixie"),
+    ("libcap2", "trixie"),
+    ("libelf1t64", "trixie"),
+    ("libssl3t64", "trixie"),
+    ("libzstd1", "trixie"),
+    ("zlib1g", "trixie"),
+];
+const PROGRAM: &str = "usr/sbin/bpftool";
+/// Where the packages have their libraries, and where the guest's loader looks for them.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+/// What the kernel looks for to run a program with libraries.
+const LOADER: (&str, &str) = ("ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2");
+
+/// The program and its libraries: where each goes in the guest, and where it is here.
+#[derive(Debug)]
+pub(crate) struct Bpftool(BTreeMap<String, PathBuf>);
+
+impl Bpftool {
+    /// Where it is in the guest.
+    pub(crate) const DIRECTORY: &str = "/bin";
+
+    /// Fetches and unpacks what is not there. Needs no network where it has been unpacked before.
+    pub(crate) fn obtain(dir: &Path, source: &Source<'_>) -> Result<Self> {
+        let tree = dir.join("bpftool");
+        if source.refresh || !tree.is_dir() {
+            unpack(&tree, source)?;
+        }
+        Self::find(&tree).with_context(|| format!("no bpftool in {}", tree.display()))
+    }
+
+    /// Every file, and its path in the guest's archive.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &PathBuf)> {
+        self.0.iter().map(|(path, file)| (path.as_str(), file))
+    }
+
+    fn find(tree: &Path) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        let mut wanted = vec![("bin/bpftool".to_owned(), in_packages(tree, PROGRAM)?)];
+        while let Some((path, file)) = wanted.pop() {
+            let needed = needed(&fs::read(&file)?).with_context(|| file.display().to_string())?;
+            if files.insert(path, file).is_some() {
+                continue;
+            }
+            for name in needed {
+                let path = if name == LOADER.0 {
+                    LOADER.1.to_owned()
+                } else {
+                    format!("{LIBRARIES}/{name}")
+                };
+                wanted.push((path, in_packages(tree, &format!("{LIBRARIES}/{name}"))?));
+            }
+        }
+        Ok(Self(files))
+    }
+}
+
+/// A file of one of the packages.
+fn in_packages(tree: &Path, path: &str) -> Result<PathBuf> {
+    for (package, _) in PACKAGES {
+        let file = tree.join(package).join(path);
+        if file.is_file() {
+            return Ok(file);
+        }
+    }
+    bail!("no package has {path}")
+}
+
+/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once all of them are.
+fn unpack(tree: &Path, source: &Source<'_>) -> Result<()> {
+    let partial = tree.with_extension("partial");
+    for old in [partial.as_path(), tree] {
+        if old.exists() {
+            fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
+        }
+    }
+    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+    let mut suites: BTreeMap<&str, Suite> = BTreeMap::new();
+    for (name, suite) in PACKAGES {
+        let suite = suites
+            .entry(suite)
+            .or_insert_with(|| Suite::new(source.target, suite, COMPONENT, source.mirror));
+        let versions = suite.versions(name)?;
+        let version = versions
+            .into_iter()
+            .next()
+            .with_context(|| format!("{} serves no {name}", suite.name()))?;
+        let name = name.to_owned();
+        let package = Package { name, version };
+        debian::unpack(&suite.fetch(&package)?, &partial.join(&package.name))?;
+    }
+    fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
+}
+
+/// The libraries that a program or library names.
+fn needed(image: &[u8]) -> Result<Vec<String>> {
+    let header = FileHeader64::<Endianness>::parse(image)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, image)?;
+    let Some((entries, strings)) = sections.dynamic(endian, image)? else {
+        return Ok(vec![]);
+    };
+    let strings = sections.strings(endian, image, strings)?;
+    let mut needed = vec![];
+    for entry in entries {
+        if entry.d_tag(endian) == DT_NEEDED {
+            let name = entry.string(endian, strings)?;
+            needed.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    Ok(needed)
+}
