@@ -11,10 +11,8 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(btf_objects).needs(&[Need::Member("bpf_btf_info", "kernel_btf")]),
-    test!(before_there_were_names).needs(&[Need::Without(&Need::Member(
-        "bpf_btf_info",
-        "kernel_btf",
-    ))]),
+    test!(before_there_were_names)
+        .needs(&[Need::Without(&Need::Member("bpf_btf_info", "kernel_btf"))]),
     test!(ids_that_do_not_go),
 ];
 

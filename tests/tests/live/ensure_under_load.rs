@@ -26,8 +26,8 @@ use load::{Scene, Version, check, check_fewer, check_two_at_once, pin};
 
 pub(crate) const ROLES: &[Role] = agent::ROLES;
 
-/// An emulated machine beside others needs the time.
-const LONG: Duration = Duration::from_secs(300);
+/// How many minutes an emulated machine beside others may need.
+const LONG: u64 = 5;
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 
@@ -35,33 +35,33 @@ const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 const TRACING_AGAIN: &[Need] = &[Need::Linux(5, 19)];
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(cgroup_egress).within(LONG),
-    test!(cgroup_ingress).within(LONG),
-    test!(cgroup_sendmsg).within(LONG),
+    test!(cgroup_egress).minutes(LONG),
+    test!(cgroup_ingress).minutes(LONG),
+    test!(cgroup_sendmsg).minutes(LONG),
     test!(fentry)
         .needs(Need::TRACING)
         .also_needs(TRACING_AGAIN)
-        .within(LONG),
-    test!(iter).within(LONG),
+        .minutes(LONG),
+    test!(iter).minutes(LONG),
     test!(kprobe)
         .needs(Need::PERF_EVENT)
         .also_needs(KPROBES)
-        .within(LONG),
-    test!(kprobe_multi).needs(Need::KPROBE_MULTI).within(LONG),
-    test!(netfilter).needs(Need::NETFILTER).within(LONG),
-    test!(netkit).needs(Need::NETKIT).within(LONG),
-    test!(raw_tracepoint).within(LONG),
-    test!(sk_lookup).within(LONG),
-    test!(sockmap).needs(Need::SOCKMAP).within(LONG),
-    test!(struct_ops).needs(Need::STRUCT_OPS).within(LONG),
-    test!(tcx_egress).needs(Need::TCX).within(LONG),
-    test!(tcx_ingress).needs(Need::TCX).within(LONG),
-    test!(tracepoint).needs(Need::PERF_EVENT).within(LONG),
-    test!(two_agents_that_replace).within(LONG),
-    test!(two_agents_that_update).within(LONG),
+        .minutes(LONG),
+    test!(kprobe_multi).needs(Need::KPROBE_MULTI).minutes(LONG),
+    test!(netfilter).needs(Need::NETFILTER).minutes(LONG),
+    test!(netkit).needs(Need::NETKIT).minutes(LONG),
+    test!(raw_tracepoint).minutes(LONG),
+    test!(sk_lookup).minutes(LONG),
+    test!(sockmap).needs(Need::SOCKMAP).minutes(LONG),
+    test!(struct_ops).needs(Need::STRUCT_OPS).minutes(LONG),
+    test!(tcx_egress).needs(Need::TCX).minutes(LONG),
+    test!(tcx_ingress).needs(Need::TCX).minutes(LONG),
+    test!(tracepoint).needs(Need::PERF_EVENT).minutes(LONG),
+    test!(two_agents_that_replace).minutes(LONG),
+    test!(two_agents_that_update).minutes(LONG),
     test!(xdp)
         .needs(&[Need::Device(DeviceKind::Veth)])
-        .within(LONG),
+        .minutes(LONG),
 ];
 
 /// Runs the scene in a cgroup, which the sender's socket is of.

@@ -14,7 +14,12 @@ use anyhow::{Result, ensure};
 use bpf_link_tests::Sandbox;
 
 use crate::harness::{Need, Test, test};
-use recorder::Recorder;
+use recorder::{Look, Recorder};
+
+pub(crate) use iter::CASES as ITERATORS;
+pub(crate) use network::{CALLBACKS, CASES as NETWORK};
+pub(crate) use probes::CASES as PROBES;
+pub(crate) use tracing::CASES as TRACING;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(iterators),
@@ -45,19 +50,23 @@ fn of_tracing(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// A sort of link.
-struct Case {
+pub(crate) struct Case {
     /// What it is recorded as.
     name: &'static str,
     needs: [&'static [Need]; 2],
     /// Makes such a link and has it recorded.
-    record: fn(&Sandbox, &Recorder) -> Result<()>,
+    record: fn(&Sandbox, &Recorder<'_>) -> Result<()>,
 }
 
 impl Case {
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     const fn new(
         name: &'static str,
         needs: &'static [Need],
-        record: fn(&Sandbox, &Recorder) -> Result<()>,
+        record: fn(&Sandbox, &Recorder<'_>) -> Result<()>,
     ) -> Self {
         Self {
             name,
@@ -86,13 +95,43 @@ impl Case {
 
 /// Records every sort that this kernel can make; what went wrong with one does not keep the others from it.
 fn run(sandbox: &Sandbox, cases: &[Case]) -> Result<()> {
+    go_over(sandbox, cases, Recorder::new)
+}
+
+/// Does something with a link of each sort that this kernel can make.
+pub(crate) fn each(sandbox: &Sandbox, cases: &[Case], look: &Look<'_>) -> Result<()> {
+    go_over(sandbox, cases, |name| Recorder::new(name).instead(look))
+}
+
+/// Does something while there is a link of each of these sorts, of those that this kernel can make.
+pub(crate) fn together(
+    sandbox: &Sandbox,
+    cases: &[&Case],
+    look: &dyn Fn() -> Result<()>,
+) -> Result<()> {
+    let Some((first, rest)) = cases.split_first() else {
+        return look();
+    };
+    if first.missing()?.is_some() {
+        return together(sandbox, rest, look);
+    }
+    each(sandbox, std::slice::from_ref(*first), &|_| {
+        together(sandbox, rest, look)
+    })
+}
+
+fn go_over<'a>(
+    sandbox: &Sandbox,
+    cases: &[Case],
+    recorder: impl Fn(&'static str) -> Recorder<'a>,
+) -> Result<()> {
     let mut wrong = Vec::new();
     for case in cases {
         if let Some(missing) = case.missing()? {
             println!("no {}: {missing}", case.name);
             continue;
         }
-        let recorder = Recorder::new(case.name);
+        let recorder = recorder(case.name);
         let done = (case.record)(sandbox, &recorder).and_then(|()| recorder.finish());
         if let Err(error) = done {
             wrong.push(format!("{}: {error:?}", case.name));

@@ -13,6 +13,7 @@
 //! | `ended.rs` | that process seen from outside, from its start to its end |
 //! | `outcome.rs` | what became of a test, and the line in which the child says so |
 //! | `left_over.rs` | what a test has left behind on the kernel |
+//! | `lister.rs` | the program `bpf-links`, which some tests run |
 //! | `turn.rs` | which tests may run at the same time |
 //! | `role.rs` | the other processes of a test |
 //! | `absent.rs`, `strict.rs` | what which kernel does not have, so that tests may be skipped there, and `BPF_LINK_STRICT=1` |
@@ -23,6 +24,7 @@ mod child;
 mod ended;
 mod kernel;
 mod left_over;
+pub(crate) mod lister;
 mod need;
 mod outcome;
 mod parent;

@@ -31,6 +31,13 @@ mod kill;
 mod kprobe_multi;
 mod lent_array;
 mod lent_name;
+mod lister;
+mod lister_bpftool;
+mod lister_churn;
+mod lister_commands;
+mod lister_found;
+mod lister_memory;
+mod lister_names;
 mod needs;
 mod netfilter;
 mod netkit;
@@ -98,6 +105,12 @@ const TESTS: &[&[Test]] = &[
     iter::TESTS,
     kill::TESTS,
     kprobe_multi::TESTS,
+    lister_bpftool::TESTS,
+    lister_churn::TESTS,
+    lister_commands::TESTS,
+    lister_found::TESTS,
+    lister_memory::TESTS,
+    lister_names::TESTS,
     needs::TESTS,
     netfilter::TESTS,
     netkit::TESTS,
@@ -156,6 +169,8 @@ const ROLES: &[&[Role]] = &[
     ensure_under_load::ROLES,
     ownership::ROLES,
     pin_over::ROLES,
+    lister_found::ROLES,
+    ownership::ROLES,
     sandbox::ROLES,
     kill::ROLES,
     ownership::ROLES,

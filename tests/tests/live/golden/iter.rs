@@ -24,7 +24,7 @@ macro_rules! everything {
     };
 }
 
-pub(super) const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     everything!("iter-bpf_link", "bpf_link"),
     everything!("iter-bpf_map", "bpf_map"),
     everything!("iter-bpf_prog", "bpf_prog"),
@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("iter-task-pid", TASKS, over_a_process),
 ];
 
-fn record(recorder: &Recorder, target: &str, args: Option<IterArgs<'_>>) -> Result<()> {
+fn record(recorder: &Recorder<'_>, target: &str, args: Option<IterArgs<'_>>) -> Result<()> {
     let program = Loader::new(Hook::ITERATOR)
         .function(&format!("bpf_iter_{target}"))?
         .returning(0)?;
@@ -59,17 +59,17 @@ fn record(recorder: &Recorder, target: &str, args: Option<IterArgs<'_>>) -> Resu
     recorder.record(&link, &known)
 }
 
-fn over_a_map(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn over_a_map(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let map = Map::hash(4, 8, 3)?;
     record(recorder, "bpf_map_elem", Some(IterArgs::map(&map)))
 }
 
-fn over_sockets(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn over_sockets(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let map = Map::sockmap(2)?;
     record(recorder, "sockmap", Some(IterArgs::map(&map)))
 }
 
-fn over_cgroups(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn over_cgroups(sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let top = sandbox.new_cgroup("golden")?;
     let args = IterArgs::Cgroup {
         cgroup: IterCgroup::Fd(top.as_fd()),
@@ -78,12 +78,12 @@ fn over_cgroups(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
     record(recorder, "cgroup", Some(args))
 }
 
-fn over_a_thread(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn over_a_thread(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let task = IterTask::Tid(std::process::id());
     record(recorder, "task", Some(IterArgs::Task(task)))
 }
 
-fn over_a_process(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn over_a_process(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let task = IterTask::Pid(std::process::id());
     record(recorder, "task", Some(IterArgs::Task(task)))
 }

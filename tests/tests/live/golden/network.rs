@@ -14,7 +14,7 @@ use super::recorder::{Known, Recorder};
 use crate::fixture::LOOPBACK;
 use crate::harness::Need;
 
-pub(super) const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     Case::new("cgroup", &[], cgroup),
     Case::new("cgroup-detached", &[], cgroup_detached),
     Case::new("cgroup-lsm", Need::LSM, cgroup_lsm)
@@ -65,7 +65,7 @@ pub(super) const CASES: &[Case] = &[
     }),
 ];
 
-pub(super) const CALLBACKS: &[Case] = &[
+pub(crate) const CALLBACKS: &[Case] = &[
     Case::new("struct_ops", Need::STRUCT_OPS, |_, recorder| {
         struct_ops(recorder, false)
     }),
@@ -77,7 +77,7 @@ pub(super) const CALLBACKS: &[Case] = &[
 
 /// Records a link of this kind, detached or not.
 fn record(
-    recorder: &Recorder,
+    recorder: &Recorder<'_>,
     kind: LinkKind,
     program: &Program,
     request: &LinkCreate<'_>,
@@ -94,22 +94,22 @@ fn request(program: &Program, hook: Hook) -> LinkCreate<'_> {
     LinkCreate::new(program, AttachType::from_raw(hook.attach_type))
 }
 
-fn on_a_cgroup(sandbox: &Sandbox, recorder: &Recorder, detached: bool) -> Result<()> {
+fn on_a_cgroup(sandbox: &Sandbox, recorder: &Recorder<'_>, detached: bool) -> Result<()> {
     let hook = Hook::CGROUP_EGRESS;
     let (program, cgroup) = (Program::passing(hook)?, sandbox.new_cgroup("golden")?);
     let request = request(&program, hook).target_fd(&cgroup);
     record(recorder, LinkKind::Cgroup, &program, &request, detached)
 }
 
-fn cgroup(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn cgroup(sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     on_a_cgroup(sandbox, recorder, false)
 }
 
-fn cgroup_detached(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn cgroup_detached(sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     on_a_cgroup(sandbox, recorder, true)
 }
 
-fn cgroup_lsm(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn cgroup_lsm(sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let program = Loader::new(Hook::LSM_CGROUP)
         .function("bpf_lsm_socket_bind")?
         .returning(1)?;
@@ -118,13 +118,13 @@ fn cgroup_lsm(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
     record(recorder, LinkKind::Cgroup, &program, &request, false)
 }
 
-fn netns(recorder: &Recorder, hook: Hook, detached: bool) -> Result<()> {
+fn netns(recorder: &Recorder<'_>, hook: Hook, detached: bool) -> Result<()> {
     let (program, netns) = (Program::passing(hook)?, Netns::current()?);
     let request = request(&program, hook).target_fd(&netns);
     record(recorder, LinkKind::Netns, &program, &request, detached)
 }
 
-fn xdp(recorder: &Recorder, detached: bool) -> Result<()> {
+fn xdp(recorder: &Recorder<'_>, detached: bool) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
     let request = request(&program, Hook::XDP)
         .target_ifindex(LOOPBACK)
@@ -132,7 +132,7 @@ fn xdp(recorder: &Recorder, detached: bool) -> Result<()> {
     record(recorder, LinkKind::Xdp, &program, &request, detached)
 }
 
-fn struct_ops(recorder: &Recorder, detached: bool) -> Result<()> {
+fn struct_ops(recorder: &Recorder<'_>, detached: bool) -> Result<()> {
     let map = CongestionControl::new("golden")?;
     let link = RawLink::create(&LinkCreate::struct_ops(&map))?;
     if detached {
@@ -141,7 +141,7 @@ fn struct_ops(recorder: &Recorder, detached: bool) -> Result<()> {
     recorder.record(&link, &Known::without_program(LinkKind::StructOps))
 }
 
-fn netfilter(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn netfilter(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let program = Program::passing(Hook::NETFILTER)?;
     let plain = NetfilterArgs::new(NFPROTO_IPV4, NF_INET_LOCAL_OUT, -123);
     let request = request(&program, Hook::NETFILTER);
@@ -151,7 +151,7 @@ fn netfilter(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
     recorder.record(&link, &Known::of(LinkKind::Netfilter, &program)?)
 }
 
-fn tcx(recorder: &Recorder, hook: Hook, detached: bool) -> Result<()> {
+fn tcx(recorder: &Recorder<'_>, hook: Hook, detached: bool) -> Result<()> {
     let program = Program::passing(hook)?;
     let request = request(&program, hook)
         .target_ifindex(LOOPBACK)
@@ -159,14 +159,14 @@ fn tcx(recorder: &Recorder, hook: Hook, detached: bool) -> Result<()> {
     record(recorder, LinkKind::Tcx, &program, &request, detached)
 }
 
-fn netkit(recorder: &Recorder, hook: Hook, detached: bool) -> Result<()> {
+fn netkit(recorder: &Recorder<'_>, hook: Hook, detached: bool) -> Result<()> {
     let program = Program::passing(hook)?;
     let device = Device::create(DeviceKind::Netkit, "golden")?;
     let request = request(&program, hook).target_ifindex(device.index());
     record(recorder, LinkKind::Netkit, &program, &request, detached)
 }
 
-fn sockmap(recorder: &Recorder, hook: Hook, detached: bool) -> Result<()> {
+fn sockmap(recorder: &Recorder<'_>, hook: Hook, detached: bool) -> Result<()> {
     let (program, map) = (Program::passing(hook)?, Map::sockmap(2)?);
     let request = request(&program, hook).target_fd(&map);
     record(recorder, LinkKind::Sockmap, &program, &request, detached)

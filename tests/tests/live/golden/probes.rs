@@ -17,7 +17,7 @@ use crate::harness::Need;
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
 
-pub(super) const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     Case::new("perf_event-tracepoint", Need::PERF_EVENT, tracepoint),
     Case::new("perf_event-event", Need::PERF_EVENT, counter),
     Case::new("perf_event-kprobe", Need::PERF_EVENT, |_, recorder| {
@@ -100,7 +100,7 @@ pub(super) const CASES: &[Case] = &[
 const COOKIE: u64 = 0x0123_4567_89ab_cdef;
 
 fn record(
-    recorder: &Recorder,
+    recorder: &Recorder<'_>,
     event: &impl std::os::fd::AsFd,
     hook: Hook,
     name: Option<&str>,
@@ -117,22 +117,22 @@ fn record(
     recorder.record(&link, &known)
 }
 
-fn tracepoint(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn tracepoint(sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let event = PerfEvent::tracepoint(sandbox, "sched", "sched_switch")?;
     record(recorder, &event, Hook::TRACEPOINT, Some("sched_switch"))
 }
 
-fn counter(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn counter(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     record(recorder, &PerfEvent::page_fault()?, Hook::PERF_EVENT, None)
 }
 
-fn kprobe(recorder: &Recorder, at: ProbeAt) -> Result<()> {
+fn kprobe(recorder: &Recorder<'_>, at: ProbeAt) -> Result<()> {
     let name = "bpf_fentry_test1";
     let event = PerfEvent::kprobe(name, at)?;
     record(recorder, &event, Hook::KPROBE, Some(name))
 }
 
-fn uprobe(sandbox: &Sandbox, recorder: &Recorder, at: ProbeAt) -> Result<()> {
+fn uprobe(sandbox: &Sandbox, recorder: &Recorder<'_>, at: ProbeAt) -> Result<()> {
     const TYPE: &str = "/sys/bus/event_source/devices/uprobe/type";
     let number = std::fs::read_to_string(TYPE).context(TYPE)?;
     let counter = 0x20 << 32;
@@ -175,7 +175,7 @@ const FUNCTIONS: [&CStr; 3] = [
 ];
 const COOKIES: [u64; 3] = [COOKIE, u64::MAX, 0];
 
-fn kprobe_multi(recorder: &Recorder, hook: Hook, flags: KprobeMultiFlags) -> Result<()> {
+fn kprobe_multi(recorder: &Recorder<'_>, hook: Hook, flags: KprobeMultiFlags) -> Result<()> {
     let program = Program::passing(hook)?;
     let args = KprobeMultiArgs::symbols(&FUNCTIONS)
         .cookies(&COOKIES)?
@@ -194,7 +194,7 @@ const COUNTERS: [u64; 3] = [0x100, 0, 0x102];
 
 fn uprobe_multi(
     sandbox: &Sandbox,
-    recorder: &Recorder,
+    recorder: &Recorder<'_>,
     hook: Hook,
     flags: UprobeMultiFlags,
 ) -> Result<()> {
@@ -205,7 +205,7 @@ fn uprobe_multi(
     record_uprobes(recorder, hook, &file.path, args)
 }
 
-fn uprobe_multi_by_descriptor(sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn uprobe_multi_by_descriptor(sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let probed = Probed::new(sandbox)?;
     let file = std::fs::File::open(&probed.path)?;
     let args = UprobeMultiArgs::path_fd(&file, &OFFSETS);
@@ -213,7 +213,7 @@ fn uprobe_multi_by_descriptor(sandbox: &Sandbox, recorder: &Recorder) -> Result<
 }
 
 fn record_uprobes(
-    recorder: &Recorder,
+    recorder: &Recorder<'_>,
     hook: Hook,
     path: &Path,
     args: UprobeMultiArgs<'_>,

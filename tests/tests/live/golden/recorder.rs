@@ -68,15 +68,31 @@ impl Known {
 }
 
 /// Records one sort of link.
-pub(super) struct Recorder {
+pub(super) struct Recorder<'a> {
     name: &'static str,
+    instead: Option<&'a Look<'a>>,
     is_done: Cell<bool>,
 }
 
-impl Recorder {
+/// What is done with a link that is there for a moment.
+pub(super) type Look<'a> = dyn Fn(&RawLink) -> Result<()> + 'a;
+
+impl<'a> Recorder<'a> {
     pub(super) fn new(name: &'static str) -> Self {
         let is_done = Cell::new(false);
-        Self { name, is_done }
+        Self {
+            name,
+            instead: None,
+            is_done,
+        }
+    }
+
+    /// Has something else done with each link that would be recorded.
+    pub(super) fn instead(self, look: &'a Look<'a>) -> Self {
+        Self {
+            instead: Some(look),
+            ..self
+        }
     }
 
     /// Fails if nothing has been recorded.
@@ -86,6 +102,10 @@ impl Recorder {
     }
 
     pub(super) fn record(&self, link: &RawLink, known: &Known) -> Result<()> {
+        if let Some(look) = self.instead {
+            self.is_done.set(true);
+            return look(link);
+        }
         let info = sys::link_info_bytes(link.as_fd())?;
         let said = links::LinkInfo::of(link)?;
         ensure!(said.link_type() == known.kind.as_raw(), "{said:?}");

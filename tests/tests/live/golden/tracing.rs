@@ -14,7 +14,7 @@ use crate::harness::Need;
 
 const FSESSION_MULTI: Hook = Hook::new(BPF_PROG_TYPE_TRACING, BPF_TRACE_FSESSION_MULTI, 0);
 
-pub(super) const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     Case::new("raw_tracepoint", &[], raw_tracepoint),
     Case::new("raw_tracepoint-typed", &[], typed),
     Case::new("tracing-fentry", Need::TRACING, |_, recorder| {
@@ -52,7 +52,7 @@ pub(super) const CASES: &[Case] = &[
 
 const COOKIE: u64 = 0x0123_4567_89ab_cdef;
 
-fn raw_tracepoint(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn raw_tracepoint(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let program = Program::passing(Hook::RAW_TRACEPOINT)?;
     let request = RawTracepointOpen::named(&program, c"sched_switch")?;
     let link = match RawLink::open_raw_tracepoint(&request.cookie(COOKIE)) {
@@ -63,7 +63,7 @@ fn raw_tracepoint(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
     recorder.record(&link, &known.named("sched_switch"))
 }
 
-fn typed(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn typed(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let program = Loader::new(Hook::TYPED_RAW_TRACEPOINT)
         .tracepoint("sched_switch")?
         .returning(0)?;
@@ -72,13 +72,13 @@ fn typed(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
     recorder.record(&link, &known.named("sched_switch"))
 }
 
-fn function(recorder: &Recorder, hook: Hook, name: &str) -> Result<()> {
+fn function(recorder: &Recorder<'_>, hook: Hook, name: &str) -> Result<()> {
     let program = Loader::new(hook).function(name)?.returning(0)?;
     let link = attach(&program, AttachType::from_raw(hook.attach_type))?;
     recorder.record(&link, &Known::of(LinkKind::Tracing, &program)?)
 }
 
-fn function_of_a_program(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn function_of_a_program(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let traced = Replaceable::new(&CounterMap::new()?)?;
     let program = Loader::new(Hook::FENTRY)
         .btf_id(Replaceable::FUNCTION)
@@ -88,7 +88,7 @@ fn function_of_a_program(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> 
     recorder.record(&link, &Known::of(LinkKind::Tracing, &program)?)
 }
 
-fn extension(_sandbox: &Sandbox, recorder: &Recorder) -> Result<()> {
+fn extension(_sandbox: &Sandbox, recorder: &Recorder<'_>) -> Result<()> {
     let replaced = Replaceable::new(&CounterMap::new()?)?;
     let program = replaced.extension().passing()?;
     let request = RawTracepointOpen::load_time_target(&program);
@@ -108,7 +108,7 @@ fn attach(program: &Program, attach_type: AttachType) -> Result<RawLink> {
     )?)
 }
 
-fn functions(recorder: &Recorder, hook: Hook) -> Result<()> {
+fn functions(recorder: &Recorder<'_>, hook: Hook) -> Result<()> {
     let program = Program::passing(hook)?;
     let mut ids = Vec::new();
     for name in ["bpf_fentry_test3", "bpf_fentry_test1", "bpf_fentry_test2"] {

@@ -38,6 +38,7 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Member("bpf_link_info", "iter.task"), kernels: &["5.10"] },
     Absent { need: Need::Constant("bpf_cgroup_iter_order", "BPF_CGROUP_ITER_CHILDREN"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
     Absent { need: Need::Member("bpf_prog_info", "attach_btf_obj_id"), kernels: &["5.10"] },
+    Absent { need: Need::Member("bpf_btf_info", "kernel_btf"), kernels: &["5.10"] },
     Absent { need: Need::Member("bpf_link_info", "perf_event"), kernels: &["6.1"] },
     Absent { need: Need::Member("bpf_prog_list", "flags"), kernels: &["5.10", "6.1"] },
     Absent { need: Need::Member("cgroup_bpf", "revisions"), kernels: &["5.10", "6.1"] },

@@ -10,7 +10,7 @@ use bpf_link_tests::sys::{self, IdSpace};
 use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns};
 use rustix::thread::CapabilitySet;
 
-use super::kernel;
+use super::{kernel, lister};
 
 /// Something that not every kernel, machine or user has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) enum Need {
     Device(DeviceKind),
     /// A command on the `PATH`.
     Command(&'static str),
+    /// The example `bpf-links`, which is built if it is not there: that it cannot be is a failure.
+    Lister,
     /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
     Trampoline,
     /// That the machine's first process is in the kernel's first network namespace, and the tests may go there.
@@ -141,6 +143,10 @@ impl Need {
             Self::FileSystem(name) => has_file_system(name)?,
             Self::Device(kind) => can_make(kind)?,
             Self::Command(name) => is_command(name),
+            Self::Lister => {
+                lister::build()?;
+                true
+            }
             Self::Trampoline => can_trace_a_function()?,
             Self::FirstNetns => is_in_the_first_netns(1)?,
             Self::SecurityModule(name) => has_security_module(name)?,
@@ -165,6 +171,7 @@ impl Need {
             Self::FileSystem(name) => format!("the kernel has no file system {name}"),
             Self::Device(kind) => format!("the kernel has no network device of kind {kind:?}"),
             Self::Command(name) => format!("no command {name}"),
+            Self::Lister => "there is no bpf-links".to_owned(),
             Self::Trampoline => "the kernel refuses programs on its functions".to_owned(),
             Self::FirstNetns => {
                 "process 1 is not in the kernel's first network namespace, or it is out of reach"

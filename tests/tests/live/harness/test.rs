@@ -66,9 +66,12 @@ impl Test {
         }
     }
 
-    /// Sets how long the test may take where that is more than others: on an emulated machine that others use as well.
-    pub(crate) const fn within(self, limit: Duration) -> Self {
-        Self { limit, ..self }
+    /// Says that the test may take this many minutes, and not one: on an emulated machine that others use as well.
+    pub(crate) const fn minutes(self, minutes: u64) -> Self {
+        Self {
+            limit: Duration::from_secs(minutes * 60),
+            ..self
+        }
     }
 
     /// All that the test needs.

@@ -1,0 +1,119 @@
+//! What the tests of `bpf-links` share: running it, and reading what it has said.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{AttachType, LinkCreate, LinkId, RawLink};
+use bpf_link_tests::{Sandbox, iterator};
+use serde_json::Value;
+
+use crate::fixture::as_nobody;
+use crate::harness::{Need, lister};
+
+/// What the tests of the lister need.
+pub(crate) const LISTER: &[Need] = &[Need::Lister];
+
+/// What the lister has done.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: Option<i32>,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+impl Ran {
+    fn of(mut command: Command) -> Result<Self> {
+        let ran = command.stdin(Stdio::null()).output()?;
+        Ok(Self {
+            status: ran.status.code(),
+            output: String::from_utf8(ran.stdout)?,
+            errors: String::from_utf8(ran.stderr)?,
+        })
+    }
+
+    /// What it wrote; that it failed is a failure.
+    pub(crate) fn well(self) -> Result<String> {
+        ensure!(self.status == Some(0), "{self:?}");
+        Ok(self.output)
+    }
+
+    /// Its one line of why it failed.
+    pub(crate) fn refused(self) -> Result<String> {
+        ensure!(self.status == Some(1), "{self:?}");
+        ensure!(self.output.is_empty(), "{self:?}");
+        ensure!(self.errors.lines().count() == 1, "{self:?}");
+        ensure!(self.errors.starts_with("bpf-links: "), "{self:?}");
+        Ok(self.errors)
+    }
+}
+
+pub(crate) fn command(arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(lister::path()?);
+    command.args(arguments);
+    Ok(command)
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Result<Ran> {
+    Ran::of(command(arguments)?)
+}
+
+/// The link as `show` has it.
+pub(crate) fn show(id: LinkId, more: &[&str]) -> Result<Value> {
+    let id = id.to_string();
+    let arguments = [&["show", "--id", &id], more].concat();
+    let shown = run(&arguments)?.well()?;
+    ensure!(shown.lines().count() == 1, "{shown}");
+    Ok(serde_json::from_str(&shown)?)
+}
+
+/// All links as `list` has them.
+pub(crate) fn list(more: &[&str]) -> Result<Vec<Value>> {
+    let listed = run(&[&["list", "--json-lines"], more].concat())?.well()?;
+    listed
+        .lines()
+        .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
+        .collect()
+}
+
+pub(crate) fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("the path is not UTF-8")
+}
+
+/// What is under a key; null if there is nothing.
+pub(crate) fn at<'a>(object: &'a Value, key: &str) -> &'a Value {
+    object.get(key).unwrap_or(&Value::Null)
+}
+
+/// Links whose list is longer than a pipe holds.
+pub(crate) fn many(count: usize) -> Result<Vec<RawLink>> {
+    let listing = iterator("bpf_map", *b"element\n")?;
+    let request = LinkCreate::new(&listing, AttachType::TraceIter);
+    let links = (0..count).map(|_| RawLink::create(&request));
+    Ok(links.collect::<Result<_, _>>()?)
+}
+
+/// A user without privilege, who runs the lister.
+pub(crate) struct Nobody {
+    program: PathBuf,
+}
+
+impl Nobody {
+    /// Puts the program where that user may run it.
+    pub(crate) fn new(sandbox: &Sandbox) -> Result<Self> {
+        let program = sandbox.directory().join("bpf-links");
+        std::fs::copy(lister::path()?, &program)?;
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+        Ok(Self { program })
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<Ran> {
+        as_nobody(|| {
+            let mut command = Command::new(&self.program);
+            command.args(arguments);
+            Ran::of(command)
+        })
+    }
+}

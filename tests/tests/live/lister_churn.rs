@@ -1,0 +1,224 @@
+//! `bpf-links` while links come and go.
+
+use std::collections::BTreeSet;
+use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bpf_link::{AttachType, KprobeMultiArgs, LinkCreate, RawLink};
+use bpf_link_tests::{Hook, Netns, Program, Sandbox, iterator};
+use serde_json::Value;
+
+use crate::fixture::{LOOPBACK, xdp};
+use crate::harness::{Need, Test, test};
+use crate::lister::{LISTER, at, many, run};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(every_stable_link_is_listed_once)
+        .needs(LISTER)
+        .alone()
+        .minutes(4),
+    test!(also_while_thousands_of_functions_are_attached_to)
+        .needs(LISTER)
+        .also_needs(Need::KPROBE_MULTI)
+        .alone()
+        .minutes(8),
+];
+
+/// For how long it goes on, unless the environment says otherwise.
+const DURATION: Duration = Duration::from_secs(3);
+/// The variable that says for how many seconds.
+const VARIABLE: &str = "BPF_LINK_CHURN_SECONDS";
+/// How many links are there all the time.
+const STABLE: usize = 50;
+/// How many functions are attached to at once.
+const FUNCTIONS: usize = 3000;
+
+fn duration() -> Result<Duration> {
+    match std::env::var(VARIABLE) {
+        Ok(seconds) => {
+            let seconds = seconds
+                .parse()
+                .with_context(|| format!("{VARIABLE}={seconds}"))?;
+            Ok(Duration::from_secs(seconds))
+        }
+        Err(_) => Ok(DURATION),
+    }
+}
+
+/// Attaches and detaches until told to stop; returns how often.
+fn devices(stop: &AtomicBool) -> Result<u64> {
+    let program = Program::passing(Hook::XDP)?;
+    Netns::create()?.inside(|| {
+        let request = LinkCreate::new(&program, AttachType::Xdp).target_ifindex(LOOPBACK);
+        let mut rounds = 0;
+        while !stop.load(Ordering::Relaxed) {
+            match RawLink::create(&request) {
+                Ok(link) => drop(link),
+                // Whoever lists still holds the last one.
+                Err(error) if error.errno() == Some(libc::EBUSY) => continue,
+                Err(error) => bail!(error),
+            }
+            rounds += 1;
+        }
+        Ok(rounds)
+    })
+}
+
+/// The same with iterators, which are there a little longer.
+fn iterators(stop: &AtomicBool) -> Result<u64> {
+    let program = iterator("bpf_map", *b"element\n")?;
+    let request = LinkCreate::new(&program, AttachType::TraceIter);
+    let mut rounds = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let links = (0..10).map(|_| RawLink::create(&request));
+        drop(links.collect::<Result<Vec<_>, _>>()?);
+        rounds += 1;
+    }
+    Ok(rounds)
+}
+
+/// The same with many functions at once, which takes its time.
+fn functions(stop: &AtomicBool, functions: &[CString]) -> Result<u64> {
+    let program = Program::passing(Hook::KPROBE_MULTI)?;
+    let symbols: Vec<&CStr> = functions.iter().map(CString::as_c_str).collect();
+    let request = LinkCreate::new(&program, AttachType::TraceKprobeMulti)
+        .args(KprobeMultiArgs::symbols(&symbols));
+    let mut rounds = 0;
+    while !stop.load(Ordering::Relaxed) {
+        drop(RawLink::create(&request)?);
+        rounds += 1;
+    }
+    Ok(rounds)
+}
+
+/// Functions that can be traced, each by a name that no other has.
+fn traceable(sandbox: &Sandbox) -> Result<Vec<CString>> {
+    const OF: [&str; 8] = [
+        "__x64_sys_",
+        "tcp_",
+        "udp_",
+        "ext4_",
+        "nf_",
+        "pci_",
+        "acpi_",
+        "inet",
+    ];
+    let list = std::fs::read_to_string(sandbox.tracefs()?.join("available_filter_functions"))?;
+    let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    let symbols = std::fs::read_to_string("/proc/kallsyms")?;
+    for name in symbols
+        .lines()
+        .filter_map(|line| line.split_ascii_whitespace().nth(2))
+    {
+        if !once.insert(name) {
+            twice.insert(name);
+        }
+    }
+    let of_kernel = list.lines().filter(|line| !line.contains(' '));
+    let functions = of_kernel
+        .filter(|name| OF.iter().any(|start| name.starts_with(start)))
+        .filter(|name| !twice.contains(name))
+        .take(FUNCTIONS);
+    Ok(functions.map(CString::new).collect::<Result<_, _>>()?)
+}
+
+fn every_stable_link_is_listed_once(_sandbox: &Sandbox) -> Result<()> {
+    let work: [fn(&AtomicBool) -> Result<u64>; 3] = [devices, devices, iterators];
+    under(&work.map(|work| move |stop: &AtomicBool| work(stop)), &[])
+}
+
+fn also_while_thousands_of_functions_are_attached_to(sandbox: &Sandbox) -> Result<()> {
+    let traceable = traceable(sandbox)?;
+    println!("{} functions", traceable.len());
+    ensure!(
+        traceable.len() > 500,
+        "too few functions: {}",
+        traceable.len()
+    );
+    under(&[devices], &[&|stop| functions(stop, &traceable)])
+}
+
+/// Work that goes on until it is told to stop.
+type Work<'a> = &'a (dyn Fn(&AtomicBool) -> Result<u64> + Sync);
+
+/// Lists all the while, in every form, and holds each list against the links that are there all the time.
+fn under<W>(work: &[W], more: &[Work<'_>]) -> Result<()>
+where
+    W: Fn(&AtomicBool) -> Result<u64> + Sync,
+{
+    let stable = xdp(&Program::passing(Hook::XDP)?)?;
+    let mut there = many(STABLE)?;
+    there.push(stable);
+    let ids = there
+        .iter()
+        .map(RawLink::id)
+        .collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<u64> = ids.into_iter().map(|id| id.get().into()).collect();
+
+    let stop = AtomicBool::new(false);
+    let end = Instant::now() + duration()?;
+    thread::scope(|scope| {
+        let mut working = Vec::new();
+        for work in work {
+            working.push(scope.spawn(|| work(&stop)));
+        }
+        for work in more {
+            working.push(scope.spawn(|| work(&stop)));
+        }
+        let mut lists = 0;
+        let listed = loop {
+            if let Err(error) = check(&ids) {
+                break Err(error).with_context(|| format!("list {lists}"));
+            }
+            lists += 1;
+            if Instant::now() >= end {
+                break Ok(());
+            }
+        };
+        stop.store(true, Ordering::Relaxed);
+        for thread in working {
+            let rounds = thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("it panicked"))??;
+            println!("{rounds} rounds");
+            ensure!(rounds > 0, "nothing came and went");
+        }
+        println!("{lists} times three lists");
+        listed
+    })
+}
+
+/// Lists in each of the forms.
+fn check(stable: &[u64]) -> Result<()> {
+    let lines = run(&["list", "--json-lines"])?.well()?;
+    let lines = lines.lines().map(|line| {
+        let link: Value = serde_json::from_str(line)?;
+        at(&link, "id").as_u64().context("no id")
+    });
+    has_all(&lines.collect::<Result<Vec<_>>>()?, stable).context("lines")?;
+    let array: Vec<Value> = serde_json::from_str(&run(&["list", "--json"])?.well()?)?;
+    let array = array
+        .iter()
+        .map(|link| at(link, "id").as_u64().context("no id"));
+    has_all(&array.collect::<Result<Vec<_>>>()?, stable).context("array")?;
+    let table = run(&["list"])?.well()?;
+    let rows = table.lines().skip(1);
+    let rows = rows.map(|row| {
+        let id = row.split_ascii_whitespace().next();
+        Ok(id.context("an empty row")?.parse()?)
+    });
+    has_all(&rows.collect::<Result<Vec<u64>>>()?, stable).context("table")
+}
+
+fn has_all(listed: &[u64], stable: &[u64]) -> Result<()> {
+    ensure!(
+        listed.is_sorted_by(|a, b| a < b),
+        "a link was listed twice: {listed:?}"
+    );
+    let missing: Vec<_> = stable.iter().filter(|id| !listed.contains(id)).collect();
+    ensure!(missing.is_empty(), "links are missing: {missing:?}");
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! What `bpf-links` finds out besides what links say: pins, holders, names; and what it says where it may not.
+
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::RawLink;
+use bpf_link_tests::{Map, Sandbox, pins};
+use serde_json::{Value, json};
+
+use crate::fixture::Counted;
+use crate::harness::{Need, Role, Test, role, test};
+use crate::lister::{LISTER, Nobody, at, list, run, show, text};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(pins_are_found).needs(LISTER).alone(),
+    test!(holders_are_found).needs(LISTER).alone(),
+    test!(what_cannot_be_read_is_said_once).needs(LISTER),
+    test!(without_privilege)
+        .needs(LISTER)
+        .also_needs(&[Need::Linux(5, 19)]),
+];
+
+pub(crate) const ROLES: &[Role] = &[role!(holder)];
+
+fn pins_are_found(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let id = counted.link.id()?;
+    ensure!(*at(&show(id, &["--pinned"])?, "pinned") == json!([]));
+    // In two file systems, in a directory, and with a space in the name.
+    let directory = sandbox.bpffs().join("directory");
+    std::fs::create_dir(&directory)?;
+    let paths = [
+        directory.join("in it"),
+        sandbox.bpffs().join("pin"),
+        sandbox.second_bpffs()?.join("pin"),
+    ];
+    let mut clones = Vec::new();
+    for path in &paths {
+        let mut clone = counted.link.try_clone()?;
+        clone.pin(path)?;
+        clones.push(clone);
+    }
+    // What is not a link, and is passed over.
+    let others = ["map", "program"].map(|name| sandbox.bpffs().join(name));
+    pins::pin(&Map::array(8, 1)?, &others[0])?;
+    pins::pin(&counted.program, &others[1])?;
+    let alias = directory.join("alias");
+    std::os::unix::fs::symlink(&paths[1], &alias)?;
+
+    let expected = json!(paths);
+    let shown = show(id, &["--pinned"])?;
+    ensure!(*at(&shown, "pinned") == expected, "{shown}");
+    let listed = list(&["--pinned"])?;
+    let link = listed.iter().find(|link| *at(link, "id") == id.get());
+    ensure!(
+        link.is_some_and(|link| *at(link, "pinned") == expected),
+        "{listed:?}"
+    );
+    let table = run(&["list", "--pinned"])?.well()?;
+    ensure!(table.contains(text(&paths[0])?), "{table}");
+
+    for path in others.iter().chain([&alias]) {
+        std::fs::remove_file(path)?;
+    }
+    for mut clone in clones {
+        clone.unpin()?;
+    }
+    Ok(counted.link.unpin()?)
+}
+
+/// Opens a link by its path, says so, and waits.
+fn holder(arguments: &[String]) -> Result<()> {
+    let link = RawLink::from_pinned(arguments.first().context("no path")?)?;
+    let again = link.try_clone()?;
+    role::say(&again.id()?.to_string())?;
+    while role::listen()?.is_some() {}
+    Ok(())
+}
+
+fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let id = counted.link.id()?;
+    let path = sandbox.bpffs().join("pin");
+    counted.link.pin(&path)?;
+    let mut player = role!(holder).start(&[text(&path)?])?;
+    player.hear()?;
+    let comm = std::fs::read_to_string("/proc/self/comm")?;
+    let comm = comm.trim_end();
+    let shown = show(id, &["--holders"])?;
+    let pids = at(&shown, "pids").as_array().context("no pids")?;
+    let own = pids
+        .iter()
+        .find(|pid| *at(pid, "pid") == std::process::id());
+    ensure!(own.is_some_and(|own| *at(own, "comm") == comm), "{shown}");
+    // The other one holds it twice, and is met once.
+    ensure!(pids.len() == 2, "{shown}");
+    player.finish()?;
+    let shown = show(id, &["--holders"])?;
+    ensure!(
+        at(&shown, "pids")
+            .as_array()
+            .is_some_and(|pids| pids.len() == 1),
+        "{shown}"
+    );
+    let table = run(&["list", "--holders"])?.well()?;
+    ensure!(
+        table.contains(&format!("({})", std::process::id())),
+        "{table}"
+    );
+    Ok(counted.link.unpin()?)
+}
+
+/// Lets everybody open a pin.
+fn open_to_all(sandbox: &Sandbox, pin: &Path) -> Result<()> {
+    set_permissions(pin, Permissions::from_mode(0o666))?;
+    set_permissions(sandbox.bpffs(), Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+fn what_cannot_be_read_is_said_once(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let path = sandbox.bpffs().join("pin");
+    counted.link.pin(&path)?;
+    open_to_all(sandbox, &path)?;
+    let ran = Nobody::new(sandbox)?.run(&["show", "--pin", text(&path)?, "--holders"]);
+    counted.link.unpin()?;
+    let ran = ran?;
+    // Before Linux 5.19 a link cannot be asked about without privilege.
+    if Need::Before(5, 19).missing()?.is_none() {
+        ensure!(ran.refused()?.contains("CAP_BPF is missing"));
+        return Ok(());
+    }
+    let said = |what: &str| ran.errors.matches(what).count();
+    ensure!(said("CAP_SYS_PTRACE is missing") == 1, "{ran:?}");
+    ensure!(said("programs are shown without names") == 1, "{ran:?}");
+    let shown: Value = serde_json::from_str(&ran.well()?)?;
+    ensure!(*at(&shown, "pids") == json!([]), "{shown}");
+    Ok(())
+}
+
+fn without_privilege(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let id = counted.link.id()?;
+    let path = sandbox.bpffs().join("pin");
+    counted.link.pin(&path)?;
+    open_to_all(sandbox, &path)?;
+    let nobody = Nobody::new(sandbox)?;
+    let by_id = id.to_string();
+    let (shown, refused) = (
+        nobody.run(&["show", "--pin", text(&path)?]),
+        [
+            nobody.run(&["list"]),
+            nobody.run(&["list", "--json"]),
+            nobody.run(&["show", "--id", &by_id]),
+            nobody.run(&["watch"]),
+            nobody.run(&["pin", &by_id, text(&path)?]),
+        ],
+    );
+    set_permissions(&path, Permissions::from_mode(0o600))?;
+    let closed = nobody.run(&["show", "--pin", text(&path)?]);
+    counted.link.unpin()?;
+
+    let shown: Value = serde_json::from_str(&shown?.well()?)?;
+    ensure!(*at(&shown, "id") == id.get(), "{shown}");
+    ensure!(*at(&shown, "type") == "xdp", "{shown}");
+    ensure!(*at(&shown, "prog_id") == counted.program.id()?, "{shown}");
+    ensure!(shown.get("prog_name").is_none(), "{shown}");
+    for refused in refused {
+        let refused = refused?.refused()?;
+        ensure!(refused.contains("CAP_SYS_ADMIN is missing"), "{refused}");
+    }
+    let closed = closed?.refused()?;
+    ensure!(closed.contains("CAP_DAC_OVERRIDE is missing"), "{closed}");
+    Ok(())
+}
