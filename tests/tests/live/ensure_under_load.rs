@@ -8,7 +8,6 @@ mod load;
 
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::RawLink;
