@@ -88,6 +88,7 @@ impl InfoBuf {
     /// Asks the kernel for the info of one kind of link. `first` is what it has said already, without buffers.
     ///
     /// One call; two if there are arrays, as only an earlier answer says how long they are.
+    #[inline]
     pub(crate) fn ask<'b>(
         &'b mut self,
         link: &RawLink,

@@ -218,11 +218,11 @@ impl RawLink {
     /// # Kernel
     ///
     /// `BPF_OBJ_GET_INFO_BY_FD` on links since Linux 5.8, which ends in `bpf_link_get_info_by_fd` (7.3).
+    #[inline]
     pub fn info(&self) -> Result<LinkInfo> {
-        let mut bytes = sys::InfoBytes::ZERO;
-        match self.fd.info(&mut bytes) {
-            Ok(len) => self.link_info(bytes, len, None),
-            Err(source) => Err(self.error(Command::ObjGetInfoByFd, source).classify()),
+        match self.fd.info() {
+            Ok((bytes, len)) => self.link_info(bytes, len, None),
+            Err(source) => Err(self.info_refused(source)),
         }
     }
 
@@ -258,6 +258,11 @@ impl RawLink {
                 })
             }
         }
+    }
+
+    #[cold]
+    fn info_refused(&self, source: std::io::Error) -> Error {
+        self.error(Command::ObjGetInfoByFd, source).classify()
     }
 
     #[inline]

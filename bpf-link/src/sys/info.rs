@@ -37,26 +37,35 @@ impl InfoBytes {
     }
 
     /// The 32-bit field at this offset; 0 beyond the end.
+    #[inline]
     pub(crate) fn u32_at(&self, offset: usize) -> u32 {
         let field = self.0.get(offset..).and_then(<[u8]>::first_chunk);
         u32::from_ne_bytes(field.copied().unwrap_or_default())
     }
 
     /// Makes this field zeros if it has this value; says whether it had.
-    fn take(&mut self, offset: usize, value: &[u8]) -> bool {
-        match self.0.get_mut(offset..offset + value.len()) {
-            Some(field) if field == value => {
-                field.fill(0);
+    #[inline]
+    fn take<const N: usize>(&mut self, offset: usize, value: [u8; N]) -> bool {
+        match self.field_mut(offset) {
+            Some(field) if *field == value => {
+                *field = [0; N];
                 true
             }
             _ => false,
         }
     }
 
-    fn put(&mut self, offset: usize, value: &[u8]) {
-        if let Some(field) = self.0.get_mut(offset..offset + value.len()) {
-            field.copy_from_slice(value);
+    #[inline]
+    fn put<const N: usize>(&mut self, offset: usize, value: [u8; N]) {
+        if let Some(field) = self.field_mut(offset) {
+            *field = value;
         }
+    }
+
+    /// The bytes of a field of this length.
+    #[inline]
+    fn field_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        self.0.get_mut(offset..)?.first_chunk_mut()
     }
 }
 
@@ -110,19 +119,22 @@ impl LinkFd {
     }
 
     /// What the kernel has said already, without asking it.
+    #[inline]
     pub(crate) fn known(&self) -> Option<Identity> {
         self.identity.get().copied()
     }
 
-    /// Fills in the info without names and arrays; returns its length.
-    pub(crate) fn info(&self, info: &mut InfoBytes) -> io::Result<u32> {
-        *info = InfoBytes::ZERO;
+    /// The info without names and arrays, and its length.
+    #[inline]
+    pub(crate) fn info(&self) -> io::Result<(InfoBytes, u32)> {
+        let mut info = InfoBytes::ZERO;
         // SAFETY: `info` is all zeros: no pointer for the kernel to follow.
-        let len = unsafe { get_info(self.fd.as_fd(), info) }?;
-        self.remember(info, len);
-        Ok(len)
+        let len = unsafe { get_info(self.fd.as_fd(), &mut info) }?;
+        self.remember(&info, len);
+        Ok((info, len))
     }
 
+    #[inline]
     fn remember(&self, info: &InfoBytes, info_len: u32) -> Identity {
         *self.identity.get_or_init(|| Identity {
             kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
@@ -136,8 +148,7 @@ impl LinkFd {
         if let Some(identity) = self.known() {
             return Ok(identity);
         }
-        let mut info = InfoBytes::ZERO;
-        let len = self.info(&mut info)?;
+        let (info, len) = self.info()?;
         Ok(self.remember(&info, len))
     }
 
@@ -165,7 +176,7 @@ impl LinkFd {
         let len = unsafe { get_info(self.fd.as_fd(), info) }?;
         // The kernel gives the addresses of our buffers back; they say nothing about the link.
         for (offset, address) in pointers.into_iter().flatten() {
-            info.take(offset, &address.to_ne_bytes());
+            info.take(offset, address.to_ne_bytes());
         }
         Ok(Some(Answer {
             len,
@@ -204,12 +215,12 @@ fn take_marks(info: &mut InfoBytes, kind: LinkKind) -> ByteSet {
     let mut missing = ByteSet::default();
     let (short, long) = marked(kind);
     for &offset in short {
-        if info.take(offset, &MARK_32.to_ne_bytes()) {
+        if info.take(offset, MARK_32.to_ne_bytes()) {
             missing.insert(offset..offset + size_of::<u32>());
         }
     }
     for &offset in long {
-        if info.take(offset, &mark_64().to_ne_bytes()) {
+        if info.take(offset, mark_64().to_ne_bytes()) {
             missing.insert(offset..offset + size_of::<u64>());
         }
     }
@@ -230,12 +241,12 @@ impl Request<'_> {
         let (short, long) = marked(kind);
         for &offset in short {
             if self.has(offset + size_of::<u32>()) {
-                self.info.put(offset, &MARK_32.to_ne_bytes());
+                self.info.put(offset, MARK_32.to_ne_bytes());
             }
         }
         for &offset in long {
             if self.has(offset + size_of::<u64>()) {
-                self.info.put(offset, &mark_64().to_ne_bytes());
+                self.info.put(offset, mark_64().to_ne_bytes());
             }
         }
     }
@@ -360,7 +371,7 @@ impl Request<'_> {
             return None;
         }
         let address = array.as_mut_ptr() as u64;
-        self.info.put(at, &address.to_ne_bytes());
+        self.info.put(at, address.to_ne_bytes());
         Some((at, address))
     }
 
@@ -368,7 +379,7 @@ impl Request<'_> {
     fn len(&mut self, at: usize, len: usize) {
         if self.has(at + size_of::<u32>()) {
             let len = u32::try_from(len).unwrap_or(u32::MAX);
-            self.info.put(at, &len.to_ne_bytes());
+            self.info.put(at, len.to_ne_bytes());
         }
     }
 
@@ -418,6 +429,7 @@ pub(crate) fn object_start(object: BorrowedFd<'_>) -> io::Result<ObjectStart> {
 ///
 /// Every pointer in `info`, at the place that the link's kind has it, is live for the call, writable, and as long as
 /// the length or count that goes with it.
+#[inline]
 unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoBytes) -> io::Result<u32> {
     let mut attr = c::bpf_attr__info {
         bpf_fd: raw(link),
