@@ -23,6 +23,8 @@ pub mod device;
 mod eventually;
 mod hook;
 mod iterator;
+#[cfg(doctest)]
+mod lifetimes;
 pub mod links;
 mod map;
 pub mod names;

@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod debian;
 mod progress;
+mod public_api;
 mod regen_bindings;
 mod soak;
 mod vm_test;
@@ -22,8 +23,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Measures the library beside the bare system calls
+    /// Measures the library beside the bare system calls, aya and libbpf-rs
     Bench(bench::Args),
+    /// Writes down what the published crates offer, or compares
+    PublicApi(public_api::Args),
     /// Regenerates the bindings of bpf-link-sys from the kernel's UAPI headers
     RegenBindings(regen_bindings::Args),
     /// Does everything to links at random, and holds it against a model
@@ -35,6 +38,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Bench(args) => bench::run(&args),
+        Task::PublicApi(args) => public_api::run(&args),
         Task::RegenBindings(args) => regen_bindings::run(&args),
         Task::Soak(args) => soak::run(&args),
         Task::VmTest(args) => vm_test::run(&args),

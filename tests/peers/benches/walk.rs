@@ -1,0 +1,159 @@
+//! Walks of all links of the machine.
+
+use std::hint::black_box;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_peers::{Growth, Side};
+use bpf_link_sys::BPF_TRACE_ITER;
+use bpf_link_tests::sys::bare::{self, NamedLink};
+use bpf_link_tests::sys::{IdSpace, LinkTarget, fd_by_id, link_create};
+use bpf_link_tests::{Program, iterator};
+use bpf_link_typed::InfoBuf;
+use criterion::Criterion;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::compare;
+
+/// How many links there are, at least: these are ours, and the machine may have others.
+const LENGTHS: [usize; 5] = [10, 1_000, 2_500, 5_000, 10_000];
+
+/// The number of links for which the walk with names is measured.
+const NAMED: usize = 1_000;
+
+/// Where to draw the chart, if anywhere.
+const CHART: &str = "BPF_LINK_CHART";
+
+pub(crate) fn measure(criterion: &mut Criterion) -> Result<()> {
+    let mut few_samples = std::mem::take(criterion)
+        .sample_size(30)
+        .measurement_time(Duration::from_secs(6));
+    let done = all(&mut few_samples);
+    *criterion = few_samples;
+    done
+}
+
+fn all(criterion: &mut Criterion) -> Result<()> {
+    let program = iterator("bpf_map", *b"benchmrk")?;
+    let mut held = Vec::new();
+    let mut growth = Growth::default();
+    for links in LENGTHS {
+        hold(&mut held, links, &program)?;
+        let name = format!("walk of {links}");
+        if let Some(measure) = compare(criterion, &name, 1, without_names(links)) {
+            growth.add(links, &measure);
+        }
+        if links == NAMED {
+            with_names(criterion, links);
+        }
+    }
+    if let Some(growth) = growth.of_the_cost_per_link() {
+        println!("growth: a link of 10000 costs {growth:.3} times one of 5000");
+    }
+    if let Some(path) = std::env::var_os(CHART).map(PathBuf::from) {
+        growth.draw(&path)?;
+    }
+    Ok(())
+}
+
+/// Ours and the bare calls ask for the info once, without names. aya does the same; libbpf-rs asks for names, too, and cannot do without.
+fn without_names(links: usize) -> Vec<Side<'static>> {
+    vec![
+        Side::ours(move || {
+            let mut seen = 0;
+            for link in bpf_link::links() {
+                let info = link.and_then(|link| link.info());
+                seen += usize::from(info.is_ok());
+                black_box(&info);
+            }
+            assert!(seen >= links);
+        }),
+        Side::bare(move || {
+            let mut words = [0; 8];
+            let mut seen = 0;
+            let mut last = 0;
+            while let Some(id) = bare::next_id(last) {
+                last = id;
+                seen += usize::from(bare::info_by_id(id, &mut words));
+                black_box(&words);
+            }
+            assert!(seen >= links);
+        }),
+        Side::aya(move || assert!(walk_of_aya() >= links)),
+        #[cfg(feature = "libbpf-rs")]
+        Side::libbpf(move || assert!(walk_of_libbpf() >= links)),
+    ]
+}
+
+/// The walk in which every field of every link is read: two infos for each link.
+fn with_names(criterion: &mut Criterion, links: usize) {
+    let mut buf = InfoBuf::new();
+    let sides = vec![
+        Side::ours(move || {
+            let mut seen = 0;
+            for link in bpf_link::links() {
+                let Ok(link) = link else { continue };
+                let info = buf.read(&link);
+                seen += usize::from(info.is_ok());
+                black_box(&info);
+            }
+            assert!(seen >= links);
+        }),
+        Side::bare(move || {
+            let mut words = [0; 8];
+            let mut name = [0; 4096];
+            let mut seen = 0;
+            let mut last = 0;
+            while let Some(id) = bare::next_id(last) {
+                last = id;
+                let Ok(link) = fd_by_id(IdSpace::Link, id) else {
+                    continue;
+                };
+                let named = NamedLink::new(link.as_fd());
+                seen += usize::from(match &named {
+                    Ok(Some(link)) => link.info(&mut words, &mut name) == 0,
+                    Ok(None) => true,
+                    Err(_) => false,
+                });
+                black_box((&words, &name));
+            }
+            assert!(seen >= links);
+        }),
+        #[cfg(feature = "libbpf-rs")]
+        Side::libbpf(move || assert!(walk_of_libbpf() >= links)),
+    ];
+    compare(criterion, &format!("walk of {links} with names"), 1, sides);
+}
+
+fn walk_of_aya() -> usize {
+    let infos = aya::programs::loaded_links();
+    infos.filter(|info| black_box(info).is_ok()).count()
+}
+
+#[cfg(feature = "libbpf-rs")]
+fn walk_of_libbpf() -> usize {
+    let infos = libbpf_rs::query::LinkInfoIter::default();
+    infos
+        .map(|info| black_box(&info).id)
+        .filter(|id| *id != 0)
+        .count()
+}
+
+/// Makes links until there are so many. These are cheap to have: iterators that nobody runs.
+fn hold(held: &mut Vec<OwnedFd>, links: usize, program: &Program) -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    let enough = links as u64 + 100;
+    ensure!(
+        limit.maximum.is_none_or(|maximum| maximum >= enough),
+        "too few descriptors allowed"
+    );
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("allowing more descriptors")?;
+    while held.len() < links {
+        let target = LinkTarget::None;
+        held.push(link_create(program.as_fd(), target, BPF_TRACE_ITER, 0)?);
+    }
+    Ok(())
+}

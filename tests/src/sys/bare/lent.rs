@@ -1,0 +1,147 @@
+//! The info of links that have names and arrays, for which buffers are lent.
+
+use std::ffi::c_long;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::BorrowedFd;
+
+use bpf_link_sys::{
+    BPF_LINK_TYPE_ITER, BPF_LINK_TYPE_PERF_EVENT, BPF_LINK_TYPE_RAW_TRACEPOINT,
+    BPF_LINK_TYPE_UPROBE_MULTI, bpf_link_info, bpf_link_type,
+};
+
+use super::{InfoWords, get_info, info};
+use crate::sys::link_info;
+
+macro_rules! at {
+    ($($field:tt)+) => { offset_of!(bpf_link_info, raw_tracepoint_union.$($field)+) };
+}
+
+/// A link whose info has a name and no arrays.
+#[derive(Debug)]
+pub struct NamedLink<'a> {
+    link: BorrowedFd<'a>,
+    /// Where the address and the length of the name are.
+    places: (usize, usize),
+}
+
+impl<'a> NamedLink<'a> {
+    /// The link, if it is of such a kind.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn new(link: BorrowedFd<'a>) -> io::Result<Option<Self>> {
+        let places = match kind(link)? {
+            BPF_LINK_TYPE_RAW_TRACEPOINT => {
+                (at!(raw_tracepoint.tp_name), at!(raw_tracepoint.tp_name_len))
+            }
+            BPF_LINK_TYPE_ITER => (at!(iter.target_name), at!(iter.target_name_len)),
+            BPF_LINK_TYPE_PERF_EVENT => (
+                at!(perf_event.uprobe_union.uprobe.file_name),
+                at!(perf_event.uprobe_union.uprobe.name_len),
+            ),
+            _ => return Ok(None),
+        };
+        Ok(Some(Self { link, places }))
+    }
+
+    /// `BPF_OBJ_GET_INFO_BY_FD` with a buffer for the name; returns what the system call does.
+    #[inline]
+    pub fn info(&self, words: &mut InfoWords, name: &mut [u8; 4096]) -> c_long {
+        *words = [0; 8];
+        let (pointer_at, len_at) = self.places;
+        put_address(words, pointer_at, name);
+        put_len(words, len_at, name.len());
+        // SAFETY: the kernel has said that the link is of a kind that has the address and the length of a name at these places, and no
+        // other buffer; `name` is live, writable, and as long as that length.
+        unsafe { get_info(self.link, words) }
+    }
+}
+
+/// A `uprobe_multi` link.
+#[derive(Debug)]
+pub struct ArraysLink<'a> {
+    link: BorrowedFd<'a>,
+}
+
+/// Buffers for the info of a `uprobe_multi` link.
+#[derive(Debug)]
+pub struct Arrays {
+    path: [u8; 4096],
+    offsets: Vec<u64>,
+    ref_ctr_offsets: Vec<u64>,
+    cookies: Vec<u64>,
+}
+
+impl Arrays {
+    /// Buffers for as many probes.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        Self {
+            path: [0; 4096],
+            offsets: vec![0; count],
+            ref_ctr_offsets: vec![0; count],
+            cookies: vec![0; count],
+        }
+    }
+}
+
+impl<'a> ArraysLink<'a> {
+    /// The link, if it is of this kind.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn new(link: BorrowedFd<'a>) -> io::Result<Option<Self>> {
+        Ok((kind(link)? == BPF_LINK_TYPE_UPROBE_MULTI).then_some(Self { link }))
+    }
+
+    /// `BPF_OBJ_GET_INFO_BY_FD` twice: once for the number of probes, and once for them. True if the kernel has answered both times.
+    #[inline]
+    pub fn info(&self, words: &mut InfoWords, arrays: &mut Arrays) -> bool {
+        if info(self.link, words) != 0 {
+            return false;
+        }
+        *words = [0; 8];
+        put_address(words, at!(uprobe_multi.path), &mut arrays.path);
+        put_address(words, at!(uprobe_multi.offsets), &mut arrays.offsets);
+        put_address(
+            words,
+            at!(uprobe_multi.ref_ctr_offsets),
+            &mut arrays.ref_ctr_offsets,
+        );
+        put_address(words, at!(uprobe_multi.cookies), &mut arrays.cookies);
+        put_len(words, at!(uprobe_multi.path_size), arrays.path.len());
+        put_len(words, at!(uprobe_multi.count), arrays.offsets.len());
+        // SAFETY: the kernel has said that the link is of this kind, so these are the places of its buffers; those are live and writable,
+        // and as long as the lengths beside them: all three arrays were made with one length.
+        unsafe { get_info(self.link, words) == 0 }
+    }
+}
+
+fn kind(link: BorrowedFd<'_>) -> io::Result<bpf_link_type> {
+    let info = link_info(link)?;
+    Ok(info.first_chunk().copied().map_or(0, u32::from_ne_bytes))
+}
+
+/// Puts the address of a buffer at this offset, which is that of a word.
+#[inline]
+fn put_address<T>(words: &mut InfoWords, at: usize, buffer: &mut [T]) {
+    if let Some(word) = words.get_mut(at / 8) {
+        *word = buffer.as_mut_ptr() as u64;
+    }
+}
+
+/// Puts a length at this offset, which is that of half a word.
+#[inline]
+fn put_len(words: &mut InfoWords, at: usize, len: usize) {
+    let len = u32::try_from(len).unwrap_or(0);
+    if let Some(word) = words.get_mut(at / 8) {
+        let mut bytes = word.to_ne_bytes();
+        if let Some(half) = bytes.get_mut(at % 8..at % 8 + 4) {
+            half.copy_from_slice(&len.to_ne_bytes());
+        }
+        *word = u64::from_ne_bytes(bytes);
+    }
+}
