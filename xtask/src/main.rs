@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod debian;
+mod fuzz;
 mod progress;
 mod public_api;
 mod regen_bindings;
@@ -25,6 +26,8 @@ struct Cli {
 enum Task {
     /// Measures the library beside the bare system calls, aya and libbpf-rs
     Bench(bench::Args),
+    /// Feeds the parsers with hostile input
+    Fuzz(fuzz::Args),
     /// Writes down what the published crates offer, or compares
     PublicApi(public_api::Args),
     /// Regenerates the bindings of bpf-link-sys from the kernel's UAPI headers
@@ -38,6 +41,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Bench(args) => bench::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::PublicApi(args) => public_api::run(&args),
         Task::RegenBindings(args) => regen_bindings::run(&args),
         Task::Soak(args) => soak::run(&args),
