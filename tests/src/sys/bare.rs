@@ -134,6 +134,7 @@ pub fn open(path: &CStr) -> Option<OwnedFd> {
 
 /// `BPF_LINK_UPDATE`; returns what the system call does.
 #[inline]
+#[must_use]
 pub fn update(link: BorrowedFd<'_>, new: BorrowedFd<'_>) -> c_long {
     update_by(link, number(new))
 }
