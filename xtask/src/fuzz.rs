@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every fuzz target for some seconds, with AddressSanitizer, on the stable toolchain.
+//! `cargo xtask fuzz`: every fuzz target for some seconds, with `AddressSanitizer`, on the stable toolchain.
 
 mod seeds;
 
@@ -13,7 +13,7 @@ use crate::{command, progress, workspace};
 /// Code is built for this target by name, so that build scripts and macros are not built with the flags below.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// What libFuzzer counts, and AddressSanitizer, which is for nightly toolchains only unless `RUSTC_BOOTSTRAP` says otherwise.
+/// What libFuzzer counts, and `AddressSanitizer`, which is for nightly toolchains only unless `RUSTC_BOOTSTRAP` says otherwise.
 const FLAGS: &[&str] = &[
     "--cfg=fuzzing",
     "-Zsanitizer=address",

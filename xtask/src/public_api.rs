@@ -60,7 +60,8 @@ fn public_api(name: &str) -> Result<String> {
         .omit_auto_derived_impls(true)
         .build()
         .with_context(|| explain(&json))?;
-    Ok(api.items().map(|item| format!("{item}\n")).collect())
+    let items: Vec<String> = api.items().map(ToString::to_string).collect();
+    Ok(items.join("\n") + "\n")
 }
 
 /// What may be wrong with a file that cannot be read.
@@ -70,7 +71,9 @@ fn explain(json: &Path) -> String {
     format!(
         "cannot read {}, of format {}: the toolchain has to be one whose format the crate `public-api` reads (see xtask/Cargo.toml)",
         json.display(),
-        value["format_version"],
+        value
+            .get("format_version")
+            .unwrap_or(&serde_json::Value::Null),
     )
 }
 

@@ -18,7 +18,10 @@ pub(super) fn run(with_libbpf: bool) -> Result<()> {
     // The peers are as they come by default, in the newest versions that `tests/peers` can be built with.
     let ours = workspace::root().join("bpf-link-typed");
     let mut users = vec![
-        User::new("bpf-link-typed", &format!("{{ path = {ours:?} }}"))?,
+        User::new(
+            "bpf-link-typed",
+            &format!("{{ path = \"{}\" }}", ours.display()),
+        )?,
         User::new("aya", r#""0.14""#)?,
     ];
     if with_libbpf {
