@@ -14,9 +14,9 @@ use crate::harness::{Role, Test, role, test};
 use crate::random::Random;
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(while_updating),
-    test!(while_moving_the_pin),
-    test!(while_pinning_a_new_link),
+    test!(while_updating).minutes(5),
+    test!(while_moving_the_pin).minutes(5),
+    test!(while_pinning_a_new_link).minutes(5),
 ];
 
 pub(crate) const ROLES: &[Role] = &[role!(updater), role!(mover), role!(pinner)];

@@ -182,7 +182,8 @@ fn cgroup(sandbox: &Sandbox, thread: usize) -> Result<Place> {
 }
 
 fn iter(_sandbox: &Sandbox, _thread: usize) -> Result<Place> {
-    let load = || iterator("bpf_map", *b"element\n");
+    // Of programs there is one at least, which is this.
+    let load = || iterator("bpf_prog", *b"element\n");
     Place::new(LinkKind::Iter, load, |object| {
         Ok(RawLink::create(&request(object, Hook::ITERATOR))?)
     })
