@@ -27,14 +27,15 @@ impl Input {
         };
         let (info, rest) = rest.split_at(rest.len().min(info_len.into()));
         let (name, rest) = rest.split_at(rest.len().min(name_len.into()));
-        let (numbers, _) = rest.as_chunks();
-        let numbers: Vec<u64> = numbers.iter().copied().map(u64::from_le_bytes).collect();
+        let numbers = rest.chunks_exact(8).filter_map(|bytes| bytes.first_chunk());
+        let numbers: Vec<u64> = numbers.copied().map(u64::from_le_bytes).collect();
+        let halves = rest.chunks_exact(8).filter_map(|bytes| bytes.first_chunk());
         // Not all of one length.
         let array = |nth: usize| numbers.iter().skip(nth).copied().collect();
         Self {
             info: info.to_vec(),
             name: name.to_vec(),
-            ids: numbers.iter().map(|number| *number as u32).collect(),
+            ids: halves.copied().map(u32::from_le_bytes).collect(),
             arrays: [array(0), array(1), array(2), array(0)],
         }
     }
