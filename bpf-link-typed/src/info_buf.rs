@@ -95,23 +95,45 @@ impl InfoBuf {
         ask: &Ask,
         first: Option<LinkInfo>,
     ) -> Result<Answer<'b>> {
-        let known = || first.map_or_else(|| link.info(), Ok);
-        let memory = &mut self.memory;
+        let Self { info, memory } = self;
+        // Each answer is put where it stays: to move it costs more than to read it.
         let (info, buffers) = match ask {
-            Ask::Fields => (known()?, InfoBufRef::default()),
-            Ask::MarkedFields(lend) => (link.info_with(lend())?, InfoBufRef::default()),
-            Ask::Name(lend) => (link.info_with(lend(memory))?, memory.written(0)),
+            Ask::Fields => (known(info, link, first)?, InfoBufRef::default()),
+            Ask::MarkedFields(lend) => (
+                &*info.insert(link.info_with(lend())?),
+                InfoBufRef::default(),
+            ),
+            Ask::Name(lend) => (
+                &*info.insert(link.info_with(lend(memory))?),
+                memory.written(0),
+            ),
             Ask::Arrays(lend) => {
-                let first = known()?;
+                let first = *known(info, link, first)?;
                 match first.count() {
                     // Nothing of what is particular to the kind is reported by this kernel.
-                    None => (first, InfoBufRef::default()),
-                    Some(count) => (link.info_with(lend(memory, count))?, memory.written(count)),
+                    None => (&*info.insert(first), InfoBufRef::default()),
+                    Some(count) => (
+                        &*info.insert(link.info_with(lend(memory, count))?),
+                        memory.written(count),
+                    ),
                 }
             }
         };
-        Answer::new(self.info.insert(info), buffers)
+        Answer::new(info, buffers)
     }
+}
+
+/// What the kernel has said about the link without buffers; asks it if it has not said yet.
+#[inline]
+fn known<'b>(
+    slot: &'b mut Option<LinkInfo>,
+    link: &RawLink,
+    first: Option<LinkInfo>,
+) -> Result<&'b LinkInfo> {
+    Ok(slot.insert(match first {
+        Some(first) => first,
+        None => link.info()?,
+    }))
 }
 
 impl Memory {
