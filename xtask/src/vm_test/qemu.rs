@@ -35,9 +35,10 @@ const MACHINE: [&str; 14] = [
 /// - `loglevel=5` shows warnings and worse, which `quiet` would hide, without the chatter of the boot.
 /// - An oops or a panic ends the machine at once (`-no-reboot`) instead of leaving it in an undefined state.
 /// - No watchdog: on a loaded machine it takes a wait for the processor for a lockup; real ones meet the time limit.
+/// - No check of the timer: an emulated one may be too slow for it on a loaded machine, and then the kernel does not start.
 /// - `lsm=` is Debian's list with `bpf`, which some releases have built in but leave out.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 loglevel=5 printk.time=1 panic=-1 oops=panic nowatchdog nokaslr \
-     mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf";
+     no_timer_check mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf";
 
 /// How often a running machine is looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
