@@ -1,6 +1,6 @@
 //! How a link goes whose place another has taken.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bpf_link::{Error, LinkId, RawLink};
 
@@ -54,15 +54,18 @@ pub(super) fn reopen(id: LinkId) -> Option<RawLink> {
 }
 
 /// Pauses between looks, which grow, up to an end.
+///
+/// What they add up to counts, not what the clock says: while a virtual machine stands still its kernel gets nothing done, but
+/// its clock goes on.
 pub(super) struct Waiting {
-    end: Instant,
+    left: Duration,
     pause: Duration,
 }
 
 impl Waiting {
     pub(super) fn for_at_most(time: Duration) -> Self {
         Self {
-            end: Instant::now() + time,
+            left: time,
             pause: Duration::from_micros(100),
         }
     }
@@ -70,10 +73,11 @@ impl Waiting {
     /// Pauses; whether it makes sense to look again.
     pub(super) fn goes_on(&mut self) -> bool {
         const LONGEST: Duration = Duration::from_millis(10);
-        if Instant::now() >= self.end {
+        if self.left.is_zero() {
             return false;
         }
         std::thread::sleep(self.pause);
+        self.left = self.left.saturating_sub(self.pause);
         self.pause = (self.pause * 2).min(LONGEST);
         true
     }
