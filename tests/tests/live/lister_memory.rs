@@ -9,6 +9,7 @@ use bpf_link::{AttachType, LinkCreate, RawLink, UprobeMultiArgs};
 use bpf_link_tests::{Hook, Program, Sandbox};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::disable_transparent_huge_pages;
 
 use crate::harness::{Need, Test, test};
 use crate::lister::{LISTER, command, many};
@@ -34,6 +35,8 @@ const SLACK: u64 = 1024;
 /// its output, and it cannot end before all but a page has been read.
 fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
     const PAGE: usize = 4096;
+    // Some kernels give out memory by 2 MB at a time. It is inherited by what this process starts.
+    disable_transparent_huge_pages(true)?;
     let (output, output_end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
     rustix::pipe::fcntl_setpipe_size(&output, PAGE)?;
     let mut command = command(arguments)?;
