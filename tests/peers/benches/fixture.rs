@@ -1,5 +1,6 @@
 //! Links of every kind that this machine can make.
 
+use std::any::Any;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -18,32 +19,39 @@ const LOOPBACK: u32 = 1;
 /// How many probes the `uprobe_multi` link has.
 pub(crate) const PROBES: usize = 64;
 
+/// A link, and what it is attached to, which has to be there for the link to stay attached.
+pub(crate) struct Attached {
+    pub(crate) link: RawLink,
+    /// Only held.
+    pub(crate) target: Box<dyn Any>,
+}
+
 /// What a link is of, and how it is made.
-pub(crate) type Sort = (&'static str, fn(&Sandbox) -> Result<RawLink>);
+pub(crate) type Sort = (&'static str, fn(&Sandbox) -> Result<Attached>);
 
 /// Of the kinds that this list has, a kernel may lack some.
 pub(crate) const SORTS: &[Sort] = &[
     ("raw_tracepoint", |_| {
         let program = Program::passing(Hook::RAW_TRACEPOINT)?;
         let request = RawTracepointOpen::named(&program, c"bpf_test_finish")?;
-        Ok(RawLink::open_raw_tracepoint(&request)?)
+        Ok(alone(RawLink::open_raw_tracepoint(&request)?))
     }),
     ("tracing", |_| {
         let program = bpf_link_tests::Loader::new(Hook::FENTRY)
             .function("bpf_fentry_test1")?
             .returning(0)?;
-        create(&LinkCreate::new(&program, AttachType::TraceFentry))
+        made(&LinkCreate::new(&program, AttachType::TraceFentry))
     }),
     ("cgroup", |sandbox| {
         let cgroup = sandbox.new_cgroup("bench")?;
-        on(Hook::CGROUP_EGRESS, cgroup.as_fd())
+        on(Hook::CGROUP_EGRESS, cgroup)
     }),
     ("iter", |_| {
         let program = iterator("bpf_map", *b"benchmrk")?;
-        create(&LinkCreate::new(&program, AttachType::TraceIter))
+        made(&LinkCreate::new(&program, AttachType::TraceIter))
     }),
-    ("netns", |_| on(Hook::SK_LOOKUP, Netns::current()?.as_fd())),
-    ("xdp", |_| xdp()),
+    ("netns", |_| on(Hook::SK_LOOKUP, Netns::current()?)),
+    ("xdp", |_| Ok(alone(xdp()?))),
     ("perf_event tracepoint", |sandbox| {
         let event = PerfEvent::tracepoint(sandbox, "xdp", "xdp_exception")?;
         on_event(Hook::TRACEPOINT, &event)
@@ -58,17 +66,17 @@ pub(crate) const SORTS: &[Sort] = &[
     }),
     ("struct_ops", |_| {
         let map = CongestionControl::new("bench")?;
-        create(&LinkCreate::struct_ops(&map))
+        made(&LinkCreate::struct_ops(&map))
     }),
     ("netfilter", |_| {
         let program = Program::passing(Hook::NETFILTER)?;
         let args = NetfilterArgs::new(NFPROTO_IPV4, NF_INET_LOCAL_OUT, -123);
-        create(&LinkCreate::new(&program, AttachType::Netfilter).args(args))
+        made(&LinkCreate::new(&program, AttachType::Netfilter).args(args))
     }),
     ("tcx", |_| {
         let program = Program::passing(Hook::TCX_INGRESS)?;
         let request = LinkCreate::new(&program, AttachType::TcxIngress);
-        create(&request.target_ifindex(LOOPBACK))
+        made(&request.target_ifindex(LOOPBACK))
     }),
     ("uprobe_multi", |sandbox| {
         let path = sandbox.directory().join("probed_often");
@@ -77,11 +85,9 @@ pub(crate) const SORTS: &[Sort] = &[
         let program = Program::passing(Hook::UPROBE_MULTI)?;
         let offsets: Vec<u64> = (0..PROBES as u64).map(|nth| nth * 16).collect();
         let args = UprobeMultiArgs::path(&path, &offsets);
-        create(&LinkCreate::new(&program, AttachType::TraceUprobeMulti).args(args))
+        made(&LinkCreate::new(&program, AttachType::TraceUprobeMulti).args(args))
     }),
-    ("sockmap", |_| {
-        on(Hook::SK_MSG_VERDICT, Map::sockmap(2)?.as_fd())
-    }),
+    ("sockmap", |_| on(Hook::SK_MSG_VERDICT, Map::sockmap(2)?)),
 ];
 
 pub(crate) fn xdp() -> Result<RawLink> {
@@ -92,16 +98,32 @@ pub(crate) fn xdp() -> Result<RawLink> {
     create(&request)
 }
 
-fn on(hook: Hook, target: impl AsFd) -> Result<RawLink> {
+fn on(hook: Hook, target: impl AsFd + 'static) -> Result<Attached> {
     let program = Program::passing(hook)?;
     let attach_type = AttachType::from_raw(hook.attach_type);
-    create(&LinkCreate::new(&program, attach_type).target_fd(&target))
+    let link = create(&LinkCreate::new(&program, attach_type).target_fd(&target))?;
+    Ok(Attached {
+        link,
+        target: Box::new(target),
+    })
 }
 
-fn on_event(hook: Hook, event: &PerfEvent) -> Result<RawLink> {
+fn on_event(hook: Hook, event: &PerfEvent) -> Result<Attached> {
     let program = Program::passing(hook)?;
     let request = LinkCreate::new(&program, AttachType::PerfEvent).target_fd(event);
-    create(&request.args(PerfEventArgs::cookie(7)))
+    made(&request.args(PerfEventArgs::cookie(7)))
+}
+
+fn made(request: &LinkCreate<'_>) -> Result<Attached> {
+    Ok(alone(create(request)?))
+}
+
+/// A link that holds what it is attached to itself.
+fn alone(link: RawLink) -> Attached {
+    Attached {
+        link,
+        target: Box::new(()),
+    }
 }
 
 fn create(request: &LinkCreate<'_>) -> Result<RawLink> {

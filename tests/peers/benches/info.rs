@@ -3,9 +3,8 @@
 use std::hint::black_box;
 use std::os::fd::AsFd as _;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use aya::programs::links::{FdLink, PinnedLink};
-use bpf_link::RawLink;
 use bpf_link_peers::Side;
 use bpf_link_tests::Sandbox;
 use bpf_link_tests::sys::bare::{self, Arrays, ArraysLink, NamedLink};
@@ -13,25 +12,30 @@ use bpf_link_typed::{InfoBuf, Link};
 use criterion::Criterion;
 
 use crate::compare;
-use crate::fixture::{PROBES, SORTS, duplicate};
+use crate::fixture::{Attached, PROBES, SORTS, duplicate};
 
 /// Ours reads everything that the kernel says into a buffer that is used again; the bare calls are the same without reading the answer. aya reads
 /// no name and no array, and libbpf-rs no cookie.
 pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()> {
     for (name, make) in SORTS {
         match make(sandbox) {
-            Ok(link) => of(criterion, sandbox, name, link)?,
+            Ok(attached) => of(criterion, sandbox, name, attached)?,
             Err(error) => eprintln!("info of {name}: not on this machine: {error:#}"),
         }
     }
     Ok(())
 }
 
-fn of(criterion: &mut Criterion, sandbox: &Sandbox, name: &str, mut link: RawLink) -> Result<()> {
+fn of(criterion: &mut Criterion, sandbox: &Sandbox, name: &str, attached: Attached) -> Result<()> {
+    let Attached { mut link, target } = attached;
     let pin = sandbox.bpffs().join("info");
     link.pin(&pin)?;
     let held = duplicate(&link)?;
     let typed = Link::try_from(link)?;
+    ensure!(
+        typed.info()?.is_defunct() != Some(true),
+        "the link is not attached"
+    );
     let mut buf = InfoBuf::new();
     let named = NamedLink::new(held.as_fd())?;
     let arrays = ArraysLink::new(held.as_fd())?;
@@ -77,6 +81,7 @@ fn of(criterion: &mut Criterion, sandbox: &Sandbox, name: &str, mut link: RawLin
     }));
 
     compare(criterion, &format!("info of {name}"), 256, sides);
+    drop(target);
     std::fs::remove_file(pin)?;
     Ok(())
 }
