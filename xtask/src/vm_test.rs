@@ -61,7 +61,7 @@ pub(crate) struct Args {
     refresh: bool,
 
     /// Ends a kernel's run after this time, as failed
-    #[arg(long, value_name = "SECONDS", default_value = "900")]
+    #[arg(long, value_name = "SECONDS", default_value = "2700")]
     timeout: u64,
 
     /// Runs this many kernels at a time, each with a processor and 1.5 GB of memory
