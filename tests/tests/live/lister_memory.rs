@@ -51,17 +51,18 @@ fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
     let (mut most, mut written) = (0, 0);
     let mut piece = [0; PAGE];
     loop {
+        let read = output.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        written += u64::try_from(read)?;
+        // Not before it has written something: until it runs the program, the memory that it has is this process's.
         let status = std::fs::read_to_string(&status)?;
         let peak = status
             .lines()
             .find_map(|line| line.strip_prefix("RssAnon:"));
         let peak = peak.and_then(|peak| peak.split_ascii_whitespace().next()?.parse().ok());
         most = most.max(peak.unwrap_or(0));
-        let read = output.read(&mut piece)?;
-        if read == 0 {
-            break;
-        }
-        written += u64::try_from(read)?;
     }
     let status = child.wait()?;
     ensure!(status.success(), "{status}");
