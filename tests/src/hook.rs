@@ -96,6 +96,8 @@ hooks! {
     TCX_INGRESS = (BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, TCX_NEXT);
     /// Packets that go out at a network device.
     TCX_EGRESS = (BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_EGRESS, TCX_NEXT);
+    /// Packets that come in or go out at a network device, for a filter of the traffic control that there was before tcx.
+    CLASSIC_TC = (BPF_PROG_TYPE_SCHED_CLS, 0, 0);
     /// Packets that the primary device of a netkit pair sends.
     NETKIT_PRIMARY = (BPF_PROG_TYPE_SCHED_CLS, BPF_NETKIT_PRIMARY, NETKIT_NEXT);
     /// Packets that the peer of a netkit pair sends.

@@ -18,6 +18,7 @@ pub mod abi;
 pub mod asm;
 mod btf;
 mod cgroup;
+mod classic_tc;
 mod descriptors;
 pub mod device;
 mod eventually;
@@ -45,6 +46,7 @@ pub mod sys;
 
 pub use btf::{KernelBtf, Member};
 pub use cgroup::{Cgroup, remove_left_over};
+pub use classic_tc::ClassicTc;
 pub use descriptors::Descriptors;
 pub use device::{Device, DeviceKind};
 pub use eventually::{PATIENCE, eventually, eventually_holds};

@@ -128,6 +128,7 @@ const TESTS: &[&[Test]] = &[
     sandbox::TESTS,
     selftests::TESTS,
     selftests::cgroups::TESTS,
+    selftests::classic_tc::TESTS,
     selftests::network::TESTS,
     selftests::others::TESTS,
     selftests::tracing::TESTS,

@@ -4,6 +4,7 @@
 //! files of this directory.
 
 pub(crate) mod cgroups;
+pub(crate) mod classic_tc;
 pub(crate) mod network;
 pub(crate) mod others;
 mod table;

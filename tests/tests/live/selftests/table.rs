@@ -153,6 +153,9 @@ pub(super) const SELFTESTS: &[Selftest] = &[
         "tcx::the_device_goes", "selftests::network::tcx_combinations_that_do_not_go", "selftests::network::tcx_with_and_without_links",
         "typed_attach_network::tcx_positions",
     ]),
+    row("tc_links: mixing with classic tc", "filters run after links that let them, and stay when those go; they are on no list", &[
+        "selftests::classic_tc::links_run_before_filters", "selftests::classic_tc::links_and_filters_come_and_go",
+    ]),
     row("tc_opts: max", "63 programs to a hook", &["tcx::sixty_three_programs_to_a_hook"]),
     row("tc_netkit", "both ends by the primary one, order, revision", &[
         "selftests::network::netkit_is_asked_by_its_primary_end", "selftests::network::netkit_combinations_that_do_not_go", "netkit::conforms",
