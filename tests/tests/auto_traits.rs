@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use bpf_link_typed::{XdpAttach, XdpLink};
 
 const fn promised<T: Send + Sync + 'static>() {}
 
@@ -38,6 +39,7 @@ promise! {
         UprobeMultiFile<'static>,
         AttachFlags,
         BtfId,
+        BtfInfo,
         BtfTypeId,
         CommandError,
         Hook<'static>,
@@ -58,12 +60,14 @@ promise! {
         PerfEvent,
         PerfEventArgs,
         PerfEventConfig<'static>,
+        PinLock,
         ProgramId,
         ProgramInfo,
         ProgramTag,
         RawLink,
         RawTracepointOpen<'static>,
         Rejected<u8>,
+        Support,
         TracingArgs,
         TracingMultiArgs<'static>,
         Update<'static>,
@@ -76,6 +80,14 @@ promise! {
 
 promise! {
     TYPED: bpf_link_typed {
+        Attached,
+        Ensure<XdpAttach>,
+        Ensured<XdpLink>,
+        LeftOver,
+        OldLink,
+        Ours,
+        Outcome,
+        Why,
         CgroupHook,
         Error,
         FileRef<'static>,
