@@ -60,6 +60,8 @@ pub(crate) fn run(
             None => strace.env_remove(name),
         };
     }
+    // What cargo adds here has the loader look for libraries in many places, with calls that count.
+    strace.env_remove("LD_LIBRARY_PATH");
     let output = strace
         .stdin(Stdio::null())
         .output()
