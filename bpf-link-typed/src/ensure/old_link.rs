@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// How long the kernel is given to take a link off that nothing holds any more: it does so after a grace period, in its own
 /// time.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Detaches a link that has lost its pin, and closes it. If its kind cannot be detached, looks what becomes of it.
 pub(super) fn retire(link: RawLink) -> Result<OldLink> {
