@@ -184,6 +184,7 @@ fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
         );
         ensure_one_link_and_pin(sandbox, &path)?;
         done.link.detach_and_unpin()?;
+        ensure_nothing_left(sandbox)?;
     }
     // Where a symbolic link leads to, nothing was opened nor changed.
     somewhere.run(&program)?.link.detach_and_unpin()?;
