@@ -62,6 +62,10 @@ fn drive(task: &Task) -> Result<()> {
                 None => Fault::Descriptors(position - 1),
             };
             let observed = observe(&sandbox, operation, fault, position)?;
+            // No link outlives its program, and what was pinned goes in the kernel's own time.
+            eventually_holds("the programs have gone", || {
+                Ok(links::programs_named(names::prefix())?.is_empty())
+            })?;
             println!("{}", observed.to_line());
             let is_over = match call {
                 _ if observed.wrong.is_some() => true,
@@ -75,10 +79,7 @@ fn drive(task: &Task) -> Result<()> {
             }
         }
     }
-    // No link outlives its program.
-    eventually_holds("the programs have gone", || {
-        Ok(links::programs_named(names::prefix())?.is_empty())
-    })
+    Ok(())
 }
 
 /// Does an operation once, and sees what is left of it.
