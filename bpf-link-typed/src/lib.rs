@@ -127,6 +127,7 @@
 
 mod answer;
 mod cgroup;
+mod device_mprog;
 mod ensure;
 mod error;
 mod facts;

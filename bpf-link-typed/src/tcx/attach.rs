@@ -2,14 +2,14 @@
 
 use std::os::fd::AsFd;
 
-use bpf_link::{Anchor, LinkCreate, RawLink};
+use bpf_link::Anchor;
 
 use super::TcxLink;
-use crate::error::{Error, Result};
-use crate::fit;
+use crate::device_mprog::DeviceMprog;
+use crate::error::Result;
 use crate::hook_enum::hook_enum;
 use crate::interface::Interface;
-use crate::position::{self, Position};
+use crate::position::Position;
 
 /// Attaches a program to the traffic control of a network device.
 ///
@@ -27,12 +27,7 @@ use crate::position::{self, Position};
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
-pub struct TcxAttach<'a> {
-    pub(super) interface: Interface,
-    pub(super) hook: TcxHook,
-    pub(super) position: Option<Position<Anchor<'a>>>,
-    pub(super) expected_revision: Option<u64>,
-}
+pub struct TcxAttach<'a>(pub(super) DeviceMprog<'a>);
 
 hook_enum! {
     /// What goes through a network device, and in which direction.
@@ -47,23 +42,18 @@ hook_enum! {
 impl<'a> TcxAttach<'a> {
     /// To this hook of this device in the network namespace of the calling thread.
     pub fn to(interface: impl Into<Interface>, hook: TcxHook) -> Self {
-        Self {
-            interface: interface.into(),
-            hook,
-            position: None,
-            expected_revision: None,
-        }
+        Self(DeviceMprog::new(interface.into(), hook.attach_type()))
     }
 
     /// In this place among the programs of the hook; last without this call.
     pub fn position(mut self, position: Position<Anchor<'a>>) -> Self {
-        self.position = Some(position);
+        self.0.position = Some(position);
         self
     }
 
     /// Only if the list of programs still has this revision.
     pub fn expected_revision(mut self, revision: u64) -> Self {
-        self.expected_revision = Some(revision);
+        self.0.expected_revision = Some(revision);
         self
     }
 
@@ -86,24 +76,6 @@ impl<'a> TcxAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.6; it ends in `tcx_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TcxLink> {
-        let attach_type = self.hook.attach_type();
-        let (flags, args) = position::arguments(self.position, self.expected_revision);
-        let ifindex = self.interface.index()?;
-        let request = LinkCreate::new(program, attach_type)
-            .target_ifindex(ifindex)
-            .flags(flags)
-            .args(args);
-        match RawLink::create(&request) {
-            Ok(link) => Ok(TcxLink(link)),
-            Err(source) => Err(match source.errno() {
-                Some(libc::ENODEV) => self.interface.missing(source),
-                Some(libc::EEXIST) => Error::AlreadyAttached(source),
-                Some(libc::ERANGE) => Error::HookTaken(source),
-                Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
-                    Error::AnchorNotOnHook(source)
-                }
-                _ => fit::or_mismatch_on_device(program.as_fd(), attach_type, ifindex, source),
-            }),
-        }
+        self.0.attach(program.as_fd()).map(TcxLink)
     }
 }

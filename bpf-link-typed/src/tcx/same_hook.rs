@@ -16,23 +16,11 @@ impl Recipe for TcxAttach<'_> {
     }
 
     fn compare(&self, link: &TcxLink, _wanted: &Wanted<'_>) -> Result<Match> {
-        let on_hook = self.on_hook()?;
-        let info = link.info()?;
-        if info.ifindex.is_none() {
-            return Ok(Match::Gone);
-        }
-        // An index of a device means another in another network namespace, so it is the hook that tells.
-        Ok(Match::hook(Some(on_hook.contains(&info.id))))
+        self.0
+            .compare(|| link.info().map(|info| (info.id, info.ifindex)))
     }
 
     fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
-        self.on_hook().map(Some)
-    }
-}
-
-impl TcxAttach<'_> {
-    fn on_hook(&self) -> Result<Vec<LinkId>> {
-        let programs = self.hook.query(self.interface.clone())?.programs;
-        Ok(programs.iter().filter_map(|program| program.link).collect())
+        self.0.links().map(Some)
     }
 }
