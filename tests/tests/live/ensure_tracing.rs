@@ -1,15 +1,12 @@
 //! Links of tracing, probes, iterators and callbacks over restarts and upgrades.
 
 use std::ffi::CStr;
-use std::hint::black_box;
 use std::io::Read as _;
-use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
 use bpf_link::RawLink;
 use bpf_link_tests::{
-    CongestionControl, CounterMap, Hook, KernelBtf, Loader, Map, Program, Replaceable, Sandbox,
-    names, own_code, sys,
+    CongestionControl, CounterMap, Hook, Loader, Map, Replaceable, Sandbox, names, own_code,
 };
 use bpf_link_typed::{
     BtfTypeId, IterAttach, KprobeEvent, KprobeMultiAttach, PerfEventAttach, RawTracepointAttach,
@@ -22,6 +19,8 @@ use crate::conformance::Counting;
 use crate::ensure_suite::{Again, Elsewhere, Subject, Way, check, check_once};
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{SYMBOLS, address_of, call_all};
+use crate::own_functions::{first, offset_of, second};
+use crate::test_functions::{Caller, FUNCTION, FUNCTIONS, function_id};
 use crate::traffic::{connect, exchange};
 
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
@@ -128,23 +127,9 @@ fn raw_tracepoint_with_types(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// A function that running a tracing program calls.
-const FUNCTION: &str = "bpf_fentry_test1";
-
-fn function_id(name: &str) -> Result<BtfTypeId> {
-    let id = KernelBtf::get()?.function(name)?;
-    id.and_then(BtfTypeId::new).with_context(|| name.to_owned())
-}
-
-/// Has the kernel call its test functions.
-fn call(caller: &Program) -> Result<()> {
-    sys::prog_test_run(caller.as_fd(), &[]).context("calling the test functions")?;
-    Ok(())
-}
-
 fn fentry(sandbox: &Sandbox) -> Result<()> {
     let loader = Loader::new(Hook::FENTRY).function(FUNCTION)?;
-    let caller = loader.passing()?;
+    let caller = Caller::new()?;
     let here = TracingAttach::to(TracingHook::Fentry);
     // Before, a tracing program could be attached only once.
     let check = if is_linux(6, 1)? { check } else { check_once };
@@ -159,7 +144,7 @@ fn fentry(sandbox: &Sandbox) -> Result<()> {
             sandbox,
             || Counting::loaded(loader.in_this_process()),
             &|how, path, program| how.run(here, path, program),
-            &|_| call(&caller),
+            &|_| caller.call(),
             Way::Overlap,
         )?
     })
@@ -188,9 +173,10 @@ fn extension(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn tracing_multi(sandbox: &Sandbox) -> Result<()> {
-    let caller = Loader::new(Hook::FENTRY).function(FUNCTION)?.passing()?;
-    let ids = [function_id("bpf_fentry_test2")?, function_id(FUNCTION)?];
-    let others = [function_id("bpf_fentry_test3")?];
+    let caller = Caller::new()?;
+    let [other, one, another] = FUNCTIONS;
+    let ids = [function_id(another)?, function_id(one)?];
+    let others = [function_id(other)?];
     let here = TracingMultiAttach::to(When::Entry, &ids).cookies(&[2, 1]);
     let elsewhere = TracingMultiAttach::to(When::Entry, &others);
     let elsewhere: crate::ensure_suite::Call<'_> =
@@ -202,7 +188,7 @@ fn tracing_multi(sandbox: &Sandbox) -> Result<()> {
             sandbox,
             || Counting::loaded(Loader::new(Hook::FENTRY_MULTI).in_this_process()),
             &|how, path, program| how.run(here, path, program),
-            &|_| call(&caller),
+            &|_| caller.call(),
             Way::Overlap,
         )?
     })
@@ -249,19 +235,9 @@ fn kprobe_multi_at(sandbox: &Sandbox, here: KprobeMultiAttach<'_>, again: Again)
     })
 }
 
-macro_rules! probed {
-    ($($name:ident = $number:literal),*) => {$(
-        #[inline(never)]
-        extern "C" fn $name(value: u32) -> u32 {
-            black_box(value) + $number
-        }
-    )*};
-}
-probed!(first = 21, second = 22);
-
 fn uprobe_multi(sandbox: &Sandbox) -> Result<()> {
-    let here = [own_code::offset_of(first as *const ())?];
-    let there = [own_code::offset_of(second as *const ())?];
+    let here = [offset_of(first)?];
+    let there = [offset_of(second)?];
     let to = |offsets| {
         UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets).pid(std::process::id())
     };
@@ -275,7 +251,7 @@ fn uprobe_multi(sandbox: &Sandbox) -> Result<()> {
             || Counting::loaded(Loader::new(Hook::UPROBE_MULTI)),
             &|how, path, program| how.run(to(&here), path, program),
             &|_| {
-                black_box(first(1));
+                first(1);
                 Ok(())
             },
             Way::Overlap,
@@ -284,7 +260,7 @@ fn uprobe_multi(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn uprobe(sandbox: &Sandbox) -> Result<()> {
-    let here = UprobeEvent::at(own_code::FILE, own_code::offset_of(first as *const ())?);
+    let here = UprobeEvent::at(own_code::FILE, offset_of(first)?);
     let elsewhere = PerfEventAttach::to(here.on_return());
     let elsewhere: crate::ensure_suite::Call<'_> =
         &|how, path, program| how.run(elsewhere, path, program);
@@ -297,7 +273,7 @@ fn uprobe(sandbox: &Sandbox) -> Result<()> {
             || Counting::loaded(Loader::new(Hook::KPROBE).in_this_process()),
             &|how, path, program| how.run(PerfEventAttach::to(here), path, program),
             &|_| {
-                black_box(first(1));
+                first(1);
                 Ok(())
             },
             Way::Overlap,

@@ -6,12 +6,13 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
     AttachType, BtfTypeId, Error, LinkCreate, LinkKind, RawLink, RawTracepointOpen, TracingArgs,
 };
-use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Replaceable, Sandbox, sys};
+use bpf_link_tests::{CounterMap, Hook, Loader, Program, Replaceable, Sandbox, sys};
 
 use crate::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::descriptor_zero;
 use crate::fixture::ensure_refused;
 use crate::harness::{Need, Test, test};
+use crate::test_functions::{CHANGEABLE, Caller, FUNCTION, ask_for_a_process_group, function_id};
 
 /// `BPF_LINK_CREATE` for all but extensions, since Linux 5.19.
 const CREATE: &[Need] = &[Need::Trampoline, Need::Linux(5, 19)];
@@ -47,31 +48,6 @@ pub(crate) const TESTS: &[Test] = &[
 
 const COOKIE: u64 = 0x0102_0304_0506_0708;
 
-/// A function of the kernel that is there for tests: running a tracing program calls it.
-const FUNCTION: &str = "bpf_fentry_test1";
-
-fn function_id(name: &str) -> Result<u32> {
-    let id = KernelBtf::get()?.function(name)?;
-    id.with_context(|| format!("the kernel has no function {name}"))
-}
-
-/// What has the kernel call its test functions.
-struct Caller {
-    program: Program,
-}
-
-impl Caller {
-    fn new(hook: Hook, function: &str) -> Result<Self> {
-        let program = Loader::new(hook).function(function)?.passing()?;
-        Ok(Self { program })
-    }
-
-    fn call(&self) -> Result<()> {
-        sys::prog_test_run(self.program.as_fd(), &[]).context("calling the test functions")?;
-        Ok(())
-    }
-}
-
 fn load(hook: Hook, function: &str) -> Result<Counting> {
     Counting::loaded(Loader::new(hook).function(function)?.in_this_process())
 }
@@ -87,7 +63,7 @@ fn fields(
     Ok(vec![
         field!(tracing.attach_type, attach_type.as_raw()),
         field!(tracing.target_obj_id, btf),
-        field!(tracing.target_btf_id, function_id(function)?),
+        field!(tracing.target_btf_id, function_id(function)?.get()),
         field!(tracing.cookie, cookie),
     ])
 }
@@ -99,7 +75,7 @@ fn conforms_on(
     cookie: u64,
     create: &dyn Fn(&Counting) -> bpf_link::Result<RawLink>,
 ) -> Result<()> {
-    let caller = Caller::new(hook, function)?;
+    let caller = Caller::new()?;
     let first = load(hook, function)?;
     conformance::check(&Subject {
         sandbox,
@@ -128,15 +104,9 @@ fn conforms_on_exit(sandbox: &Sandbox) -> Result<()> {
     conforms_on(sandbox, exit, 0, &open)
 }
 
-/// Asks for one's own by number, as for anybody's.
-fn ask_for_a_process_group() -> Result<()> {
-    rustix::process::getpgid(Some(rustix::process::getpid()))?;
-    Ok(())
-}
-
 /// Only few functions may have their value changed, those of security among them.
 fn conforms_on_the_value_returned(sandbox: &Sandbox) -> Result<()> {
-    let function = "security_task_getpgid";
+    let function = CHANGEABLE;
     let first = load(Hook::MODIFY_RETURN, function)?;
     conformance::check(&Subject {
         sandbox,
@@ -328,7 +298,7 @@ fn the_program_extended_is_descriptor_zero(_sandbox: &Sandbox) -> Result<()> {
 }
 
 fn the_cookie_gets_to_the_program(_sandbox: &Sandbox) -> Result<()> {
-    let caller = Caller::new(Hook::FENTRY, FUNCTION)?;
+    let caller = Caller::new()?;
     let sum = CounterMap::new()?;
     let program = Loader::new(Hook::FENTRY)
         .function(FUNCTION)?

@@ -15,6 +15,7 @@ use crate::fixture::{ensure_refused, refusal};
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{address_of, with_hidden_addresses};
 use crate::lent_array::{self, Expected};
+use crate::test_functions::{Caller, FUNCTIONS, function_id};
 
 /// The info, since Linux 7.3.
 const INFO: &[Need] = &[Need::Member("bpf_link_info", "tracing_multi")];
@@ -40,38 +41,18 @@ pub(crate) const TESTS: &[Test] = &[
     ))]),
 ];
 
-/// Functions of the kernel that are there for tests: running a tracing program calls them. Not in the order of their ids.
-const FUNCTIONS: [&str; 3] = ["bpf_fentry_test3", "bpf_fentry_test1", "bpf_fentry_test2"];
-
 const ENTRY: (Hook, AttachType) = (Hook::FENTRY_MULTI, AttachType::TraceFentryMulti);
 const EXIT: (Hook, AttachType) = (Hook::FEXIT_MULTI, AttachType::TraceFexitMulti);
 
-fn id_of(function: &str) -> Result<BtfTypeId> {
-    let id = KernelBtf::get()?.function(function)?;
-    id.and_then(BtfTypeId::new)
-        .with_context(|| format!("the kernel has no function {function}"))
-}
-
 fn ids() -> Result<[BtfTypeId; 3]> {
     let [a, b, c] = FUNCTIONS;
-    Ok([id_of(a)?, id_of(b)?, id_of(c)?])
-}
-
-/// What has the kernel call its test functions.
-fn caller() -> Result<Program> {
-    let [first, ..] = FUNCTIONS;
-    Loader::new(Hook::FENTRY).function(first)?.passing()
-}
-
-fn call(caller: &Program) -> Result<()> {
-    sys::prog_test_run(caller.as_fd(), &[]).context("calling the test functions")?;
-    Ok(())
+    Ok([function_id(a)?, function_id(b)?, function_id(c)?])
 }
 
 fn conforms_with(sandbox: &Sandbox, (hook, attach_type): (Hook, AttachType)) -> Result<()> {
     let load = || Counting::loaded(Loader::new(hook).in_this_process());
-    let (caller, ids) = (caller()?, ids()?);
-    let kernel = sys::prog_info(caller.as_fd())?.attach_btf_obj_id;
+    let (caller, ids) = (Caller::new()?, ids()?);
+    let kernel = sys::prog_info(caller.0.as_fd())?.attach_btf_obj_id;
     let args = TracingMultiArgs::new(&ids).cookies(&[30, 20, 10])?;
     conformance::check(&Subject {
         sandbox,
@@ -79,7 +60,7 @@ fn conforms_with(sandbox: &Sandbox, (hook, attach_type): (Hook, AttachType)) -> 
         first: load()?,
         second: load()?,
         create: &|program| RawLink::create(&LinkCreate::new(program, attach_type).args(args)),
-        event: &|_| call(&caller),
+        event: &|_| caller.call(),
         fields: vec![
             field!(tracing_multi.attach_type, attach_type.as_raw()),
             field!(tracing_multi.count, 3_u32),
@@ -104,7 +85,7 @@ fn create<'a>(program: &'a Program, args: TracingMultiArgs<'a>) -> bpf_link::Res
 
 /// One call runs it once for each function.
 fn each_cookie_goes_with_its_function(_sandbox: &Sandbox) -> Result<()> {
-    let (caller, ids) = (caller()?, ids()?);
+    let (caller, ids) = (Caller::new()?, ids()?);
     let sum = CounterMap::new()?;
     let program = Loader::new(ENTRY.0)
         .in_this_process()
@@ -112,7 +93,7 @@ fn each_cookie_goes_with_its_function(_sandbox: &Sandbox) -> Result<()> {
         .passing()?;
     let args = TracingMultiArgs::new(&ids).cookies(&[0x100, 0x2_0000, 0xff00_0000_0000_0003])?;
     let link = create(&program, args)?;
-    call(&caller)?;
+    caller.call()?;
     let all = sum.read()?;
     ensure!(all == 0xff00_0000_0002_0103, "they add up to {all:#x}");
     drop(link);
@@ -122,7 +103,7 @@ fn each_cookie_goes_with_its_function(_sandbox: &Sandbox) -> Result<()> {
         &program,
         TracingMultiArgs::new(&[second]).cookies(&[0x1000])?,
     )?;
-    call(&caller)?;
+    caller.call()?;
     ensure!(sum.read()?.wrapping_sub(all) == 0x1000);
     Ok(())
 }

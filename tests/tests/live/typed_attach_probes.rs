@@ -3,7 +3,6 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_sys::{PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE};
@@ -20,6 +19,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use crate::attaching::{counts, counts_switches, ensure_error, id_of, since};
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{CALLS, SYMBOLS, address_of, call_all};
+use crate::own_functions::{call_each, counted, counters, first, offset_of, offsets};
 
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
@@ -61,31 +61,6 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 const COOKIE: u64 = 0x0123_4567_89ab_cdef;
-
-macro_rules! probed {
-    ($($name:ident = $number:literal),*) => {$(
-        #[inline(never)]
-        extern "C" fn $name(value: u32) -> u32 {
-            black_box(value) + $number
-        }
-    )*};
-}
-probed!(first = 11, second = 12, third = 13);
-
-/// What counts the probes, in the file's data because it is not 0.
-static REFERENCES: AtomicU16 = AtomicU16::new(1);
-
-fn call() {
-    black_box(first(1) + second(2) + third(3));
-}
-
-fn offset_of(function: extern "C" fn(u32) -> u32) -> Result<u64> {
-    own_code::offset_of(function as *const ())
-}
-
-fn reference_offset() -> Result<u64> {
-    own_code::offset_of(std::ptr::from_ref(&REFERENCES).cast())
-}
 
 /// A program that adds up its cookies, in this process only.
 fn adding(hook: Hook) -> Result<(Program, CounterMap)> {
@@ -203,7 +178,7 @@ fn events_of_the_caller(_sandbox: &Sandbox) -> Result<()> {
 
 fn uprobe(_sandbox: &Sandbox) -> Result<()> {
     let (program, sum) = adding(Hook::KPROBE)?;
-    let (offset, references) = (offset_of(first)?, reference_offset()?);
+    let (offset, [references, ..]) = (offset_of(first)?, counters()?);
     let at = UprobeEvent::at(own_code::FILE, offset);
     for on_return in [false, true] {
         let event = if on_return { at.on_return() } else { at };
@@ -211,9 +186,9 @@ fn uprobe(_sandbox: &Sandbox) -> Result<()> {
         let event = if on_return { event.pid(0) } else { event };
         let link = PerfEventAttach::to(event).cookie(5).attach(&program)?;
         let before = sum.read()?;
-        call();
+        call_each();
         ensure!(sum.read()? == before + 5, "{before} and {}", sum.read()?);
-        ensure!(REFERENCES.load(Ordering::SeqCst) == 2);
+        ensure!(counted() == [2, 1, 1]);
         let info = link.info()?;
         if since(6, 6, ())?.is_some() {
             let (PerfEventDetails::Uprobe(probe) | PerfEventDetails::Uretprobe(probe)) =
@@ -232,8 +207,8 @@ fn uprobe(_sandbox: &Sandbox) -> Result<()> {
         }
         drop(link);
         let before = sum.read()?;
-        call();
-        ensure!(sum.read()? == before && REFERENCES.load(Ordering::SeqCst) == 1);
+        call_each();
+        ensure!(sum.read()? == before && counted() == [1; 3]);
     }
     ensure_error!(
         PerfEventAttach::to(UprobeEvent::at("/no such file", 1)).attach(&program),
@@ -394,12 +369,8 @@ fn kprobe_multi_errors(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-fn offsets() -> Result<[u64; 3]> {
-    Ok([offset_of(second)?, offset_of(third)?, offset_of(first)?])
-}
-
 fn uprobe_multi(_sandbox: &Sandbox) -> Result<()> {
-    let (offsets, counter) = (offsets()?, reference_offset()?);
+    let (offsets, [counter, ..]) = (offsets()?, counters()?);
     let references = [counter, 0, 0];
     for when in [When::Entry, When::Return] {
         let (program, sum) = adding(Hook::UPROBE_MULTI)?;
@@ -408,9 +379,9 @@ fn uprobe_multi(_sandbox: &Sandbox) -> Result<()> {
             .ref_ctr_offsets(&references)
             .pid(std::process::id())
             .attach(&program)?;
-        call();
+        call_each();
         ensure!(sum.read()? == ALL, "{when:?}: {}", sum.read()?);
-        ensure!(REFERENCES.load(Ordering::SeqCst) == 2);
+        ensure!(counted() == [2, 1, 1]);
         let info = link.info()?;
         let flags = match when {
             When::Return => UprobeMultiFlags::RETURN,
@@ -422,8 +393,8 @@ fn uprobe_multi(_sandbox: &Sandbox) -> Result<()> {
         ensure!(info.flags == since(6, 8, flags)?);
         ensure!(info.pid == since(6, 8, std::process::id())?);
         drop(link);
-        call();
-        ensure!(sum.read()? == ALL && REFERENCES.load(Ordering::SeqCst) == 1);
+        call_each();
+        ensure!(sum.read()? == ALL && counted() == [1; 3]);
     }
     Ok(())
 }
@@ -434,7 +405,7 @@ fn uprobe_multi_by_descriptor(_sandbox: &Sandbox) -> Result<()> {
     let to = UprobeMultiAttach::to(&file, When::Entry, &offsets).cookies(COOKIES);
     let link = to.attach(&program)?;
     drop(file);
-    call();
+    call_each();
     ensure!(sum.read()? == ALL);
     let path = link.info()?.path.context("it has a path")?;
     ensure!(
@@ -451,7 +422,7 @@ fn uprobe_multi_session(_sandbox: &Sandbox) -> Result<()> {
     let offsets = offsets()?;
     let to = UprobeMultiAttach::to(own_code::FILE, When::Session, &offsets).cookies(COOKIES);
     let _link = to.attach(&program)?;
-    call();
+    call_each();
     ensure!(sum.read()? == 2 * ALL, "{}", sum.read()?);
     Ok(())
 }

@@ -4,8 +4,7 @@ use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{
-    CongestionControl, CounterMap, Hook, KernelBtf, Loader, Map, Program, Replaceable, Sandbox,
-    iterator, sys,
+    CongestionControl, CounterMap, Hook, Loader, Map, Program, Replaceable, Sandbox, iterator,
 };
 use bpf_link_typed::{
     AttachType, BtfTypeId, CgroupIterOrder, Error, IterAttach, IterCgroup, IterTarget, IterTask,
@@ -15,6 +14,9 @@ use bpf_link_typed::{
 
 use crate::attaching::{counting, counts, counts_switches, ensure_error, id_of, since};
 use crate::harness::{Need, Test, test};
+use crate::test_functions::{
+    CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
+};
 
 /// Cookies of raw tracepoints, since Linux 6.10.
 const COOKIES: &[Need] = &[Need::Linux(6, 10)];
@@ -195,27 +197,11 @@ fn struct_ops(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A function that running a tracing program calls, and one whose value can be changed: asking for a process group calls it.
-const FUNCTION: &str = "bpf_fentry_test1";
-const CHANGED: &str = "security_task_getpgid";
-
-fn function_id(name: &str) -> Result<BtfTypeId> {
-    let id = KernelBtf::get()?.function(name)?;
-    id.and_then(BtfTypeId::new).with_context(|| name.to_owned())
-}
-
-/// Has the kernel call the functions.
-fn call(function: &str) -> Result<()> {
-    let caller = Loader::new(Hook::FENTRY).function(function)?.passing()?;
-    sys::prog_test_run(caller.as_fd(), &[]).context("calling the test functions")?;
-    Ok(())
-}
-
 fn tracing(_sandbox: &Sandbox) -> Result<()> {
     let mut hooks = vec![
         (Hook::FENTRY, TracingHook::Fentry, FUNCTION),
         (Hook::FEXIT, TracingHook::Fexit, FUNCTION),
-        (Hook::MODIFY_RETURN, TracingHook::ModifyReturn, CHANGED),
+        (Hook::MODIFY_RETURN, TracingHook::ModifyReturn, CHANGEABLE),
     ];
     let sessions = Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION");
     if sessions.missing()?.is_none() {
@@ -226,10 +212,8 @@ fn tracing(_sandbox: &Sandbox) -> Result<()> {
         let loader = Loader::new(hook).function(function)?.in_this_process();
         let program = loader.counting(&counter).passing()?;
         let event = || match of {
-            TracingHook::ModifyReturn => rustix::process::getpgid(Some(rustix::process::getpid()))
-                .map(|_| ())
-                .map_err(Into::into),
-            _ => call(FUNCTION),
+            TracingHook::ModifyReturn => ask_for_a_process_group(),
+            _ => call_test_functions(),
         };
         let link = TracingAttach::to(of).attach(&program)?;
         let info = link.info()?;
@@ -268,7 +252,7 @@ fn tracing_cookie(_sandbox: &Sandbox) -> Result<()> {
     let link = to.attach(&program)?;
     ensure!(link.info()?.cookie == since(6, 17, COOKIE)?);
     let before = sum.read()?;
-    call(FUNCTION)?;
+    call_test_functions()?;
     ensure!(sum.read()? == before + COOKIE, "{:x}", sum.read()?);
     ensure_error!(
         to.attach(&program),
@@ -360,7 +344,7 @@ fn tracing_multi(_sandbox: &Sandbox) -> Result<()> {
         let link = to.cookies(&[2, 30, 400]).attach(&program)?;
         ensure!(link.as_raw().kind()? == LinkKind::TracingMulti);
         let before = sum.read()?;
-        call(FUNCTION)?;
+        call_test_functions()?;
         ensure!(sum.read()? == before + 432 * runs, "{}", sum.read()?);
         let info = link.info()?;
         ensure!(info.count == since(7, 3, 3)?, "{info:?}");
@@ -372,7 +356,7 @@ fn tracing_multi(_sandbox: &Sandbox) -> Result<()> {
         );
         drop(link);
         let before = sum.read()?;
-        call(FUNCTION)?;
+        call_test_functions()?;
         ensure!(sum.read()? == before);
         ensure_error!(
             to.cookies(&[1]).attach(&program),

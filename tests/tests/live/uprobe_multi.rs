@@ -2,10 +2,8 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::hint::black_box;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
@@ -21,6 +19,7 @@ use crate::harness::role::{self, role};
 use crate::harness::{Need, Role, Test, test};
 use crate::lent_array::{self, Expected};
 use crate::lent_name::{self, TooShort};
+use crate::own_functions::{FUNCTIONS, call_each, counted, counters, offset_of, offsets, probed};
 
 /// The info of the file and the probes, since Linux 6.8.
 const INFO: &[Need] = &[Need::Member("bpf_link_info", "uprobe_multi")];
@@ -88,43 +87,7 @@ pub(crate) const ROLES: &[Role] = &[role!(caller)];
 
 const FILE: &CStr = c"/proc/self/exe";
 
-/// They differ, so that no compiler makes one of them.
-macro_rules! probed {
-    ($($name:ident = $number:literal),*) => {$(
-        #[inline(never)]
-        extern "C" fn $name(value: u32) -> u32 {
-            black_box(value) + $number
-        }
-    )*};
-}
-probed!(first = 1, second = 2, third = 3, called_by_others = 4);
-
-/// Not in the order of their places.
-const FUNCTIONS: [extern "C" fn(u32) -> u32; 3] = [second, third, first];
-
-/// What counts the probes, in the file's data because they are not 0.
-static COUNTERS: [AtomicU16; 3] = [AtomicU16::new(1), AtomicU16::new(1), AtomicU16::new(1)];
-
-fn offset_of(function: extern "C" fn(u32) -> u32) -> Result<u64> {
-    own_code::offset_of(function as *const ())
-}
-
-fn offsets() -> Result<[u64; 3]> {
-    let [a, b, c] = FUNCTIONS;
-    Ok([offset_of(a)?, offset_of(b)?, offset_of(c)?])
-}
-
-fn counters() -> Result<[u64; 3]> {
-    let offset = |counter| own_code::offset_of(std::ptr::from_ref::<AtomicU16>(counter).cast());
-    let [a, b, c] = &COUNTERS;
-    Ok([offset(a)?, offset(b)?, offset(c)?])
-}
-
-fn call_all() {
-    for function in FUNCTIONS {
-        function(1);
-    }
-}
+probed!(called_by_others = 21);
 
 /// The path of the file, as the kernel sees it.
 fn path() -> Result<String> {
@@ -159,7 +122,7 @@ fn conforms_with(
         second: load()?,
         create: &|program| RawLink::create(&LinkCreate::new(program, attach_type).args(args)),
         event: &|_| {
-            call_all();
+            call_each();
             Ok(())
         },
         fields,
@@ -197,7 +160,7 @@ fn conforms_as_session(sandbox: &Sandbox) -> Result<()> {
         .counting(&counter)
         .passing()?;
     let _link = RawLink::create(&LinkCreate::new(&program, SESSIONS.1).args(args))?;
-    call_all();
+    call_each();
     ensure!(counter.read()? == 6, "it ran {} times", counter.read()?);
     Ok(())
 }
@@ -219,7 +182,7 @@ fn conforms_by_descriptor(sandbox: &Sandbox) -> Result<()> {
         )?)
     })?;
     ensure!(program.runs(|| {
-        call_all();
+        call_each();
         Ok(())
     })?);
     Ok(())
@@ -263,15 +226,14 @@ fn each_cookie_goes_with_its_offset(_sandbox: &Sandbox) -> Result<()> {
 fn reference_counters_count(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(ENTRY.0)?;
     let (offsets, [first, _, third]) = (offsets()?, counters()?);
-    let values = || COUNTERS.each_ref().map(|c| c.load(Ordering::Relaxed));
-    ensure!(values() == [1, 1, 1]);
+    ensure!(counted() == [1, 1, 1]);
     // 0 is for a probe that has none.
     let counters = [first, 0, third];
     let args = UprobeMultiArgs::path(FILE, &offsets).ref_ctr_offsets(&counters)?;
     let link = create(&program, args)?;
-    ensure!(values() == [2, 1, 2], "{:?}", values());
+    ensure!(counted() == [2, 1, 2], "{:?}", counted());
     drop(link);
-    eventually_holds("they count no more", || Ok(values() == [1, 1, 1]))
+    eventually_holds("they count no more", || Ok(counted() == [1, 1, 1]))
 }
 
 /// Calls a probed function whenever it is told to.

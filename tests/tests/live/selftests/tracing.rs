@@ -1,21 +1,21 @@
 //! What the kernel's `bpf_cookie`, `missed`, `kprobe_multi_test`, `uprobe_multi_test` and `tracing_multi` assert.
 
-use std::hint::black_box;
-use std::os::fd::AsFd as _;
-use std::sync::atomic::AtomicU16;
-
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_sys::BPF_F_SLEEPABLE;
 use bpf_link_tests::asm::{self, Register};
-use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Sandbox, own_code, sys};
+use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, own_code};
 use bpf_link_typed::{
-    BtfTypeId, Error, KprobeEvent, KprobeMultiAttach, PerfEventAttach, PerfEventDetails,
-    TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, When,
+    Error, KprobeEvent, KprobeMultiAttach, PerfEventAttach, PerfEventDetails, TracingAttach,
+    TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, When,
 };
 
 use crate::attaching::ensure_error;
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{CALLS, SYMBOLS, call_all};
+use crate::own_functions::{counters, offset_of, probed};
+use crate::test_functions::{
+    CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
+};
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 /// That a program writes its context, and so the registers, since Linux 6.18.
@@ -61,25 +61,7 @@ pub(crate) const TESTS: &[Test] = &[
         )]),
 ];
 
-const FUNCTION: &str = "bpf_fentry_test1";
 const OTHER_FUNCTION: &str = "bpf_fentry_test2";
-
-fn function_id(name: &str) -> Result<BtfTypeId> {
-    let id = KernelBtf::get()?.function(name)?;
-    id.and_then(BtfTypeId::new).with_context(|| name.to_owned())
-}
-
-/// Has the kernel call its test functions.
-fn call_test_functions() -> Result<()> {
-    let caller = Loader::new(Hook::FENTRY).function(FUNCTION)?.passing()?;
-    sys::prog_test_run(caller.as_fd(), &[]).context("calling the test functions")?;
-    Ok(())
-}
-
-fn ask_for_a_process_group() -> Result<()> {
-    rustix::process::getpgid(Some(rustix::process::getpid()))?;
-    Ok(())
-}
 
 /// Each run adds the cookie; a session runs twice.
 fn check_cookie(
@@ -104,7 +86,7 @@ fn cookies_get_to_programs(_sandbox: &Sandbox) -> Result<()> {
     let exit = (Hook::FEXIT, TracingHook::Fexit);
     check_cookie(exit, FUNCTION, call_test_functions, 1)?;
     let value = (Hook::MODIFY_RETURN, TracingHook::ModifyReturn);
-    check_cookie(value, "security_task_getpgid", ask_for_a_process_group, 1)?;
+    check_cookie(value, CHANGEABLE, ask_for_a_process_group, 1)?;
     let sessions = Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION");
     if sessions.missing()?.is_none() {
         let session = (Hook::FSESSION, TracingHook::Fsession);
@@ -191,10 +173,7 @@ fn a_program_that_writes_registers(_sandbox: &Sandbox) -> Result<()> {
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
-    let at = UprobeEvent::at(
-        own_code::FILE,
-        own_code::offset_of(never_called as *const ())?,
-    );
+    let at = UprobeEvent::at(own_code::FILE, offset_of(never_called)?);
     PerfEventAttach::to(at).attach(&one)?;
     Ok(())
 }
@@ -213,18 +192,10 @@ fn sessions_that_end_at_the_entry(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-macro_rules! probed {
-    ($($name:ident = $number:literal),*) => {$(
-        #[inline(never)]
-        extern "C" fn $name(value: u32) -> u32 {
-            black_box(value) + $number
-        }
-    )*};
-}
-probed!(probed = 31, never_called = 32);
+probed!(probed = 11, never_called = 12);
 
 fn sessions_of_a_file_that_end_at_the_entry(_sandbox: &Sandbox) -> Result<()> {
-    let offsets = [own_code::offset_of(probed as *const ())?];
+    let offsets = [offset_of(probed)?];
     for (returned, runs) in [(0, 2), (1, 1)] {
         let counter = CounterMap::new()?;
         let loader = Loader::new(Hook::UPROBE_SESSION).in_this_process();
@@ -241,15 +212,12 @@ fn sessions_of_a_file_that_end_at_the_entry(_sandbox: &Sandbox) -> Result<()> {
 fn a_breakpoint_is_no_place_for_a_probe(_sandbox: &Sandbox) -> Result<()> {
     const BREAKPOINTS: [u8; 3] = [0xcc; 3];
     let code = std::fs::read(own_code::FILE)?;
-    let start = usize::try_from(own_code::offset_of(never_called as *const ())?)?;
+    let start = usize::try_from(offset_of(never_called)?)?;
     let behind = code.get(start..).context("it is not in the file")?;
     let found = behind.windows(3).position(|bytes| bytes == BREAKPOINTS);
     let breakpoint = start + found.context("there is nothing between functions")?;
     let program = Program::passing(Hook::UPROBE_MULTI)?;
-    let offsets = [
-        own_code::offset_of(never_called as *const ())?,
-        u64::try_from(breakpoint)?,
-    ];
+    let offsets = [offset_of(never_called)?, u64::try_from(breakpoint)?];
     let [first, _] = &offsets;
     let to = |offsets| UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);
     let refused = to(&offsets).attach(&program).err().context("not refused")?;
@@ -261,14 +229,9 @@ fn a_breakpoint_is_no_place_for_a_probe(_sandbox: &Sandbox) -> Result<()> {
 /// The kernel's own, which user space has no name for.
 const ENOTSUPP: i32 = 524;
 
-/// What counts the probes, in the file's data because they are not 0.
-static COUNTERS: [AtomicU16; 2] = [AtomicU16::new(1), AtomicU16::new(1)];
-
 fn one_counter_to_a_place(_sandbox: &Sandbox) -> Result<()> {
-    let offset = own_code::offset_of(never_called as *const ())?;
-    let [one, two] = &COUNTERS;
-    let place = |counter: &AtomicU16| own_code::offset_of(std::ptr::from_ref(counter).cast());
-    let (one, two) = (place(one)?, place(two)?);
+    let offset = offset_of(never_called)?;
+    let [one, two, _] = counters()?;
     let program = Program::passing(Hook::UPROBE_MULTI)?;
     let attach = |offsets: &[u64], counters: &[u64]| {
         let to = UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);

@@ -3,7 +3,6 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::hint::black_box;
-use std::sync::atomic::AtomicU16;
 
 use anyhow::{Context as _, Result};
 use bpf_link_sys::{PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE};
@@ -19,6 +18,7 @@ use crate::attaching::since;
 use crate::conformance::Counting;
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{CALLS, SYMBOLS, address_of, call_all};
+use crate::own_functions::{call_each, counters, first, offset_of, offsets};
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
@@ -209,33 +209,8 @@ fn kprobe_inside_a_function(sandbox: &Sandbox) -> Result<()> {
     anyhow::bail!("no instruction ends there")
 }
 
-macro_rules! probed {
-    ($($name:ident = $number:literal),*) => {$(
-        #[inline(never)]
-        extern "C" fn $name(value: u32) -> u32 {
-            black_box(value) + $number
-        }
-    )*};
-}
-probed!(first = 21, second = 22, third = 23);
-
-/// What counts the probes, in the file's data because it is not 0.
-static REFERENCES: AtomicU16 = AtomicU16::new(1);
-
-fn call() {
-    black_box(first(1) + second(2) + third(3));
-}
-
-fn offset_of(function: extern "C" fn(u32) -> u32) -> Result<u64> {
-    own_code::offset_of(function as *const ())
-}
-
-fn reference_offset() -> Result<u64> {
-    own_code::offset_of(std::ptr::from_ref(&REFERENCES).cast())
-}
-
 fn check_uprobe(sandbox: &Sandbox, sort: &str, on_return: bool) -> Result<()> {
-    let (offset, references) = (offset_of(first)?, reference_offset()?);
+    let (offset, [references, ..]) = (offset_of(first)?, counters()?);
     let event = UprobeEvent::at(own_code::FILE, offset).pid(0);
     let event = event.ref_ctr_offset(references.try_into()?);
     let event = if on_return { event.on_return() } else { event };
@@ -243,7 +218,7 @@ fn check_uprobe(sandbox: &Sandbox, sort: &str, on_return: bool) -> Result<()> {
         "type": sort, "file": own_code::FILE, "offset": offset,
         "ref_ctr_offset": since(6, 16, references)?, "cookie": cookie()?,
     });
-    perf_event(sandbox, (event, Hook::KPROBE), &details, &call)
+    perf_event(sandbox, (event, Hook::KPROBE), &details, &call_each)
 }
 
 fn uprobe(sandbox: &Sandbox) -> Result<()> {
@@ -302,8 +277,8 @@ fn many_uprobes(
     file: FileRef<'_>,
     (hook, when, flags): (Hook, When, &str),
 ) -> Result<()> {
-    let offsets = [offset_of(second)?, offset_of(third)?, offset_of(first)?];
-    let (references, pid) = ([reference_offset()?, 0, 0], std::process::id());
+    let (offsets, [counter, ..]) = (offsets()?, counters()?);
+    let (references, pid) = ([counter, 0, 0], std::process::id());
     let to = UprobeMultiAttach::to(file, when, &offsets).ref_ctr_offsets(&references);
     let to = to.cookies(&COOKIES).pid(pid);
     let path = std::fs::read_link(own_code::FILE)?;
@@ -318,7 +293,7 @@ fn many_uprobes(
             }))
         },
         event: &|_| {
-            call();
+            call_each();
             Ok(())
         },
     }

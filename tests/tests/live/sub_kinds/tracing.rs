@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
 use bpf_link_sys::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE;
-use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Replaceable, Sandbox, sys};
+use bpf_link_tests::{CounterMap, Hook, Loader, Program, Replaceable, Sandbox, sys};
 use bpf_link_typed::{
     AttachType, BtfTypeId, RawTracepointAttach, TracingAttach, TracingHook, TracingMultiAttach,
     When,
@@ -15,6 +15,9 @@ use serde_json::json;
 use super::SubKind;
 use crate::conformance::Counting;
 use crate::harness::{Need, Test, test};
+use crate::test_functions::{
+    CHANGEABLE, FUNCTION, FUNCTIONS, ask_for_a_process_group, call_test_functions, function_id,
+};
 
 /// `bpf_get_attach_cookie` for tracepoints, since Linux 6.10.
 const COOKIE_OF_TRACEPOINT: Need = Need::Linux(6, 10);
@@ -109,28 +112,6 @@ fn writable_tracepoint(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// Functions that running a tracing program calls, not in the order of their ids, and one whose value can be changed.
-const FUNCTIONS: [&str; 3] = ["bpf_fentry_test3", "bpf_fentry_test1", "bpf_fentry_test2"];
-const FUNCTION: &str = "bpf_fentry_test1";
-const CHANGED: &str = "security_task_getpgid";
-
-fn function_id(name: &str) -> Result<BtfTypeId> {
-    let id = KernelBtf::get()?.function(name)?;
-    id.and_then(BtfTypeId::new).with_context(|| name.to_owned())
-}
-
-/// Has the kernel call the functions.
-fn call() -> Result<()> {
-    let caller = Loader::new(Hook::FENTRY).function(FUNCTION)?.passing()?;
-    sys::prog_test_run(caller.as_fd(), &[]).context("calling the test functions")?;
-    Ok(())
-}
-
-fn ask_for_a_process_group() -> Result<()> {
-    rustix::process::getpgid(Some(rustix::process::getpid()))?;
-    Ok(())
-}
-
 fn function(
     sandbox: &Sandbox,
     (hook, of): (Hook, TracingHook),
@@ -157,11 +138,21 @@ fn function(
 }
 
 fn entry(sandbox: &Sandbox) -> Result<()> {
-    function(sandbox, (Hook::FENTRY, TracingHook::Fentry), FUNCTION, call)
+    function(
+        sandbox,
+        (Hook::FENTRY, TracingHook::Fentry),
+        FUNCTION,
+        call_test_functions,
+    )
 }
 
 fn exit(sandbox: &Sandbox) -> Result<()> {
-    function(sandbox, (Hook::FEXIT, TracingHook::Fexit), FUNCTION, call)
+    function(
+        sandbox,
+        (Hook::FEXIT, TracingHook::Fexit),
+        FUNCTION,
+        call_test_functions,
+    )
 }
 
 fn session(sandbox: &Sandbox) -> Result<()> {
@@ -169,13 +160,13 @@ fn session(sandbox: &Sandbox) -> Result<()> {
         sandbox,
         (Hook::FSESSION, TracingHook::Fsession),
         FUNCTION,
-        call,
+        call_test_functions,
     )
 }
 
 fn value_returned(sandbox: &Sandbox) -> Result<()> {
     let sort = (Hook::MODIFY_RETURN, TracingHook::ModifyReturn);
-    function(sandbox, sort, CHANGED, ask_for_a_process_group)
+    function(sandbox, sort, CHANGEABLE, ask_for_a_process_group)
 }
 
 fn security_hook(sandbox: &Sandbox) -> Result<()> {
@@ -255,7 +246,7 @@ fn many(
     // Each function is called once.
     let one = load()?;
     let link = to.attach(&one)?;
-    call()?;
+    call_test_functions()?;
     let runs = one.count()?;
     anyhow::ensure!(runs == 3 * runs_to_a_function, "it has run {runs} times");
     let addresses = link.info()?.addresses;
@@ -272,7 +263,7 @@ fn many(
                 "ids": sorted, "addresses": addresses, "cookies": cookies,
             }))
         },
-        event: &|_| call(),
+        event: &|_| call_test_functions(),
     }
     .check()
 }
