@@ -27,7 +27,9 @@ use crate::position::Position;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
-pub struct NetkitAttach<'a>(pub(super) DeviceMprog<'a>);
+pub struct NetkitAttach<'a> {
+    pub(super) list: DeviceMprog<'a>,
+}
 
 hook_enum! {
     /// An end of a netkit device.
@@ -44,18 +46,20 @@ impl<'a> NetkitAttach<'a> {
     ///
     /// It is the primary end, for the hook of the peer as well.
     pub fn to(interface: impl Into<Interface>, hook: NetkitHook) -> Self {
-        Self(DeviceMprog::new(interface.into(), hook.attach_type()))
+        Self {
+            list: DeviceMprog::new(interface.into(), hook.attach_type()),
+        }
     }
 
     /// In this place among the programs of the hook; last without this call.
     pub fn position(mut self, position: Position<Anchor<'a>>) -> Self {
-        self.0.position = Some(position);
+        self.list.position = Some(position);
         self
     }
 
     /// Only if the list of programs still has this revision.
     pub fn expected_revision(mut self, revision: u64) -> Self {
-        self.0.expected_revision = Some(revision);
+        self.list.expected_revision = Some(revision);
         self
     }
 
@@ -82,6 +86,6 @@ impl<'a> NetkitAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.7; it ends in `netkit_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetkitLink> {
-        self.0.attach(program.as_fd()).map(NetkitLink)
+        self.list.attach(program.as_fd()).map(NetkitLink)
     }
 }

@@ -16,11 +16,11 @@ impl Recipe for NetkitAttach<'_> {
     }
 
     fn compare(&self, link: &NetkitLink, _wanted: &Wanted<'_>) -> Result<Match> {
-        self.0
+        self.list
             .compare(|| link.info().map(|info| (info.id, info.ifindex)))
     }
 
     fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
-        self.0.links().map(Some)
+        self.list.links().map(Some)
     }
 }

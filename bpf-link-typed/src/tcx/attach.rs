@@ -27,7 +27,9 @@ use crate::position::Position;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
-pub struct TcxAttach<'a>(pub(super) DeviceMprog<'a>);
+pub struct TcxAttach<'a> {
+    pub(super) list: DeviceMprog<'a>,
+}
 
 hook_enum! {
     /// What goes through a network device, and in which direction.
@@ -42,18 +44,20 @@ hook_enum! {
 impl<'a> TcxAttach<'a> {
     /// To this hook of this device in the network namespace of the calling thread.
     pub fn to(interface: impl Into<Interface>, hook: TcxHook) -> Self {
-        Self(DeviceMprog::new(interface.into(), hook.attach_type()))
+        Self {
+            list: DeviceMprog::new(interface.into(), hook.attach_type()),
+        }
     }
 
     /// In this place among the programs of the hook; last without this call.
     pub fn position(mut self, position: Position<Anchor<'a>>) -> Self {
-        self.0.position = Some(position);
+        self.list.position = Some(position);
         self
     }
 
     /// Only if the list of programs still has this revision.
     pub fn expected_revision(mut self, revision: u64) -> Self {
-        self.0.expected_revision = Some(revision);
+        self.list.expected_revision = Some(revision);
         self
     }
 
@@ -76,6 +80,6 @@ impl<'a> TcxAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.6; it ends in `tcx_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TcxLink> {
-        self.0.attach(program.as_fd()).map(TcxLink)
+        self.list.attach(program.as_fd()).map(TcxLink)
     }
 }
