@@ -55,8 +55,8 @@ impl RawLink {
     ///   - `E2BIG`: no more programs fit on the hook (netns, cgroup), or there are more than 2^20 functions or probes;
     ///   - `ERANGE`: no more programs fit on the hook (tcx, netkit), or the priority is one that no program can have
     ///     (netfilter);
-    ///   - `EOPNOTSUPP`: the device's driver has no XDP (xdp), or a flag is unknown (netfilter), as is the family with
-    ///     `EAFNOSUPPORT` and the hook with `EPROTO`.
+    ///   - `EOPNOTSUPP`: the device's driver has no XDP (xdp), the device was made without a peer (netkit), or a flag is
+    ///     unknown (netfilter), as is the family with `EAFNOSUPPORT` and the hook with `EPROTO`.
     ///
     /// # Kernel
     ///
@@ -256,4 +256,43 @@ fn check_tid(request: &LinkCreate<'_>, link: &RawLink) -> Result<()> {
     }
     let source = io::Error::new(io::ErrorKind::Unsupported, "the thread was ignored");
     Err(Error::UnsupportedByKernel(error(request, source)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AttachType, NetfilterArgs};
+
+    /// Kernels that were built without some kinds are rare, and what they answer is the same for a flag that none knows.
+    #[test]
+    fn not_built_in() -> std::io::Result<()> {
+        let program = std::fs::File::open("/dev/null")?;
+        let is_unsupported = |request: LinkCreate<'_>| {
+            let answer = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+            matches!(refused(&request, answer), Error::UnsupportedByKernel(_))
+        };
+        for attach_type in [
+            AttachType::SkLookup,
+            AttachType::PerfEvent,
+            AttachType::TraceKprobeMulti,
+            AttachType::TraceUprobeMulti,
+            AttachType::SkMsgVerdict,
+        ] {
+            assert!(
+                is_unsupported(LinkCreate::new(&program, attach_type)),
+                "{attach_type:?}"
+            );
+        }
+        // The device's driver has no XDP.
+        assert!(!is_unsupported(LinkCreate::new(&program, AttachType::Xdp)));
+        let netfilter = |flags| {
+            let args = NetfilterArgs::new(2, 4, 0).flags(flags);
+            LinkCreate::new(&program, AttachType::Netfilter).args(args)
+        };
+        assert!(is_unsupported(netfilter(NetfilterFlags::IP_DEFRAG)));
+        assert!(!is_unsupported(netfilter(
+            NetfilterFlags::from_bits_retain(2)
+        )));
+        Ok(())
+    }
 }

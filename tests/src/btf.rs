@@ -1,7 +1,8 @@
-//! The running kernel's own types, from `/sys/kernel/btf/vmlinux`.
+//! The types of the running kernel and its modules, from `/sys/kernel/btf`.
 
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +11,7 @@ use rustix::fs::MemfdFlags;
 
 use crate::abi::Abi;
 
-/// The types of the running kernel.
+/// The types of the running kernel, or of a module with the kernel's.
 pub struct KernelBtf {
     btf: Btf,
 }
@@ -21,7 +22,9 @@ impl std::fmt::Debug for KernelBtf {
     }
 }
 
-/// Where the kernel shows its types.
+/// Where the kernel shows types.
+const DIRECTORY: &str = "/sys/kernel/btf";
+/// And its own.
 const PATH: &str = "/sys/kernel/btf/vmlinux";
 
 impl KernelBtf {
@@ -47,6 +50,18 @@ impl KernelBtf {
         copy.write_all(&bytes)?;
         let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         let btf = Btf::from_file_with_backend(path, Backend::Mmap).context(PATH)?;
+        Ok(Self { btf })
+    }
+
+    /// The types of a module that is loaded, since Linux 5.11.
+    ///
+    /// # Errors
+    ///
+    /// There is no such module, or it shows no types, or they cannot be parsed.
+    pub fn of_module(name: &str) -> Result<Self> {
+        let path = Path::new(DIRECTORY).join(name);
+        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        let btf = Btf::from_split_bytes(&bytes, &Self::get()?.btf)?;
         Ok(Self { btf })
     }
 

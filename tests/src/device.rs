@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use anyhow::{Context as _, Result, bail};
 use bpf_link_sys::{XDP_FLAGS_REPLACE, XDP_FLAGS_SKB_MODE};
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoNetkit, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
@@ -12,6 +12,10 @@ use netlink_packet_route::link::{
 };
 
 use crate::netlink;
+
+/// Whether a netkit device has a peer, of `linux/if_link.h`.
+const IFLA_NETKIT_PAIRING: u16 = 10;
+const NETKIT_DEVICE_SINGLE: u32 = 1;
 
 /// The kinds of network device that tests attach to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +26,8 @@ pub enum DeviceKind {
     Veth,
     /// As veth, with programs in between.
     Netkit,
+    /// One of those without another. Since Linux 7.0.
+    NetkitAlone,
     /// A device that sends by way of others, in turn.
     Bond,
 }
@@ -56,6 +62,13 @@ impl Device {
             DeviceKind::Netkit => vec![
                 LinkInfo::Kind(InfoKind::Netkit),
                 LinkInfo::Data(InfoData::Netkit(vec![InfoNetkit::Peer(peer())])),
+            ],
+            DeviceKind::NetkitAlone => vec![
+                LinkInfo::Kind(InfoKind::Netkit),
+                LinkInfo::Data(InfoData::Netkit(vec![InfoNetkit::Other(DefaultNla::new(
+                    IFLA_NETKIT_PAIRING,
+                    NETKIT_DEVICE_SINGLE.to_ne_bytes().to_vec(),
+                ))])),
             ],
         };
         let mut message = named(name);

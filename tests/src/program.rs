@@ -104,7 +104,7 @@ pub struct Loader<'a> {
     hook: Hook,
     suffix: &'a str,
     attach_btf_id: u32,
-    attach_program: Option<BorrowedFd<'a>>,
+    attach_object: Option<BorrowedFd<'a>>,
     flags: u32,
     function_type: Option<(BorrowedFd<'a>, u32)>,
     in_this_process: bool,
@@ -121,7 +121,7 @@ impl<'a> Loader<'a> {
             hook,
             suffix: "prog",
             attach_btf_id: 0,
-            attach_program: None,
+            attach_object: None,
             flags: 0,
             function_type: None,
             in_this_process: false,
@@ -166,11 +166,11 @@ impl<'a> Loader<'a> {
         Ok(self.btf_id(id.with_context(|| format!("the kernel has no tracepoint {name}"))?))
     }
 
-    /// Sets the program whose function [`btf_id`](Self::btf_id) names.
+    /// Sets the program, or BTF object, whose function [`btf_id`](Self::btf_id) names.
     #[must_use]
-    pub fn target(self, program: &'a impl AsFd) -> Self {
+    pub fn target(self, object: &'a impl AsFd) -> Self {
         Self {
-            attach_program: Some(program.as_fd()),
+            attach_object: Some(object.as_fd()),
             ..self
         }
     }
@@ -271,7 +271,7 @@ impl<'a> Loader<'a> {
             name: &name,
             expected_attach_type: self.hook.attach_type,
             attach_btf_id: self.attach_btf_id,
-            attach_program: self.attach_program,
+            attach_object: self.attach_object,
             flags: self.flags,
             function_type: self.function_type,
             instructions: &all,

@@ -79,8 +79,8 @@ impl<'a> NetkitAttach<'a> {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the device is the peer and not the primary
     ///     end;
-    ///   - [`Command`](bpf_link::Error::Command) and `ENXIO`: the device is not a netkit device; `ENODEV`: its peer has
-    ///     gone; `EOPNOTSUPP`: it has no peer.
+    ///   - [`Command`](bpf_link::Error::Command) and `ENXIO`: the device is not a netkit device;
+    ///     `EOPNOTSUPP`: it was made without a peer, as can be done since Linux 7.0.
     ///
     /// # Kernel
     ///

@@ -57,11 +57,12 @@ impl<'a> TracingMultiAttach<'a> {
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EINVAL`: there are no functions, one is given twice or is none, or the program is for something else;
+    ///   - `EINVAL`: there are no functions, one is given twice, is none or returns a structure, or the program is for
+    ///     something else;
     ///   - `ENOENT`: a function cannot be traced;
     ///   - `EBUSY`: the program is on one of the functions already, or an extension is;
     ///   - `E2BIG`: one of the functions has as many programs as it takes;
-    ///   - `EOPNOTSUPP`: a function returns more than 8 bytes, or the machine is not an x86-64.
+    ///   - `EOPNOTSUPP`: the machine is not an x86-64.
     ///
     /// # Kernel
     ///

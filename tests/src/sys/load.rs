@@ -20,8 +20,8 @@ pub struct ProgramLoad<'a> {
     pub expected_attach_type: bpf_attach_type,
     /// The id in BTF of the function, type or iterator that it attaches to; 0 for none.
     pub attach_btf_id: u32,
-    /// The program whose function `attach_btf_id` is; none for the kernel's own.
-    pub attach_program: Option<BorrowedFd<'a>>,
+    /// The program, or BTF object, whose function `attach_btf_id` is; none for the kernel's own.
+    pub attach_object: Option<BorrowedFd<'a>>,
     /// `BPF_F_SLEEPABLE` and its like.
     pub flags: u32,
     /// BTF that describes the program, and the id in it of the program's function.
@@ -37,7 +37,7 @@ impl fmt::Debug for ProgramLoad<'_> {
             .field("name", &self.name)
             .field("expected_attach_type", &self.expected_attach_type)
             .field("attach_btf_id", &self.attach_btf_id)
-            .field("attach_program", &self.attach_program)
+            .field("attach_object", &self.attach_object)
             .field("flags", &self.flags)
             .field("function_type", &self.function_type)
             .finish_non_exhaustive()
@@ -61,8 +61,9 @@ pub fn prog_load(load: &ProgramLoad<'_>, log: &mut [u8]) -> io::Result<OwnedFd> 
     attr.prog_type_struct.expected_attach_type = load.expected_attach_type;
     attr.prog_type_struct.attach_btf_id = load.attach_btf_id;
     attr.prog_type_struct.prog_flags = load.flags;
-    if let Some(program) = load.attach_program {
-        attr.prog_type_struct.attach_prog_fd_union.attach_prog_fd = number(program);
+    if let Some(object) = load.attach_object {
+        // The same field as `attach_btf_obj_fd`.
+        attr.prog_type_struct.attach_prog_fd_union.attach_prog_fd = number(object);
     }
     // A `bpf_func_info`: the program is one function, which begins with instruction 0.
     let function = load.function_type.map(|(_, type_id)| [0, type_id]);

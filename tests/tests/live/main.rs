@@ -38,6 +38,7 @@ mod lister_commands;
 mod lister_found;
 mod lister_memory;
 mod lister_names;
+mod module_functions;
 mod needs;
 mod netfilter;
 mod netkit;

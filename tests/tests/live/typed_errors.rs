@@ -45,6 +45,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(netfilter_full).needs(Need::NETFILTER),
     test!(netfilter_without).needs(without!("bpf_attach_type", "BPF_NETFILTER")),
     test!(netkit).needs(Need::NETKIT),
+    test!(netkit_alone)
+        .needs(Need::NETKIT)
+        .also_needs(&[Need::Constant("netkit_pairing", "NETKIT_DEVICE_SINGLE")]),
     test!(netkit_without).needs(without!("bpf_attach_type", "BPF_NETKIT_PRIMARY")),
     test!(netns),
     test!(sockmap).needs(Need::SOCKMAP),
@@ -252,6 +255,22 @@ fn netkit(_sandbox: &Sandbox) -> Result<()> {
         Error::HookTaken(_),
         Some(libc::ERANGE)
     );
+    Ok(())
+}
+
+fn netkit_alone(_sandbox: &Sandbox) -> Result<()> {
+    let _device = Device::create(DeviceKind::NetkitAlone, "kit")?;
+    for (hook, end) in [
+        (Hook::NETKIT_PRIMARY, NetkitHook::Primary),
+        (Hook::NETKIT_PEER, NetkitHook::Peer),
+    ] {
+        let program = Program::passing(hook)?;
+        ensure_error!(
+            NetkitAttach::to("kit", end).attach(&program),
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(libc::EOPNOTSUPP)
+        );
+    }
     Ok(())
 }
 

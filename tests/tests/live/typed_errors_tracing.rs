@@ -17,6 +17,7 @@ use crate::attaching::ensure_error;
 use crate::fixture::as_nobody;
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{SYMBOLS, address_of};
+use crate::test_functions::{FUNCTION, function_id};
 use crate::typed_errors::{only_a_path, without};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -27,6 +28,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(raw_tracepoint),
     test!(raw_tracepoint_of_another_kind).needs(Need::TRACING),
     test!(tracing).needs(Need::TRACING),
+    test!(tracing_multi_of_what_returns_a_structure).needs(Need::TRACING_MULTI),
     test!(tracing_multi_untraceable).needs(Need::TRACING_MULTI),
     test!(tracing_multi_without).needs(without!("bpf_link_type", "BPF_LINK_TYPE_TRACING_MULTI")),
     test!(uprobe_multi).needs(Need::UPROBE_MULTI),
@@ -204,8 +206,8 @@ fn tracing_multi_untraceable(sandbox: &Sandbox) -> Result<()> {
         let refused = refused.err().with_context(|| name.to_owned())?;
         match refused.errno() {
             Some(libc::ENOENT) => untraceable += 1,
-            // It is on a list of those that would be the end of the kernel, or returns too much.
-            Some(libc::EINVAL | libc::EOPNOTSUPP) => {}
+            // It is on a list of those that would be the end of the kernel, or returns a structure.
+            Some(libc::EINVAL) => {}
             _ => anyhow::bail!("{name}: {refused:?}"),
         }
         if untraceable == 3 {
@@ -215,10 +217,26 @@ fn tracing_multi_untraceable(sandbox: &Sandbox) -> Result<()> {
     anyhow::bail!("{untraceable} were found")
 }
 
+/// It returns a `struct timespec64`.
+fn tracing_multi_of_what_returns_a_structure(_sandbox: &Sandbox) -> Result<()> {
+    let ids = [function_id("current_time")?];
+    for (when, hook) in [
+        (When::Entry, Hook::FENTRY_MULTI),
+        (When::Return, Hook::FEXIT_MULTI),
+    ] {
+        let program = Program::passing(hook)?;
+        ensure_error!(
+            TracingMultiAttach::to(when, &ids).attach(&program),
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(libc::EINVAL)
+        );
+    }
+    Ok(())
+}
+
 fn tracing_multi_without(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::KPROBE)?;
-    let id = KernelBtf::get()?.function("bpf_fentry_test1")?;
-    let ids = [id.and_then(BtfTypeId::new).context("no such function")?];
+    let ids = [function_id(FUNCTION)?];
     ensure_error!(
         TracingMultiAttach::to(When::Entry, &ids).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),

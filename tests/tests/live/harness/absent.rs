@@ -33,6 +33,7 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP"), kernels: &["5.10"] },
     Absent { need: Need::Constant("bpf_attach_type", "BPF_TRACE_UPROBE_SESSION"), kernels: &["6.12"] },
     Absent { need: Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
+    Absent { need: Need::Constant("netkit_pairing", "NETKIT_DEVICE_SINGLE"), kernels: &["5.10", "6.1", "6.12", "6.18"] },
     Absent { need: Need::Constant("bpf_attach_type", "BPF_CGROUP_UNIX_CONNECT"), kernels: &["5.10", "6.1"] },
     // Options and fields that are later than their kind.
     Absent { need: Need::Member("bpf_link_info", "iter.task"), kernels: &["5.10"] },

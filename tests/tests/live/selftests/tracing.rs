@@ -5,19 +5,22 @@ use bpf_link_sys::BPF_F_SLEEPABLE;
 use bpf_link_tests::asm::{self, Register};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, own_code};
 use bpf_link_typed::{
-    Error, KprobeEvent, KprobeMultiAttach, PerfEventAttach, PerfEventDetails, TracingAttach,
-    TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, When,
+    BtfTypeId, Error, KprobeEvent, KprobeMultiAttach, PerfEventAttach, PerfEventDetails,
+    TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, When,
 };
 
-use crate::attaching::ensure_error;
+use crate::attaching::{ensure_error, since};
 use crate::harness::{Need, Test, test};
 use crate::kernel_functions::{CALLS, SYMBOLS, call_all};
+use crate::module_functions::{self, ModuleBtf, make_a_pair};
 use crate::own_functions::{counters, offset_of, probed};
 use crate::test_functions::{
     CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
 };
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
+/// That a module shows its types, since Linux 5.11.
+const MODULE_TYPES: &[Need] = &[Need::Member("bpf_btf_info", "kernel_btf")];
 /// That a program writes its context, and so the registers, since Linux 6.18.
 const WRITES: &[Need] = &[Need::Member("bpf_prog_aux", "kprobe_write_ctx")];
 
@@ -25,6 +28,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_breakpoint_is_no_place_for_a_probe)
         .alone()
         .needs(Need::UPROBE_MULTI),
+    test!(a_function_of_a_module)
+        .needs(Need::TRACING)
+        .also_needs(MODULE_TYPES),
     test!(a_full_function_takes_no_more).needs(Need::TRACING),
     test!(a_full_function_undoes_the_rest).needs(Need::TRACING_MULTI),
     test!(a_probe_that_is_missed)
@@ -43,6 +49,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(cookies_get_to_security_hooks)
         .needs(Need::LSM)
         .also_needs(&[Need::Linux(5, 19), Need::SecurityModule("bpf")]),
+    test!(functions_of_a_module).needs(Need::TRACING_MULTI),
     test!(one_counter_to_a_place)
         .alone()
         .needs(Need::UPROBE_MULTI),
@@ -98,6 +105,59 @@ fn cookies_get_to_programs(_sandbox: &Sandbox) -> Result<()> {
 fn cookies_get_to_security_hooks(_sandbox: &Sandbox) -> Result<()> {
     let hook = (Hook::LSM, TracingHook::LsmMac);
     check_cookie(hook, "bpf_lsm_task_getpgid", ask_for_a_process_group, 1)
+}
+
+fn a_function_of_a_module(_sandbox: &Sandbox) -> Result<()> {
+    let module = ModuleBtf::open()?;
+    let [name, _] = module_functions::FUNCTIONS;
+    let function = module.function(name)?;
+    let counter = CounterMap::new()?;
+    let loader = Loader::new(Hook::FENTRY)
+        .target(&module)
+        .btf_id(function.get());
+    let program = loader.in_this_process().counting(&counter).passing()?;
+    let link = TracingAttach::to(TracingHook::Fentry).attach(&program)?;
+    make_a_pair()?;
+    ensure!(counter.read()? == 2, "{}", counter.read()?);
+    // Linux tells the target since 5.13.
+    if let Some(target) = since(5, 13, module.id.get())? {
+        let info = link.info()?;
+        ensure!(info.target_obj_id == Some(target), "{info:?}");
+        ensure!(info.target_btf_id == Some(function), "{info:?}");
+    }
+    drop(link);
+    make_a_pair()?;
+    ensure!(counter.read()? == 2);
+    Ok(())
+}
+
+fn functions_of_a_module(_sandbox: &Sandbox) -> Result<()> {
+    let module = ModuleBtf::open()?;
+    let [setup, init] = module_functions::FUNCTIONS;
+    let mut ids = [module.function(setup)?, module.function(init)?];
+    let sum = CounterMap::new()?;
+    let program = Loader::new(Hook::FENTRY_MULTI)
+        .target(&module)
+        .in_this_process()
+        .adding_cookies(&sum)
+        .passing()?;
+    let to = TracingMultiAttach::to(When::Entry, &ids).cookies(&[10, 1]);
+    let link = to.attach(&program)?;
+    make_a_pair()?;
+    ensure!(sum.read()? == 22, "{}", sum.read()?);
+    let info = link.info()?;
+    ids.sort_unstable();
+    let found = info.ids.map(|ids| {
+        ids.into_iter()
+            .map(BtfTypeId::new)
+            .collect::<Option<Vec<_>>>()
+    });
+    ensure!(info.btf_obj_id == since(7, 3, module.id)?);
+    ensure!(found == since(7, 3, Some(ids.to_vec()))?, "{found:?}");
+    drop(link);
+    make_a_pair()?;
+    ensure!(sum.read()? == 22);
+    Ok(())
 }
 
 /// A probe on what the program of another probe calls, which the kernel does not run inside of that.
