@@ -318,7 +318,7 @@ fn parents_first(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// The hook of a cgroup that has a list.
-fn place(cgroup: &Cgroup) -> Place<'_> {
+pub(crate) fn place(cgroup: &Cgroup) -> Place<'_> {
     Place {
         target: LinkTarget::Fd(cgroup.as_fd()),
         attach_type: EGRESS,

@@ -31,6 +31,7 @@ mod kill;
 mod kprobe_multi;
 mod lent_array;
 mod lent_name;
+mod link_types;
 mod lister;
 mod lister_bpftool;
 mod lister_churn;

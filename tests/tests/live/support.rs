@@ -14,6 +14,7 @@ use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
 use crate::fixture::{LOOPBACK, as_nobody, without_descriptors, xdp};
 use crate::harness::{Need, Test, test};
+use crate::link_types::link_types;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(what_each_kind_needs).needs(&[Need::NoOops]),
@@ -291,23 +292,7 @@ fn the_types_of_the_kinds(_sandbox: &Sandbox) -> Result<()> {
     macro_rules! of_types {
         ($($Link:ident),+) => { [$( (typed::$Link::KIND, typed::$Link::probe()) ),+] };
     }
-    let support = of_types![
-        RawTracepointLink,
-        TracingLink,
-        CgroupLink,
-        IterLink,
-        NetnsLink,
-        XdpLink,
-        PerfEventLink,
-        KprobeMultiLink,
-        StructOpsLink,
-        NetfilterLink,
-        TcxLink,
-        UprobeMultiLink,
-        NetkitLink,
-        SockmapLink,
-        TracingMultiLink
-    ];
+    let support = link_types!(of_types);
     let kinds = support.iter().map(|(kind, _)| kind);
     ensure!(kinds.eq(LinkKind::KNOWN));
     for (kind, support) in support {

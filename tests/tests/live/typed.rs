@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::fixture::{duplicate, runs, xdp};
 use crate::harness::{Need, Test, test};
+use crate::link_types::link_types;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_descriptor_of_something_else),
@@ -123,24 +124,8 @@ fn check_types(mut link: RawLink, kind: LinkKind) -> Result<()> {
             };
         )+};
     }
-    into!(
-        RawTracepointLink,
-        TracingLink,
-        CgroupLink,
-        IterLink,
-        NetnsLink,
-        XdpLink,
-        PerfEventLink,
-        KprobeMultiLink,
-        StructOpsLink,
-        NetfilterLink,
-        TcxLink,
-        UprobeMultiLink,
-        NetkitLink,
-        SockmapLink,
-        TracingMultiLink,
-        OtherLink
-    );
+    link_types!(into);
+    into!(OtherLink);
     ensure!(fits == 1, "{fits} types fit");
     ensure!(link.id()? == id);
     Ok(())

@@ -280,30 +280,27 @@ fn classifier() -> Result<Program> {
     Program::passing(Hook::new(Hook::TCX_INGRESS.program_type, 0, pass))
 }
 
-fn netkit_without(_sandbox: &Sandbox) -> Result<()> {
-    let program = classifier()?;
-    let to = NetkitAttach::to("lo", NetkitHook::Primary);
-    for to in [to.clone(), to.expected_revision(1)] {
-        ensure_error!(
-            to.attach(&program),
-            Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),
-            Some(libc::EINVAL)
-        );
-    }
+fn ensure_unknown<L: std::fmt::Debug>(
+    attach: impl FnOnce(&Program) -> bpf_link_typed::Result<L>,
+) -> Result<()> {
+    ensure_error!(
+        attach(&classifier()?),
+        Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
     Ok(())
 }
 
+fn netkit_without(_sandbox: &Sandbox) -> Result<()> {
+    let to = NetkitAttach::to("lo", NetkitHook::Primary);
+    ensure_unknown(|program| to.attach(program))?;
+    ensure_unknown(|program| to.clone().expected_revision(1).attach(program))
+}
+
 fn tcx_without(_sandbox: &Sandbox) -> Result<()> {
-    let program = classifier()?;
     let to = TcxAttach::to("lo", TcxHook::Ingress);
-    for to in [to.clone(), to.expected_revision(1)] {
-        ensure_error!(
-            to.attach(&program),
-            Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),
-            Some(libc::EINVAL)
-        );
-    }
-    Ok(())
+    ensure_unknown(|program| to.attach(program))?;
+    ensure_unknown(|program| to.clone().expected_revision(1).attach(program))
 }
 
 fn netns(_sandbox: &Sandbox) -> Result<()> {

@@ -10,7 +10,7 @@ use bpf_link::{
 use bpf_link_sys::{
     BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, BPF_F_ID, BPF_F_LINK, BPF_F_REPLACE,
 };
-use bpf_link_tests::sys::{self, LinkTarget};
+use bpf_link_tests::sys;
 use bpf_link_tests::{
     Cgroup, CounterMap, Hook, Loader, Program, Sandbox, eventually_holds, iterator,
 };
@@ -19,9 +19,10 @@ use bpf_link_typed::{
 };
 
 use crate::attaching::{counting, counts};
+use crate::cgroup::place;
 use crate::fixture::{ensure_refused, refusal};
 use crate::harness::{Need, Test, test};
-use crate::positions::{Attached, Place};
+use crate::positions::Attached;
 use crate::traffic::send_packet;
 
 /// Positions and revisions, since Linux 6.17.
@@ -125,15 +126,6 @@ fn exclusive_programs_and_links(sandbox: &Sandbox) -> Result<()> {
     ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
     sys::prog_detach(cgroup.as_fd(), sharing.as_fd(), egress)?;
     Ok(())
-}
-
-fn place(cgroup: &Cgroup) -> Place<'_> {
-    Place {
-        target: LinkTarget::Fd(cgroup.as_fd()),
-        attach_type: EGRESS,
-        hook: Hook::CGROUP_EGRESS,
-        takes_programs: false,
-    }
 }
 
 fn revisions_and_order(sandbox: &Sandbox) -> Result<()> {
