@@ -5,13 +5,13 @@
 //! It counts the packets that `lo` receives, and lets them pass. Its link is pinned at `/sys/fs/bpf/agent/lo`, or at the path in
 //! `AGENT_PIN`: interrupt the agent, and the program goes on counting; start it again, and it takes the link over.
 
-use std::error::Error;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bpf_link_typed::{Attach as _, Error as LinkError, XdpAttach, XdpLink, XdpMode};
+use anyhow::Result;
+use bpf_link_typed::{Attach as _, Error, XdpAttach, XdpLink, XdpMode};
 // Loading programs is not these crates' business: an agent would load its own with aya or libbpf-rs. This one comes from the
 // workspace's tests, which put it together by hand.
 use bpf_link_tests::{CounterMap, Hook, Program};
@@ -34,19 +34,13 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("agent: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprint!(": {cause}");
-                source = cause.source();
-            }
-            eprintln!();
+            eprintln!("agent: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(pin: &Path) -> Result<(), Box<dyn Error>> {
+fn run(pin: &Path) -> Result<()> {
     // Each start loads a program of its own, as a new version would.
     let counter = CounterMap::new()?;
     let program = Program::counting(Hook::XDP, &counter)?;
@@ -86,14 +80,14 @@ fn run(pin: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Takes the program off `lo`, whoever started it, and removes the pin.
-fn stop_counting(pin: &Path) -> Result<(), Box<dyn Error>> {
+fn stop_counting(pin: &Path) -> Result<()> {
     match XdpLink::from_pinned(pin) {
         Ok(link) => {
             let id = link.id()?;
             link.detach_and_unpin()?;
             println!("link {id}: detached and unpinned");
         }
-        Err(LinkError::Link(bpf_link::Error::PathNotFound(_))) => println!("nothing to stop"),
+        Err(Error::Link(bpf_link::Error::PathNotFound(_))) => println!("nothing to stop"),
         Err(error) => return Err(error.into()),
     }
     Ok(())

@@ -5,11 +5,11 @@
 //! It works in mount and network namespaces of its own, with a bpffs of its own, so that nothing is left behind even if it
 //! is killed.
 
-use std::error::Error;
 use std::net::UdpSocket;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Result, bail};
 use bpf_link::{AttachType, LinkCreate, RawLink, Update, XdpFlags};
 // Loading programs is not this crate's business: whatever is `AsFd` will do, from aya or libbpf-rs, say. These come from the
 // workspace's tests, which put them together by hand.
@@ -32,19 +32,13 @@ fn main() -> ExitCode {
     match lifecycle(&sandbox) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("lifecycle: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprint!(": {cause}");
-                source = cause.source();
-            }
-            eprintln!();
+            eprintln!("lifecycle: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn lifecycle(sandbox: &Sandbox) -> Result<(), Box<dyn Error>> {
+fn lifecycle(sandbox: &Sandbox) -> Result<()> {
     let seen = CounterMap::new()?;
     let counting = Program::counting(Hook::XDP, &seen)?;
     let dropping = Program::returning(Hook::XDP, XDP_DROP)?;
@@ -105,7 +99,7 @@ fn lifecycle(sandbox: &Sandbox) -> Result<(), Box<dyn Error>> {
         }
         other => {
             other?;
-            return Err("an update with the wrong old program went through".into());
+            bail!("an update with the wrong old program went through");
         }
     }
     link.update(Update::program(&dropping).expecting(&counting))?;
@@ -120,7 +114,7 @@ fn lifecycle(sandbox: &Sandbox) -> Result<(), Box<dyn Error>> {
         }
         other => {
             other?;
-            return Err("an update of a detached link went through".into());
+            bail!("an update of a detached link went through");
         }
     }
     traffic(&seen)?;
@@ -133,7 +127,7 @@ fn lifecycle(sandbox: &Sandbox) -> Result<(), Box<dyn Error>> {
         Err(vanished @ bpf_link::Error::Vanished(_)) => println!("unpinned   {vanished}"),
         other => {
             other?;
-            return Err("the link outlived its last descriptor".into());
+            bail!("the link outlived its last descriptor");
         }
     }
     Ok(())
@@ -145,7 +139,7 @@ fn program(info: &bpf_link::LinkInfo) -> String {
 }
 
 /// Sends datagrams to ourselves, and says what became of them.
-fn traffic(seen: &CounterMap) -> Result<(), Box<dyn Error>> {
+fn traffic(seen: &CounterMap) -> Result<()> {
     let receiver = UdpSocket::bind("127.0.0.1:0")?;
     receiver.set_read_timeout(Some(Duration::from_millis(100)))?;
     let sender = UdpSocket::bind("127.0.0.1:0")?;
