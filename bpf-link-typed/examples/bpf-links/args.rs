@@ -16,6 +16,11 @@ use clap::{Parser, Subcommand};
     version,
     max_term_width = 100,
     after_long_help = "\
+Examples:
+  bpf-links list --kind xdp --kind tcx --pinned
+  bpf-links show --pin /sys/fs/bpf/agent/lo
+  bpf-links list --json-lines | jq 'select(.defunct)'
+
 Exit status: 0 if all went well, 1 if the command failed, with one line on standard error that says why, and 2 for arguments \
 that it does not understand.
 
