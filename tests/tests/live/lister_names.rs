@@ -4,11 +4,12 @@ use std::ffi::CString;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
-    AttachType, KprobeMultiArgs, LinkCreate, MprogArgs, RawLink, RawTracepointOpen, XdpFlags,
+    AttachType, BtfTypeId, KprobeMultiArgs, LinkCreate, MprogArgs, RawLink, RawTracepointOpen,
+    TracingMultiArgs, XdpFlags,
 };
 use bpf_link_tests::{
-    CounterMap, Device, DeviceKind, Hook, Loader, Map, Netns, Program, Replaceable, Sandbox,
-    device, iterator,
+    CounterMap, Device, DeviceKind, Hook, KernelBtf, Loader, Map, Netns, Program, Replaceable,
+    Sandbox, device, iterator,
 };
 use serde_json::Value;
 
@@ -26,6 +27,10 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(LISTER)
         .also_needs(Need::TRACING)
         .also_needs(&[Need::Member("bpf_prog_info", "attach_btf_obj_id")]),
+    test!(traced_functions_of_a_multi_link)
+        .needs(LISTER)
+        .also_needs(Need::TRACING_MULTI)
+        .also_needs(&[Need::Member("bpf_link_info", "tracing_multi")]),
     test!(probed_functions)
         .needs(LISTER)
         .also_needs(Need::KPROBE_MULTI)
@@ -153,6 +158,33 @@ fn traced_functions(_sandbox: &Sandbox) -> Result<()> {
         .find(|line| line.trim_start().starts_with(&format!("{id} ")));
     let name = traced.name.to_str()?;
     ensure!(row.is_some_and(|row| row.contains(name)), "{table}");
+    Ok(())
+}
+
+fn traced_functions_of_a_multi_link(_sandbox: &Sandbox) -> Result<()> {
+    const FUNCTIONS: [&str; 2] = ["bpf_fentry_test1", "bpf_fentry_test2"];
+    let ids = FUNCTIONS.map(|name| {
+        let id = KernelBtf::get()?.function(name)?;
+        id.and_then(BtfTypeId::new).context("no such function")
+    });
+    let ids = ids.into_iter().collect::<Result<Vec<_>>>()?;
+    let program = Program::passing(Hook::FENTRY_MULTI)?;
+    let request = LinkCreate::new(&program, AttachType::TraceFentryMulti);
+    let link = RawLink::create(&request.args(TracingMultiArgs::new(&ids)))?;
+    let shown = show(link.id()?, &[])?;
+    let functions = at(&shown, "funcs").as_array().context("no functions")?;
+    ensure!(functions.len() == FUNCTIONS.len(), "{shown}");
+    for (name, id) in FUNCTIONS.into_iter().zip(ids) {
+        let mut functions = functions.iter();
+        let function = functions.find(|function| *at(function, "func") == name);
+        let function = function.with_context(|| format!("{name}: {shown}"))?;
+        ensure!(*at(function, "id") == u32::from(id), "{function}");
+        ensure!(function.get("module") == Some(&Value::Null), "{function}");
+        let address = address_of(&CString::new(name)?)?;
+        ensure!(*at(function, "addr") == address, "{function}");
+    }
+    let table = run(&["list", "--kind", "tracing_multi"])?.well()?;
+    ensure!(table.contains(FUNCTIONS[0]), "{table}");
     Ok(())
 }
 
