@@ -39,6 +39,7 @@ mod lister_commands;
 mod lister_found;
 mod lister_memory;
 mod lister_names;
+mod lister_sample;
 mod module_functions;
 mod needs;
 mod netfilter;
@@ -115,6 +116,7 @@ const TESTS: &[&[Test]] = &[
     lister_found::TESTS,
     lister_memory::TESTS,
     lister_names::TESTS,
+    lister_sample::TESTS,
     needs::TESTS,
     netfilter::TESTS,
     netkit::TESTS,
@@ -172,13 +174,11 @@ const ROLES: &[&[Role]] = &[
     ensure_killed::ROLES,
     ensure_others::ROLES,
     ensure_under_load::ROLES,
+    kill::ROLES,
+    lister_found::ROLES,
+    lister_sample::ROLES,
     ownership::ROLES,
     pin_over::ROLES,
-    lister_found::ROLES,
-    ownership::ROLES,
-    sandbox::ROLES,
-    kill::ROLES,
-    ownership::ROLES,
     sandbox::ROLES,
     soak::ROLES,
     uprobe_multi::ROLES,

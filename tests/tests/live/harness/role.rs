@@ -50,12 +50,21 @@ impl Role {
 
     /// Starts a process that plays the role, and dies with the thread that has started it.
     pub(crate) fn start(&self, arguments: &[&str]) -> Result<Player> {
+        self.start_with(names::prefix(), arguments)
+    }
+
+    /// The same, with names that do not say which test they are of: nobody looks whether it has left something.
+    pub(crate) fn start_with_whole_names(&self, arguments: &[&str]) -> Result<Player> {
+        self.start_with("", arguments)
+    }
+
+    fn start_with(&self, prefix: &str, arguments: &[&str]) -> Result<Player> {
         let name = self.name();
         let mut child = Command::new("/proc/self/exe")
             .arg0(&name)
             .args(arguments)
             .env(VARIABLE, &name)
-            .env(names::PREFIX_VARIABLE, names::prefix())
+            .env(names::PREFIX_VARIABLE, prefix)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
