@@ -1,6 +1,8 @@
 //! What the kernel tells about tracing in files.
 
-use std::collections::{HashMap, HashSet};
+mod text;
+
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,7 +82,7 @@ impl EventSource {
         }
     }
 
-    /// At which bit of an event's configuration a field begins: `config:0` or `config:32-63` in its file.
+    /// At which bit of an event's configuration a field begins.
     pub(crate) fn first_bit(&self, field: &str) -> Result<u32> {
         let path = self.directory.join("format").join(field);
         let failed = |source| Error::File {
@@ -88,20 +90,13 @@ impl EventSource {
             source,
         };
         let format = std::fs::read_to_string(&path).map_err(failed)?;
-        let bits = format.trim().strip_prefix("config:");
-        let first = bits.and_then(|bits| bits.split('-').next()?.parse().ok());
-        match first {
-            Some(bit @ 0..64) => Ok(bit),
-            _ => Err(failed(io::ErrorKind::InvalidData.into())),
-        }
+        text::first_bit(&format).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
     }
 }
 
 fn read_number<T: std::str::FromStr>(path: &Path) -> io::Result<T> {
     let text = std::fs::read_to_string(path)?;
-    text.trim()
-        .parse()
-        .map_err(|_| io::ErrorKind::InvalidData.into())
+    text::number(&text).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Which of these functions the kernel cannot trace together.
@@ -130,50 +125,7 @@ fn unknown(symbols: HashSet<&[u8]>) -> io::Result<HashSet<&[u8]>> {
     let functions = mounted()
         .ok()
         .and_then(|root| std::fs::read(root.join("available_filter_functions")).ok());
-    Ok(unknown_in(symbols, &kallsyms, functions.as_deref()))
-}
-
-/// The same in these lists: of symbols, with an address, a letter and a name in each line, and of functions that can be
-/// traced, each with its name in front.
-fn unknown_in<'a>(
-    mut symbols: HashSet<&'a [u8]>,
-    kallsyms: &[u8],
-    functions: Option<&[u8]>,
-) -> HashSet<&'a [u8]> {
-    let all = || lines(kallsyms).filter_map(|mut words| Some((words.next()?, words.nth(1)?)));
-    let Some(functions) = functions else {
-        for (_, name) in all() {
-            symbols.remove(name);
-        }
-        return symbols;
-    };
-    let functions: HashSet<&[u8]> = lines(functions)
-        .filter_map(|mut words| words.next())
-        .collect();
-    symbols.retain(|symbol| !functions.contains(symbol));
-    // The list has one name for each function, and some have more. All are at one address, unless that is hidden.
-    let mut names: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
-    for (address, name) in all() {
-        if symbols.contains(name) {
-            names.entry(address).or_default().push(name);
-        }
-    }
-    for (address, name) in all() {
-        let is_hidden = address.iter().all(|digit| *digit == b'0');
-        if is_hidden || functions.contains(name) {
-            for name in names.remove(address).unwrap_or_default() {
-                symbols.remove(name);
-            }
-        }
-    }
-    symbols
-}
-
-/// The words of each line.
-fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
-    let is_space = |byte: &u8| *byte == b' ' || *byte == b'\t';
-    text.split(|byte| *byte == b'\n')
-        .map(move |line| line.split(is_space).filter(|word| !word.is_empty()))
+    Ok(text::unknown(symbols, &kallsyms, functions.as_deref()))
 }
 
 #[cfg(test)]
@@ -184,26 +136,5 @@ mod tests {
     fn duplicates_are_found() {
         let found = untraceable(&[c"b", c"a", c"b", c"b", c"a"]);
         assert_eq!(found.duplicate, [c"b".to_owned(), c"a".to_owned()]);
-    }
-
-    #[test]
-    fn unknown_symbols_are_found() {
-        const SYMBOLS: &[u8] =
-            b"10 T vfs_read\n20 t in_module\t[module]\n30 T one\n30 T other\n40 T notrace\n";
-        const HIDDEN: &[u8] = b"00 T vfs_read\n00 T one\n00 T other\n00 T notrace\n";
-        const FUNCTIONS: &[u8] = b"vfs_read\nin_module [module]\none\n";
-        let find = |kallsyms, functions| {
-            let asked: [&[u8]; 5] = [b"vfs_read", b"T", b"other", b"notrace", b"one"];
-            let mut found: Vec<_> = unknown_in(asked.into(), kallsyms, functions)
-                .into_iter()
-                .map(String::from_utf8_lossy)
-                .collect();
-            found.sort();
-            found.join(" ")
-        };
-        assert_eq!(find(SYMBOLS, None), "T");
-        assert_eq!(find(SYMBOLS, Some(FUNCTIONS)), "T notrace");
-        assert_eq!(find(HIDDEN, Some(FUNCTIONS)), "T");
-        assert_eq!(find(b"", Some(b"")), "T notrace one other vfs_read");
     }
 }

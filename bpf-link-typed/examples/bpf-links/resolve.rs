@@ -81,7 +81,7 @@ impl<'a> Resolver<'a> {
 
     /// The function of the kernel that this address is in.
     pub(crate) fn symbol(&self, address: u64) -> Option<Symbol<'_>> {
-        let symbols = self.symbols.get_or_init(|| Symbols::read(self.notes));
+        let symbols = self.symbols.get_or_init(|| symbols::read(self.notes));
         symbols.at(address)
     }
 
