@@ -3,7 +3,7 @@
 mod seeds;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -44,14 +44,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for target in targets {
         let corpus = directory("corpus", &target)?;
         let seeds = directory("seeds", &target)?;
-        seeds::write(&target, &seeds)?;
+        let longest = seeds::write(&target, &seeds)?;
         let step = progress::step("fuzz", &format!("{target}, {} seconds", args.seconds));
         let artifacts = directory("artifacts", &target)?;
         let output = Command::new(built.join(&target))
             .args([&corpus, &seeds])
             .arg(format!("-max_total_time={}", args.seconds))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
-            .args(["-print_final_stats=1", "-max_len=512", "-timeout=10"])
+            // Room for more than any of the seeds has.
+            .arg(format!("-max_len={}", 2 * longest))
+            .args(["-print_final_stats=1", "-timeout=10"])
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("cannot run {target}"))?;
@@ -126,21 +128,6 @@ fn directory(of: &str, target: &str) -> Result<PathBuf> {
     let dir = workspace::target().join("fuzz").join(of).join(target);
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
     Ok(dir)
-}
-
-/// The files below a directory, in order.
-fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = vec![];
-    for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Whatever a kernel might say of a link, and more: nothing panics, and what is read is never more than what is there.
+//! Whatever a kernel might say of a link, and more: what is read is never more than what is there.
 
-#[path = "../fuzz/src/info.rs"]
-mod info;
+#[path = "../../fuzz/src/info.rs"]
+mod always;
 
+use always::Input;
 use bpf_link_typed::KindFacts;
-use info::Input;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -51,7 +51,7 @@ fn input() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::config(2_000))]
 
     #[test]
     fn infos_of_every_kind(input in input()) {
@@ -67,12 +67,9 @@ proptest! {
 /// The inputs are of every kind, and most are not refused.
 #[test]
 fn the_inputs_are_worth_reading() {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut kinds, mut read) = (std::collections::BTreeSet::new(), 0);
-    for _ in 0..2_000 {
-        let tree = input().new_tree(&mut runner).expect("nothing is filtered");
-        let bytes = proptest::strategy::ValueTree::current(&tree).info;
-        if let Some(info) = bpf_link::LinkInfo::from_bytes(&bytes) {
+    for input in crate::some(input(), 2_000) {
+        if let Some(info) = bpf_link::LinkInfo::from_bytes(&input.info) {
             kinds.insert(info.kind().as_raw());
             read += 1;
         }

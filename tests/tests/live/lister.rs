@@ -1,5 +1,6 @@
 //! What the tests of `bpf-links` share: running it, and reading what it has said.
 
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -109,7 +110,7 @@ impl Nobody {
         Ok(Self { program })
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Result<Ran> {
+    pub(crate) fn run(&self, arguments: &[impl AsRef<OsStr> + Sync]) -> Result<Ran> {
         as_nobody(|| {
             let mut command = Command::new(&self.program);
             command.args(arguments);

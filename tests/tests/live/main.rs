@@ -33,6 +33,7 @@ mod lent_array;
 mod lent_name;
 mod link_types;
 mod lister;
+mod lister_arguments;
 mod lister_bpftool;
 mod lister_churn;
 mod lister_commands;
@@ -110,6 +111,7 @@ const TESTS: &[&[Test]] = &[
     iter::TESTS,
     kill::TESTS,
     kprobe_multi::TESTS,
+    lister_arguments::TESTS,
     lister_bpftool::TESTS,
     lister_churn::TESTS,
     lister_commands::TESTS,

@@ -1,35 +1,37 @@
-//! What the fuzzer begins with: what kernels have said, as `tests/fixtures` has it.
+//! What kernels have said of links, as `tests/fixtures` has it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::files_below;
 use crate::workspace;
 
-/// Writes the seeds of this target into its directory.
-pub(super) fn write(target: &str, dir: &Path) -> Result<()> {
-    match target {
-        "info" => infos(dir),
-        _ => bail!("nothing says what the target {target} begins with"),
-    }
-}
-
 /// In the form that `Input::from_bytes` of the target reads.
-fn infos(dir: &Path) -> Result<()> {
-    let fixtures = workspace::root().join("tests/fixtures");
-    let mut written = 0_usize;
-    for path in files_below(&fixtures)? {
+pub(super) fn seeds() -> Result<Vec<Vec<u8>>> {
+    let mut seeds = vec![];
+    for path in files_below(&workspace::root().join("tests/fixtures"))? {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let recorded = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-        let seed = info(&recorded).with_context(|| path.display().to_string())?;
-        fs::write(dir.join(format!("{written:03}")), seed)?;
-        written += 1;
+        seeds.push(info(&recorded).with_context(|| path.display().to_string())?);
     }
-    ensure!(written > 0, "{} has no fixtures", fixtures.display());
-    Ok(())
+    Ok(seeds)
+}
+
+/// The files below a directory, in order.
+fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// The length of the info and of the name, a byte each; the two; and the numbers of one array.

@@ -1,0 +1,9 @@
+//! Whatever might be typed behind `bpf-links`.
+#![no_main]
+
+#[path = "../src/arguments.rs"]
+mod arguments;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    arguments::check(&arguments::from_bytes(data));
+});

@@ -1,0 +1,42 @@
+//! What a kernel might tell about tracing.
+
+#[path = "../../fuzz/src/tracefs.rs"]
+mod always;
+
+use always::Input;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::symbols::line;
+
+/// Some of the names that symbols have, and numbers and fields.
+fn asked() -> impl Strategy<Value = Vec<u8>> {
+    let numbers = "(config:)?[+-]?[0-9]{1,20}(-63)?\n?".prop_map(String::into_bytes);
+    let symbols = vec("[a-d_]{0,2}", 1..6).prop_map(|names| names.join("\n").into_bytes());
+    prop_oneof![1 => numbers, 3 => symbols]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let kallsyms = vec(line(), 0..12).prop_map(|lines| lines.concat().into_bytes());
+    let functions = vec("[a-d_]{0,2}( \\[one\\])?\n", 0..4);
+    let functions = prop::option::of(functions.prop_map(|lines| lines.concat().into_bytes()));
+    (asked(), kallsyms, functions).prop_map(|(asked, kallsyms, functions)| Input {
+        asked,
+        kallsyms,
+        functions,
+    })
+}
+
+proptest! {
+    #![proptest_config(crate::config(2_000))]
+
+    #[test]
+    fn lists_and_numbers_are_read(input in input()) {
+        input.check();
+    }
+
+    #[test]
+    fn bytes_as_the_fuzzer_has_them(bytes in vec(any::<u8>(), 0..128)) {
+        Input::from_bytes(&bytes).check();
+    }
+}
