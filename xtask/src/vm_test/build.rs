@@ -22,6 +22,14 @@ const PROFILE: [&str; 2] = [
     "profile.dev.package.\"*\".opt-level=0",
 ];
 
+/// - The symbols stay: tests attach to their own functions, and a panic names the function it was in.
+/// - Every test is a process, and so is each restarted agent: no relocations, of which there would be fifty thousand at each start.
+const FLAGS: [&str; 3] = [
+    "-Ctarget-feature=+crt-static",
+    "-Crelocation-model=static",
+    "-Cstrip=debuginfo",
+];
+
 /// Paths of built executables.
 pub(crate) struct Programs {
     pub(crate) init: PathBuf,
@@ -79,11 +87,7 @@ fn cargo(arguments: &[&str], workspace: &Path, target_dir: &Path) -> Result<Vec<
             "--target-dir",
         ])
         .arg(target_dir)
-        // The symbols stay: tests attach to their own functions, and a panic names the function it was in.
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            "-Ctarget-feature=+crt-static\u{1f}-Cstrip=debuginfo",
-        )
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
         .current_dir(workspace)
         .stderr(Stdio::inherit());
     let output = cargo.output().context("cannot run cargo")?;
