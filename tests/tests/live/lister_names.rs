@@ -180,8 +180,9 @@ fn traced_functions_of_a_multi_link(_sandbox: &Sandbox) -> Result<()> {
         let function = function.with_context(|| format!("{name}: {shown}"))?;
         ensure!(*at(function, "id") == u32::from(id), "{function}");
         ensure!(function.get("module") == Some(&Value::Null), "{function}");
-        let address = address_of(&CString::new(name)?)?;
-        ensure!(*at(function, "addr") == address, "{function}");
+        // The place that is patched may be behind an instruction that jumps have to land on.
+        let (start, found) = (address_of(&CString::new(name)?)?, at(function, "addr"));
+        ensure!(*found == start || *found == start + 4, "{function}");
     }
     let table = run(&["list", "--kind", "tracing_multi"])?.well()?;
     ensure!(table.contains(FUNCTIONS[0]), "{table}");
