@@ -38,10 +38,10 @@ mod lister_bpftool;
 mod lister_churn;
 mod lister_commands;
 mod lister_found;
-mod lister_memory;
 mod lister_names;
 mod lister_sample;
 mod module_functions;
+mod lister_scale;
 mod needs;
 mod netfilter;
 mod netkit;
@@ -116,9 +116,9 @@ const TESTS: &[&[Test]] = &[
     lister_churn::TESTS,
     lister_commands::TESTS,
     lister_found::TESTS,
-    lister_memory::TESTS,
     lister_names::TESTS,
     lister_sample::TESTS,
+    lister_scale::TESTS,
     needs::TESTS,
     netfilter::TESTS,
     netkit::TESTS,
