@@ -261,7 +261,7 @@ impl<A: AttachProgram> Ensure<A> {
     /// - [`Error::Overtaken`]: somebody else was faster, each time.
     /// - [`Error::OldProgramPutBack`]: the new program could not be attached after the old one was taken off.
     /// - [`Error::OldProgramLost`]: the same, and the old one could not be put back.
-    /// - [`Error::OldLinkHeld`]: the old link is in the way, and somebody else holds it. It is pinned as it was.
+    /// - [`Error::OldLinkHeld`]: the old link is in the way, and has not gone. It is pinned as it was.
     ///
     /// # Kernel
     ///

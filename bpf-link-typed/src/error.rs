@@ -150,9 +150,9 @@ pub enum Error {
         put_back: Option<Box<Error>>,
     },
 
-    /// The hook takes only one program, links of this kind cannot be detached, and somebody else holds the old one. So it is
-    /// still there, and pinned as it was.
-    #[error("link {link} is in the way, and somebody else holds it")]
+    /// The hook takes only one program, links of this kind cannot be detached, and five seconds after its pin was removed the
+    /// old one was still there: as a rule because somebody else holds it. It is pinned as it was.
+    #[error("link {link} is in the way, and has not gone")]
     OldLinkHeld {
         /// The old link.
         link: LinkId,

@@ -69,8 +69,9 @@ pub enum OldLink {
     None,
     /// It has gone, or has been detached: its program does not run there any more.
     Gone,
-    /// It is not of a kind that can be detached, and somebody else holds it: another process, or another pin. So its program
-    /// still runs.
+    /// It is not of a kind that can be detached, and two seconds after its pin was replaced and our descriptor closed it was
+    /// still there, so that its program may still run. As a rule somebody else holds it: another process, or another pin. A
+    /// kernel that takes links off late, as Linux 5.10 does on a machine that is short of time, may still come to it.
     Held(LinkId),
     /// It is not of a kind that can be detached, and whether somebody else holds it could not be found out: the caller lacks
     /// `CAP_SYS_ADMIN`.
