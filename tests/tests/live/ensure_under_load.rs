@@ -1,7 +1,8 @@
-//! Restarts under load: while a thread makes events, an agent is restarted again and again, each time with the other of two versions of its
+//! Restarts under load: while a thread makes events, an agent is restarted a thousand times, each time with the other of two versions of its
 //! program. Where links are updated, each event is counted by one of the two; where links overlap, by one or both.
 //!
-//! It is a thousand times for packets that leave a cgroup, for packets that leave a device, and for system calls; fewer for the rest.
+//! On functions of the kernel it is 300 times. There the kernel takes long over each: on an emulated Linux 6.12, 52 ms for a kprobe, 98 ms for
+//! fentry and 268 ms for `kprobe_multi`, where a program of a cgroup takes 9 ms, with the start of the agent.
 
 mod agent;
 mod load;
@@ -90,16 +91,11 @@ fn cgroup_egress(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn cgroup_ingress(sandbox: &Sandbox) -> Result<()> {
-    in_cgroup(sandbox, "cgroup_ingress", Hook::CGROUP_INGRESS, check_fewer)
+    in_cgroup(sandbox, "cgroup_ingress", Hook::CGROUP_INGRESS, check)
 }
 
 fn cgroup_sendmsg(sandbox: &Sandbox) -> Result<()> {
-    in_cgroup(
-        sandbox,
-        "cgroup_sendmsg",
-        Hook::CGROUP_SENDMSG4,
-        check_fewer,
-    )
+    in_cgroup(sandbox, "cgroup_sendmsg", Hook::CGROUP_SENDMSG4, check)
 }
 
 fn two_agents_that_update(sandbox: &Sandbox) -> Result<()> {
@@ -114,7 +110,7 @@ fn two_agents_that_update(sandbox: &Sandbox) -> Result<()> {
 /// Runs the scene with packets over `lo`.
 fn over_lo(sandbox: &Sandbox, agent: &str, target: &str, hook: Hook, way: Way) -> Result<()> {
     let socket = socket_to_itself()?;
-    check_fewer(&Scene::of_programs(
+    check(&Scene::of_programs(
         sandbox,
         agent,
         target,
@@ -150,7 +146,6 @@ fn over_a_wire(
     agent: &str,
     (kind, target): (DeviceKind, &str),
     hook: Hook,
-    check: fn(&Scene<'_>) -> Result<()>,
 ) -> Result<()> {
     without_ipv6()?;
     let receiver = Device::create(kind, "load")?;
@@ -168,18 +163,18 @@ fn over_a_wire(
 
 fn tcx_egress(sandbox: &Sandbox) -> Result<()> {
     let sender = (DeviceKind::Veth, "load_p");
-    over_a_wire(sandbox, "tcx_egress", sender, Hook::TCX_EGRESS, check)
+    over_a_wire(sandbox, "tcx_egress", sender, Hook::TCX_EGRESS)
 }
 
 fn xdp(sandbox: &Sandbox) -> Result<()> {
     let receiver = (DeviceKind::Veth, "load");
-    over_a_wire(sandbox, "xdp", receiver, Hook::XDP, check_fewer)
+    over_a_wire(sandbox, "xdp", receiver, Hook::XDP)
 }
 
 /// The program for what the peer sends is attached by way of the other device.
 fn netkit(sandbox: &Sandbox) -> Result<()> {
     let receiver = (DeviceKind::Netkit, "load");
-    over_a_wire(sandbox, "netkit", receiver, Hook::NETKIT_PEER, check_fewer)
+    over_a_wire(sandbox, "netkit", receiver, Hook::NETKIT_PEER)
 }
 
 /// A run keeps the program that it began with. Whoever reads finds a link at the pin at any time.
@@ -187,7 +182,7 @@ fn iter(sandbox: &Sandbox) -> Result<()> {
     let map = Map::hash(4, 4, 1)?;
     map.update(&[0; 4], &[0; 4])?;
     let path = pin(sandbox);
-    check_fewer(&Scene::of_programs(
+    check(&Scene::of_programs(
         sandbox,
         "iter",
         &map.id()?.to_string(),
@@ -204,7 +199,7 @@ fn iter(sandbox: &Sandbox) -> Result<()> {
 /// A socket keeps the program that the map had when it was put there: each event is on a new one.
 fn sockmap(sandbox: &Sandbox) -> Result<()> {
     let map = Map::sockmap(1)?;
-    check_fewer(&Scene::of_programs(
+    check(&Scene::of_programs(
         sandbox,
         "sockmap",
         &map.id()?.to_string(),
@@ -227,7 +222,7 @@ fn struct_ops(sandbox: &Sandbox) -> Result<()> {
         Version::map(Counting::map(control.into(), counter))
     };
     let [here, _there] = connect()?;
-    check_fewer(&Scene {
+    check(&Scene {
         sandbox,
         agent: "struct_ops",
         target: "",
@@ -292,7 +287,7 @@ fn two_agents_that_replace(sandbox: &Sandbox) -> Result<()> {
 fn tracepoint(sandbox: &Sandbox) -> Result<()> {
     let tracefs = sandbox.tracefs()?.to_str().context("not UTF-8")?;
     let loader = of_the_call(Hook::TRACEPOINT)?;
-    over_calls(sandbox, "tracepoint", tracefs, loader, check_fewer)
+    over_calls(sandbox, "tracepoint", tracefs, loader, check)
 }
 
 fn kprobe(sandbox: &Sandbox) -> Result<()> {

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{MapId, open_map, open_program};
-use bpf_link_tests::PATIENCE;
+use bpf_link_tests::{PATIENCE, eventually_holds, links};
 use bpf_link_typed::{
     Attach as _, AttachProgram, Attached, CgroupAttach, CgroupHook, IterAttach, KprobeEvent,
     KprobeMultiAttach, Link, NetfilterAttach, NetfilterFamily, NetfilterHook, NetkitAttach,
-    NetkitHook, NetnsAttach, NetnsHook, Outcome, PerfEventAttach, ProgramId, RawTracepointAttach,
-    SockmapAttach, SockmapHook, StructOpsAttach, TcxAttach, TcxHook, TracepointEvent,
-    TracingAttach, TracingHook, When, XdpAttach,
+    NetkitHook, NetnsAttach, NetnsHook, OldLink, Outcome, PerfEventAttach, ProgramId,
+    RawTracepointAttach, SockmapAttach, SockmapHook, StructOpsAttach, TcxAttach, TcxHook,
+    TracepointEvent, TracingAttach, TracingHook, When, XdpAttach,
 };
 
 use crate::ensuring::Done;
@@ -79,9 +79,9 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// Does what an agent does when it is started, in this process.
-    pub(crate) fn run(&self, version: BorrowedFd<'_>) -> Result<Done> {
-        (self.agent.run)(self.target, self.pin, version)
+    /// Does what an agent does when it is started, in this process: what was done.
+    pub(crate) fn run(&self, version: BorrowedFd<'_>) -> Result<Outcome> {
+        settled((self.agent.run)(self.target, self.pin, version)?.outcome)
     }
 
     /// What a process is told that is to do the same.
@@ -110,6 +110,27 @@ impl<'a> Place<'a> {
     }
 }
 
+/// What was done, once the kernel has got to its end. An old link that was there a little longer than the call has waited goes
+/// in the kernel's own time; one that is held stays, and that is a failure.
+fn settled(outcome: Outcome) -> Result<Outcome> {
+    let Outcome::Replaced {
+        why,
+        previous,
+        gap,
+        old_link: OldLink::Held(id),
+    } = outcome
+    else {
+        return Ok(outcome);
+    };
+    eventually_holds("the old link has gone", || Ok(!links::exists(id.get())?))?;
+    Ok(Outcome::Replaced {
+        why,
+        previous,
+        gap,
+        old_link: OldLink::Gone,
+    })
+}
+
 /// The place and the version that a process was told.
 fn told(arguments: &[String]) -> Result<(Place<'_>, Attached, OwnedFd)> {
     let [agent, target, pin, version, ..] = arguments else {
@@ -129,8 +150,8 @@ fn told(arguments: &[String]) -> Result<(Place<'_>, Attached, OwnedFd)> {
 
 fn restarted(arguments: &[String]) -> Result<()> {
     let (place, _, object) = told(arguments)?;
-    let done = place.run(object.as_fd())?;
-    role::say(&format!("{:?}", done.outcome))
+    let outcome = place.run(object.as_fd())?;
+    role::say(&format!("{outcome:?}"))
 }
 
 /// Goes on until it was this agent so many times that put its version in the place of another.
@@ -142,7 +163,7 @@ fn contender(arguments: &[String]) -> Result<()> {
     let mut last = Instant::now();
     while swapped < swaps {
         runs += 1;
-        let outcome = place.run(object.as_fd())?.outcome;
+        let outcome = place.run(object.as_fd())?;
         let previous = match outcome {
             Outcome::AlreadyRunning => version,
             Outcome::Updated { previous }
