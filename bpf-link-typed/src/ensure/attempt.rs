@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use bpf_link::{LinkId, Update};
+use bpf_link::{Command, LinkId, Update};
 
 use crate::ensure::Options;
 use crate::ensure::old_link;
@@ -353,10 +353,14 @@ pub(super) fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
 pub(super) fn is_taken(error: &Error) -> bool {
     match error {
         Error::HookTaken(_) | Error::PriorityTaken { .. } | Error::AlreadyAttached(_) => true,
+        // To attach may take other commands as well, whose refusals say nothing about the hook.
         Error::Link(bpf_link::Error::Command(error)) => {
             matches!(
-                error.errno(),
-                Some(libc::EBUSY | libc::EEXIST | libc::E2BIG)
+                (error.command(), error.errno()),
+                (
+                    Command::LinkCreate | Command::RawTracepointOpen,
+                    Some(libc::EBUSY | libc::EEXIST | libc::E2BIG)
+                )
             )
         }
         _ => false,

@@ -89,8 +89,13 @@ impl<A: Recipe> Run<'_, A> {
     fn replace_old_first(&mut self, old: Pinned<A::Link>, why: Why) -> Result<Step<A::Link>> {
         let to = self.to;
         let way_back = to.way_back(&old.link)?;
-        // Without the privilege to open it there is no way back, but that is no reason to go on with the old version.
-        let program = old.attached.and_then(|attached| open(attached).ok());
+        let program = match old.attached.map(open).transpose() {
+            Ok(program) => program,
+            // Without the privilege to open it there is no way back, nor to what has gone, but that is no reason to go on
+            // with the old version. Whatever else keeps it from being opened may keep the new one from being attached.
+            Err(bpf_link::Error::PermissionDenied(_) | bpf_link::Error::Vanished(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
         let back = program.map(|program| Back { program, way_back });
         match old.link.raw().detach() {
             Ok(()) => {}

@@ -91,8 +91,24 @@ pub(crate) const ANSWERS: &[Answer] = &[
     ),
     // There is no pin: it is made anew where it was to be moved, and nothing where it was to be removed.
     Answer::to("newfstatat(", libc::ENOENT, PINNED),
+    Answer::to("statx(", libc::ENOENT, PINNED),
     Answer::to("BPF_OBJ_GET,", libc::ENOENT, PINNED),
     Answer::to("unlinkat(", libc::ENOENT, PINNED),
+    // Whoever may not open the program that is there updates its link all the same, without expecting it, or goes on without a way back to
+    // it; and so it does where that program has gone.
+    Answer::to("BPF_PROG_GET_FD_BY_ID", libc::EPERM, OVER_ANOTHER),
+    Answer::to("BPF_PROG_GET_FD_BY_ID", libc::ENOENT, OVER_ANOTHER),
+    // The link has another program than was expected: the next look finds the one that it has.
+    Answer::to("BPF_LINK_UPDATE", libc::EPERM, OVER_ANOTHER),
+    // Another is on the hook: perhaps one that is taken over, or makes way.
+    Answer::to("BPF_LINK_CREATE", libc::EBUSY, ON_A_HOOK),
+    // A probe asks for what it must not be given: the kernel says why not, so it knows the kind.
+    Answer::to("BPF_LINK_CREATE", libc::EBUSY, &["probe_an_object"]),
+    Answer::to(
+        "BPF_RAW_TRACEPOINT_OPEN",
+        libc::ENOENT,
+        &["probe_a_tracepoint"],
+    ),
     // The directory that was locked has been removed: the one that has its name now is locked.
     Answer::to("newfstatat(", libc::ENOENT, &["lock_the_directory"]),
     // A signal came while another had the lock.
@@ -124,9 +140,36 @@ const PINNED: &[&str] = &[
     "pin_over_another",
     "pin_over_another_by_a_move",
     "unpin",
+    "typed_detach_and_unpin",
+    "ensure_created",
+    "ensure_kept",
+    "ensure_updated",
+    "ensure_replaced",
+    "ensure_replaced_with_a_gap",
+    "ensure_in_the_place_of_another",
+    "ensure_where_another_is",
+    "ensure_taken_over",
     lifecycle::NAME,
 ];
-const WALKS: &[&str] = &["walk_of_ids", "walk_of_links", lifecycle::NAME];
+/// What has a new program take the place of one that runs.
+const OVER_ANOTHER: &[&str] = &[
+    "ensure_updated",
+    "ensure_replaced_with_a_gap",
+    "ensure_taken_over",
+];
+/// What attaches where a link of its own may be.
+const ON_A_HOOK: &[&str] = &[
+    "ensure_kept",
+    "ensure_updated",
+    "ensure_replaced_with_a_gap",
+    "ensure_taken_over",
+];
+const WALKS: &[&str] = &[
+    "walk_of_ids",
+    "walk_of_links",
+    "ensure_taken_over",
+    lifecycle::NAME,
+];
 
 impl Answer {
     const fn everywhere(call: &'static str, errno: i32) -> Self {

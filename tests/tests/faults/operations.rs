@@ -4,10 +4,12 @@
 //! fault. What is left over when it returns is looked for by the driver.
 
 mod create;
+mod ensure;
 mod life;
 mod objects;
 mod open;
 mod pin;
+mod probe;
 mod typed;
 
 use anyhow::Result;
@@ -49,11 +51,14 @@ use operations;
 pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
     [
         create::OPERATIONS,
+        ensure::OPERATIONS,
+        ensure::WALKS,
         life::OPERATIONS,
         objects::OPERATIONS,
         open::OPERATIONS,
         open::WALKS,
         pin::OPERATIONS,
+        probe::OPERATIONS,
         typed::OPERATIONS,
     ]
     .into_iter()

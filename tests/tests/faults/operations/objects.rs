@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
-    AttachType, Hook as HookOf, LinkCreate, MapId, MapInfo, PerfEvent, PerfEventConfig, ProgramId,
-    ProgramInfo, RawLink, interface_index, interface_name,
+    AttachType, BtfId, BtfInfo, Hook as HookOf, LinkCreate, MapId, MapInfo, PerfEvent,
+    PerfEventConfig, ProgramId, ProgramInfo, RawLink, interface_index, interface_name,
 };
-use bpf_link_tests::{Hook, Map, Program};
+use bpf_link_tests::{CounterMap, Hook, Map, Program, Replaceable};
 
 use super::{Operation, operations};
 use crate::run::{LOOPBACK, Run, xdp_program};
@@ -17,6 +17,8 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     map_info,
     map_info_by_id,
     map_info_of_a_program,
+    btf_info_by_id,
+    btf_types_by_id,
     query,
     query_of_what_is_not_queried,
     open_a_perf_event,
@@ -80,6 +82,31 @@ fn map_info_of_a_program(run: &mut Run<'_>) -> Result<()> {
     // Where the fault is the answer by which programs are told, this may well be told as one.
     drop(run.attempt_whatever(refused(), || MapInfo::of(&program))?);
     ensure!(MapInfo::of(&program).is_err());
+    Ok(())
+}
+
+/// The types that are loaded with a program.
+fn types_of(program: &Replaceable) -> Result<BtfId> {
+    ProgramInfo::of(program)?.btf_id.context("it has no types")
+}
+
+fn btf_info_by_id(run: &mut Run<'_>) -> Result<()> {
+    let program = Replaceable::new(&CounterMap::new()?)?;
+    let id = types_of(&program)?;
+    let info = run.attempt(|| BtfInfo::from_id(id))?;
+    let again = BtfInfo::from_id(id)?;
+    ensure!(info.is_none_or(|info| info == again));
+    ensure!(again.is_kernel == Some(false), "{again:?}");
+    Ok(())
+}
+
+fn btf_types_by_id(run: &mut Run<'_>) -> Result<()> {
+    let program = Replaceable::new(&CounterMap::new()?)?;
+    let id = types_of(&program)?;
+    let types = run.attempt(|| BtfInfo::read_types(id))?;
+    let again = BtfInfo::read_types(id)?;
+    ensure!(types.is_none_or(|types| types == again));
+    ensure!(again.len() == usize::try_from(BtfInfo::from_id(id)?.size)?);
     Ok(())
 }
 

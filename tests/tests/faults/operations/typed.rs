@@ -1,11 +1,11 @@
 //! What the typed layer does beyond the operations of `RawLink`: other system calls, and more of them.
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Hook, Program};
+use bpf_link_tests::{Hook, Map, Program};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, IterAttach, Link, LinkInfo, PerfEventAttach, RawLink,
-    RawTracepointAttach, TcxAttach, TcxHook, TracepointEvent, UprobeEvent, UprobeMultiAttach, When,
-    XdpAttach, XdpLink,
+    RawTracepointAttach, SockmapHook, TcxAttach, TcxHook, TracepointEvent, UprobeEvent,
+    UprobeMultiAttach, When, XdpAttach, XdpLink,
 };
 
 use super::{Operation, operations};
@@ -15,6 +15,7 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     typed_from_pinned,
     typed_from_id,
     typed_from_a_pin_of_another_kind,
+    typed_detach_and_unpin,
     typed_info_with_a_name,
     typed_info_with_arrays,
     typed_info_of_a_perf_event,
@@ -27,6 +28,8 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     attach_to_many_uprobes,
     attach_an_iterator,
     query_a_named_interface,
+    query_a_cgroup_by_path,
+    query_a_sockmap,
 ];
 
 fn typed_from_pinned(run: &mut Run<'_>) -> Result<()> {
@@ -63,6 +66,31 @@ fn typed_from_a_pin_of_another_kind(run: &mut Run<'_>) -> Result<()> {
     ensure!(run.sandbox.pinned()? == [path]);
     ensure_program(link.as_raw(), &program)?;
     link.unpin()?;
+    Ok(())
+}
+
+fn detach_and_unpin(link: XdpLink) -> bpf_link_typed::Result<()> {
+    link.detach_and_unpin()
+        .map_err(|refused| refused.into_parts().1)
+}
+
+fn typed_detach_and_unpin(run: &mut Run<'_>) -> Result<()> {
+    let path = run.path("pin");
+    let mut link: XdpLink = XdpAttach::to("lo").attach(&xdp_program()?)?;
+    link.pin(&path)?;
+    let done = run.attempt(|| detach_and_unpin(link))?;
+    if done.is_some() {
+        ensure!(!is_lo_taken()?);
+        // Whoever hears that there is no pin has nothing to remove.
+        if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
+        return Ok(());
+    }
+    // Whatever is left is found by its pin, and goes.
+    let link = XdpLink::from_pinned(&path)?;
+    detach_and_unpin(link)?;
+    ensure!(!is_lo_taken()? && !path.exists());
     Ok(())
 }
 
@@ -122,6 +150,18 @@ fn typed_info_of_a_perf_event(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Attaches it, and does so again when there is no link of it any more.
+fn attach_and_attach_again<L: Into<Link> + Send>(
+    run: &mut Run<'_>,
+    program: &Program,
+    attach: impl Fn() -> bpf_link_typed::Result<L> + Sync,
+) -> Result<()> {
+    if let Some(link) = run.attempt(&attach)? {
+        ensure_program(link.into().as_raw(), program)?;
+    }
+    ensure_program(attach()?.into().as_raw(), program)
+}
+
 fn attach_to_a_named_interface(run: &mut Run<'_>) -> Result<()> {
     let program = xdp_program()?;
     let link = run.attempt(|| XdpAttach::to("lo").attach(&program))?;
@@ -142,23 +182,13 @@ fn attach_to_a_cgroup_by_path(run: &mut Run<'_>) -> Result<()> {
     let cgroup = run.sandbox.new_cgroup("faults")?;
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
     let attach = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
-    let link = run.attempt(|| attach.attach(&program))?;
-    if let Some(link) = &link {
-        ensure_program(link.as_raw(), &program)?;
-    }
-    drop(link);
-    ensure_program(attach.attach(&program)?.as_raw(), &program)
+    attach_and_attach_again(run, &program, || attach.attach(&program))
 }
 
 fn attach_to_a_tracepoint(run: &mut Run<'_>) -> Result<()> {
     let program = Program::passing(Hook::TRACEPOINT)?;
     let attach = tracepoint(run, "sched_switch")?;
-    let link = run.attempt(|| attach.attach(&program))?;
-    if let Some(link) = &link {
-        ensure_program(link.as_raw(), &program)?;
-    }
-    drop(link);
-    ensure_program(attach.attach(&program)?.as_raw(), &program)
+    attach_and_attach_again(run, &program, || attach.attach(&program))
 }
 
 fn attach_to_a_missing_tracepoint(run: &mut Run<'_>) -> Result<()> {
@@ -172,12 +202,7 @@ fn attach_to_a_uprobe(run: &mut Run<'_>) -> Result<()> {
     let path = probed(run)?;
     let program = Program::passing(Hook::KPROBE)?;
     let attach = PerfEventAttach::to(UprobeEvent::at(&path, 64).ref_ctr_offset(256).on_return());
-    let link = run.attempt(|| attach.attach(&program))?;
-    if let Some(link) = &link {
-        ensure_program(link.as_raw(), &program)?;
-    }
-    drop(link);
-    ensure_program(attach.attach(&program)?.as_raw(), &program)?;
+    attach_and_attach_again(run, &program, || attach.attach(&program))?;
     std::fs::remove_file(&path)?;
     Ok(())
 }
@@ -186,12 +211,7 @@ fn attach_to_many_uprobes(run: &mut Run<'_>) -> Result<()> {
     let path = probed(run)?;
     let program = Program::passing(Hook::UPROBE_MULTI)?;
     let attach = UprobeMultiAttach::to(path.as_path(), When::Entry, &OFFSETS);
-    let link = run.attempt(|| attach.attach(&program))?;
-    if let Some(link) = &link {
-        ensure_program(link.as_raw(), &program)?;
-    }
-    drop(link);
-    ensure_program(attach.attach(&program)?.as_raw(), &program)?;
+    attach_and_attach_again(run, &program, || attach.attach(&program))?;
     std::fs::remove_file(&path)?;
     Ok(())
 }
@@ -212,6 +232,29 @@ fn query_a_named_interface(run: &mut Run<'_>) -> Result<()> {
     for answer in answer.into_iter().chain([TcxHook::Ingress.query("lo")?]) {
         let first = answer.programs.first().context("no program")?;
         ensure!(first.id.get() == id && answer.programs.len() == 1);
+    }
+    Ok(())
+}
+
+fn query_a_cgroup_by_path(run: &mut Run<'_>) -> Result<()> {
+    let cgroup = run.sandbox.new_cgroup("faults")?;
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let _link = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress).attach(&program)?;
+    let query = || CgroupHook::InetEgress.query(cgroup.path());
+    let answer = run.attempt(query)?;
+    for answer in answer.into_iter().chain([query()?]) {
+        ensure!(answer.programs.len() == 1, "{answer:?}");
+    }
+    Ok(())
+}
+
+/// A map whose hook is free.
+fn query_a_sockmap(run: &mut Run<'_>) -> Result<()> {
+    let map = Map::sockmap(1)?;
+    let query = || SockmapHook::MsgVerdict.query(&map);
+    let answer = run.attempt(query)?;
+    for answer in answer.into_iter().chain([query()?]) {
+        ensure!(answer.programs.is_empty(), "{answer:?}");
     }
     Ok(())
 }

@@ -1,0 +1,188 @@
+//! The call that ends with a program attached here and pinned there.
+
+use std::ffi::CString;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::RawLink;
+use bpf_link_tests::names::object_name;
+use bpf_link_tests::{Hook, Map, Program, links, pins};
+use bpf_link_typed::{
+    Attach as _, Ensure, Ensured, NetfilterAttach, NetfilterFamily, NetfilterHook, Ours, Outcome,
+    Why, XdpAttach, XdpLink,
+};
+
+use super::{Operation, operations};
+use crate::run::{Run, ensure_program, is_lo_taken, xdp, xdp_program};
+
+pub(super) const OPERATIONS: &[Operation] = operations![
+    ensure_created,
+    ensure_kept,
+    ensure_updated,
+    ensure_replaced,
+    ensure_replaced_with_a_gap,
+    ensure_in_the_place_of_another,
+    ensure_where_another_is,
+];
+
+pub(super) const WALKS: &[Operation] =
+    &[Operation::new("ensure_taken_over", ensure_taken_over).walking()];
+
+/// Whatever has become of the attempt, once more: this program is on `lo`, by the link that is pinned.
+fn finish(run: &Run<'_>, to: &Ensure<XdpAttach>, program: &Program) -> Result<Outcome> {
+    let done = to.run(program)?;
+    check(run, done.link.as_raw(), program)?;
+    ensure!(is_lo_taken()?);
+    done.link.detach_and_unpin()?;
+    ensure!(!is_lo_taken()?);
+    Ok(done.outcome)
+}
+
+/// The link is pinned, where it should be and nowhere else, and runs this program.
+fn check(run: &Run<'_>, link: &RawLink, program: &Program) -> Result<()> {
+    run.ensure_pinned(link, &["pin"])?;
+    ensure_program(link, program)
+}
+
+/// Whoever hears at the end that there is no pin looks again, and finds all done.
+fn is_second_look(outcome: Outcome) -> bool {
+    outcome == Outcome::AlreadyRunning
+}
+
+/// The id of the program that runs on the link that is pinned.
+fn runs(path: &Path) -> Result<u32> {
+    Ok(links::LinkInfo::of(&pins::open(path)?)?.program_id())
+}
+
+fn ensure_created(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("pin"), xdp_program()?);
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let done = run.attempt(|| to.run(&program))?;
+    if let Some(Ensured { outcome, link, .. }) = &done {
+        ensure!(*outcome == Outcome::Created || is_second_look(*outcome));
+        check(run, link.as_raw(), &program)?;
+    }
+    drop(done);
+    // Attached without a pin, or pinned without being attached, is what it never leaves.
+    ensure!(is_lo_taken()? == path.exists());
+    finish(run, &to, &program)?;
+    Ok(())
+}
+
+fn ensure_kept(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("pin"), xdp_program()?);
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    to.run(&program)?;
+    let done = run.attempt(|| to.run(&program))?;
+    ensure!(done.is_none_or(|done| done.outcome == Outcome::AlreadyRunning));
+    ensure!(runs(&path)? == program.id()?);
+    ensure!(finish(run, &to, &program)? == Outcome::AlreadyRunning);
+    Ok(())
+}
+
+fn ensure_updated(run: &mut Run<'_>) -> Result<()> {
+    let (path, old, new) = (run.path("pin"), xdp_program()?, xdp_program()?);
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    to.run(&old)?;
+    let done = run.attempt(|| to.run(&new))?;
+    match &done {
+        Some(done) => {
+            let is_updated = matches!(done.outcome, Outcome::Updated { .. });
+            ensure!(is_updated || is_second_look(done.outcome), "{done:?}");
+            check(run, done.link.as_raw(), &new)?;
+        }
+        None => ensure!([old.id()?, new.id()?].contains(&runs(&path)?)),
+    }
+    drop(done);
+    ensure!(is_lo_taken()?);
+    finish(run, &to, &new)?;
+    Ok(())
+}
+
+/// The pinned link does nothing any more, so that there is no gap.
+fn ensure_replaced(run: &mut Run<'_>) -> Result<()> {
+    let (path, old, new) = (run.path("pin"), xdp_program()?, xdp_program()?);
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    to.run(&old)?.link.detach()?;
+    let done = run.attempt(|| to.run(&new))?;
+    if let Some(done) = &done {
+        let why = Why::HookGone;
+        let is_replaced =
+            matches!(done.outcome, Outcome::Replaced { why: found, .. } if found == why);
+        ensure!(is_replaced || is_second_look(done.outcome), "{done:?}");
+        check(run, done.link.as_raw(), &new)?;
+    }
+    drop(done);
+    ensure!([old.id()?, new.id()?].contains(&runs(&path)?));
+    finish(run, &to, &new)?;
+    Ok(())
+}
+
+/// The hook takes one program, and the link is of a kind that is not updated: the old one goes first.
+fn ensure_replaced_with_a_gap(run: &mut Run<'_>) -> Result<()> {
+    let path = run.path("pin");
+    let program = || Program::passing(Hook::NETFILTER);
+    let (old, new) = (program()?, program()?);
+    let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, 5);
+    let to = to.ensure_pinned(&path);
+    to.run(&old)?;
+    let done = run.attempt(|| to.run(&new))?;
+    match &done {
+        Some(done) => {
+            // Whoever hears that the pin has gone, once the old one is off, begins again with a hook that is free.
+            let is_replaced = matches!(done.outcome, Outcome::Replaced { .. });
+            ensure!(is_replaced || is_second_look(done.outcome), "{done:?}");
+            check(run, done.link.as_raw(), &new)?;
+        }
+        // Whoever is refused has put the old one back.
+        None => ensure!([old.id()?, new.id()?].contains(&runs(&path)?)),
+    }
+    drop(done);
+    let done = to.run(&new)?;
+    check(run, done.link.as_raw(), &new)?;
+    done.link.detach_and_unpin()?;
+    Ok(())
+}
+
+fn ensure_in_the_place_of_another(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("pin"), xdp_program()?);
+    pins::pin(&program, &path)?;
+    let to = XdpAttach::to("lo").ensure_pinned(&path).replace_other();
+    let done = run.attempt(|| to.run(&program))?;
+    if let Some(done) = &done {
+        check(run, done.link.as_raw(), &program)?;
+    }
+    drop(done);
+    ensure!(is_lo_taken()? == RawLink::from_pinned(&path).is_ok());
+    finish(run, &to, &program)?;
+    Ok(())
+}
+
+fn ensure_where_another_is(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("pin"), xdp_program()?);
+    let map = Map::array(4, 1)?;
+    pins::pin(&map, &path)?;
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    run.attempt_in_vain(None, || to.run(&program))?;
+    ensure!(!is_lo_taken()? && run.sandbox.pinned()? == [path.as_path()]);
+    std::fs::remove_file(&path)?;
+    finish(run, &to, &program)?;
+    Ok(())
+}
+
+/// A link of ours that has lost its pin.
+fn ensure_taken_over(run: &mut Run<'_>) -> Result<()> {
+    let (path, old, new) = (run.path("pin"), xdp_program()?, xdp_program()?);
+    let orphan: XdpLink = xdp(&old)?.try_into().ok().context("it is one")?;
+    let ours = Ours::by_name(&CString::new(object_name("prog"))?);
+    let to = XdpAttach::to("lo").ensure_pinned(&path).take_over(ours);
+    let done = run.attempt(|| to.run(&new))?;
+    if let Some(done) = &done {
+        ensure!(done.taken_over == Some(orphan.id()?), "{done:?}");
+        check(run, done.link.as_raw(), &new)?;
+    }
+    drop(done);
+    ensure!(is_lo_taken()?);
+    finish(run, &to, &new)?;
+    Ok(())
+}
