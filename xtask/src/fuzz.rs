@@ -8,15 +8,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::sanitizer::Sanitizer;
 use crate::{command, progress, workspace};
 
-/// Code is built for this target by name, so that build scripts and macros are not built with the flags below.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-
-/// What libFuzzer counts, and `AddressSanitizer`, which is for nightly toolchains only unless `RUSTC_BOOTSTRAP` says otherwise.
+/// What libFuzzer counts.
 const FLAGS: &[&str] = &[
     "--cfg=fuzzing",
-    "-Zsanitizer=address",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
@@ -89,25 +86,11 @@ fn summary(said: &str) -> Option<String> {
 
 /// The directory of the programs.
 fn build() -> Result<PathBuf> {
-    let target_dir = workspace::target().join("fuzz");
-    let mut cargo = command::new(env!("CARGO"));
-    cargo
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--bins",
-            "--target",
-            TARGET,
-        ])
-        .arg("--manifest-path")
-        .arg(workspace::root().join("tests/fuzz/Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target_dir)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
-    command::run(&mut cargo).context("the targets cannot be built")?;
-    Ok(target_dir.join(TARGET).join("release"))
+    let sanitizer = Sanitizer::new("fuzz").flags(FLAGS);
+    let manifest = workspace::root().join("tests/fuzz/Cargo.toml");
+    let mut cargo = sanitizer.cargo("build", &manifest);
+    command::run(cargo.args(["--release", "--bins"])).context("the targets cannot be built")?;
+    Ok(sanitizer.built("release"))
 }
 
 /// The names of the targets, a file for each.

@@ -1,5 +1,6 @@
 //! What a maintainer of this workspace runs: `cargo xtask <task>`.
 
+mod asan;
 mod bench;
 mod command;
 mod debian;
@@ -7,6 +8,7 @@ mod fuzz;
 mod progress;
 mod public_api;
 mod regen_bindings;
+mod sanitizer;
 mod soak;
 mod vm_test;
 mod workspace;
@@ -24,6 +26,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Runs the tests with every access to memory checked
+    Asan(asan::Args),
     /// Measures the library beside the bare system calls, aya and libbpf-rs
     Bench(bench::Args),
     /// Feeds the parsers with hostile input
@@ -40,6 +44,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
+        Task::Asan(args) => asan::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::PublicApi(args) => public_api::run(&args),

@@ -67,6 +67,8 @@ impl Role {
             .env(names::PREFIX_VARIABLE, prefix)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // A process has one tracer, and where this is built with AddressSanitizer, its leak detector would be another.
+            .env("ASAN_OPTIONS", "detect_leaks=0")
             .spawn()
             .with_context(|| format!("starting {name}"))?;
         let lines = child

@@ -1,0 +1,80 @@
+//! `cargo xtask asan`: the tests with `AddressSanitizer`, on the stable toolchain.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::sanitizer::Sanitizer;
+use crate::{command, progress, workspace};
+
+/// Tests that are not run so: the leak detector cannot stop the threads of a process that strace has, and the guides have cargo build what
+/// they run.
+const LEFT_OUT: [&str; 2] = ["faults", "guide"];
+/// The tests that take a filter, as they are many.
+const LIVE: &str = "live";
+/// What holds the memory of a process against a measure that the sanitizer exceeds.
+const LIVE_LEFT_OUT: [&str; 2] = ["lister_memory::", "soak::"];
+/// The variable that says where the lister is, as the tests would have it built without the sanitizer.
+const LISTER: (&str, &str) = ("BPF_LINKS", "bpf-links");
+
+/// Runs the tests of the libraries and of the examples with every access to memory checked; fails where one touches what is not its own, or
+/// loses memory.
+///
+/// As root, as the live tests want it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only the live tests whose names have this in them; the others are run in any case
+    #[arg(value_name = "FILTER")]
+    filter: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let sanitizer = Sanitizer::new("asan");
+    let lister = sanitizer.built("debug").join("examples").join(LISTER.1);
+    let cargo = |subcommand| {
+        let mut cargo = sanitizer.cargo(subcommand, &workspace::root().join("Cargo.toml"));
+        cargo.args(["--workspace", "--exclude", "xtask"]);
+        cargo.env("ASAN_OPTIONS", "detect_leaks=1");
+        cargo.env(LISTER.0, &lister);
+        cargo
+    };
+    let step = progress::step("asan", "building");
+    command::run(cargo("build").args(["--examples", "--tests"]))?;
+    step.next("everything but the live tests");
+    let mut others = cargo("test");
+    others.args(["--quiet", "--lib", "--examples"]);
+    for name in tests()? {
+        if name != LIVE && !LEFT_OUT.contains(&name.as_str()) {
+            others.args(["--test", &name]);
+        }
+    }
+    drop(step);
+    pass(&mut others)?;
+    let mut live = cargo("test");
+    live.args(["--quiet", "--test", LIVE, "--"]);
+    live.args(LIVE_LEFT_OUT.iter().flat_map(|name| ["--skip", name]));
+    live.args(&args.filter);
+    pass(&mut live)
+}
+
+/// Runs it to its end, in sight.
+fn pass(cargo: &mut std::process::Command) -> Result<()> {
+    let status = cargo.status().context("cannot run cargo")?;
+    ensure!(status.success(), "a test failed ({status})");
+    Ok(())
+}
+
+/// The names of the workspace's integration tests.
+fn tests() -> Result<Vec<String>> {
+    let mut cargo = command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version=1", "--no-deps", "--locked"]);
+    let metadata = command::run(cargo.current_dir(workspace::root()))?;
+    let metadata: Value = serde_json::from_str(&metadata)?;
+    let packages = metadata.get("packages").and_then(Value::as_array);
+    let targets = packages.context("no packages")?.iter();
+    let targets = targets.filter_map(|package| package.get("targets")?.as_array());
+    let tests = targets.flatten().filter_map(|target| {
+        let is_test = target.pointer("/kind/0")? == "test";
+        Some(target.get("name")?.as_str()?.to_owned()).filter(|_| is_test)
+    });
+    Ok(tests.collect())
+}
