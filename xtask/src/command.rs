@@ -1,11 +1,12 @@
 //! Programs that tasks run.
 
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 /// A program whose messages are not translated and that is given no input.
-pub(crate) fn new(program: &str) -> Command {
+pub(crate) fn new(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
     command

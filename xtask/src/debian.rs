@@ -93,6 +93,12 @@ impl Suite {
         self.apt.served(&names)
     }
 
+    /// These packages in their newest versions, with all that they depend on.
+    pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<Package>> {
+        self.update()?;
+        self.apt.closure(names)
+    }
+
     /// The `.deb` of `package` if it has been fetched before.
     pub(crate) fn cached(&self, package: &Package) -> Option<PathBuf> {
         let deb = self.deb(package);
@@ -128,14 +134,22 @@ impl Suite {
 
 /// Unpacks the files of a package into `dir`, which must not exist, or leaves no `dir` behind.
 pub(crate) fn unpack(deb: &Path, dir: &Path) -> Result<()> {
+    unpack_all(&[deb], dir)
+}
+
+/// The same with several packages, one over the other.
+pub(crate) fn unpack_all(debs: &[impl AsRef<Path>], dir: &Path) -> Result<()> {
     ensure!(!dir.exists(), "{} exists", dir.display());
     let mut partial = dir.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
     recreate(&partial)?;
-    let mut dpkg = command::new("dpkg-deb");
-    command::run(dpkg.arg("--extract").arg(deb).arg(&partial))
-        .with_context(|| format!("cannot unpack {}", deb.display()))?;
+    for deb in debs {
+        let deb = deb.as_ref();
+        let mut dpkg = command::new("dpkg-deb");
+        command::run(dpkg.arg("--extract").arg(deb).arg(&partial))
+            .with_context(|| format!("cannot unpack {}", deb.display()))?;
+    }
     fs::rename(&partial, dir)?;
     Ok(())
 }

@@ -5,8 +5,11 @@ mod bench;
 mod command;
 mod debian;
 mod fuzz;
+mod oldest_dependencies;
+mod oldest_rust;
 mod progress;
 mod public_api;
+mod published;
 mod regen_bindings;
 mod sanitizer;
 mod soak;
@@ -32,6 +35,10 @@ enum Task {
     Bench(bench::Args),
     /// Feeds the parsers with hostile input
     Fuzz(fuzz::Args),
+    /// Builds the published crates with the oldest dependencies that they allow
+    OldestDependencies(oldest_dependencies::Args),
+    /// Builds the published crates with the oldest Rust that they allow
+    OldestRust(oldest_rust::Args),
     /// Writes down what the published crates offer, or compares
     PublicApi(public_api::Args),
     /// Regenerates the bindings of bpf-link-sys from the kernel's UAPI headers
@@ -47,6 +54,8 @@ fn main() -> ExitCode {
         Task::Asan(args) => asan::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::OldestDependencies(args) => oldest_dependencies::run(&args),
+        Task::OldestRust(args) => oldest_rust::run(&args),
         Task::PublicApi(args) => public_api::run(&args),
         Task::RegenBindings(args) => regen_bindings::run(&args),
         Task::Soak(args) => soak::run(&args),

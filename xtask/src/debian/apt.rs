@@ -74,6 +74,14 @@ impl Apt {
         Ok(table.lines().filter_map(package).collect())
     }
 
+    /// What would be installed if these were, where nothing is.
+    pub(super) fn closure(&self, names: &[&str]) -> Result<Vec<Package>> {
+        let mut apt = self.tool("apt-get");
+        apt.args(["install", "--simulate", "--no-install-recommends"]);
+        let plan = command::run(apt.args(names))?;
+        Ok(plan.lines().filter_map(installed).collect())
+    }
+
     /// Downloads the package's `.deb` into `dir`.
     pub(super) fn download(&self, package: &Package, dir: &Path) -> Result<()> {
         let mut apt = self.tool("apt-get");
@@ -139,6 +147,15 @@ fn package(line: &str) -> Option<Package> {
     })
 }
 
+/// A line of what apt simulates: `Inst name (version where from)`.
+fn installed(line: &str) -> Option<Package> {
+    let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+    Some(Package {
+        name: name.to_owned(),
+        version: rest.split(' ').next()?.to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,5 +184,16 @@ mod tests {
         };
         assert_eq!(package(line), Some(expected));
         assert_eq!(package("no column"), None);
+    }
+
+    #[test]
+    fn a_line_of_a_simulation() {
+        let line = "Inst libz3-4 (4.13.3-1 Debian:13.2/stable [amd64]) []";
+        let expected = Package {
+            name: "libz3-4".to_owned(),
+            version: "4.13.3-1".to_owned(),
+        };
+        assert_eq!(installed(line), Some(expected));
+        assert_eq!(installed("Conf libz3-4 (4.13.3-1 Debian [amd64])"), None);
     }
 }
