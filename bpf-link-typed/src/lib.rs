@@ -43,6 +43,8 @@
 //! # }
 //! ```
 //!
+//! What an attach was refused for, and how to find out: [`guide::failed_attach`].
+//!
 //! # Restarts and upgrades
 //!
 //! An agent makes one call for each of its links when it starts, and need not know what was there before: nothing, its own link

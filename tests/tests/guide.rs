@@ -12,8 +12,22 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn main() -> ExitCode {
-    let trial = Trial::ignorable_test("takeover", || match Sandbox::enter() {
-        Ok(_sandbox) => match takeover() {
+    // The sandbox is that of the thread, and so of all that it starts.
+    let arguments = Arguments {
+        test_threads: Some(1),
+        ..Arguments::from_args()
+    };
+    let trials = vec![
+        trial("failed_attach", failed_attach),
+        trial("takeover", takeover),
+    ];
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A guide that is followed in a sandbox.
+fn trial(name: &str, follow: fn() -> Result<()>) -> Trial {
+    Trial::ignorable_test(name, move || match Sandbox::enter() {
+        Ok(_sandbox) => match follow() {
             Ok(()) => Ok(Completion::Completed),
             Err(error) => Err(Failed::from(format!("{error:#}"))),
         },
@@ -26,19 +40,15 @@ fn main() -> ExitCode {
             ))),
             _ => Err(Failed::from(format!("{error:#}"))),
         },
-    });
-    // The sandbox is that of the thread, and so of all that it starts.
-    let arguments = Arguments {
-        test_threads: Some(1),
-        ..Arguments::from_args()
-    };
-    libtest_mimic::run(&arguments, vec![trial]).exit_code()
+    })
 }
+
+const TAKEOVER: &str = include_str!("../../bpf-link-typed/docs/takeover.md");
+const FAILED_ATTACH: &str = include_str!("../../bpf-link-typed/docs/failed-attach.md");
 
 /// What `docs/takeover.md` says, done as it says.
 fn takeover() -> Result<()> {
-    let guide = include_str!("../../bpf-link-typed/docs/takeover.md");
-    let commands = commands(guide);
+    let commands = commands(TAKEOVER);
     let [mount, start, stop] = commands.as_slice() else {
         bail!("other commands than were expected: {commands:?}");
     };
@@ -59,12 +69,38 @@ fn takeover() -> Result<()> {
     third.says(|line| line.contains(": updated, instead of program "))?;
     third.says(|line| line.ends_with(" has counted 10 packets"))?;
     third.interrupt()?;
-
-    let stopped = shell(stop).stderr(Stdio::null()).output()?;
-    ensure!(stopped.status.success());
-    let said = String::from_utf8(stopped.stdout)?;
-    ensure!(said.ends_with(": detached and unpinned\n"), "{said}");
+    ensure!(output(stop)?.ends_with(": detached and unpinned\n"));
     Ok(())
+}
+
+/// What `docs/failed-attach.md` says, done where an agent has the hook.
+fn failed_attach() -> Result<()> {
+    let (looks, agent) = (commands(FAILED_ATTACH), commands(TAKEOVER));
+    let ([list, show], [mount, start, stop]) = (looks.as_slice(), agent.as_slice()) else {
+        bail!("other commands than were expected: {looks:?}, {agent:?}");
+    };
+    ensure!(shell(mount).status()?.success(), "{mount}");
+    let mut running = Agent::start(start)?;
+    running.says(|line| line.ends_with(": created"))?;
+
+    let listed = output(list)?;
+    let ours = listed.lines().find(|line| line.contains("/agent/lo"));
+    let ours = ours.with_context(|| format!("not there: {listed}"))?;
+    ensure!(ours.contains("xdp") && ours.contains("lo (1)"), "{ours}");
+    ensure!(ours.contains("agent "), "not held by the agent: {ours}");
+    let shown = output(show)?;
+    ensure!(shown.contains("lo(1)"), "{shown}");
+
+    running.interrupt()?;
+    ensure!(output(stop)?.ends_with(": detached and unpinned\n"));
+    Ok(())
+}
+
+/// What a command writes, which has to end well.
+fn output(command: &str) -> Result<String> {
+    let done = shell(command).stderr(Stdio::null()).output()?;
+    ensure!(done.status.success(), "{command}: {}", done.status);
+    Ok(String::from_utf8(done.stdout)?)
 }
 
 /// What is to be typed, by this guide.
