@@ -3,39 +3,24 @@
 use std::ffi::CStr;
 use std::mem::offset_of;
 
-use bpf_link::{LinkId, ProgramId};
+use bpf_link::{InfoBuffers, LinkId, ProgramId};
 use bpf_link_sys as c;
-use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout};
+use zerocopy::FromBytes;
 
 use crate::error::{Error, Result};
 use crate::hideable::Hideable;
 use crate::info_buf::InfoBufRef;
 
-/// `struct bpf_link_info`: what all kinds have in common, and the room that each kind's own fields share.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Whole {
-    kind: u32,
-    id: u32,
-    program_id: u32,
-    hole: u32,
-    arm: [u64; 6],
-}
-
-const _: () = {
-    assert!(size_of::<Whole>() == size_of::<c::bpf_link_info>());
-    assert!(offset_of!(Whole, kind) == offset_of!(c::bpf_link_info, type_));
-    assert!(offset_of!(Whole, id) == offset_of!(c::bpf_link_info, id));
-    assert!(offset_of!(Whole, program_id) == offset_of!(c::bpf_link_info, prog_id));
-    assert!(ARM == offset_of!(c::bpf_link_info, raw_tracepoint_union));
-    assert!(
-        size_of::<[u64; 6]>() == size_of::<c::bpf_link_info__raw_tracepoint_union>(),
-        "no kind's fields need more room"
-    );
-};
-
 /// Where the fields of a kind begin.
-pub(crate) const ARM: usize = offset_of!(Whole, arm);
+pub(crate) const ARM: usize = offset_of!(c::bpf_link_info, raw_tracepoint_union);
+
+/// The room that the fields of all kinds share.
+const ARM_SIZE: usize = size_of::<c::bpf_link_info__raw_tracepoint_union>();
+
+const _: () = assert!(
+    ARM + ARM_SIZE == bpf_link::LinkInfo::SIZE,
+    "the fields of a kind are the end"
+);
 
 /// Defines the fields of one kind, in the kernel's layout.
 ///
@@ -94,97 +79,107 @@ pub(crate) use reported;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
     info: &'a bpf_link::LinkInfo,
-    whole: Whole,
     buffers: InfoBufRef<'a>,
 }
 
 impl<'a> Answer<'a> {
     /// Refuses an info that is shorter than that of any kernel.
+    #[inline]
     pub(crate) fn new(info: &'a bpf_link::LinkInfo, buffers: InfoBufRef<'a>) -> Result<Self> {
         /// That of Linux 5.8, which was the first. What is read without asking whether it is reported is within.
         const SHORTEST: usize = 32;
-        let bytes = info.as_bytes();
-        if bytes.len() < SHORTEST {
-            return Err(Error::ShortInfo { len: bytes.len() });
+        if info.as_bytes().len() < SHORTEST {
+            return Err(short(info));
         }
-        let mut whole = Whole::new_zeroed();
-        // What the kernel does not have yet is zeros.
-        for (to, from) in whole.as_mut_bytes().iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        Ok(Self {
-            info,
-            whole,
-            buffers,
-        })
+        Ok(Self { info, buffers })
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> LinkId {
         self.info.id()
     }
 
+    #[inline]
     pub(crate) fn program_id(&self) -> Option<ProgramId> {
         self.info.program_id()
     }
 
+    #[inline]
     pub(crate) fn kind(&self) -> bpf_link::LinkKind {
         self.info.kind()
     }
 
     /// The kernel's bytes, as many as it has.
+    #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.info.as_bytes()
     }
 
     /// The bytes of the fields of a kind, as many as the kernel has.
+    #[inline]
     pub(crate) fn arm_bytes(&self) -> &'a [u8] {
         self.bytes().get(ARM..).unwrap_or_default()
     }
 
     /// The fields of a kind, zeros where this kernel has none; [`mirror!`] defines them.
+    #[inline]
     pub(crate) fn arm<T: FromBytes>(&self) -> T {
         const {
-            assert!(size_of::<T>() <= size_of::<[u64; 6]>());
+            assert!(size_of::<T>() <= ARM_SIZE);
         }
-        let arm = T::read_from_prefix(self.whole.arm.as_bytes());
-        arm.map_or_else(|_| T::new_zeroed(), |(arm, _)| arm)
+        let arm = self.info.as_struct_bytes().last_chunk::<ARM_SIZE>();
+        let arm = arm.and_then(|arm| T::read_from_prefix(arm).ok());
+        arm.map_or_else(T::new_zeroed, |(arm, _)| arm)
     }
 
     /// Whether the kernel has certainly written a field of a kind; [`reported!`] asks.
+    #[inline]
     pub(crate) fn has(&self, at: usize, len: usize) -> bool {
         let start = ARM + at;
         self.info.is_reported(start..start + len) == Some(true)
     }
 
     /// The name that the kernel wrote, up to its NUL; `None` if it is empty or was not asked for.
+    #[inline]
     pub(crate) fn name(&self) -> Option<&'a CStr> {
-        CStr::from_bytes_until_nul(self.buffers.name)
-            .ok()
-            .filter(|name| !name.is_empty())
+        InfoBuffers::name_in(self.buffers.name)
     }
 
+    #[inline]
     pub(crate) fn ids(&self, count: u32) -> Option<&'a [u32]> {
         entries(self.buffers.ids, count)
     }
 
+    #[inline]
     pub(crate) fn addresses(&self, count: u32) -> Option<Hideable<&'a [u64]>> {
         entries(self.buffers.addresses, count).map(Hideable::addresses)
     }
 
+    #[inline]
     pub(crate) fn offsets(&self, count: u32) -> Option<&'a [u64]> {
         entries(self.buffers.offsets, count)
     }
 
+    #[inline]
     pub(crate) fn ref_ctr_offsets(&self, count: u32) -> Option<&'a [u64]> {
         entries(self.buffers.ref_ctr_offsets, count)
     }
 
+    #[inline]
     pub(crate) fn cookies(&self, count: u32) -> Option<&'a [u64]> {
         entries(self.buffers.cookies, count)
     }
 }
 
+#[cold]
+fn short(info: &bpf_link::LinkInfo) -> Error {
+    Error::ShortInfo {
+        len: info.as_bytes().len(),
+    }
+}
+
 /// As many entries as the kernel says there are; `None` if there are none, or they were not asked for.
+#[inline]
 fn entries<T>(array: &[T], count: u32) -> Option<&[T]> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let entries = array.get(..count).unwrap_or(array);

@@ -51,6 +51,7 @@ mirror! {
 }
 
 impl CgroupInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

@@ -78,10 +78,14 @@ macro_rules! define {
                 Ok(match first.kind() {
                     $(
                         LinkKind::$Variant => {
-                            LinkInfoRef::$Variant(crate::$Link::read(link, Some(first), self)?)
+                            let filled = crate::$Link::fill(link, Some(&first), self)?;
+                            LinkInfoRef::$Variant(crate::$InfoRef::parse(&filled.answer()?))
                         }
                     )+
-                    _ => LinkInfoRef::Other(OtherLink::read(link, Some(first), self)?),
+                    _ => {
+                        let filled = OtherLink::fill(link, Some(&first), self)?;
+                        LinkInfoRef::Other(OtherInfoRef::parse(&filled.answer()?))
+                    }
                 })
             }
         }

@@ -62,6 +62,7 @@ pub(crate) struct Memory {
 }
 
 /// What is asked of the kernel for the info of one kind.
+#[derive(Clone, Copy)]
 pub(crate) enum Ask {
     /// Fields that every kernel reports which has the kind.
     Fields,
@@ -71,6 +72,48 @@ pub(crate) enum Ask {
     Name(for<'b> fn(&'b mut Memory) -> InfoBuffers<'b>),
     /// Arrays with so many entries, and fields with a mark.
     Arrays(for<'b> fn(&'b mut Memory, usize) -> InfoBuffers<'b>),
+}
+
+impl Ask {
+    /// What the kernel says without names and arrays; asks it unless `first`, which it has said already, is enough.
+    #[inline]
+    pub(crate) fn fields<'b>(
+        self,
+        link: &RawLink,
+        first: Option<&LinkInfo>,
+        slot: &'b mut Option<LinkInfo>,
+    ) -> Result<&'b LinkInfo> {
+        match self {
+            Self::MarkedFields(lend) => Ok(link.info_with_in(lend(), slot)?),
+            Self::Fields | Self::Name(_) | Self::Arrays(_) => known(link, first, slot),
+        }
+    }
+}
+
+fn known<'b>(
+    link: &RawLink,
+    first: Option<&LinkInfo>,
+    slot: &'b mut Option<LinkInfo>,
+) -> Result<&'b LinkInfo> {
+    Ok(match first {
+        Some(first) => slot.insert(*first),
+        None => link.info_in(slot)?,
+    })
+}
+
+/// A buffer that the kernel has filled.
+pub(crate) struct Filled<'b> {
+    info: &'b LinkInfo,
+    memory: &'b Memory,
+    /// How many entries the arrays have.
+    count: usize,
+}
+
+impl<'b> Filled<'b> {
+    #[inline]
+    pub(crate) fn answer(&self) -> Result<Answer<'b>> {
+        Answer::new(self.info, self.memory.written(self.count))
+    }
 }
 
 /// No name that the kernel reports is longer, with its NUL: a path may have as many bytes (`PATH_MAX`), a symbol has 512
@@ -89,74 +132,65 @@ impl InfoBuf {
     ///
     /// One call; two if there are arrays, as only an earlier answer says how long they are.
     #[inline]
-    pub(crate) fn ask<'b>(
+    pub(crate) fn fill<'b>(
         &'b mut self,
         link: &RawLink,
-        ask: &Ask,
-        first: Option<LinkInfo>,
-    ) -> Result<Answer<'b>> {
+        ask: Ask,
+        first: Option<&LinkInfo>,
+    ) -> Result<Filled<'b>> {
         let Self { info, memory } = self;
-        // Each answer is put where it stays: to move it costs more than to read it.
-        let (info, buffers) = match ask {
-            Ask::Fields => (known(info, link, first)?, InfoBufRef::default()),
-            Ask::MarkedFields(lend) => (
-                &*info.insert(link.info_with(lend())?),
-                InfoBufRef::default(),
-            ),
-            Ask::Name(lend) => (
-                &*info.insert(link.info_with(lend(memory))?),
-                memory.written(0),
-            ),
+        let (info, count) = match ask {
+            Ask::Fields | Ask::MarkedFields(_) => (ask.fields(link, first, info)?, 0),
+            Ask::Name(lend) => (link.info_with_in(lend(memory), info)?, 0),
             Ask::Arrays(lend) => {
-                let first = *known(info, link, first)?;
+                let first = *ask.fields(link, first, info)?;
                 match first.count() {
                     // Nothing of what is particular to the kind is reported by this kernel.
-                    None => (&*info.insert(first), InfoBufRef::default()),
-                    Some(count) => (
-                        &*info.insert(link.info_with(lend(memory, count))?),
-                        memory.written(count),
-                    ),
+                    None => (&*info.insert(first), 0),
+                    Some(count) => {
+                        let info = link.info_with_in(lend(memory, count), info)?;
+                        memory.forget_unwritten(count);
+                        (info, count)
+                    }
                 }
             }
         };
-        Answer::new(info, buffers)
+        Ok(Filled {
+            info,
+            memory,
+            count,
+        })
     }
-}
-
-/// What the kernel has said about the link without buffers; asks it if it has not said yet.
-#[inline]
-fn known<'b>(
-    slot: &'b mut Option<LinkInfo>,
-    link: &RawLink,
-    first: Option<LinkInfo>,
-) -> Result<&'b LinkInfo> {
-    Ok(slot.insert(match first {
-        Some(first) => first,
-        None => link.info()?,
-    }))
 }
 
 impl Memory {
     /// What has been written. The arrays of another kind than was asked for are left from before: nobody reads them.
+    #[inline]
     fn written(&self, count: usize) -> InfoBufRef<'_> {
-        let cookies = written(&self.cookies, count);
         InfoBufRef {
             name: &self.name,
             ids: written(&self.ids, count),
             addresses: written(&self.addresses, count),
             offsets: written(&self.offsets, count),
             ref_ctr_offsets: written(&self.ref_ctr_offsets, count),
-            // A kernel that has the arrays may not have the cookies yet (kprobe_multi, before Linux 6.9).
-            cookies: if cookies.iter().all(|cookie| *cookie == mark()) {
-                &[]
-            } else {
-                cookies
-            },
+            cookies: written(&self.cookies, count),
+        }
+    }
+
+    /// A kernel that has the arrays may not have the cookies yet (`kprobe_multi`, before Linux 6.9).
+    #[inline]
+    fn forget_unwritten(&mut self, count: usize) {
+        if written(&self.cookies, count)
+            .iter()
+            .all(|cookie| *cookie == mark())
+        {
+            self.cookies.clear();
         }
     }
 }
 
 /// Room for a name, which reads as none until the kernel has written one.
+#[inline]
 pub(crate) fn name_room(name: &mut Vec<u8>) -> &mut [u8] {
     let room = room(name, LONGEST_NAME);
     if let Some(first) = room.first_mut() {
@@ -166,6 +200,7 @@ pub(crate) fn name_room(name: &mut Vec<u8>) -> &mut [u8] {
 }
 
 /// Room for an array with so many entries, all of which the kernel writes if it has the array.
+#[inline]
 pub(crate) fn room<T: Clone + Default>(array: &mut Vec<T>, count: usize) -> &mut [T] {
     if array.len() < count {
         array.resize(count, T::default());
@@ -174,17 +209,20 @@ pub(crate) fn room<T: Clone + Default>(array: &mut Vec<T>, count: usize) -> &mut
 }
 
 /// Room for an array that the kernel may not have: each entry has a mark, which is left if nothing was written.
+#[inline]
 pub(crate) fn marked_room(array: &mut Vec<u64>, count: usize) -> &mut [u64] {
     let room = room(array, count);
     room.fill(mark());
     room
 }
 
+#[inline]
 fn written<T>(array: &[T], count: usize) -> &[T] {
     array.get(..count).unwrap_or_default()
 }
 
 /// A number that no cookie is but by chance: made up at random for this process.
+#[inline]
 fn mark() -> u64 {
     static MARK: OnceLock<u64> = OnceLock::new();
     *MARK.get_or_init(|| RandomState::new().hash_one("cookie"))
@@ -208,6 +246,7 @@ mod tests {
         marked_room(&mut memory.cookies, 2);
         room(&mut memory.addresses, 2).fill(9);
         name_room(&mut memory.name);
+        memory.forget_unwritten(2);
         let written = memory.written(2);
         assert_eq!(written.addresses, [9, 9]);
         assert_eq!(written.cookies, [0_u64; 0]);
@@ -218,6 +257,7 @@ mod tests {
         if let Some(first) = cookies.first_mut() {
             *first = 0;
         }
+        memory.forget_unwritten(2);
         assert_eq!(memory.written(2).cookies.len(), 2);
     }
 

@@ -97,6 +97,7 @@ mirror! {
 }
 
 impl<'a> IterInfoRef<'a> {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
         let target_name = answer.name();
         Self {
@@ -109,6 +110,7 @@ impl<'a> IterInfoRef<'a> {
 }
 
 impl IterTarget {
+    #[inline]
     fn parse(answer: &Answer<'_>, name: Option<&CStr>) -> Self {
         let cgroups: OverCgroups = answer.arm();
         let tasks: OverTasks = answer.arm();

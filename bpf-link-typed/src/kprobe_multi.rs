@@ -67,6 +67,7 @@ mirror! {
 }
 
 impl<'a> KprobeMultiInfoRef<'a> {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
         let fields: Fields = answer.arm();
         // There is no link without functions, and with their number came the flags.

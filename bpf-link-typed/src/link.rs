@@ -72,14 +72,16 @@ macro_rules! define {
             ///
             /// As [`RawLink::info_with`].
             pub fn info_in<'b>(&self, buf: &'b mut InfoBuf) -> Result<LinkInfoRef<'b>> {
-                Ok(match self {
+                match self {
                     $(
                         Self::$Variant(link) => {
-                            LinkInfoRef::$Variant(crate::$Link::read(link.as_raw(), None, buf)?)
+                            let filled = crate::$Link::fill(link.as_raw(), None, buf)?;
+                            let info = crate::$InfoRef::parse(&filled.answer()?);
+                            Ok(LinkInfoRef::$Variant(info))
                         }
                     )+
-                    Self::Other(link) => LinkInfoRef::Other(link.info_in(buf)?),
-                })
+                    Self::Other(link) => Ok(LinkInfoRef::Other(link.info_in(buf)?)),
+                }
             }
         }
 

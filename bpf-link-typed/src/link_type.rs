@@ -246,7 +246,7 @@ macro_rules! of_kind {
     };
 }
 
-/// Asking for the info: with one type there is nothing in it that takes a buffer.
+/// Asking for the info.
 macro_rules! info_methods {
     ($Link:ident, $Info:ident) => {
         impl $Link {
@@ -256,17 +256,14 @@ macro_rules! info_methods {
             ///
             /// As [`RawLink::info`](bpf_link::RawLink::info).
             pub fn info(&self) -> $crate::Result<$Info> {
-                Self::read(&self.0, None, &mut $crate::InfoBuf::new())
-            }
-
-            pub(crate) fn read(
-                link: &::bpf_link::RawLink,
-                first: Option<::bpf_link::LinkInfo>,
-                buf: &mut $crate::InfoBuf,
-            ) -> $crate::Result<$Info> {
-                Ok($Info::parse(&buf.ask(link, &Self::ASK, first)?))
+                let mut info = None;
+                let info = Self::ASK.fields(&self.0, None, &mut info)?;
+                let nothing = $crate::InfoBufRef::default();
+                Ok($Info::parse(&$crate::answer::Answer::new(info, nothing)?))
             }
         }
+
+        $crate::link_type::fill!($Link);
     };
     ($Link:ident, $Info:ident / $InfoRef:ident) => {
         impl $Link {
@@ -294,15 +291,24 @@ macro_rules! info_methods {
                 &self,
                 buf: &'b mut $crate::InfoBuf,
             ) -> $crate::Result<$InfoRef<'b>> {
-                Self::read(&self.0, None, buf)
+                Ok($InfoRef::parse(&Self::fill(&self.0, None, buf)?.answer()?))
             }
+        }
 
-            pub(crate) fn read<'b>(
+        $crate::link_type::fill!($Link);
+    };
+}
+
+/// Asking for the info of whatever type. The answer is read by the caller, who knows where it is to stay.
+macro_rules! fill {
+    ($Link:ident) => {
+        impl $Link {
+            pub(crate) fn fill<'b>(
                 link: &::bpf_link::RawLink,
-                first: Option<::bpf_link::LinkInfo>,
+                first: Option<&::bpf_link::LinkInfo>,
                 buf: &'b mut $crate::InfoBuf,
-            ) -> $crate::Result<$InfoRef<'b>> {
-                Ok($InfoRef::parse(&buf.ask(link, &Self::ASK, first)?))
+            ) -> $crate::Result<$crate::info_buf::Filled<'b>> {
+                buf.fill(link, Self::ASK, first)
             }
         }
     };
@@ -357,4 +363,4 @@ macro_rules! detach {
     };
 }
 
-pub(crate) use {common, detach, info_methods, link_type, of_kind, update};
+pub(crate) use {common, detach, fill, info_methods, link_type, of_kind, update};

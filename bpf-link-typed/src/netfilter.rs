@@ -55,6 +55,7 @@ mirror! {
 }
 
 impl NetfilterInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

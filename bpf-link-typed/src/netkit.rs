@@ -52,6 +52,7 @@ mirror! {
 }
 
 impl NetkitInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

@@ -49,6 +49,7 @@ mirror! {
 }
 
 impl NetnsInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

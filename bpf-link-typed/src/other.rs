@@ -33,6 +33,7 @@ info! {
 }
 
 impl<'a> OtherInfoRef<'a> {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
         Self {
             id: answer.id(),

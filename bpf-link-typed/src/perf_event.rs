@@ -275,6 +275,7 @@ mirror! {
 }
 
 impl<'a> PerfEventInfoRef<'a> {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
         Self {
             id: answer.id(),
@@ -285,6 +286,7 @@ impl<'a> PerfEventInfoRef<'a> {
 }
 
 impl<'a> PerfEventDetailsRef<'a> {
+    #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
         let Type { number } = answer.arm();
         match number {
@@ -304,6 +306,7 @@ impl<'a> PerfEventDetailsRef<'a> {
 }
 
 impl<'a> PerfUprobeRef<'a> {
+    #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
         let fields: Uprobe = answer.arm();
         Self {
@@ -316,6 +319,7 @@ impl<'a> PerfUprobeRef<'a> {
 }
 
 impl<'a> PerfKprobeRef<'a> {
+    #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
         let fields: Kprobe = answer.arm();
         Self {
@@ -329,6 +333,7 @@ impl<'a> PerfKprobeRef<'a> {
 }
 
 impl<'a> PerfTracepointRef<'a> {
+    #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
         let fields: Tracepoint = answer.arm();
         Self {
@@ -339,6 +344,7 @@ impl<'a> PerfTracepointRef<'a> {
 }
 
 impl PerfCounter {
+    #[inline]
     fn parse(answer: &Answer<'_>) -> Self {
         let fields: Counter = answer.arm();
         Self {

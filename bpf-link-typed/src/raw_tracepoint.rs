@@ -52,6 +52,7 @@ mirror! {
 }
 
 impl<'a> RawTracepointInfoRef<'a> {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
         let fields: Fields = answer.arm();
         Self {

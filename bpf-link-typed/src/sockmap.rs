@@ -47,6 +47,7 @@ mirror! {
 }
 
 impl SockmapInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

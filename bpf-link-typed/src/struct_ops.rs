@@ -46,6 +46,7 @@ mirror! {
 }
 
 impl StructOpsInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

@@ -51,6 +51,7 @@ mirror! {
 }
 
 impl TcxInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

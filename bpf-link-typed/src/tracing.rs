@@ -59,6 +59,7 @@ mirror! {
 }
 
 impl TracingInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

@@ -73,6 +73,7 @@ mirror! {
 }
 
 impl<'a> TracingMultiInfoRef<'a> {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
         let fields: Fields = answer.arm();
         // There is no link without functions, and with their number came everything else.

@@ -81,6 +81,7 @@ mirror! {
 }
 
 impl<'a> UprobeMultiInfoRef<'a> {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
         let fields: Fields = answer.arm();
         // There is no link without places, and with their number came everything else.

@@ -44,6 +44,7 @@ mirror! {
 }
 
 impl XdpInfo {
+    #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
         let fields: Fields = answer.arm();
         Self {

@@ -13,6 +13,7 @@ macro_rules! id {
 
         impl $name {
             /// The id with this number; `None` for 0, which the kernel gives to nothing.
+            #[inline]
             #[must_use]
             pub const fn new(raw: u32) -> Option<Self> {
                 match NonZeroU32::new(raw) {
@@ -22,6 +23,7 @@ macro_rules! id {
             }
 
             /// The kernel's number.
+            #[inline]
             #[must_use]
             pub const fn get(self) -> u32 {
                 self.0.get()
@@ -75,4 +77,9 @@ id! {
 id! {
     /// The number of a type within one BTF object, such as a function that a tracing program is attached to.
     BtfTypeId
+}
+
+impl LinkId {
+    /// The smallest.
+    pub(crate) const FIRST: Self = Self(NonZeroU32::MIN);
 }

@@ -27,6 +27,14 @@ impl LinkInfo {
     /// The size of `struct bpf_link_info` in this release, in bytes.
     pub const SIZE: usize = sys::INFO_SIZE;
 
+    /// What the kernel is to write into. The id is not that of a link.
+    const UNASKED: Self = Self {
+        id: LinkId::FIRST,
+        bytes: sys::InfoBytes::ZERO,
+        len: 0,
+        missing: None,
+    };
+
     /// The info that these bytes are: a `struct bpf_link_info` that a kernel of this machine's byte order filled in at some
     /// time, such as [`as_bytes`](Self::as_bytes) gives.
     ///
@@ -61,12 +69,14 @@ impl LinkInfo {
     }
 
     /// The kind of the link.
+    #[inline]
     #[must_use]
     pub fn kind(&self) -> LinkKind {
         LinkKind::from_raw(self.bytes.u32_at(offset_of!(c::bpf_link_info, type_)))
     }
 
     /// The id of the link.
+    #[inline]
     #[must_use]
     pub fn id(&self) -> LinkId {
         self.id
@@ -74,6 +84,7 @@ impl LinkInfo {
 
     /// The id of the program that is attached, or was until the link was detached. `None` where there is none
     /// (`struct_ops`).
+    #[inline]
     #[must_use]
     pub fn program_id(&self) -> Option<ProgramId> {
         ProgramId::new(self.bytes.u32_at(offset_of!(c::bpf_link_info, prog_id)))
@@ -81,6 +92,7 @@ impl LinkInfo {
 
     /// How many bytes the kernel's own `struct bpf_link_info` has, up to [`SIZE`](Self::SIZE). A field that ends
     /// beyond it is newer than the kernel.
+    #[inline]
     #[must_use]
     pub fn kernel_len(&self) -> u32 {
         self.len
@@ -90,31 +102,47 @@ impl LinkInfo {
     ///
     /// A field within the length may still be newer than the kernel, and is 0 then: [`is_reported`](Self::is_reported)
     /// tells. A field for the address of a buffer is 0.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let bytes = self.bytes.as_slice();
         bytes.get(..self.len as usize).unwrap_or(bytes)
     }
 
+    /// This release's `struct bpf_link_info`: [`as_bytes`](Self::as_bytes), with zeros behind where the kernel's ends.
+    #[inline]
+    #[must_use]
+    pub fn as_struct_bytes(&self) -> &[u8; Self::SIZE] {
+        self.bytes.as_slice()
+    }
+
     /// Whether the kernel has written the field at these bytes.
     ///
     /// `None` if that cannot be told: a field that only later kernels write reads 0 in the answer to
     /// [`info`](RawLink::info). The answer to [`info_with`](RawLink::info_with) always tells.
+    #[inline]
     #[must_use]
     pub fn is_reported(&self, field: Range<usize>) -> Option<bool> {
+        match self.missing {
+            Some(missing) => {
+                let is_there = field.start <= field.end && field.end <= self.len as usize;
+                Some(is_there && !missing.intersects(field))
+            }
+            None => self.is_certainly_reported(field),
+        }
+    }
+
+    /// The same, where the kernel was not asked.
+    fn is_certainly_reported(&self, field: Range<usize>) -> Option<bool> {
         if !self.has_kind_info() && field.end > offset_of!(c::bpf_link_info, raw_tracepoint_union) {
             return Some(false);
         }
-        let written = self.as_bytes().get(field.clone());
-        match (written, self.missing) {
-            (None, _) => Some(false),
-            (Some(_), Some(missing)) => Some(!missing.intersects(field)),
-            (Some(bytes), None) => {
-                let certain =
-                    bytes.iter().any(|byte| *byte != 0) || !sys::may_be_missing(self.kind(), field);
-                certain.then_some(true)
-            }
-        }
+        let Some(bytes) = self.as_bytes().get(field.clone()) else {
+            return Some(false);
+        };
+        let certain =
+            bytes.iter().any(|byte| *byte != 0) || !sys::may_be_missing(self.kind(), field);
+        certain.then_some(true)
     }
 
     /// Whether this kernel has anything to say that is particular to the kind: some learnt to make a kind of link before
@@ -154,6 +182,7 @@ impl LinkInfo {
 
     /// How many entries the arrays of this link have: the functions of a `kprobe_multi` or `tracing_multi` link, the
     /// probes of a `uprobe_multi` link. `None` for every other kind, and where the kernel does not say.
+    #[inline]
     #[must_use]
     pub fn count(&self) -> Option<usize> {
         macro_rules! at {
@@ -174,6 +203,7 @@ impl LinkInfo {
         self.number_at(at)
     }
 
+    #[inline]
     fn size_at(&self, at: usize) -> Option<usize> {
         usize::try_from(self.number_at(at)?).ok()
     }
@@ -187,6 +217,7 @@ impl LinkInfo {
     }
 
     /// The number at this place, unless it is 0 or beyond the end.
+    #[inline]
     fn number_at(&self, at: usize) -> Option<u32> {
         let number = u32::from_ne_bytes(*self.as_bytes().get(at..)?.first_chunk()?);
         (number != 0).then_some(number)
@@ -220,10 +251,23 @@ impl RawLink {
     /// `BPF_OBJ_GET_INFO_BY_FD` on links since Linux 5.8, which ends in `bpf_link_get_info_by_fd` (7.3).
     #[inline]
     pub fn info(&self) -> Result<LinkInfo> {
-        match self.fd.info() {
-            Ok((bytes, len)) => self.link_info(bytes, len, None),
-            Err(source) => Err(self.info_refused(source)),
-        }
+        let mut info = LinkInfo::UNASKED;
+        self.ask(&mut info)?;
+        Ok(info)
+    }
+
+    /// As [`info`](Self::info), with the answer put where it is to stay, in the place of any earlier one; nothing is
+    /// left there after an error.
+    ///
+    /// For who asks often: to move an answer about costs more than to read it.
+    ///
+    /// # Errors
+    ///
+    /// As [`info`](Self::info).
+    #[inline]
+    pub fn info_in<'a>(&self, slot: &'a mut Option<LinkInfo>) -> Result<&'a LinkInfo> {
+        let asked = self.ask(slot.get_or_insert(LinkInfo::UNASKED));
+        answer_in(slot, asked)
     }
 
     /// Asks what this link is, and has the kernel write names and arrays into lent buffers.
@@ -244,19 +288,61 @@ impl RawLink {
     /// # Kernel
     ///
     /// As [`info`](Self::info); what each kind's buffers need is with [`InfoBuffers`].
-    pub fn info_with(&self, mut buffers: InfoBuffers<'_>) -> Result<LinkInfo> {
+    #[inline]
+    pub fn info_with(&self, buffers: InfoBuffers<'_>) -> Result<LinkInfo> {
+        let mut info = LinkInfo::UNASKED;
+        self.ask_with(buffers, &mut info)?;
+        Ok(info)
+    }
+
+    /// As [`info_with`](Self::info_with), with the answer put where it is to stay, in the place of any earlier one;
+    /// nothing is left there after an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`info_with`](Self::info_with).
+    #[inline]
+    pub fn info_with_in<'a>(
+        &self,
+        buffers: InfoBuffers<'_>,
+        slot: &'a mut Option<LinkInfo>,
+    ) -> Result<&'a LinkInfo> {
+        let asked = self.ask_with(buffers, slot.get_or_insert(LinkInfo::UNASKED));
+        answer_in(slot, asked)
+    }
+
+    #[inline]
+    fn ask(&self, info: &mut LinkInfo) -> Result<()> {
+        match self.fd.info(&mut info.bytes) {
+            Ok(len) => self.answered(info, len, None),
+            Err(source) => Err(self.info_refused(source)),
+        }
+    }
+
+    #[inline]
+    fn ask_with(&self, mut buffers: InfoBuffers<'_>, info: &mut LinkInfo) -> Result<()> {
         buffers.check_lengths()?;
-        let mut bytes = sys::InfoBytes::ZERO;
-        match self.fd.info_with(&mut bytes, &mut buffers) {
-            Ok(Some(answer)) => self.link_info(bytes, answer.len, Some(answer.missing)),
-            Ok(None) => Err(InvalidRequest::Buffers(self.kind()?).into()),
-            Err(source) => {
-                let error = self.error(Command::ObjGetInfoByFd, source);
-                Err(match error.errno() {
-                    Some(libc::ENOSPC | libc::ENAMETOOLONG) => Error::BufferTooShort(error),
-                    _ => error.classify(),
-                })
-            }
+        match self.fd.info_with(&mut info.bytes, &mut buffers) {
+            Ok(Some(answer)) => self.answered(info, answer.len, Some(answer.missing)),
+            Ok(None) => Err(self.buffers_refused()),
+            Err(source) => Err(self.info_with_refused(source)),
+        }
+    }
+
+    #[cold]
+    fn buffers_refused(&self) -> Error {
+        match self.kind() {
+            Ok(kind) => InvalidRequest::Buffers(kind).into(),
+            Err(error) => error,
+        }
+    }
+
+    #[cold]
+    fn info_with_refused(&self, source: std::io::Error) -> Error {
+        let error = self.error(Command::ObjGetInfoByFd, source);
+        match error.errno() {
+            Some(libc::ENOSPC | libc::ENAMETOOLONG) => Error::BufferTooShort(error),
+            _ => error.classify(),
         }
     }
 
@@ -265,21 +351,27 @@ impl RawLink {
         self.error(Command::ObjGetInfoByFd, source).classify()
     }
 
+    /// Completes an info that the kernel has written into.
     #[inline]
-    fn link_info(
-        &self,
-        bytes: sys::InfoBytes,
-        len: u32,
-        missing: Option<sys::ByteSet>,
-    ) -> Result<LinkInfo> {
-        match LinkId::new(bytes.u32_at(offset_of!(c::bpf_link_info, id))) {
-            Some(id) => Ok(LinkInfo {
-                id,
-                bytes,
-                len,
-                missing,
-            }),
-            None => Err(self.no_id()),
+    fn answered(&self, info: &mut LinkInfo, len: u32, missing: Option<sys::ByteSet>) -> Result<()> {
+        let Some(id) = LinkId::new(info.bytes.u32_at(offset_of!(c::bpf_link_info, id))) else {
+            return Err(self.no_id());
+        };
+        info.id = id;
+        info.len = len;
+        info.missing = missing;
+        Ok(())
+    }
+}
+
+/// The answer that was put there, unless there is none.
+#[inline]
+fn answer_in(slot: &mut Option<LinkInfo>, asked: Result<()>) -> Result<&LinkInfo> {
+    match asked {
+        Ok(()) => Ok(slot.get_or_insert(LinkInfo::UNASKED)),
+        Err(error) => {
+            *slot = None;
+            Err(error)
         }
     }
 }
@@ -316,6 +408,9 @@ mod tests {
             assert_eq!(info.is_some(), len >= 12, "{len} bytes");
             if let Some(info) = info {
                 assert_eq!(info.as_bytes(), bytes);
+                let (there, behind) = info.as_struct_bytes().split_at(len);
+                assert_eq!(there, bytes);
+                assert!(behind.iter().all(|byte| *byte == 0));
                 // Half of the length of the name is not the length of the name.
                 assert_eq!(info.name_len(), (len >= 28).then_some(13), "{len} bytes");
                 assert_eq!(info.is_reported(0..12), Some(true));

@@ -1,7 +1,10 @@
 //! Memory that is lent to the kernel for names and arrays.
 
+use std::ffi::CStr;
+
 use crate::error::{Error, same_length};
 use crate::kind::LinkKind;
+use crate::sys;
 
 /// Memory that is lent to the kernel, for the names and arrays of one kind of link.
 ///
@@ -59,6 +62,7 @@ pub enum InfoBuffers<'a> {
 
 impl InfoBuffers<'_> {
     /// The kind of link that these buffers are for.
+    #[inline]
     #[must_use]
     pub fn kind(&self) -> LinkKind {
         match self {
@@ -72,7 +76,15 @@ impl InfoBuffers<'_> {
         }
     }
 
+    /// The name that the kernel has written into a buffer, up to its NUL; `None` if it is empty or has no NUL.
+    #[inline]
+    #[must_use]
+    pub fn name_in(buffer: &[u8]) -> Option<&CStr> {
+        sys::until_nul(buffer).filter(|name| !name.is_empty())
+    }
+
     /// Refuses arrays of different lengths: the kernel takes one number for all of them.
+    #[inline]
     pub(crate) fn check_lengths(&self) -> Result<(), Error> {
         let arrays = match self {
             Self::Tracing

@@ -29,6 +29,7 @@ macro_rules! open_enum {
             pub const KNOWN: &'static [Self] = &[$( Self::$variant, )+];
 
             /// The value with this number; [`Unknown`](Self::Unknown) if this release has no name for it.
+            #[inline]
             #[must_use]
             pub const fn from_raw(raw: u32) -> Self {
                 match raw {
@@ -38,6 +39,7 @@ macro_rules! open_enum {
             }
 
             /// The kernel's number.
+            #[inline]
             #[must_use]
             pub const fn as_raw(self) -> u32 {
                 match self {

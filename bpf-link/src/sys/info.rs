@@ -32,6 +32,7 @@ impl InfoBytes {
         recorded
     }
 
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[u8; INFO_SIZE] {
         &self.0
     }
@@ -124,14 +125,14 @@ impl LinkFd {
         self.identity.get().copied()
     }
 
-    /// The info without names and arrays, and its length.
+    /// Puts the info without names and arrays there; returns its length.
     #[inline]
-    pub(crate) fn info(&self) -> io::Result<(InfoBytes, u32)> {
-        let mut info = InfoBytes::ZERO;
+    pub(crate) fn info(&self, info: &mut InfoBytes) -> io::Result<u32> {
+        *info = InfoBytes::ZERO;
         // SAFETY: `info` is all zeros: no pointer for the kernel to follow.
-        let len = unsafe { get_info(self.fd.as_fd(), &mut info) }?;
-        self.remember(&info, len);
-        Ok((info, len))
+        let len = unsafe { get_info(self.fd.as_fd(), info) }?;
+        self.remember(info, len);
+        Ok(len)
     }
 
     #[inline]
@@ -144,15 +145,18 @@ impl LinkFd {
     }
 
     /// What never changes about this link; asks the kernel if it has not said yet.
+    #[inline]
     pub(crate) fn identity(&self) -> io::Result<Identity> {
         if let Some(identity) = self.known() {
             return Ok(identity);
         }
-        let (info, len) = self.info()?;
+        let mut info = InfoBytes::ZERO;
+        let len = self.info(&mut info)?;
         Ok(self.remember(&info, len))
     }
 
-    /// Fills in the info, and the lent buffers with names and arrays; `None` if the buffers are for another kind of link.
+    /// Puts the info there, and names and arrays into the lent buffers; `None` if those are for another kind of link.
+    #[inline]
     pub(crate) fn info_with(
         &self,
         info: &mut InfoBytes,
@@ -167,7 +171,8 @@ impl LinkFd {
             info,
             known_len: identity.info_len as usize,
         };
-        request.mark(buffers.kind());
+        let mark_64 = mark_64();
+        request.mark(buffers.kind(), mark_64);
         let pointers = request.fill(buffers);
         // SAFETY: `fill` puts each pointer where a link of the buffers' kind has it, and `mark` puts no mark there; the
         // kernel has said that this link is of that kind; each pointer is for a slice that `buffers` borrows mutably for
@@ -175,13 +180,11 @@ impl LinkFd {
         // length goes for several.
         let len = unsafe { get_info(self.fd.as_fd(), info) }?;
         // The kernel gives the addresses of our buffers back; they say nothing about the link.
-        for (offset, address) in pointers.into_iter().flatten() {
-            info.take(offset, address.to_ne_bytes());
+        for (offset, address) in pointers.iter().flatten() {
+            info.take(*offset, address.to_ne_bytes());
         }
-        Ok(Some(Answer {
-            len,
-            missing: take_marks(info, buffers.kind()),
-        }))
+        let missing = take_marks(info, buffers.kind(), mark_64, len as usize);
+        Ok(Some(Answer { len, missing }))
     }
 }
 
@@ -195,6 +198,7 @@ pub(crate) struct Answer {
 }
 
 impl AsFd for LinkFd {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -211,7 +215,8 @@ struct Request<'a> {
 }
 
 /// Makes the fields zeros that still have their marks, and says which.
-fn take_marks(info: &mut InfoBytes, kind: LinkKind) -> ByteSet {
+#[inline]
+fn take_marks(info: &mut InfoBytes, kind: LinkKind, mark_64: u64, len: usize) -> ByteSet {
     let mut missing = ByteSet::default();
     let (short, long) = marked(kind);
     for &offset in short {
@@ -220,12 +225,13 @@ fn take_marks(info: &mut InfoBytes, kind: LinkKind) -> ByteSet {
         }
     }
     for &offset in long {
-        if info.take(offset, mark_64().to_ne_bytes()) {
+        if info.take(offset, mark_64.to_ne_bytes()) {
             missing.insert(offset..offset + size_of::<u64>());
         }
     }
     if let Some((tells, bytes)) = without_info(kind) {
-        if missing.intersects(tells..tells + size_of::<u32>()) {
+        let tells = tells..tells + size_of::<u32>();
+        if tells.end > len || missing.intersects(tells) {
             if let Some(fields) = info.0.get_mut(bytes.clone()) {
                 fields.fill(0);
             }
@@ -237,7 +243,8 @@ fn take_marks(info: &mut InfoBytes, kind: LinkKind) -> ByteSet {
 
 impl Request<'_> {
     /// Marks the fields that the kernel may leave as they are.
-    fn mark(&mut self, kind: LinkKind) {
+    #[inline]
+    fn mark(&mut self, kind: LinkKind, mark_64: u64) {
         let (short, long) = marked(kind);
         for &offset in short {
             if self.has(offset + size_of::<u32>()) {
@@ -246,12 +253,13 @@ impl Request<'_> {
         }
         for &offset in long {
             if self.has(offset + size_of::<u64>()) {
-                self.info.put(offset, mark_64().to_ne_bytes());
+                self.info.put(offset, mark_64.to_ne_bytes());
             }
         }
     }
 
     /// Puts the addresses and lengths of the buffers where their kind has them.
+    #[inline]
     fn fill(&mut self, buffers: &mut InfoBuffers<'_>) -> [Pointer; 4] {
         macro_rules! at {
             ($($field:tt)+) => { offset_of!(c::bpf_link_info, raw_tracepoint_union.$($field)+) };
@@ -356,6 +364,7 @@ impl Request<'_> {
     }
 
     /// A name: neither its address nor its length without the other.
+    #[inline]
     fn name(&mut self, pointer_at: usize, len_at: usize, name: &mut [u8]) -> Pointer {
         if !self.has(len_at + size_of::<u32>()) {
             return None;
@@ -366,6 +375,7 @@ impl Request<'_> {
     }
 
     /// The address of an array that has entries, if this kernel has the field.
+    #[inline]
     fn array<T>(&mut self, at: usize, array: &mut [T]) -> Pointer {
         if array.is_empty() || !self.has(at + size_of::<u64>()) {
             return None;
@@ -376,6 +386,7 @@ impl Request<'_> {
     }
 
     /// A length, which may be smaller than the true one, but never larger.
+    #[inline]
     fn len(&mut self, at: usize, len: usize) {
         if self.has(at + size_of::<u32>()) {
             let len = u32::try_from(len).unwrap_or(u32::MAX);
@@ -383,12 +394,14 @@ impl Request<'_> {
         }
     }
 
+    #[inline]
     fn has(&self, end: usize) -> bool {
         end <= self.known_len
     }
 }
 
 /// The length that every array has which is asked for.
+#[inline]
 fn shortest(lens: [usize; 3]) -> usize {
     lens.into_iter().filter(|len| *len != 0).min().unwrap_or(0)
 }

@@ -23,6 +23,7 @@ macro_rules! field {
 /// The places of 32-bit and of 64-bit fields that this kind of link may have no value for.
 ///
 /// None of them is where this kind has a pointer or a length: those go in, and the kernel follows them.
+#[inline]
 pub(crate) fn marked(kind: LinkKind) -> (&'static [usize], &'static [usize]) {
     match kind {
         LinkKind::RawTracepoint => (&[], &[field!(raw_tracepoint.cookie)]),
@@ -72,6 +73,7 @@ const OF_THE_KIND: usize = offset_of!(c::bpf_link_info, raw_tracepoint_union);
 /// kind. With it, the place of a marked field that tells.
 ///
 /// Before it had such an info, the kernel gives the lengths back that went in.
+#[inline]
 pub(crate) fn without_info(kind: LinkKind) -> Option<(usize, Range<usize>)> {
     let tells = match kind {
         LinkKind::PerfEvent => field!(perf_event.type_),
@@ -97,6 +99,7 @@ pub(crate) fn may_be_missing(kind: LinkKind, bytes: Range<usize>) -> bool {
 pub(crate) const MARK_32: u32 = u32::MAX;
 
 /// What a 64-bit field is marked with, in this process.
+#[inline]
 pub(crate) fn mark_64() -> u64 {
     static MARK: OnceLock<u64> = OnceLock::new();
     *MARK.get_or_init(|| RandomState::new().hash_one("bpf_link_info"))
@@ -109,21 +112,29 @@ pub(crate) struct ByteSet(u64);
 const _: () = assert!(size_of::<c::bpf_link_info>() <= u64::BITS as usize);
 
 impl ByteSet {
+    #[inline]
     pub(crate) fn insert(&mut self, bytes: Range<usize>) {
         self.0 |= Self::of(bytes).0;
     }
 
+    #[inline]
     pub(crate) fn intersects(self, bytes: Range<usize>) -> bool {
         self.0 & Self::of(bytes).0 != 0
     }
 
+    #[inline]
     fn of(bytes: Range<usize>) -> Self {
-        Self(
-            bytes
-                .filter_map(|byte| 1_u64.checked_shl(byte.try_into().ok()?))
-                .sum(),
-        )
+        Self(below(bytes.end) & !below(bytes.start))
     }
+}
+
+/// The bytes before this one.
+#[inline]
+fn below(end: usize) -> u64 {
+    let bit = u32::try_from(end)
+        .ok()
+        .and_then(|end| 1_u64.checked_shl(end));
+    bit.map_or(u64::MAX, |bit| bit - 1)
 }
 
 #[cfg(test)]
@@ -137,6 +148,7 @@ mod tests {
         set.insert(60..64);
         assert!(set.intersects(39..41) && set.intersects(63..64));
         assert!(!set.intersects(40..60) && !set.intersects(0..32) && !set.intersects(64..72));
+        assert!(!set.intersects(36..36));
     }
 
     #[test]

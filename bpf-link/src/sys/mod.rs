@@ -11,6 +11,7 @@ mod info;
 mod interface;
 mod link;
 mod marks;
+mod name;
 mod object;
 mod object_info;
 mod perf_event;
@@ -36,6 +37,7 @@ pub(crate) use info::{INFO_SIZE, Identity, InfoBytes, LinkFd, object_start};
 pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
 pub(crate) use marks::{ByteSet, may_be_missing};
+pub(crate) use name::until_nul;
 pub(crate) use object::{obj_get, obj_pin};
 pub(crate) use object_info::{is_program, map_info, prog_info};
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
@@ -50,6 +52,7 @@ const NO_DESCRIPTOR: u32 = u32::MAX;
     clippy::cast_sign_loss,
     reason = "the kernel's structs have descriptors as unsigned numbers"
 )]
+#[inline]
 fn raw(fd: BorrowedFd<'_>) -> u32 {
     fd.as_raw_fd() as u32
 }
@@ -94,6 +97,7 @@ impl<'a> NonZeroFd<'a> {
 /// - `attr` has no padding, and all of it is initialised.
 /// - Every pointer that `command` reads from it is null, or is live for the call, as long as the kernel takes it to be,
 ///   and writable where the kernel writes.
+#[inline]
 unsafe fn bpf<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<c_long> {
     // SAFETY:
     // - `attr` is an exclusive reference, so the kernel may read and write the size that is given;
@@ -118,6 +122,7 @@ unsafe fn bpf<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<c_long> {
 /// # Safety
 ///
 /// As for [`bpf`]; and `command` returns a new file descriptor when it succeeds.
+#[inline]
 unsafe fn bpf_fd<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<OwnedFd> {
     // SAFETY: the caller vouches for what `bpf` asks.
     let fd = unsafe { bpf(command, attr) }?;

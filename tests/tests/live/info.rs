@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(what_every_kernel_reports),
     test!(buffers_for_another_kind),
     test!(the_header),
+    test!(an_answer_is_put_in_the_place_of_another),
 ];
 
 macro_rules! field {
@@ -128,5 +129,26 @@ fn the_header(_sandbox: &Sandbox) -> Result<()> {
     ensure!(info.as_bytes().len() == usize::try_from(info.kernel_len())?);
     ensure!((32..=LinkInfo::SIZE).contains(&info.as_bytes().len()));
     ensure!(info.name_len().is_none() && info.count().is_none());
+    Ok(())
+}
+
+fn an_answer_is_put_in_the_place_of_another(_sandbox: &Sandbox) -> Result<()> {
+    let (named, nameless) = (raw_tracepoint()?, xdp(&Program::passing(Hook::XDP)?)?);
+    let mut slot = None;
+    let mut name = [7; 16];
+    // What one kind of link leaves there is nothing to the next.
+    for _ in 0..2 {
+        ensure!(*nameless.info_in(&mut slot)? == nameless.info()?);
+        let buffers = InfoBuffers::RawTracepoint { name: &mut name };
+        let info = *named.info_with_in(buffers, &mut slot)?;
+        ensure!(InfoBuffers::name_in(&name) == Some(c"sched_switch"));
+        ensure!(slot == Some(info));
+        let buffers = InfoBuffers::RawTracepoint { name: &mut name };
+        ensure!(info == named.info_with(buffers)?);
+    }
+
+    let buffers = InfoBuffers::RawTracepoint { name: &mut name };
+    refusal(nameless.info_with_in(buffers, &mut slot).copied())?;
+    ensure!(slot.is_none(), "left behind: {slot:?}");
     Ok(())
 }
