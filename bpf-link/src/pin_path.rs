@@ -21,15 +21,16 @@ impl PinPath {
     pub(crate) fn new(path: &Path) -> Result<Self> {
         // The kernel has an error of its own for the empty path.
         let path = if path.is_absolute() || path.as_os_str().is_empty() {
-            path.to_owned()
+            c_path(path)
         } else {
-            absolute(path).map_err(|source| {
+            let absolute = absolute(path).map_err(|source| {
                 CommandError::new(Command::CurrentDirectory, Target::path(path), source).classify()
-            })?
+            })?;
+            c_path(&absolute)
         };
         Ok(Self {
             dir: None,
-            path: c_path(path)?,
+            path: path?,
         })
     }
 
@@ -38,7 +39,7 @@ impl PinPath {
         if path.is_absolute() {
             return Self::new(path);
         }
-        let c_path = c_path(path.to_owned())?;
+        let c_path = c_path(path)?;
         let dir = dir.try_clone_to_owned().map_err(|source| {
             CommandError::new(Command::Duplicate, Target::path(path), source).classify()
         })?;
@@ -152,8 +153,8 @@ impl PinPath {
     }
 }
 
-fn c_path(path: PathBuf) -> Result<CString> {
-    CString::new(path.into_os_string().into_vec()).map_err(|error| Error::PathHasNul {
-        path: PathBuf::from(std::ffi::OsString::from_vec(error.into_vec())),
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::PathHasNul {
+        path: path.to_owned(),
     })
 }

@@ -3,10 +3,10 @@
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
 
 use bpf_link_sys as c;
 
+use super::identity::{Identity, Remembered};
 use super::marks::{ByteSet, MARK_32, mark_64, marked, without_info};
 use super::{bpf, is_link, len_of, raw};
 use crate::info_buffers::InfoBuffers;
@@ -70,15 +70,6 @@ impl InfoBytes {
     }
 }
 
-/// What never changes about a link.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Identity {
-    pub(crate) kind: u32,
-    pub(crate) id: u32,
-    /// How many bytes of info this kernel has.
-    pub(crate) info_len: u32,
-}
-
 /// A file descriptor that is a link, and what the kernel has said about it.
 ///
 /// Only this module makes one with an identity, from what the kernel answered on the very descriptor: that is what
@@ -86,7 +77,7 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct LinkFd {
     fd: OwnedFd,
-    identity: OnceLock<Identity>,
+    identity: Remembered,
 }
 
 impl LinkFd {
@@ -94,7 +85,7 @@ impl LinkFd {
     pub(super) fn new(fd: OwnedFd) -> Self {
         Self {
             fd,
-            identity: OnceLock::new(),
+            identity: Remembered::default(),
         }
     }
 
@@ -122,7 +113,7 @@ impl LinkFd {
     /// What the kernel has said already, without asking it.
     #[inline]
     pub(crate) fn known(&self) -> Option<Identity> {
-        self.identity.get().copied()
+        self.identity.get()
     }
 
     /// Puts the info without names and arrays there; returns its length.
@@ -137,11 +128,13 @@ impl LinkFd {
 
     #[inline]
     fn remember(&self, info: &InfoBytes, info_len: u32) -> Identity {
-        *self.identity.get_or_init(|| Identity {
+        let identity = Identity {
             kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
             id: info.u32_at(offset_of!(c::bpf_link_info, id)),
             info_len,
-        })
+        };
+        self.identity.put(identity);
+        identity
     }
 
     /// What never changes about this link; asks the kernel if it has not said yet.

@@ -7,6 +7,7 @@ mod btf_info;
 mod by_id;
 mod create;
 mod file;
+mod identity;
 mod info;
 mod interface;
 mod link;
@@ -33,7 +34,8 @@ pub(crate) use file::{
     FileId, file_id, is_of_bpffs, is_on_bpffs, lock, open_directory, open_file_id,
     rename_no_replace, rename_over, unlink,
 };
-pub(crate) use info::{INFO_SIZE, Identity, InfoBytes, LinkFd, object_start};
+pub(crate) use identity::Identity;
+pub(crate) use info::{INFO_SIZE, InfoBytes, LinkFd, object_start};
 pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
 pub(crate) use marks::{ByteSet, may_be_missing};
