@@ -1,7 +1,8 @@
 //! The info of a link that is held, of each kind that this machine can make.
 
 use std::hint::black_box;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use aya::programs::links::{FdLink, PinnedLink};
@@ -14,8 +15,8 @@ use criterion::Criterion;
 use crate::compare;
 use crate::fixture::{Attached, PROBES, SORTS, duplicate};
 
-/// Ours reads everything that the kernel says into a buffer that is used again; the bare calls are the same without reading the answer. aya reads
-/// no name and no array, and libbpf-rs no cookie.
+/// Every side reads what the kernel says into memory that is used again. Where there is a name or an array, all of it is asked for in one measure,
+/// and the numbers alone in another: aya reads no more. libbpf-rs reads no cookie.
 pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()> {
     for (name, make) in SORTS {
         match make(sandbox) {
@@ -37,51 +38,92 @@ fn of(criterion: &mut Criterion, sandbox: &Sandbox, name: &str, attached: Attach
         "the link is not attached"
     );
     let mut buf = InfoBuf::new();
-    let named = NamedLink::new(held.as_fd())?;
-    let arrays = ArraysLink::new(held.as_fd())?;
-    let mut room = ([0; 4096], Arrays::new(PROBES));
-    let mut sides = vec![Side::ours(|| {
+    let mut read = || {
         let info = typed.info_in(&mut buf);
         assert!(info.is_ok());
         black_box(&info);
-    })];
-
-    sides.push(match (&named, &arrays) {
-        (Some(link), _) => Side::bare(|| {
-            let mut words = [0; 8];
-            assert_eq!(link.info(&mut words, &mut room.0), 0);
-            black_box(&words);
-        }),
-        (None, Some(link)) => Side::bare(|| {
-            let mut words = [0; 8];
-            assert!(link.info(&mut words, &mut room.1));
-            black_box(&words);
-        }),
-        (None, None) => Side::bare(|| {
-            let mut words = [0; 8];
-            assert_eq!(bare::info(held.as_fd(), &mut words), 0);
-            black_box(&words);
-        }),
-    });
-
-    let aya = FdLink::from(PinnedLink::from_pin(&pin)?);
-    sides.push(Side::aya(move || {
-        let info = aya.info();
-        assert!(info.is_ok());
-        black_box(&info);
-    }));
-
-    #[cfg(feature = "libbpf-rs")]
-    let libbpf = libbpf_rs::Link::open(&pin)?;
-    #[cfg(feature = "libbpf-rs")]
-    sides.push(Side::libbpf(move || {
-        let info = libbpf.info();
-        assert!(info.is_ok());
-        black_box(&info);
-    }));
-
-    compare(criterion, &format!("info of {name}"), 256, sides);
+    };
+    let turn = 256;
+    let title = format!("info of {name}");
+    if let Some(bare) = bare_with_buffers(&held)? {
+        let sides = vec![
+            Side::ours(&mut read),
+            bare,
+            #[cfg(feature = "libbpf-rs")]
+            libbpf(&pin)?,
+        ];
+        compare(criterion, &title, turn, sides);
+        let numbers = vec![numbers(&typed), bare_numbers(&held), aya(&pin)?];
+        compare(criterion, &format!("numbers of {name}"), turn, numbers);
+    } else {
+        let sides = vec![
+            Side::ours(&mut read),
+            bare_numbers(&held),
+            aya(&pin)?,
+            #[cfg(feature = "libbpf-rs")]
+            libbpf(&pin)?,
+        ];
+        compare(criterion, &title, turn, sides);
+    }
     drop(target);
     std::fs::remove_file(pin)?;
     Ok(())
+}
+
+fn numbers(link: &Link) -> Side<'_> {
+    let link = link.as_raw();
+    Side::ours(move || {
+        let info = link.info();
+        assert!(info.is_ok());
+        black_box(&info);
+    })
+}
+
+fn bare_numbers(link: &OwnedFd) -> Side<'_> {
+    let mut words = [0; 8];
+    Side::bare(move || {
+        assert_eq!(bare::info(link.as_fd(), &mut words), 0);
+        black_box(&words);
+    })
+}
+
+/// `None` for a link whose info has neither a name nor an array.
+fn bare_with_buffers(link: &OwnedFd) -> Result<Option<Side<'_>>> {
+    let mut words = [0; 8];
+    if let Some(link) = NamedLink::new(link.as_fd())? {
+        let mut name = [0; 4096];
+        return Ok(Some(Side::bare(move || {
+            let len = link.info(&mut words, &mut name);
+            assert!(len.is_some());
+            black_box((&words, len));
+        })));
+    }
+    let Some(link) = ArraysLink::new(link.as_fd())? else {
+        return Ok(None);
+    };
+    let mut arrays = Arrays::new(PROBES);
+    Ok(Some(Side::bare(move || {
+        let len = link.info(&mut words, &mut arrays);
+        assert!(len.is_some());
+        black_box((&words, len));
+    })))
+}
+
+fn aya(pin: &Path) -> Result<Side<'static>> {
+    let link = FdLink::from(PinnedLink::from_pin(pin)?);
+    Ok(Side::aya(move || {
+        let info = link.info();
+        assert!(info.is_ok());
+        black_box(&info);
+    }))
+}
+
+#[cfg(feature = "libbpf-rs")]
+fn libbpf(pin: &Path) -> Result<Side<'static>> {
+    let link = libbpf_rs::Link::open(pin)?;
+    Ok(Side::libbpf(move || {
+        let info = link.info();
+        assert!(info.is_ok());
+        black_box(&info);
+    }))
 }

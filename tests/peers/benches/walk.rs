@@ -113,7 +113,7 @@ fn with_names(criterion: &mut Criterion, links: usize) {
                 };
                 let named = NamedLink::new(link.as_fd());
                 seen += usize::from(match &named {
-                    Ok(Some(link)) => link.info(&mut words, &mut name) == 0,
+                    Ok(Some(link)) => link.info(&mut words, &mut name).is_some(),
                     Ok(None) => true,
                     Err(_) => false,
                 });

@@ -1,6 +1,5 @@
 //! The info of links that have names and arrays, for which buffers are lent.
 
-use std::ffi::c_long;
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::BorrowedFd;
@@ -46,16 +45,19 @@ impl<'a> NamedLink<'a> {
         Ok(Some(Self { link, places }))
     }
 
-    /// `BPF_OBJ_GET_INFO_BY_FD` with a buffer for the name; returns what the system call does.
+    /// `BPF_OBJ_GET_INFO_BY_FD` with a buffer for the name; returns the length of that, or `None` if the kernel refuses.
     #[inline]
-    pub fn info(&self, words: &mut InfoWords, name: &mut [u8; 4096]) -> c_long {
+    pub fn info(&self, words: &mut InfoWords, name: &mut [u8; 4096]) -> Option<usize> {
         *words = [0; 8];
+        // The kernel may have no name.
+        name[0] = 0;
         let (pointer_at, len_at) = self.places;
         put_address(words, pointer_at, name);
         put_len(words, len_at, name.len());
         // SAFETY: the kernel has said that the link is of a kind that has the address and the length of a name at these places, and no
         // other buffer; `name` is live, writable, and as long as that length.
-        unsafe { get_info(self.link, words) }
+        let answer = unsafe { get_info(self.link, words) };
+        (answer == 0).then(|| len(name))
     }
 }
 
@@ -97,12 +99,14 @@ impl<'a> ArraysLink<'a> {
         Ok((kind(link)? == BPF_LINK_TYPE_UPROBE_MULTI).then_some(Self { link }))
     }
 
-    /// `BPF_OBJ_GET_INFO_BY_FD` twice: once for the number of probes, and once for them. True if the kernel has answered both times.
+    /// `BPF_OBJ_GET_INFO_BY_FD` twice: once for the number of probes, and once for them. Returns the length of the path, or `None` if
+    /// the kernel refuses.
     #[inline]
-    pub fn info(&self, words: &mut InfoWords, arrays: &mut Arrays) -> bool {
+    pub fn info(&self, words: &mut InfoWords, arrays: &mut Arrays) -> Option<usize> {
         if info(self.link, words) != 0 {
-            return false;
+            return None;
         }
+        arrays.path[0] = 0;
         *words = [0; 8];
         put_address(words, at!(uprobe_multi.path), &mut arrays.path);
         put_address(words, at!(uprobe_multi.offsets), &mut arrays.offsets);
@@ -116,8 +120,16 @@ impl<'a> ArraysLink<'a> {
         put_len(words, at!(uprobe_multi.count), arrays.offsets.len());
         // SAFETY: the kernel has said that the link is of this kind, so these are the places of its buffers; those are live and writable,
         // and as long as the lengths beside them: all three arrays were made with one length.
-        unsafe { get_info(self.link, words) == 0 }
+        let answer = unsafe { get_info(self.link, words) };
+        (answer == 0).then(|| len(&arrays.path))
     }
+}
+
+/// The length of a name, as C finds it.
+#[inline]
+fn len(name: &[u8; 4096]) -> usize {
+    // SAFETY: the bytes are live for the call, and no more of them are read than there are.
+    unsafe { libc::strnlen(name.as_ptr().cast(), name.len()) }
 }
 
 fn kind(link: BorrowedFd<'_>) -> io::Result<bpf_link_type> {
