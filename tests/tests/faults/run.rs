@@ -61,6 +61,12 @@ impl Refusal for bpf_link::Rejected<OwnedFd> {
     }
 }
 
+impl<L: Send> Refusal for bpf_link_typed::Rejected<L> {
+    fn errno(&self) -> Option<i32> {
+        self.error().errno()
+    }
+}
+
 impl<'a> Run<'a> {
     pub(crate) fn new(sandbox: &'a Sandbox, fault: Fault) -> Self {
         Self {

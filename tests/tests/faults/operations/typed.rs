@@ -9,6 +9,7 @@ use bpf_link_typed::{
 };
 
 use super::{Operation, operations};
+use crate::observation::Outcome;
 use crate::run::{Run, ensure_program, is_lo_taken, xdp, xdp_program};
 
 pub(super) const OPERATIONS: &[Operation] = operations![
@@ -69,27 +70,20 @@ fn typed_from_a_pin_of_another_kind(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-fn detach_and_unpin(link: XdpLink) -> bpf_link_typed::Result<()> {
-    link.detach_and_unpin()
-        .map_err(|refused| refused.into_parts().1)
-}
-
 fn typed_detach_and_unpin(run: &mut Run<'_>) -> Result<()> {
     let path = run.path("pin");
     let mut link: XdpLink = XdpAttach::to("lo").attach(&xdp_program()?)?;
     link.pin(&path)?;
-    let done = run.attempt(|| detach_and_unpin(link))?;
-    if done.is_some() {
-        ensure!(!is_lo_taken()?);
-        // Whoever hears that there is no pin has nothing to remove.
-        if path.exists() {
-            std::fs::remove_file(&path)?;
+    match run.attempt_whatever(Outcome::Done, || link.detach_and_unpin())? {
+        Ok(()) => {
+            // Whoever hears that there is no pin has nothing to remove, and it is there all the same.
+            if path.exists() {
+                std::fs::remove_file(&path)?;
+            }
         }
-        return Ok(());
+        // What was refused comes back, and goes with the next call.
+        Err(refused) => refused.into_parts().0.detach_and_unpin()?,
     }
-    // Whatever is left is found by its pin, and goes.
-    let link = XdpLink::from_pinned(&path)?;
-    detach_and_unpin(link)?;
     ensure!(!is_lo_taken()? && !path.exists());
     Ok(())
 }
