@@ -15,7 +15,7 @@ use crate::info_buf::InfoBufRef;
 pub(crate) const ARM: usize = offset_of!(c::bpf_link_info, raw_tracepoint_union);
 
 /// The room that the fields of all kinds share.
-const ARM_SIZE: usize = size_of::<c::bpf_link_info__raw_tracepoint_union>();
+pub(crate) const ARM_SIZE: usize = size_of::<c::bpf_link_info__raw_tracepoint_union>();
 
 const _: () = assert!(
     ARM + ARM_SIZE == bpf_link::LinkInfo::SIZE,
@@ -34,12 +34,21 @@ macro_rules! mirror {
         }
     ) => {
         $(#[$meta])*
-        #[derive(
-            Clone, Copy, Debug, ::zerocopy::FromBytes, ::zerocopy::Immutable, ::zerocopy::KnownLayout,
-        )]
+        #[derive(Clone, Copy, Debug)]
         #[repr(C)]
         struct $Mirror {
             $( $field: $type, )+
+        }
+
+        impl $crate::answer::Mirror for $Mirror {
+            #[inline]
+            fn read(arm: &[u8; $crate::answer::ARM_SIZE]) -> Self {
+                Self {
+                    $(
+                        $field: $crate::answer::field(arm, ::core::mem::offset_of!($Mirror, $field)),
+                    )+
+                }
+            }
         }
 
         const _: () = {
@@ -59,6 +68,20 @@ macro_rules! mirror {
     };
 }
 pub(crate) use mirror;
+
+/// The fields of one kind, which [`mirror!`] defines.
+pub(crate) trait Mirror {
+    fn read(arm: &[u8; ARM_SIZE]) -> Self;
+}
+
+/// The field at this place; 0 beyond the end.
+#[inline]
+pub(crate) fn field<T: FromBytes>(arm: &[u8; ARM_SIZE], at: usize) -> T {
+    let field = arm
+        .get(at..)
+        .and_then(|rest| T::read_from_prefix(rest).ok());
+    field.map_or_else(T::new_zeroed, |(field, _)| field)
+}
 
 /// The value of a field that not every kernel reports.
 ///
@@ -123,13 +146,12 @@ impl<'a> Answer<'a> {
 
     /// The fields of a kind, zeros where this kernel has none; [`mirror!`] defines them.
     #[inline]
-    pub(crate) fn arm<T: FromBytes>(&self) -> T {
+    pub(crate) fn arm<T: Mirror>(&self) -> T {
         const {
             assert!(size_of::<T>() <= ARM_SIZE);
         }
-        let arm = self.info.as_struct_bytes().last_chunk::<ARM_SIZE>();
-        let arm = arm.and_then(|arm| T::read_from_prefix(arm).ok());
-        arm.map_or_else(T::new_zeroed, |(arm, _)| arm)
+        let arm = self.info.as_struct_bytes().last_chunk();
+        T::read(arm.unwrap_or(&[0; ARM_SIZE]))
     }
 
     /// Whether the kernel has certainly written a field of a kind; [`reported!`] asks.
