@@ -134,6 +134,7 @@ pub(super) const SELFTESTS: &[Selftest] = &[
     row("tracing_multi", "ids, cookies, sessions, limits, sleeping, duplicates; one that fails undoes the others", &[
         "tracing_multi::conforms", "tracing_multi::conforms_on_exit", "sub_kinds::tracing::session_of_many", "tracing_multi::functions_that_do_not_go",
         "tracing_multi::a_program_on_the_same_function", "selftests::tracing::a_program_that_sleeps_on_many", "selftests::tracing::functions_of_a_module",
+        "selftests::tracing::a_function_of_a_module",
         "selftests::tracing::a_full_function_takes_no_more", "selftests::tracing::a_full_function_undoes_the_rest",
     ]),
     row("fsession_test", "attached, let go, attached again", &["tracing::conforms_as_session", "sub_kinds::tracing::session"]),
