@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -46,7 +46,8 @@ const LINES: &[&str] = &["list", "--json-lines"];
 const FEW_LINKS: usize = 10_000;
 const LINKS: usize = 100_000;
 const PLACES: u64 = 40_000;
-const FUNCTIONS: usize = 40_000;
+/// As many as there are to trace, which on Linux 6.12 are somewhat fewer.
+const FUNCTIONS: RangeInclusive<usize> = 39_000..=40_000;
 
 /// How much more there may be, in kilobytes: of memory that is taken in large pieces.
 const SLACK: u64 = 1024;
@@ -175,8 +176,9 @@ fn traceable(sandbox: &Sandbox) -> Result<Vec<u64>> {
 
 fn memory_for_many_functions(sandbox: &Sandbox) -> Result<()> {
     let addresses = traceable(sandbox)?;
-    println!("{} functions", addresses.len());
-    ensure!(addresses.len() >= FUNCTIONS, "{}", addresses.len());
+    let count = addresses.len().min(*FUNCTIONS.end());
+    println!("{count} functions");
+    ensure!(FUNCTIONS.contains(&count), "{count}");
     let program = Program::passing(Hook::KPROBE_MULTI)?;
     check_proportion(
         |count| {
@@ -184,7 +186,7 @@ fn memory_for_many_functions(sandbox: &Sandbox) -> Result<()> {
             let request = LinkCreate::new(&program, AttachType::TraceKprobeMulti).args(args);
             Ok(RawLink::create(&request)?)
         },
-        FUNCTIONS,
+        count,
     )
 }
 
