@@ -12,7 +12,7 @@
 //! What it does not do:
 //!
 //! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd), from any other crate;
-//! - system calls or unsafe code: those are the business of the layer below, [`bpf_link`].
+//! - system calls of its own: those are the business of the layer below, [`bpf_link`].
 //!
 //! ```no_run
 //! use bpf_link_typed::{InfoBuf, Link, LinkInfoRef, XdpLink};

@@ -27,6 +27,7 @@ mod iterator;
 #[cfg(doctest)]
 mod lifetimes;
 pub mod links;
+pub mod lister_words;
 mod map;
 pub mod names;
 mod netlink;

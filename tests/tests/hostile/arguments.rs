@@ -6,45 +6,12 @@ mod always;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
+use bpf_link_tests::lister_words::{COMMANDS, OPTIONS, VALUES};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// What the arguments are made of: commands, options and values that there are, some that there are not, and no text.
 fn argument() -> impl Strategy<Value = OsString> {
-    const OPTIONS: &[&str] = &[
-        "--id",
-        "--pin",
-        "--kind",
-        "--prog",
-        "--json",
-        "--json-lines",
-        "--pinned",
-        "--holders",
-        "--prog-pin",
-        "--old-prog-pin",
-        "--interval",
-        "--help",
-        "-h",
-        "--version",
-        "-V",
-        "--",
-        "--no",
-    ];
-    const VALUES: &[&str] = &[
-        "1",
-        "0",
-        "-1",
-        "4294967295",
-        "4294967296",
-        "xdp",
-        "99",
-        "/sys/fs/bpf/a",
-        "0.01",
-        "1e300",
-        "NaN",
-        "inf",
-        "",
-    ];
     let known = |words: &[&'static str]| prop::sample::select(words.to_vec());
     prop_oneof![
         6 => known(OPTIONS).prop_map(OsString::from),
@@ -56,9 +23,6 @@ fn argument() -> impl Strategy<Value = OsString> {
 
 /// A command or none, and what it is given.
 fn arguments() -> impl Strategy<Value = Vec<OsString>> {
-    const COMMANDS: &[&str] = &[
-        "list", "show", "pin", "unpin", "detach", "update", "watch", "help", "no",
-    ];
     let command = prop::sample::select(COMMANDS).prop_map(OsString::from);
     (prop::option::weighted(0.9, command), vec(argument(), 0..5))
         .prop_map(|(command, rest)| command.into_iter().chain(rest).collect())

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::Sandbox;
+use bpf_link_tests::lister_words::{COMMANDS, OPTIONS, VALUES};
 
 use crate::fixture::Counted;
 use crate::harness::{Test, test};
@@ -16,31 +17,6 @@ pub(crate) const TESTS: &[Test] = &[test!(any_arguments).needs(LISTER)];
 /// How many command lines are typed at random.
 const TYPED: usize = 64;
 
-const COMMANDS: &[&str] = &[
-    "list", "show", "pin", "unpin", "detach", "update", "watch", "help", "no",
-];
-const WORDS: &[&str] = &[
-    "--id",
-    "--pin",
-    "--prog-pin",
-    "--old-prog-pin",
-    "--kind",
-    "--prog",
-    "--json",
-    "--json-lines",
-    "--pinned",
-    "--holders",
-    "--interval",
-    "--help",
-    "-V",
-    "--",
-    "xdp",
-    "1",
-    "0",
-    "0.01",
-    "",
-];
-
 fn any_arguments(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
     let path = sandbox.bpffs().join("pin");
@@ -50,7 +26,7 @@ fn any_arguments(sandbox: &Sandbox) -> Result<()> {
     let nobody = Nobody::new(sandbox)?;
     // Words that would do something, if they were allowed to.
     let id_text = id.to_string();
-    let words = [WORDS, &[&id_text, text(&path)?]].concat();
+    let words = [OPTIONS, VALUES, &[&id_text, text(&path)?]].concat();
 
     let seed = Random::any_seed()?;
     let mut random = Random::new(seed, 0);
