@@ -132,7 +132,7 @@ impl LinkInfo {
         }
     }
 
-    /// The same, where the kernel was not asked.
+    /// The same of an answer that was asked for without marks.
     fn is_certainly_reported(&self, field: Range<usize>) -> Option<bool> {
         if !self.has_kind_info() && field.end > offset_of!(c::bpf_link_info, raw_tracepoint_union) {
             return Some(false);

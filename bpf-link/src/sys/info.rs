@@ -122,19 +122,8 @@ impl LinkFd {
         *info = InfoBytes::ZERO;
         // SAFETY: `info` is all zeros: no pointer for the kernel to follow.
         let len = unsafe { get_info(self.fd.as_fd(), info) }?;
-        self.remember(info, len);
+        self.identity.put(identity_in(info, len));
         Ok(len)
-    }
-
-    #[inline]
-    fn remember(&self, info: &InfoBytes, info_len: u32) -> Identity {
-        let identity = Identity {
-            kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
-            id: info.u32_at(offset_of!(c::bpf_link_info, id)),
-            info_len,
-        };
-        self.identity.put(identity);
-        identity
     }
 
     /// What never changes about this link; asks the kernel if it has not said yet.
@@ -145,7 +134,7 @@ impl LinkFd {
         }
         let mut info = InfoBytes::ZERO;
         let len = self.info(&mut info)?;
-        Ok(self.remember(&info, len))
+        Ok(identity_in(&info, len))
     }
 
     /// Puts the info there, and names and arrays into the lent buffers; `None` if those are for another kind of link.
@@ -178,6 +167,16 @@ impl LinkFd {
         }
         let missing = take_marks(info, buffers.kind(), mark_64, len as usize);
         Ok(Some(Answer { len, missing }))
+    }
+}
+
+/// What never changes about the link of an info.
+#[inline]
+fn identity_in(info: &InfoBytes, info_len: u32) -> Identity {
+    Identity {
+        kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
+        id: info.u32_at(offset_of!(c::bpf_link_info, id)),
+        info_len,
     }
 }
 
