@@ -37,6 +37,10 @@ impl RawLink {
     ///
     /// `BPF_OBJ_GET` of links since Linux 5.7, which ends in `bpf_obj_get_user` (7.3). It is always for reading and
     /// writing: links are refused with `EINVAL` if opened for only one of them (`BPF_F_RDONLY`).
+    ///
+    /// A second call, `BPF_OBJ_GET_INFO_BY_FD`, tells links from programs and maps, whose infos are longer, and brings kind
+    /// and id with it. Where the kernel refuses it, or is newer than this release and has more to say, one more does: an
+    /// update without a program.
     pub fn from_pinned(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_pin(PinPath::new(path.as_ref())?)
     }
@@ -60,7 +64,7 @@ impl RawLink {
 
     fn open_pin(pin: Pin) -> Result<Self> {
         let fd = pin.get().map_err(|source| get_refused(&pin, source))?;
-        match sys::LinkFd::check(fd) {
+        match sys::LinkFd::check_pinned(fd) {
             Ok(fd) => Ok(Self { fd, pin: Some(pin) }),
             Err((_, None)) => Err(Error::NotALink(pin.target())),
             Err((_, Some(source))) => {
@@ -208,7 +212,7 @@ impl RawLink {
                 };
             }
         };
-        match sys::LinkFd::check(other) {
+        match sys::LinkFd::check_pinned(other) {
             Ok(fd) => {
                 let same = Self::from_link_fd(fd).id()? == self.id()?;
                 Ok(if same {

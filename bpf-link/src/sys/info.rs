@@ -8,6 +8,7 @@ use bpf_link_sys as c;
 
 use super::identity::{Identity, Remembered};
 use super::marks::{ByteSet, MARK_32, mark_64, marked, without_info};
+use super::pinned::identity_of_pinned;
 use super::{bpf, is_link, len_of, raw};
 use crate::info_buffers::InfoBuffers;
 use crate::kind::LinkKind;
@@ -87,6 +88,16 @@ impl LinkFd {
             fd,
             identity: Remembered::default(),
         }
+    }
+
+    /// What `BPF_OBJ_GET` has opened, if it is a link; otherwise as [`check`](Self::check).
+    pub(crate) fn check_pinned(fd: OwnedFd) -> Result<Self, (OwnedFd, Option<io::Error>)> {
+        let Some(identity) = identity_of_pinned(fd.as_fd()) else {
+            return Self::check(fd);
+        };
+        let link = Self::new(fd);
+        link.identity.put(identity);
+        Ok(link)
     }
 
     /// The descriptor, if it is a link; otherwise gives it back, with an error if the kernel would not tell.
@@ -172,7 +183,7 @@ impl LinkFd {
 
 /// What never changes about the link of an info.
 #[inline]
-fn identity_in(info: &InfoBytes, info_len: u32) -> Identity {
+pub(super) fn identity_in(info: &InfoBytes, info_len: u32) -> Identity {
     Identity {
         kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
         id: info.u32_at(offset_of!(c::bpf_link_info, id)),

@@ -16,6 +16,7 @@ mod name;
 mod object;
 mod object_info;
 mod perf_event;
+mod pinned;
 mod probe;
 mod query;
 

@@ -136,22 +136,11 @@ pub fn open(path: &CStr) -> Option<OwnedFd> {
 #[inline]
 #[must_use]
 pub fn update(link: BorrowedFd<'_>, new: BorrowedFd<'_>) -> c_long {
-    update_by(link, number(new))
-}
-
-/// Whether a descriptor is a link: an update without a program, which cannot succeed, and of which only a link says so.
-#[inline]
-#[must_use]
-pub fn is_link(link: BorrowedFd<'_>) -> bool {
-    update_by(link, u32::MAX) == -1
-        && std::io::Error::last_os_error().raw_os_error() == Some(libc::EBADF)
-}
-
-#[inline]
-fn update_by(link: BorrowedFd<'_>, new_prog_fd: u32) -> c_long {
     let mut attr = bpf_attr__link_update {
         link_fd: number(link),
-        new_prog_fd_union: bpf_attr__link_update__new_prog_fd_union { new_prog_fd },
+        new_prog_fd_union: bpf_attr__link_update__new_prog_fd_union {
+            new_prog_fd: number(new),
+        },
         flags: 0,
         old_prog_fd_union: bpf_attr__link_update__old_prog_fd_union { old_prog_fd: 0 },
     };

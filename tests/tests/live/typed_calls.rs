@@ -16,6 +16,7 @@ use crate::fixture::xdp;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(a_pin).needs(Need::PERF_EVENT),
     test!(a_kind_of_fixed_size).needs(Need::PERF_EVENT),
     test!(kinds_with_a_name).needs(Need::PERF_EVENT),
     test!(a_perf_event).needs(Need::PERF_EVENT),
@@ -92,6 +93,23 @@ fn check(calls: &Calls, link: RawLink, [known, not_known]: [u64; 2]) -> Result<(
     ensure!(count == 0, "{count} allocations for {:?}", link.kind());
     let count = allocations(|| buf.read(&raw).map(|_| ()))?;
     ensure!(count == 0, "{count} allocations for {:?}", link.kind());
+    Ok(())
+}
+
+/// To open it, to learn that it is a link and of which kind, and no more after that.
+fn a_pin(sandbox: &Sandbox) -> Result<()> {
+    let calls = Calls::new(sandbox)?;
+    let path = sandbox.bpffs().join("pin");
+    let mut link = xdp(&Program::passing(Hook::XDP)?)?;
+    link.pin(&path)?;
+    let id = link.id()?;
+    let made = calls.of(|| {
+        let link = Link::from_pinned(&path)?;
+        assert!(matches!(link, Link::Xdp(_)) && link.id()? == id);
+        Ok(())
+    })?;
+    ensure!(made == 2, "{made} calls");
+    link.unpin()?;
     Ok(())
 }
 
