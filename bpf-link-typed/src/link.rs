@@ -30,6 +30,7 @@ macro_rules! define {
         }
 
         impl Link {
+            #[inline]
             fn of_kind(link: RawLink, kind: LinkKind) -> Self {
                 match kind {
                     $( LinkKind::$Variant => Self::$Variant(crate::$Link(link)), )+
@@ -253,6 +254,7 @@ impl Link {
 impl TryFrom<RawLink> for Link {
     type Error = Rejected<RawLink>;
 
+    #[inline]
     fn try_from(link: RawLink) -> Result<Self, Self::Error> {
         match link.kind() {
             Ok(kind) => Ok(Self::of_kind(link, kind)),

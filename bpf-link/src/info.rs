@@ -347,7 +347,7 @@ impl RawLink {
     }
 
     #[cold]
-    fn info_refused(&self, source: std::io::Error) -> Error {
+    pub(crate) fn info_refused(&self, source: std::io::Error) -> Error {
         self.error(Command::ObjGetInfoByFd, source).classify()
     }
 

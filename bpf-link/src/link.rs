@@ -74,6 +74,7 @@ impl RawLink {
     /// # Errors
     ///
     /// As [`info`](Self::info).
+    #[inline]
     pub fn kind(&self) -> Result<LinkKind> {
         self.identity()
             .map(|identity| LinkKind::from_raw(identity.kind))
@@ -89,10 +90,11 @@ impl RawLink {
         LinkId::new(identity.id).ok_or_else(|| self.no_id())
     }
 
+    #[inline]
     fn identity(&self) -> Result<sys::Identity> {
         self.fd
             .identity()
-            .map_err(|source| self.error(Command::ObjGetInfoByFd, source).classify())
+            .map_err(|source| self.info_refused(source))
     }
 
     /// A link that the caller holds always has an id; should a kernel say otherwise, that is an error and no panic.
