@@ -149,7 +149,7 @@ impl InfoBuf {
                     None => (&*info.insert(first), 0),
                     Some(count) => {
                         let info = link.info_with_in(lend(memory, count), info)?;
-                        memory.forget_unwritten(count);
+                        memory.forget_unwritten();
                         (info, count)
                     }
                 }
@@ -179,11 +179,8 @@ impl Memory {
 
     /// A kernel that has the arrays may not have the cookies yet (`kprobe_multi`, before Linux 6.9).
     #[inline]
-    fn forget_unwritten(&mut self, count: usize) {
-        if written(&self.cookies, count)
-            .iter()
-            .all(|cookie| *cookie == mark())
-        {
+    fn forget_unwritten(&mut self) {
+        if self.cookies.first() == Some(&mark()) {
             self.cookies.clear();
         }
     }
@@ -208,11 +205,13 @@ pub(crate) fn room<T: Clone + Default>(array: &mut Vec<T>, count: usize) -> &mut
     array.get_mut(..count).unwrap_or_default()
 }
 
-/// Room for an array that the kernel may not have: each entry has a mark, which is left if nothing was written.
+/// Room for an array that the kernel may not have: the first entry has a mark, which is left if nothing was written.
 #[inline]
 pub(crate) fn marked_room(array: &mut Vec<u64>, count: usize) -> &mut [u64] {
     let room = room(array, count);
-    room.fill(mark());
+    if let Some(first) = room.first_mut() {
+        *first = mark();
+    }
     room
 }
 
@@ -246,19 +245,16 @@ mod tests {
         marked_room(&mut memory.cookies, 2);
         room(&mut memory.addresses, 2).fill(9);
         name_room(&mut memory.name);
-        memory.forget_unwritten(2);
+        memory.forget_unwritten();
         let written = memory.written(2);
         assert_eq!(written.addresses, [9, 9]);
         assert_eq!(written.cookies, [0_u64; 0]);
         assert_eq!(written.name.first(), Some(&0));
 
-        // One cookie that is no mark is enough.
-        let cookies = marked_room(&mut memory.cookies, 2);
-        if let Some(first) = cookies.first_mut() {
-            *first = 0;
-        }
-        memory.forget_unwritten(2);
-        assert_eq!(memory.written(2).cookies.len(), 2);
+        // One that has them, all of which are 0.
+        marked_room(&mut memory.cookies, 2).fill(0);
+        memory.forget_unwritten();
+        assert_eq!(memory.written(2).cookies, [0, 0]);
     }
 
     #[test]

@@ -73,7 +73,17 @@ pub enum IterTarget {
 }
 
 mirror! {
-    /// The fields of an iterator over what is in a map, and over cgroups.
+    /// The fields of an iterator over what is in a map.
+    struct OverMap: bpf_link_info__iter {
+        target_name: u64 = iter.target_name,
+        target_name_len: u32 = iter.target_name_len,
+        map_id: u32 = iter.map_union.map.map_id,
+        other: [u64; 2],
+    }
+}
+
+mirror! {
+    /// The fields of an iterator over cgroups.
     struct OverCgroups: bpf_link_info__iter {
         target_name: u64 = iter.target_name,
         target_name_len: u32 = iter.target_name_len,
@@ -112,22 +122,25 @@ impl<'a> IterInfoRef<'a> {
 impl IterTarget {
     #[inline]
     fn parse(answer: &Answer<'_>, name: Option<&CStr>) -> Self {
-        let cgroups: OverCgroups = answer.arm();
-        let tasks: OverTasks = answer.arm();
-        if let Some(id) = reported!(answer, cgroups: OverCgroups, map_id).and_then(MapId::new) {
+        let map: OverMap = answer.arm();
+        if let Some(id) = reported!(answer, map: OverMap, map_id).and_then(MapId::new) {
             return Self::Map(id);
         }
         // The id of a cgroup and those of tasks are in one place, and a later kernel may have something else there: the
         // name says what it is.
         match name.map_or(b"".as_slice(), CStr::to_bytes) {
-            b"cgroup" => match reported!(answer, cgroups: OverCgroups, order) {
-                Some(order) => Self::Cgroup {
-                    cgroup_id: cgroups.cgroup_id,
-                    order: CgroupIterOrder::from_raw(order),
-                },
-                None => Self::All,
-            },
+            b"cgroup" => {
+                let cgroups: OverCgroups = answer.arm();
+                match reported!(answer, cgroups: OverCgroups, order) {
+                    Some(order) => Self::Cgroup {
+                        cgroup_id: cgroups.cgroup_id,
+                        order: CgroupIterOrder::from_raw(order),
+                    },
+                    None => Self::All,
+                }
+            }
             b"task" | b"task_file" | b"task_vma" => {
+                let tasks: OverTasks = answer.arm();
                 let tid = reported!(answer, tasks: OverTasks, tid).filter(|tid| *tid != 0);
                 let pid = reported!(answer, tasks: OverTasks, pid).filter(|pid| *pid != 0);
                 match (tid, pid) {

@@ -251,9 +251,9 @@ impl RawLink {
     /// `BPF_OBJ_GET_INFO_BY_FD` on links since Linux 5.8, which ends in `bpf_link_get_info_by_fd` (7.3).
     #[inline]
     pub fn info(&self) -> Result<LinkInfo> {
-        let mut info = LinkInfo::UNASKED;
-        self.ask(&mut info)?;
-        Ok(info)
+        let mut bytes = sys::InfoBytes::ZERO;
+        let len = self.ask(&mut bytes)?;
+        self.answer(bytes, len, None)
     }
 
     /// As [`info`](Self::info), with the answer put where it is to stay, in the place of any earlier one; nothing is
@@ -266,7 +266,11 @@ impl RawLink {
     /// As [`info`](Self::info).
     #[inline]
     pub fn info_in<'a>(&self, slot: &'a mut Option<LinkInfo>) -> Result<&'a LinkInfo> {
-        let asked = self.ask(slot.get_or_insert(LinkInfo::UNASKED));
+        let info = slot.get_or_insert(LinkInfo::UNASKED);
+        let asked = match self.ask(&mut info.bytes) {
+            Ok(len) => self.complete(info, len, None),
+            Err(error) => Err(error),
+        };
         answer_in(slot, asked)
     }
 
@@ -290,9 +294,9 @@ impl RawLink {
     /// As [`info`](Self::info); what each kind's buffers need is with [`InfoBuffers`].
     #[inline]
     pub fn info_with(&self, buffers: InfoBuffers<'_>) -> Result<LinkInfo> {
-        let mut info = LinkInfo::UNASKED;
-        self.ask_with(buffers, &mut info)?;
-        Ok(info)
+        let mut bytes = sys::InfoBytes::ZERO;
+        let answer = self.ask_with(buffers, &mut bytes)?;
+        self.answer(bytes, answer.len, Some(answer.missing))
     }
 
     /// As [`info_with`](Self::info_with), with the answer put where it is to stay, in the place of any earlier one;
@@ -307,23 +311,30 @@ impl RawLink {
         buffers: InfoBuffers<'_>,
         slot: &'a mut Option<LinkInfo>,
     ) -> Result<&'a LinkInfo> {
-        let asked = self.ask_with(buffers, slot.get_or_insert(LinkInfo::UNASKED));
+        let info = slot.get_or_insert(LinkInfo::UNASKED);
+        let asked = match self.ask_with(buffers, &mut info.bytes) {
+            Ok(answer) => self.complete(info, answer.len, Some(answer.missing)),
+            Err(error) => Err(error),
+        };
         answer_in(slot, asked)
     }
 
     #[inline]
-    fn ask(&self, info: &mut LinkInfo) -> Result<()> {
-        match self.fd.info(&mut info.bytes) {
-            Ok(len) => self.answered(info, len, None),
-            Err(source) => Err(self.info_refused(source)),
-        }
+    fn ask(&self, bytes: &mut sys::InfoBytes) -> Result<u32> {
+        self.fd
+            .info(bytes)
+            .map_err(|source| self.info_refused(source))
     }
 
     #[inline]
-    fn ask_with(&self, mut buffers: InfoBuffers<'_>, info: &mut LinkInfo) -> Result<()> {
+    fn ask_with(
+        &self,
+        mut buffers: InfoBuffers<'_>,
+        bytes: &mut sys::InfoBytes,
+    ) -> Result<sys::Answer> {
         buffers.check_lengths()?;
-        match self.fd.info_with(&mut info.bytes, &mut buffers) {
-            Ok(Some(answer)) => self.answered(info, answer.len, Some(answer.missing)),
+        match self.fd.info_with(bytes, &mut buffers) {
+            Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(self.buffers_refused()),
             Err(source) => Err(self.info_with_refused(source)),
         }
@@ -351,16 +362,34 @@ impl RawLink {
         self.error(Command::ObjGetInfoByFd, source).classify()
     }
 
+    /// Puts an info together from what the kernel has written; in one go, as a copy of what has only just been written is slow.
+    #[inline]
+    fn answer(
+        &self,
+        bytes: sys::InfoBytes,
+        len: u32,
+        missing: Option<sys::ByteSet>,
+    ) -> Result<LinkInfo> {
+        Ok(LinkInfo {
+            id: self.id_in(&bytes)?,
+            bytes,
+            len,
+            missing,
+        })
+    }
+
     /// Completes an info that the kernel has written into.
     #[inline]
-    fn answered(&self, info: &mut LinkInfo, len: u32, missing: Option<sys::ByteSet>) -> Result<()> {
-        let Some(id) = LinkId::new(info.bytes.u32_at(offset_of!(c::bpf_link_info, id))) else {
-            return Err(self.no_id());
-        };
-        info.id = id;
+    fn complete(&self, info: &mut LinkInfo, len: u32, missing: Option<sys::ByteSet>) -> Result<()> {
+        info.id = self.id_in(&info.bytes)?;
         info.len = len;
         info.missing = missing;
         Ok(())
+    }
+
+    #[inline]
+    fn id_in(&self, bytes: &sys::InfoBytes) -> Result<LinkId> {
+        LinkId::new(bytes.u32_at(offset_of!(c::bpf_link_info, id))).ok_or_else(|| self.no_id())
     }
 }
 

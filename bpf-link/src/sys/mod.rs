@@ -36,7 +36,7 @@ pub(crate) use file::{
     rename_no_replace, rename_over, unlink,
 };
 pub(crate) use identity::Identity;
-pub(crate) use info::{INFO_SIZE, InfoBytes, LinkFd, object_start};
+pub(crate) use info::{Answer, INFO_SIZE, InfoBytes, LinkFd, object_start};
 pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
 pub(crate) use marks::{ByteSet, may_be_missing};
