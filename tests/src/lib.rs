@@ -44,6 +44,7 @@ mod sandbox;
 mod struct_ops;
 #[expect(unsafe_code, reason = "the one module with unsafe code")]
 pub mod sys;
+mod traceable;
 
 pub use btf::{KernelBtf, Member};
 pub use cgroup::{Cgroup, remove_left_over};
@@ -60,6 +61,7 @@ pub use program::{Loader, Program};
 pub use replaceable::Replaceable;
 pub use sandbox::Sandbox;
 pub use struct_ops::CongestionControl;
+pub use traceable::traceable;
 
 /// Has the examples of the README compiled.
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{command, workspace};
+use crate::{command, vm_test, workspace};
 
 /// Measures the library, the bare system calls, aya and libbpf-rs in one run, and prints a line per measure that ends in the ratio to the bare calls.
 #[derive(Debug, clap::Args)]
@@ -22,11 +22,39 @@ pub(crate) struct Args {
     /// Where to draw how the cost of a walk grows with the number of links [default: walk.svg in the target directory]
     #[arg(long, value_name = "FILE", conflicts_with = "build")]
     chart: Option<PathBuf>,
+    /// How long each measure is taken for, after a quarter of that to warm up
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "4",
+        conflicts_with = "build"
+    )]
+    seconds: f64,
+    /// Measures on this kernel of the matrix, under emulation and without libbpf-rs, as `7.3`; may be given more than once
+    #[arg(long = "kernel", value_name = "SERIES", value_parser = vm_test::kernel, conflicts_with_all = ["build", "chart"])]
+    kernels: Vec<&'static vm_test::Kernel>,
+}
+
+impl Args {
+    /// What the benchmarks get.
+    fn of_criterion(&self) -> Vec<String> {
+        let mut arguments = vec![
+            format!("--measurement-time={}", self.seconds),
+            format!("--warm-up-time={}", self.seconds / 4.0),
+        ];
+        arguments.extend(self.filter.clone());
+        arguments
+    }
 }
 
 /// The results go to standard output, all else that is said meanwhile to standard error.
 pub(crate) fn run(args: &Args) -> Result<()> {
     print!("{}", machine()?);
+    if !args.kernels.is_empty() {
+        // Which cargo adds by itself.
+        let arguments = [vec!["--bench".to_owned()], args.of_criterion()].concat();
+        return vm_test::bench(&args.kernels, &arguments);
+    }
     let with_libbpf = has_what_libbpf_needs()?;
     if !with_libbpf {
         eprintln!(
@@ -50,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !with_libbpf {
         bench.arg("--no-default-features");
     }
-    bench.arg("--").args(&args.filter);
+    bench.arg("--").args(args.of_criterion());
     // Without the walks there is nothing to draw.
     if args.filter.is_none() {
         bench.env("BPF_LINK_CHART", &chart);

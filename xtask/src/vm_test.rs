@@ -34,7 +34,8 @@ use crate::workspace;
 use bpftool::Bpftool;
 use image::{Image, Source};
 use job::{Job, Setting, Subject};
-use matrix::{KERNELS, Kernel};
+use matrix::KERNELS;
+pub(crate) use matrix::Kernel;
 use record::Counts;
 use verdict::Verdict;
 
@@ -91,47 +92,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         mirror: args.mirror.as_deref(),
         refresh: args.refresh,
     };
+    let mut programs = build::tests(workspace::root(), &dir.join("build"))?;
+    let bpftool = Bpftool::obtain(&dir, &source)?;
+    programs.tools.extend(bpftool.into_files());
     let setting = Setting {
-        programs: build::build(workspace::root(), &dir.join("build"))?,
-        bpftool: Bpftool::obtain(&dir, &source)?,
+        programs,
         source,
         limit: Duration::from_secs(args.timeout),
         keep: args.keep,
         fixtures: args
             .write_fixtures
             .then(|| workspace::root().join("tests/fixtures")),
-        filter: &args.filter,
+        arguments: &args.filter,
         dir,
     };
-    let runs: Vec<(Job, OnceLock<Verdict>)> = jobs(args)
-        .into_iter()
-        .map(|job| (job, OnceLock::new()))
-        .collect();
-
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some((job, verdict)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let verdict = verdict.get_or_init(|| job.run(&setting));
-            progress::print(&report::details(&label(job, verdict), verdict));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..args.jobs.get() {
-            scope.spawn(work);
-        }
-    });
+    let runs = run_jobs(jobs(args), args.jobs, &setting)?;
 
     let mut total = Counts::default();
     for (job, verdict) in &runs {
-        let verdict = verdict.get().context("a run was lost")?;
         println!("{}: {}", label(job, verdict), verdict.counts());
         total += verdict.counts();
     }
     if args.is_whole() {
-        let verdicts: Vec<&Verdict> = runs
-            .iter()
-            .filter_map(|(_, verdict)| verdict.get())
-            .collect();
+        let verdicts: Vec<&Verdict> = runs.iter().map(|(_, verdict)| verdict).collect();
         for name in skipped_everywhere(&verdicts) {
             println!("FAILED {name}: skipped on every kernel of the matrix");
             total.failed += 1;
@@ -141,6 +124,67 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(total.failed == 0, "vm-test failed");
     ensure!(total.passed > 0, "vm-test ran no test");
     Ok(())
+}
+
+/// Runs the benchmarks, which get these arguments, on kernels of the matrix, one after the other, and prints a line for each measure.
+pub(crate) fn bench(kernels: &[&'static Kernel], arguments: &[String]) -> Result<()> {
+    qemu::check_installed()?;
+    let target = workspace::target();
+    let dir = target.join("vm");
+    let _alone = lock::lock(&dir)?;
+    let setting = Setting {
+        programs: build::benchmarks(workspace::root(), &dir.join("build-bench"))?,
+        source: Source {
+            target: &target,
+            mirror: None,
+            refresh: false,
+        },
+        limit: Duration::from_secs(3600),
+        keep: false,
+        fixtures: None,
+        arguments,
+        dir,
+    };
+    let jobs = kernels.iter().map(|kernel| Job::of(kernel)).collect();
+    let mut failed = 0;
+    for (job, verdict) in run_jobs(jobs, NonZeroUsize::MIN, &setting)? {
+        for measure in &verdict.passed {
+            println!("{}: {}", label(&job, &verdict), measure.detail);
+        }
+        let Counts { passed, .. } = verdict.counts();
+        failed += verdict.counts().failed;
+        ensure!(passed > 0 || failed > 0, "nothing was measured");
+    }
+    ensure!(failed == 0, "the benchmarks failed");
+    Ok(())
+}
+
+/// Runs so many jobs at a time, and says of each what its verdict has besides what has passed.
+fn run_jobs(
+    jobs: Vec<Job>,
+    at_a_time: NonZeroUsize,
+    setting: &Setting<'_>,
+) -> Result<Vec<(Job, Verdict)>> {
+    let verdicts: Vec<OnceLock<Verdict>> = jobs.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let take = || {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            Some((jobs.get(index)?, verdicts.get(index)?))
+        };
+        while let Some((job, verdict)) = take() {
+            let verdict = verdict.get_or_init(|| job.run(setting));
+            progress::print(&report::details(&label(job, verdict), verdict));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..at_a_time.get() {
+            scope.spawn(work);
+        }
+    });
+    let done = jobs.into_iter().zip(verdicts);
+    done.map(|(job, verdict)| Ok((job, verdict.into_inner().context("a run was lost")?)))
+        .collect()
 }
 
 impl Args {
@@ -178,14 +222,12 @@ fn jobs(args: &Args) -> Vec<Job> {
     KERNELS
         .iter()
         .filter(|kernel| wanted(kernel.series))
-        .map(|kernel| Job {
-            name: kernel.series,
-            subject: Subject::Matrix(kernel),
-        })
+        .map(Job::of)
         .collect()
 }
 
-fn kernel(series: &str) -> Result<&'static Kernel, String> {
+/// The kernel of the matrix with this series, for a command line.
+pub(crate) fn kernel(series: &str) -> Result<&'static Kernel, String> {
     let all = KERNELS.each_ref().map(|kernel| kernel.series).join(", ");
     KERNELS
         .iter()

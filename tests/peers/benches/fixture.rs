@@ -4,20 +4,27 @@ use std::any::Any;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bpf_link::{
-    AttachType, LinkCreate, NetfilterArgs, PerfEventArgs, RawLink, RawTracepointOpen,
-    UprobeMultiArgs, XdpFlags,
+    AttachType, BtfTypeId, KprobeMultiArgs, LinkCreate, NetfilterArgs, PerfEventArgs, RawLink,
+    RawTracepointOpen, TracingMultiArgs, UprobeMultiArgs, XdpFlags,
 };
 use bpf_link_sys::{NF_INET_LOCAL_OUT, NFPROTO_IPV4};
 use bpf_link_tests::{
-    CongestionControl, Hook, Map, Netns, PerfEvent, ProbeAt, Program, Sandbox, iterator,
+    CongestionControl, Device, DeviceKind, Hook, KernelBtf, Map, Netns, PerfEvent, ProbeAt,
+    Program, Sandbox, iterator, traceable,
 };
 
 const LOOPBACK: u32 = 1;
 
 /// How many probes the `uprobe_multi` link has.
-pub(crate) const PROBES: usize = 64;
+const PROBES: u64 = 64;
+
+/// How many functions the `kprobe_multi` link has.
+const FUNCTIONS: usize = 10_000;
+
+/// Those of the `tracing_multi` link, which the kernel has for tests.
+const TEST_FUNCTIONS: [&str; 3] = ["bpf_fentry_test1", "bpf_fentry_test2", "bpf_fentry_test3"];
 
 /// A link, and what it is attached to, which has to be there for the link to stay attached.
 pub(crate) struct Attached {
@@ -83,9 +90,36 @@ pub(crate) const SORTS: &[Sort] = &[
         std::fs::write(&path, [0; 4096])?;
         let path = CString::new(path.as_os_str().as_encoded_bytes())?;
         let program = Program::passing(Hook::UPROBE_MULTI)?;
-        let offsets: Vec<u64> = (0..PROBES as u64).map(|nth| nth * 16).collect();
+        let offsets: Vec<u64> = (0..PROBES).map(|nth| nth * 16).collect();
         let args = UprobeMultiArgs::path(&path, &offsets);
         made(&LinkCreate::new(&program, AttachType::TraceUprobeMulti).args(args))
+    }),
+    ("kprobe_multi", |sandbox| {
+        let program = Program::passing(Hook::KPROBE_MULTI)?;
+        let mut functions = traceable(sandbox)?;
+        functions.truncate(FUNCTIONS);
+        let cookies: Vec<u64> = (1..).take(functions.len()).collect();
+        let args = KprobeMultiArgs::addresses(&functions).cookies(&cookies)?;
+        made(&LinkCreate::new(&program, AttachType::TraceKprobeMulti).args(args))
+    }),
+    ("netkit", |_| {
+        let device = Device::create(DeviceKind::Netkit, "bench")?;
+        let program = Program::passing(Hook::NETKIT_PRIMARY)?;
+        let request = LinkCreate::new(&program, AttachType::NetkitPrimary);
+        Ok(Attached {
+            link: create(&request.target_ifindex(device.index()))?,
+            target: Box::new(device),
+        })
+    }),
+    ("tracing_multi", |_| {
+        let ids = TEST_FUNCTIONS.map(|name| {
+            let id = KernelBtf::get()?.function(name)?;
+            id.and_then(BtfTypeId::new).context(name)
+        });
+        let ids = ids.into_iter().collect::<Result<Vec<_>>>()?;
+        let program = Program::passing(Hook::FENTRY_MULTI)?;
+        let args = TracingMultiArgs::new(&ids).cookies(&[3, 2, 1])?;
+        made(&LinkCreate::new(&program, AttachType::TraceFentryMulti).args(args))
     }),
     ("sockmap", |_| on(Hook::SK_MSG_VERDICT, Map::sockmap(2)?)),
 ];

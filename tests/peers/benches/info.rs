@@ -8,26 +8,25 @@ use anyhow::{Result, ensure};
 use aya::programs::links::{FdLink, PinnedLink};
 use bpf_link_peers::Side;
 use bpf_link_tests::Sandbox;
-use bpf_link_tests::sys::bare::{self, Arrays, ArraysLink, NamedLink};
+use bpf_link_tests::sys::bare::{self, ArraysLink, NamedLink};
 use bpf_link_typed::{InfoBuf, Link};
-use criterion::Criterion;
 
-use crate::compare;
-use crate::fixture::{Attached, PROBES, SORTS, duplicate};
+use crate::bench::Bench;
+use crate::fixture::{Attached, SORTS, duplicate};
 
 /// Every side reads what the kernel says into memory that is used again. Where there is a name or an array, all of it is asked for in one measure,
 /// and the numbers alone in another: aya reads no more. libbpf-rs reads no cookie.
-pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()> {
+pub(crate) fn measure(bench: &mut Bench, sandbox: &Sandbox) -> Result<()> {
     for (name, make) in SORTS {
         match make(sandbox) {
-            Ok(attached) => of(criterion, sandbox, name, attached)?,
-            Err(error) => eprintln!("info of {name}: not on this machine: {error:#}"),
+            Ok(attached) => of(bench, sandbox, name, attached)?,
+            Err(error) => bench.is_absent(&format!("info of {name}"), &error)?,
         }
     }
     Ok(())
 }
 
-fn of(criterion: &mut Criterion, sandbox: &Sandbox, name: &str, attached: Attached) -> Result<()> {
+fn of(bench: &mut Bench, sandbox: &Sandbox, name: &str, attached: Attached) -> Result<()> {
     let Attached { mut link, target } = attached;
     let pin = sandbox.bpffs().join("info");
     link.pin(&pin)?;
@@ -52,9 +51,9 @@ fn of(criterion: &mut Criterion, sandbox: &Sandbox, name: &str, attached: Attach
             #[cfg(feature = "libbpf-rs")]
             libbpf(&pin)?,
         ];
-        compare(criterion, &title, turn, sides);
+        bench.compare(&title, turn, sides)?;
         let numbers = vec![numbers(&typed), bare_numbers(&held), aya(&pin)?];
-        compare(criterion, &format!("numbers of {name}"), turn, numbers);
+        bench.compare(&format!("numbers of {name}"), turn, numbers)?;
     } else {
         let sides = vec![
             Side::ours(&mut read),
@@ -63,7 +62,7 @@ fn of(criterion: &mut Criterion, sandbox: &Sandbox, name: &str, attached: Attach
             #[cfg(feature = "libbpf-rs")]
             libbpf(&pin)?,
         ];
-        compare(criterion, &title, turn, sides);
+        bench.compare(&title, turn, sides)?;
     }
     drop(target);
     std::fs::remove_file(pin)?;
@@ -101,7 +100,7 @@ fn bare_with_buffers(link: &OwnedFd) -> Result<Option<Side<'_>>> {
     let Some(link) = ArraysLink::new(link.as_fd())? else {
         return Ok(None);
     };
-    let mut arrays = Arrays::new(PROBES);
+    let mut arrays = link.buffers();
     Ok(Some(Side::bare(move || {
         let len = link.info(&mut words, &mut arrays);
         assert!(len.is_some());

@@ -11,13 +11,12 @@ use bpf_link_peers::Side;
 use bpf_link_tests::Sandbox;
 use bpf_link_tests::sys::bare;
 use bpf_link_typed::Link;
-use criterion::Criterion;
 
-use crate::compare;
+use crate::bench::Bench;
 use crate::fixture::xdp;
 
 /// The bare calls are those that it takes: open, ask for the info, close. The peers make the same; they do not look whether it is of a link.
-pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()> {
+pub(crate) fn measure(bench: &mut Bench, sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("open");
     let mut link = xdp()?;
     link.pin(&pin)?;
@@ -31,7 +30,9 @@ pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()
         Side::bare(|| {
             let mut words = [0; 8];
             let link = bare::open(&c_path);
-            let answer = link.as_ref().map(|link| bare::info(link.as_fd(), &mut words));
+            let answer = link
+                .as_ref()
+                .map(|link| bare::info(link.as_fd(), &mut words));
             assert_eq!(answer, Some(0));
             black_box(&words);
         }),
@@ -48,7 +49,7 @@ pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()
             black_box(&info);
         }),
     ];
-    compare(criterion, "open from a pin", 64, sides);
+    bench.compare("open from a pin", 64, sides)?;
     std::fs::remove_file(pin)?;
     Ok(())
 }

@@ -12,13 +12,12 @@ use bpf_link_peers::Side;
 use bpf_link_tests::sys::{bare, obj_pin};
 use bpf_link_tests::{Hook, Program, Sandbox};
 use bpf_link_typed::XdpLink as OurLink;
-use criterion::Criterion;
 
-use crate::compare;
+use crate::bench::Bench;
 use crate::fixture::{duplicate, xdp};
 
 /// All sides have descriptors of the same link, and two programs each, which take turns.
-pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()> {
+pub(crate) fn measure(bench: &mut Bench, sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("update");
     let mut link = xdp()?;
     link.pin(&pin)?;
@@ -31,10 +30,14 @@ pub(crate) fn measure(criterion: &mut Criterion, sandbox: &Sandbox) -> Result<()
     #[cfg(feature = "libbpf-rs")]
     let objects = two(|_| crate::libbpf::xdp_object())?;
 
-    let mut sides = vec![ours(link, programs), bare(held, others), aya(&pin, &pins)?];
-    #[cfg(feature = "libbpf-rs")]
-    sides.push(libbpf(&pin, &objects)?);
-    compare(criterion, "update", 16, sides);
+    let sides = vec![
+        ours(link, programs),
+        bare(held, others),
+        aya(&pin, &pins)?,
+        #[cfg(feature = "libbpf-rs")]
+        libbpf(&pin, &objects)?,
+    ];
+    bench.compare("update", 16, sides)?;
     for pin in [&pin, &pins.0, &pins.1] {
         std::fs::remove_file(pin)?;
     }

@@ -3,19 +3,17 @@
 use std::hint::black_box;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use bpf_link_peers::{Growth, Side};
 use bpf_link_sys::BPF_TRACE_ITER;
 use bpf_link_tests::sys::bare::{self, NamedLink};
 use bpf_link_tests::sys::{IdSpace, LinkTarget, fd_by_id, link_create};
 use bpf_link_tests::{Program, iterator};
 use bpf_link_typed::InfoBuf;
-use criterion::Criterion;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::compare;
+use crate::bench::Bench;
 
 /// How many links there are, at least: these are ours, and the machine may have others.
 const LENGTHS: [usize; 5] = [10, 1_000, 2_500, 5_000, 10_000];
@@ -26,27 +24,20 @@ const NAMED: usize = 1_000;
 /// Where to draw the chart, if anywhere.
 const CHART: &str = "BPF_LINK_CHART";
 
-pub(crate) fn measure(criterion: &mut Criterion) -> Result<()> {
-    let mut few_samples = std::mem::take(criterion)
-        .sample_size(30)
-        .measurement_time(Duration::from_secs(6));
-    let done = all(&mut few_samples);
-    *criterion = few_samples;
-    done
-}
-
-fn all(criterion: &mut Criterion) -> Result<()> {
+pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
+    // A walk takes milliseconds.
+    bench.criterion = std::mem::take(&mut bench.criterion).sample_size(30);
     let program = iterator("bpf_map", *b"benchmrk")?;
     let mut held = Vec::new();
     let mut growth = Growth::default();
     for links in LENGTHS {
         hold(&mut held, links, &program)?;
         let name = format!("walk of {links}");
-        if let Some(measure) = compare(criterion, &name, 1, without_names(links)) {
+        if let Some(measure) = bench.compare(&name, 1, without_names(links))? {
             growth.add(links, &measure);
         }
         if links == NAMED {
-            with_names(criterion, links);
+            with_names(bench, links)?;
         }
     }
     if let Some(growth) = growth.of_the_cost_per_link() {
@@ -88,7 +79,7 @@ fn without_names(links: usize) -> Vec<Side<'static>> {
 }
 
 /// The walk in which every field of every link is read: two infos for each link.
-fn with_names(criterion: &mut Criterion, links: usize) {
+fn with_names(bench: &mut Bench, links: usize) -> Result<()> {
     let mut buf = InfoBuf::new();
     let sides = vec![
         Side::ours(move || {
@@ -124,7 +115,8 @@ fn with_names(criterion: &mut Criterion, links: usize) {
         #[cfg(feature = "libbpf-rs")]
         Side::libbpf(move || assert!(walk_of_libbpf() >= links)),
     ];
-    compare(criterion, &format!("walk of {links} with names"), 1, sides);
+    bench.compare(&format!("walk of {links} with names"), 1, sides)?;
+    Ok(())
 }
 
 fn walk_of_aya() -> usize {
@@ -143,14 +135,15 @@ fn walk_of_libbpf() -> usize {
 
 /// Makes links until there are so many. These are cheap to have: iterators that nobody runs.
 fn hold(held: &mut Vec<OwnedFd>, links: usize, program: &Program) -> Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    let enough = links as u64 + 100;
-    ensure!(
-        limit.maximum.is_none_or(|maximum| maximum >= enough),
-        "too few descriptors allowed"
-    );
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).context("allowing more descriptors")?;
+    let enough = Some(links as u64 + 100);
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some() && limit.current < enough {
+        let limit = Rlimit {
+            current: enough,
+            maximum: limit.maximum.and(limit.maximum.max(enough)),
+        };
+        setrlimit(Resource::Nofile, limit).context("allowing more descriptors")?;
+    }
     while held.len() < links {
         let target = LinkTarget::None;
         held.push(link_create(program.as_fd(), target, BPF_TRACE_ITER, 0)?);

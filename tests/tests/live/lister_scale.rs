@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, KprobeMultiArgs, LinkCreate, LinkId, RawLink, UprobeMultiArgs};
-use bpf_link_tests::{Hook, Program, Sandbox, iterator};
+use bpf_link_tests::{Hook, Program, Sandbox, iterator, traceable};
 use rustix::pipe::PipeFlags;
 use rustix::thread::disable_transparent_huge_pages;
 
@@ -158,20 +158,6 @@ fn memory_for_many_places(sandbox: &Sandbox) -> Result<()> {
         },
         offsets.len(),
     )
-}
-
-/// Where functions of the kernel are that can be traced.
-fn traceable(sandbox: &Sandbox) -> Result<Vec<u64>> {
-    // An address, a name, and the module.
-    let list = sandbox.tracefs()?.join("available_filter_functions_addrs");
-    let list = std::fs::read_to_string(&list).with_context(|| list.display().to_string())?;
-    let of_kernel = list.lines().filter(|line| !line.ends_with(']'));
-    let functions = of_kernel.filter_map(|line| line.split_once(' '));
-    // The program's own way goes through these.
-    let functions =
-        functions.filter(|(_, name)| !name.contains("rcu") && !name.contains("migrate"));
-    let addresses = functions.map(|(address, _)| u64::from_str_radix(address, 16));
-    Ok(addresses.collect::<Result<_, _>>()?)
 }
 
 fn memory_for_many_functions(sandbox: &Sandbox) -> Result<()> {

@@ -47,9 +47,9 @@ impl Bpftool {
         Self::find(&tree).with_context(|| format!("no bpftool in {}", tree.display()))
     }
 
-    /// Every file, and its path in the guest's archive.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &PathBuf)> {
-        self.0.iter().map(|(path, file)| (path.as_str(), file))
+    /// Every file, with its path in the guest before it.
+    pub(crate) fn into_files(self) -> impl Iterator<Item = (String, PathBuf)> {
+        self.0.into_iter()
     }
 
     fn find(tree: &Path) -> Result<Self> {

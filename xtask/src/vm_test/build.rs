@@ -1,5 +1,5 @@
-//! The programs of the guest: the init, the test binaries and the lister that they run, built static so that the guest needs
-//! no file of this machine.
+//! The programs of the guest: the init, what it runs, and the lister that tests run, built static so that the guest needs no
+//! file of this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,6 +11,8 @@ use serde::Deserialize;
 const TESTS: [&str; 1] = ["live"];
 const PACKAGE: &str = "bpf-link-tests";
 const INIT: &str = "vm-init";
+/// The benchmarks, which honour it as well.
+const BENCH: &str = "peers";
 /// The example that tests run, and its package.
 const LISTER: &str = "bpf-links";
 const LISTER_PACKAGE: &str = "bpf-link-typed";
@@ -30,12 +32,16 @@ const FLAGS: [&str; 3] = [
     "-Cstrip=debuginfo",
 ];
 
-/// Paths of built executables.
+/// Where the guest has the lister.
+pub(crate) const LISTER_IN_GUEST: &str = "/bin/bpf-links";
+
+/// What goes into the guest and can be run there.
 pub(crate) struct Programs {
     pub(crate) init: PathBuf,
-    /// In the order in which they are run, by name.
-    pub(crate) tests: Vec<(&'static str, PathBuf)>,
-    pub(crate) lister: PathBuf,
+    /// What the init runs, in this order, by name.
+    pub(crate) run: Vec<(&'static str, PathBuf)>,
+    /// What those need: where each file is in the guest, and where it is here.
+    pub(crate) tools: Vec<(String, PathBuf)>,
 }
 
 /// What is read of a line that cargo prints for `--message-format=json`.
@@ -51,35 +57,56 @@ struct Target {
     name: String,
 }
 
-/// Builds them into a target directory of their own, for its flags are not those of the workspace's other builds.
-pub(crate) fn build(workspace: &Path, target_dir: &Path) -> Result<Programs> {
+/// The tests, and the lister that they run, in a target directory of their own, for its flags are not those of the workspace's
+/// other builds.
+pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
     // With the tests of a package cargo builds its binaries as well, and so the init.
     let mut arguments = vec!["test", "--no-run", "--package", PACKAGE];
     for test in TESTS {
         arguments.extend(["--test", test]);
     }
+    arguments.extend(PROFILE.iter().flat_map(|setting| ["--config", setting]));
     let messages = cargo(&arguments, workspace, target_dir)?;
-    let lister = ["build", "--package", LISTER_PACKAGE, "--example", LISTER];
-    let of_lister = cargo(&lister, workspace, target_dir)?;
+    let mut lister = vec!["build", "--package", LISTER_PACKAGE, "--example", LISTER];
+    lister.extend(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+    let lister = find(&cargo(&lister, workspace, target_dir)?, "example", LISTER)?;
     Ok(Programs {
         init: find(&messages, "bin", INIT)?,
-        tests: TESTS
+        run: TESTS
             .into_iter()
             .map(|name| Ok((name, find(&messages, "test", name)?)))
             .collect::<Result<_>>()?,
-        lister: find(&of_lister, "example", LISTER)?,
+        tools: vec![(LISTER_IN_GUEST.to_owned(), lister)],
+    })
+}
+
+/// The benchmarks, without libbpf-rs, as that is C.
+pub(crate) fn benchmarks(workspace: &Path, target_dir: &Path) -> Result<Programs> {
+    let init = ["build", "--package", PACKAGE, "--bin", INIT];
+    let init = find(&cargo(&init, workspace, target_dir)?, "bin", INIT)?;
+    let peers = workspace.join("tests/peers");
+    let bench = [
+        "bench",
+        "--no-run",
+        "--bench",
+        BENCH,
+        "--no-default-features",
+    ];
+    let bench = find(&cargo(&bench, &peers, target_dir)?, "bench", BENCH)?;
+    Ok(Programs {
+        init,
+        run: vec![(BENCH, bench)],
+        tools: vec![],
     })
 }
 
 /// Runs cargo, and gives back what it says about what it has built.
-fn cargo(arguments: &[&str], workspace: &Path, target_dir: &Path) -> Result<Vec<Message>> {
+fn cargo(arguments: &[&str], directory: &Path, target_dir: &Path) -> Result<Vec<Message>> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(arguments);
-    for setting in PROFILE {
-        cargo.args(["--config", setting]);
-    }
     cargo
+        .args(arguments)
         .args([
+            "--locked",
             "--target",
             TARGET,
             "--message-format",
@@ -88,7 +115,7 @@ fn cargo(arguments: &[&str], workspace: &Path, target_dir: &Path) -> Result<Vec<
         ])
         .arg(target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
-        .current_dir(workspace)
+        .current_dir(directory)
         .stderr(Stdio::inherit());
     let output = cargo.output().context("cannot run cargo")?;
     ensure!(

@@ -7,19 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use cpio::newc::{Builder, ModeFileType, trailer};
 
-use super::bpftool::Bpftool;
 use super::build::Programs;
 use super::modules::Module;
-
-/// Where the guest has the lister.
-pub(crate) const LISTER: &str = "/bin/bpf-links";
 
 /// What goes into the archive. `vm-init.rs` in the tests' package reads the plan from `/vm-test`.
 pub(crate) struct Contents<'a> {
     pub(crate) programs: &'a Programs,
-    pub(crate) bpftool: &'a Bpftool,
     pub(crate) modules: &'a [Module],
-    /// What every test binary gets.
+    /// What everything that the init runs gets.
     pub(crate) arguments: &'a [String],
     pub(crate) environment: &'a [(&'a str, &'a str)],
 }
@@ -63,13 +58,12 @@ impl<W: Write> Archive<W> {
         // The init's standard streams, before there is a devtmpfs.
         self.console()?;
         self.program("init", &contents.programs.init)?;
-        self.program(LISTER.trim_start_matches('/'), &contents.programs.lister)?;
-        for (path, file) in contents.bpftool.files() {
-            self.program(path, file)?;
+        for (path, file) in &contents.programs.tools {
+            self.program(path.trim_start_matches('/'), file)?;
         }
 
         let mut tests = vec![];
-        for (name, path) in &contents.programs.tests {
+        for (name, path) in &contents.programs.run {
             self.program(&format!("tests/{name}"), path)?;
             tests.push(format!("/tests/{name}"));
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::bpftool::Bpftool;
-use super::build::Programs;
+use super::build::{LISTER_IN_GUEST, Programs};
 use super::fixtures;
 use super::image::{self, Image, Source};
 use super::initramfs::{self, Contents};
@@ -42,18 +42,25 @@ pub(crate) struct Setting<'a> {
     /// The directory in which each run has its own.
     pub(crate) dir: PathBuf,
     pub(crate) programs: Programs,
-    pub(crate) bpftool: Bpftool,
     pub(crate) source: Source<'a>,
     pub(crate) limit: Duration,
     /// Leaves the initramfs and says how to boot it again.
     pub(crate) keep: bool,
     /// Where to write what the kernels say of links.
     pub(crate) fixtures: Option<PathBuf>,
-    /// What the test binaries get.
-    pub(crate) filter: &'a [String],
+    /// What everything that is run gets.
+    pub(crate) arguments: &'a [String],
 }
 
 impl Job {
+    /// A run of this kernel of the matrix.
+    pub(crate) fn of(kernel: &'static Kernel) -> Self {
+        Self {
+            name: kernel.series,
+            subject: Subject::Matrix(kernel),
+        }
+    }
+
     /// Runs it. Whatever goes wrong is in the verdict.
     pub(crate) fn run(&self, setting: &Setting<'_>) -> Verdict {
         self.try_run(setting)
@@ -74,7 +81,7 @@ impl Job {
             Subject::Given(image) => (image, vec![]),
         };
         environment.push(("PATH", Bpftool::DIRECTORY));
-        environment.push(("BPF_LINKS", initramfs::LISTER));
+        environment.push(("BPF_LINKS", LISTER_IN_GUEST));
         // What says how long, or how thoroughly, tests go about it is for the guest, too.
         let churn = std::env::var(CHURN).ok();
         environment.extend(churn.as_deref().map(|seconds| (CHURN, seconds)));
@@ -94,9 +101,8 @@ impl Job {
         };
         let contents = Contents {
             programs: &setting.programs,
-            bpftool: &setting.bpftool,
             modules: &selection.modules,
-            arguments: setting.filter,
+            arguments: setting.arguments,
             environment: &environment,
         };
         initramfs::write(&machine.initramfs, &contents)?;

@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn nothing_is_said_of_a_run_in_which_all_passed() {
         let verdict = Verdict {
-            passed: 3,
+            passed: vec![test("xdp::pin", "")],
             ..Verdict::default()
         };
         assert_eq!(details("linux 7.3.4", &verdict), "");
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn failures_come_with_their_details_and_skips_by_reason() {
         let verdict = Verdict {
-            passed: 1,
+            passed: vec![test("xdp::pin", "")],
             failed: vec![test("xdp::update", "left: 1\nright: 2")],
             skipped: vec![
                 test("tcx::create", "no TCX"),

@@ -9,7 +9,8 @@ use super::record::{Counts, Outcome, Record};
 pub(crate) struct Verdict {
     /// The version of the kernel that ran, if it came that far.
     pub(crate) kernel: Option<String>,
-    pub(crate) passed: usize,
+    /// Each with what it says, which is nothing unless it is a measure.
+    pub(crate) passed: Vec<Test>,
     pub(crate) failed: Vec<Test>,
     pub(crate) skipped: Vec<Test>,
     /// Why the run has failed as such, whatever its tests say.
@@ -19,7 +20,7 @@ pub(crate) struct Verdict {
     pub(crate) golden: Vec<serde_json::Value>,
 }
 
-/// A test that did not pass, and why.
+/// A test, and what it says: why it did not pass.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Test {
     pub(crate) name: String,
@@ -44,7 +45,7 @@ impl Verdict {
     /// A run that failed as such counts as one failed test, so that no count hides it.
     pub(crate) fn counts(&self) -> Counts {
         Counts {
-            passed: self.passed,
+            passed: self.passed.len(),
             failed: self.failed.len() + usize::from(!self.faults.is_empty()),
             skipped: self.skipped.len(),
         }
@@ -159,7 +160,7 @@ impl Reading {
         }
         self.last_test = Some(name.clone());
         match outcome {
-            Outcome::Passed => self.verdict.passed += 1,
+            Outcome::Passed => self.verdict.passed.push(Test { name, detail }),
             Outcome::Failed => self.verdict.failed.push(Test { name, detail }),
             Outcome::Skipped => self.verdict.skipped.push(Test { name, detail }),
         }

@@ -5,8 +5,9 @@ use std::mem::offset_of;
 use std::os::fd::BorrowedFd;
 
 use bpf_link_sys::{
-    BPF_LINK_TYPE_ITER, BPF_LINK_TYPE_PERF_EVENT, BPF_LINK_TYPE_RAW_TRACEPOINT,
-    BPF_LINK_TYPE_UPROBE_MULTI, bpf_link_info, bpf_link_type,
+    BPF_LINK_TYPE_ITER, BPF_LINK_TYPE_KPROBE_MULTI, BPF_LINK_TYPE_PERF_EVENT,
+    BPF_LINK_TYPE_RAW_TRACEPOINT, BPF_LINK_TYPE_TRACING_MULTI, BPF_LINK_TYPE_UPROBE_MULTI,
+    bpf_link_info, bpf_link_type,
 };
 
 use super::{InfoWords, get_info, info};
@@ -61,65 +62,118 @@ impl<'a> NamedLink<'a> {
     }
 }
 
-/// A `uprobe_multi` link.
+/// A link whose info has arrays.
 #[derive(Debug)]
 pub struct ArraysLink<'a> {
     link: BorrowedFd<'a>,
+    layout: &'static Layout,
+    /// How many entries each array has.
+    count: usize,
 }
 
-/// Buffers for the info of a `uprobe_multi` link.
+/// Where the info of a kind has the addresses of its buffers, and their lengths.
+#[derive(Debug)]
+struct Layout {
+    kind: bpf_link_type,
+    count: usize,
+    /// The path of a file, and the size of that.
+    path: Option<(usize, usize)>,
+    /// An array of 32-bit numbers.
+    ids: Option<usize>,
+    /// Arrays of 64-bit numbers.
+    numbers: &'static [usize],
+}
+
+const LAYOUTS: [Layout; 3] = [
+    Layout {
+        kind: BPF_LINK_TYPE_KPROBE_MULTI,
+        count: at!(kprobe_multi.count),
+        path: None,
+        ids: None,
+        numbers: &[at!(kprobe_multi.addrs), at!(kprobe_multi.cookies)],
+    },
+    Layout {
+        kind: BPF_LINK_TYPE_UPROBE_MULTI,
+        count: at!(uprobe_multi.count),
+        path: Some((at!(uprobe_multi.path), at!(uprobe_multi.path_size))),
+        ids: None,
+        numbers: &[
+            at!(uprobe_multi.offsets),
+            at!(uprobe_multi.ref_ctr_offsets),
+            at!(uprobe_multi.cookies),
+        ],
+    },
+    Layout {
+        kind: BPF_LINK_TYPE_TRACING_MULTI,
+        count: at!(tracing_multi.count),
+        path: None,
+        ids: Some(at!(tracing_multi.ids)),
+        numbers: &[at!(tracing_multi.addrs), at!(tracing_multi.cookies)],
+    },
+];
+
+/// Buffers for the info of an [`ArraysLink`].
 #[derive(Debug)]
 pub struct Arrays {
     path: [u8; 4096],
-    offsets: Vec<u64>,
-    ref_ctr_offsets: Vec<u64>,
-    cookies: Vec<u64>,
-}
-
-impl Arrays {
-    /// Buffers for as many probes.
-    #[must_use]
-    pub fn new(count: usize) -> Self {
-        Self {
-            path: [0; 4096],
-            offsets: vec![0; count],
-            ref_ctr_offsets: vec![0; count],
-            cookies: vec![0; count],
-        }
-    }
+    ids: Vec<u32>,
+    numbers: [Vec<u64>; 3],
 }
 
 impl<'a> ArraysLink<'a> {
-    /// The link, if it is of this kind.
+    /// The link, if it is of such a kind.
     ///
     /// # Errors
     ///
     /// What the kernel answered.
     pub fn new(link: BorrowedFd<'a>) -> io::Result<Option<Self>> {
-        Ok((kind(link)? == BPF_LINK_TYPE_UPROBE_MULTI).then_some(Self { link }))
+        let info = link_info(link)?;
+        let number = |at: usize| {
+            let field = info.get(at..).and_then(<[u8]>::first_chunk);
+            field.copied().map_or(0, u32::from_ne_bytes)
+        };
+        let kind = number(0);
+        let layout = LAYOUTS.iter().find(|layout| layout.kind == kind);
+        Ok(layout.map(|layout| Self {
+            link,
+            layout,
+            count: number(layout.count) as usize,
+        }))
     }
 
-    /// `BPF_OBJ_GET_INFO_BY_FD` twice: once for the number of probes, and once for them. Returns the length of the path, or `None` if
+    /// Buffers that are long enough for this link.
+    #[must_use]
+    pub fn buffers(&self) -> Arrays {
+        let numbers = || vec![0; self.count];
+        Arrays {
+            path: [0; 4096],
+            ids: vec![0; self.count],
+            numbers: [numbers(), numbers(), numbers()],
+        }
+    }
+
+    /// `BPF_OBJ_GET_INFO_BY_FD` twice: once for the number of entries, and once for them. Returns the length of the path, or `None` if
     /// the kernel refuses.
     #[inline]
     pub fn info(&self, words: &mut InfoWords, arrays: &mut Arrays) -> Option<usize> {
         if info(self.link, words) != 0 {
             return None;
         }
-        arrays.path[0] = 0;
         *words = [0; 8];
-        put_address(words, at!(uprobe_multi.path), &mut arrays.path);
-        put_address(words, at!(uprobe_multi.offsets), &mut arrays.offsets);
-        put_address(
-            words,
-            at!(uprobe_multi.ref_ctr_offsets),
-            &mut arrays.ref_ctr_offsets,
-        );
-        put_address(words, at!(uprobe_multi.cookies), &mut arrays.cookies);
-        put_len(words, at!(uprobe_multi.path_size), arrays.path.len());
-        put_len(words, at!(uprobe_multi.count), arrays.offsets.len());
-        // SAFETY: the kernel has said that the link is of this kind, so these are the places of its buffers; those are live and writable,
-        // and as long as the lengths beside them: all three arrays were made with one length.
+        put_len(words, self.layout.count, self.count);
+        arrays.path[0] = 0;
+        if let Some((pointer_at, len_at)) = self.layout.path {
+            put_address(words, pointer_at, &mut arrays.path);
+            put_len(words, len_at, arrays.path.len());
+        }
+        if let Some(pointer_at) = self.layout.ids {
+            put_address(words, pointer_at, arrays.ids.get_mut(..self.count)?);
+        }
+        for (pointer_at, numbers) in self.layout.numbers.iter().zip(&mut arrays.numbers) {
+            put_address(words, *pointer_at, numbers.get_mut(..self.count)?);
+        }
+        // SAFETY: the kernel has said that the link is of the layout's kind, so these are the places of its buffers; those are live and
+        // writable, and as long as the lengths beside them: each array has been cut to the count.
         let answer = unsafe { get_info(self.link, words) };
         (answer == 0).then(|| len(&arrays.path))
     }
