@@ -3,6 +3,7 @@
 mod build;
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// Measures how long a clean release build takes instead
     #[arg(long)]
     build: bool,
+    /// How often each is built
+    #[arg(long, value_name = "N", default_value = "3", requires = "build")]
+    rounds: NonZeroUsize,
     /// Where to draw how the cost of a walk grows with the number of links [default: walk.svg in the target directory]
     #[arg(long, value_name = "FILE", conflicts_with = "build")]
     chart: Option<PathBuf>,
@@ -62,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         );
     }
     if args.build {
-        return build::run(with_libbpf);
+        return build::run(args.rounds, with_libbpf);
     }
     let chart = match &args.chart {
         Some(file) => std::path::absolute(file)?,

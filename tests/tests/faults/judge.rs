@@ -81,10 +81,10 @@ pub(crate) struct Answer {
 pub(crate) const ANSWERS: &[Answer] = &[
     // By this answer a link is told from another object: no descriptor has the number of the program that is asked for.
     Answer::everywhere("new_prog_fd=-1", libc::EBADF),
-    // Before that, an info is asked for that has room for more than a link's, and tells as well; if it is refused, the other does.
-    Answer::ignored("info_len=72", &[]),
     // And by this a program.
     Answer::everywhere("BPF_PROG_BIND_MAP", libc::EBADF),
+    // What was opened by its pin is told by an info with room for more than a link's. If that is refused, the above tells.
+    Answer::ignored("info_len=72", &[]),
     // By these a kernel is told that knows the positions of links in a cgroup: no descriptor has the number of that cgroup.
     Answer::to(
         "target_fd=-1",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,11 +11,8 @@ use anyhow::{Context as _, Result};
 
 use crate::{command, progress, workspace};
 
-/// How often each is built; they take turns.
-const ROUNDS: usize = 3;
-
-/// Builds each library `ROUNDS` times, and prints a line for each.
-pub(super) fn run(with_libbpf: bool) -> Result<()> {
+/// Builds each library so many times, in turns, and prints a line for each.
+pub(super) fn run(rounds: NonZeroUsize, with_libbpf: bool) -> Result<()> {
     // The peers are as they come by default, in the newest versions that `tests/peers` can be built with.
     let ours = workspace::root().join("bpf-link-typed");
     let mut users = vec![
@@ -27,9 +25,9 @@ pub(super) fn run(with_libbpf: bool) -> Result<()> {
     if with_libbpf {
         users.push(User::new("libbpf-rs", r#""0.27""#)?);
     }
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds.get() {
         for user in &mut users {
-            let _step = progress::step("build", &format!("{}, {round} of {ROUNDS}", user.name));
+            let _step = progress::step("build", &format!("{}, {round} of {rounds}", user.name));
             user.build()?;
         }
     }
