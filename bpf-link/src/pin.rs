@@ -41,6 +41,7 @@ impl RawLink {
     /// A second call, `BPF_OBJ_GET_INFO_BY_FD`, tells links from programs and maps, whose infos are longer, and brings kind
     /// and id with it. Where the kernel refuses it, or is newer than this release and has more to say, one more does: an
     /// update without a program.
+    #[inline]
     pub fn from_pinned(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_pin(PinPath::new(path.as_ref())?)
     }
@@ -62,14 +63,12 @@ impl RawLink {
         Self::open_pin(PinPath::new_at(dir.as_fd(), path.as_ref())?)
     }
 
+    #[inline]
     fn open_pin(pin: Pin) -> Result<Self> {
-        let fd = pin.get().map_err(|source| get_refused(&pin, source))?;
-        match sys::LinkFd::check_pinned(fd) {
-            Ok(fd) => Ok(Self { fd, pin: Some(pin) }),
-            Err((_, None)) => Err(Error::NotALink(pin.target())),
-            Err((_, Some(source))) => {
-                Err(CommandError::new(Command::LinkUpdate, pin.target(), source).classify())
-            }
+        match pin.get().map(sys::LinkFd::check_pinned) {
+            Ok(Ok(fd)) => Ok(Self { fd, pin: Some(pin) }),
+            Ok(Err((_, refusal))) => Err(no_link(&pin, refusal)),
+            Err(source) => Err(get_refused(&pin, source)),
         }
     }
 
@@ -221,15 +220,25 @@ impl RawLink {
                     Found::SomethingElse
                 })
             }
-            Err((_, None)) => Ok(Found::SomethingElse),
-            Err((_, Some(source))) => {
-                Err(CommandError::new(Command::LinkUpdate, pin.target(), source).classify())
-            }
+            Err((_, refusal)) => match no_link(pin, refusal) {
+                Error::NotALink(_) => Ok(Found::SomethingElse),
+                error => Err(error),
+            },
         }
     }
 }
 
+/// What it means that a pinned object was not taken for a link: it is none, or the kernel refused to tell.
+#[cold]
+fn no_link(pin: &Pin, refusal: Option<io::Error>) -> Error {
+    match refusal {
+        None => Error::NotALink(pin.target()),
+        Some(source) => CommandError::new(Command::LinkUpdate, pin.target(), source).classify(),
+    }
+}
+
 /// What the refusal to open a pin means.
+#[cold]
 pub(crate) fn get_refused(pin: &Pin, source: io::Error) -> Error {
     let error = CommandError::new(Command::ObjGet, pin.target(), source);
     match error.errno() {

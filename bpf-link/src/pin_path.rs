@@ -18,15 +18,13 @@ pub(crate) struct PinPath {
 
 impl PinPath {
     /// A path, from the working directory of this moment if it is relative.
+    #[inline]
     pub(crate) fn new(path: &Path) -> Result<Self> {
         // The kernel has an error of its own for the empty path.
         let path = if path.is_absolute() || path.as_os_str().is_empty() {
             c_path(path)
         } else {
-            let absolute = absolute(path).map_err(|source| {
-                CommandError::new(Command::CurrentDirectory, Target::path(path), source).classify()
-            })?;
-            c_path(&absolute)
+            c_path_from_here(path)
         };
         Ok(Self {
             dir: None,
@@ -153,8 +151,22 @@ impl PinPath {
     }
 }
 
+#[inline]
 fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::PathHasNul {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| has_nul(path))
+}
+
+/// A relative path from the working directory of this moment.
+fn c_path_from_here(path: &Path) -> Result<CString> {
+    let absolute = absolute(path).map_err(|source| {
+        CommandError::new(Command::CurrentDirectory, Target::path(path), source).classify()
+    })?;
+    c_path(&absolute)
+}
+
+#[cold]
+fn has_nul(path: &Path) -> Error {
+    Error::PathHasNul {
         path: path.to_owned(),
-    })
+    }
 }

@@ -91,6 +91,7 @@ impl LinkFd {
     }
 
     /// What `BPF_OBJ_GET` has opened, if it is a link; otherwise as [`check`](Self::check).
+    #[inline]
     pub(crate) fn check_pinned(fd: OwnedFd) -> Result<Self, (OwnedFd, Option<io::Error>)> {
         let Some(identity) = identity_of_pinned(fd.as_fd()) else {
             return Self::check(fd);

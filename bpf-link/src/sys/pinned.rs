@@ -25,6 +25,7 @@ const _: () = assert!(size_of::<Room>() > INFO_SIZE && size_of::<Room>() <= SHOR
 ///
 /// What can be pinned is a program, a map or a link (7.3, `enum bpf_type`). An info does not say of which of them it is,
 /// but only a link's ends where the room has not.
+#[inline]
 pub(super) fn identity_of_pinned(object: BorrowedFd<'_>) -> Option<Identity> {
     let mut room = Room {
         info: InfoBytes::ZERO,
