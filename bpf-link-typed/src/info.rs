@@ -4,7 +4,7 @@ use bpf_link::{LinkId, LinkKind, ProgramId, RawLink};
 
 use crate::answer::Answer;
 use crate::error::Result;
-use crate::info_buf::{InfoBuf, InfoBufRef};
+use crate::info_buf::{Asked, InfoBuf, InfoBufRef};
 use crate::other::{OtherInfo, OtherInfoRef, OtherLink};
 
 macro_rules! define {
@@ -74,16 +74,15 @@ macro_rules! define {
             ///
             /// As [`RawLink::info_with`].
             pub fn read(&mut self, link: &RawLink) -> Result<LinkInfoRef<'_>> {
-                let first = link.info()?;
-                Ok(match first.kind() {
+                Ok(match self.kind(link)? {
                     $(
                         LinkKind::$Variant => {
-                            let filled = crate::$Link::fill(link, Some(&first), self)?;
+                            let filled = crate::$Link::fill(link, Asked::Already, self)?;
                             LinkInfoRef::$Variant(crate::$InfoRef::parse(&filled.answer()?))
                         }
                     )+
                     _ => {
-                        let filled = OtherLink::fill(link, Some(&first), self)?;
+                        let filled = OtherLink::fill(link, Asked::Already, self)?;
                         LinkInfoRef::Other(OtherInfoRef::parse(&filled.answer()?))
                     }
                 })

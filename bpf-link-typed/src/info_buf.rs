@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
 
-use bpf_link::{InfoBuffers, LinkInfo, RawLink};
+use bpf_link::{InfoBuffers, LinkInfo, LinkKind, RawLink};
 
 use crate::answer::Answer;
 use crate::error::Result;
@@ -74,31 +74,34 @@ pub(crate) enum Ask {
     Arrays(for<'b> fn(&'b mut Memory, usize) -> InfoBuffers<'b>),
 }
 
+/// Whether the kernel has said already what it says without buffers. What it has said is where the answer is to be then.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    NotYet,
+    Already,
+}
+
 impl Ask {
-    /// What the kernel says without names and arrays; asks it unless `first`, which it has said already, is enough.
+    /// What the kernel says without names and arrays; asks it unless it has said all of that already.
     #[inline]
     pub(crate) fn fields<'b>(
         self,
         link: &RawLink,
-        first: Option<&LinkInfo>,
+        asked: Asked,
         slot: &'b mut Option<LinkInfo>,
     ) -> Result<&'b LinkInfo> {
         match self {
             Self::MarkedFields(lend) => Ok(link.info_with_in(lend(), slot)?),
-            Self::Fields | Self::Name(_) | Self::Arrays(_) => known(link, first, slot),
+            Self::Fields | Self::Name(_) | Self::Arrays(_) => known(link, asked, slot),
         }
     }
 }
 
-fn known<'b>(
-    link: &RawLink,
-    first: Option<&LinkInfo>,
-    slot: &'b mut Option<LinkInfo>,
-) -> Result<&'b LinkInfo> {
-    Ok(match first {
-        Some(first) => slot.insert(*first),
-        None => link.info_in(slot)?,
-    })
+fn known<'b>(link: &RawLink, asked: Asked, slot: &'b mut Option<LinkInfo>) -> Result<&'b LinkInfo> {
+    match (asked, slot) {
+        (Asked::Already, Some(info)) => Ok(info),
+        (_, slot) => Ok(link.info_in(slot)?),
+    }
 }
 
 /// A buffer that the kernel has filled.
@@ -128,7 +131,13 @@ impl InfoBuf {
         Self::default()
     }
 
-    /// Asks the kernel for the info of one kind of link. `first` is what it has said already, without buffers.
+    /// Asks the kernel for the info without buffers, which says of what kind the link is.
+    #[inline]
+    pub(crate) fn kind(&mut self, link: &RawLink) -> Result<LinkKind> {
+        Ok(link.info_in(&mut self.info)?.kind())
+    }
+
+    /// Asks the kernel for the info of one kind of link. After [`kind`](Self::kind) it has been asked for one already.
     ///
     /// One call; two if there are arrays, as only an earlier answer says how long they are.
     #[inline]
@@ -136,24 +145,21 @@ impl InfoBuf {
         &'b mut self,
         link: &RawLink,
         ask: Ask,
-        first: Option<&LinkInfo>,
+        asked: Asked,
     ) -> Result<Filled<'b>> {
         let Self { info, memory } = self;
         let (info, count) = match ask {
-            Ask::Fields | Ask::MarkedFields(_) => (ask.fields(link, first, info)?, 0),
+            Ask::Fields | Ask::MarkedFields(_) => (ask.fields(link, asked, info)?, 0),
             Ask::Name(lend) => (link.info_with_in(lend(memory), info)?, 0),
-            Ask::Arrays(lend) => {
-                let first = *ask.fields(link, first, info)?;
-                match first.count() {
-                    // Nothing of what is particular to the kind is reported by this kernel.
-                    None => (&*info.insert(first), 0),
-                    Some(count) => {
-                        let info = link.info_with_in(lend(memory, count), info)?;
-                        memory.forget_unwritten();
-                        (info, count)
-                    }
+            Ask::Arrays(lend) => match ask.fields(link, asked, info)?.count() {
+                // Nothing of what is particular to the kind is reported by this kernel.
+                None => (ask.fields(link, Asked::Already, info)?, 0),
+                Some(count) => {
+                    let info = link.info_with_in(lend(memory, count), info)?;
+                    memory.forget_unwritten();
+                    (info, count)
                 }
-            }
+            },
         };
         Ok(Filled {
             info,

@@ -8,7 +8,7 @@ use bpf_link::{LinkId, LinkKind, RawLink, Update, UpdateBy};
 
 use crate::error::{Rejected, Result};
 use crate::info::{LinkInfo, LinkInfoRef};
-use crate::info_buf::InfoBuf;
+use crate::info_buf::{Asked, InfoBuf};
 use crate::let_go::let_go;
 use crate::other::OtherLink;
 
@@ -76,7 +76,7 @@ macro_rules! define {
                 match self {
                     $(
                         Self::$Variant(link) => {
-                            let filled = crate::$Link::fill(link.as_raw(), None, buf)?;
+                            let filled = crate::$Link::fill(link.as_raw(), Asked::NotYet, buf)?;
                             let info = crate::$InfoRef::parse(&filled.answer()?);
                             Ok(LinkInfoRef::$Variant(info))
                         }

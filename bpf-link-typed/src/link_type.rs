@@ -257,7 +257,7 @@ macro_rules! info_methods {
             /// As [`RawLink::info`](bpf_link::RawLink::info).
             pub fn info(&self) -> $crate::Result<$Info> {
                 let mut info = None;
-                let info = Self::ASK.fields(&self.0, None, &mut info)?;
+                let info = Self::ASK.fields(&self.0, $crate::info_buf::Asked::NotYet, &mut info)?;
                 let nothing = $crate::InfoBufRef::default();
                 Ok($Info::parse(&$crate::answer::Answer::new(info, nothing)?))
             }
@@ -291,7 +291,9 @@ macro_rules! info_methods {
                 &self,
                 buf: &'b mut $crate::InfoBuf,
             ) -> $crate::Result<$InfoRef<'b>> {
-                Ok($InfoRef::parse(&Self::fill(&self.0, None, buf)?.answer()?))
+                Ok($InfoRef::parse(
+                    &Self::fill(&self.0, $crate::info_buf::Asked::NotYet, buf)?.answer()?,
+                ))
             }
         }
 
@@ -305,10 +307,10 @@ macro_rules! fill {
         impl $Link {
             pub(crate) fn fill<'b>(
                 link: &::bpf_link::RawLink,
-                first: Option<&::bpf_link::LinkInfo>,
+                asked: $crate::info_buf::Asked,
                 buf: &'b mut $crate::InfoBuf,
             ) -> $crate::Result<$crate::info_buf::Filled<'b>> {
-                buf.fill(link, Self::ASK, first)
+                buf.fill(link, Self::ASK, asked)
             }
         }
     };
