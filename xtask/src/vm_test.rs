@@ -1,6 +1,7 @@
-//! `cargo xtask vm-test`: boots real kernels under QEMU and runs the live tests in them.
+//! `cargo xtask vm-test`: boots real kernels under QEMU and runs the live tests in them, or, for `cargo xtask bench --kernel`, the
+//! benchmarks.
 //!
-//! Everything is under `target/vm/`: the guest's programs in `build/`, and for each kernel a directory with its `image/`
+//! Everything is under `target/vm/`: the guest's programs in `build/` and `build-bench/`, and for each kernel a directory with its `image/`
 //! (which is kept, so that the next run needs no network), its `initramfs.cpio`, and what its last run left:
 //! `console.log` with the kernel's log and the tests' output, `results.jsonl`, and `qemu.log`.
 

@@ -65,14 +65,17 @@ pub(crate) fn prog_info(program: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo
     }
 }
 
+/// No program and no map has a shorter info, since Linux 4.19. Everything else has: a link 64 bytes at most.
+pub(super) const SHORTEST: usize = 80;
+
+const _: () = assert!(size_of::<c::bpf_link_info>() < SHORTEST);
+const _: () = assert!(size_of::<c::bpf_btf_info>() < SHORTEST);
+
 /// What the kernel says about a map; `None` if it is none.
 ///
-/// No command tells a map from every other object without an effect. But the info of other objects than programs and maps
-/// is far shorter: 64 bytes of a link at most, and 80 of a map at least, since Linux 4.19.
+/// No command tells a map from every other object without an effect. But the infos of others are shorter, except for those
+/// of programs.
 pub(crate) fn map_info(map: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo>> {
-    const SHORTEST: usize = 80;
-    const { assert!(size_of::<c::bpf_link_info>() < SHORTEST) };
-    const { assert!(size_of::<c::bpf_btf_info>() < SHORTEST) };
     match object_info(map) {
         Ok(info) => Ok((info.len >= SHORTEST && !is_program(map)?).then_some(info)),
         // Not an object of BPF at all.

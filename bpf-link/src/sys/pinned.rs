@@ -6,7 +6,7 @@ use bpf_link_sys as c;
 
 use super::identity::Identity;
 use super::info::{INFO_SIZE, InfoBytes, identity_in};
-use super::{bpf, len_of, raw};
+use super::{bpf, len_of, object_info, raw};
 
 /// Room for the info of a link, and for a little more: what fills that as well is the info of something else.
 #[repr(C, align(8))]
@@ -15,10 +15,8 @@ struct Room {
     behind: u64,
 }
 
-/// No map has a shorter info, and no program, since Linux 4.19. Structs of the kernel's interface only grow.
-const SHORTEST_OF_OTHERS: usize = 80;
-
-const _: () = assert!(size_of::<Room>() > INFO_SIZE && size_of::<Room>() <= SHORTEST_OF_OTHERS);
+// The infos of programs and maps fill it, on this kernel and every later one: they only grow.
+const _: () = assert!(size_of::<Room>() > INFO_SIZE && size_of::<Room>() <= object_info::SHORTEST);
 
 /// Which link this is, of a descriptor that `BPF_OBJ_GET` has opened. `None` if one info does not tell: it is no link, or
 /// a kernel newer than this release has more to say about links, or refuses to say anything about this one.
