@@ -36,17 +36,11 @@ fn of(bench: &mut Bench, sandbox: &Sandbox, name: &str, attached: Attached) -> R
         typed.info()?.is_defunct() != Some(true),
         "the link is not attached"
     );
-    let mut buf = InfoBuf::new();
-    let mut read = || {
-        let info = typed.info_in(&mut buf);
-        assert!(info.is_ok());
-        black_box(&info);
-    };
     let turn = 256;
     let title = format!("info of {name}");
     if let Some(bare) = bare_with_buffers(&held)? {
         let sides = vec![
-            Side::ours(&mut read),
+            ours(&typed),
             bare,
             #[cfg(feature = "libbpf-rs")]
             libbpf(&pin)?,
@@ -56,7 +50,7 @@ fn of(bench: &mut Bench, sandbox: &Sandbox, name: &str, attached: Attached) -> R
         bench.compare(&format!("numbers of {name}"), turn, numbers)?;
     } else {
         let sides = vec![
-            Side::ours(&mut read),
+            ours(&typed),
             bare_numbers(&held),
             aya(&pin)?,
             #[cfg(feature = "libbpf-rs")]
@@ -67,6 +61,15 @@ fn of(bench: &mut Bench, sandbox: &Sandbox, name: &str, attached: Attached) -> R
     drop(target);
     std::fs::remove_file(pin)?;
     Ok(())
+}
+
+fn ours(link: &Link) -> Side<'_> {
+    let mut buf = InfoBuf::new();
+    Side::ours(move || {
+        let info = link.info_in(&mut buf);
+        assert!(info.is_ok());
+        black_box(&info);
+    })
 }
 
 fn numbers(link: &Link) -> Side<'_> {
