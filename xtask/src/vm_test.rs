@@ -147,16 +147,15 @@ pub(crate) fn bench(kernels: &[&'static Kernel], arguments: &[String]) -> Result
         dir,
     };
     let jobs = kernels.iter().map(|kernel| Job::of(kernel)).collect();
-    let mut failed = 0;
+    let mut total = Counts::default();
     for (job, verdict) in run_jobs(jobs, NonZeroUsize::MIN, &setting)? {
         for measure in &verdict.passed {
             println!("{}: {}", label(&job, &verdict), measure.detail);
         }
-        let Counts { passed, .. } = verdict.counts();
-        failed += verdict.counts().failed;
-        ensure!(passed > 0 || failed > 0, "nothing was measured");
+        total += verdict.counts();
     }
-    ensure!(failed == 0, "the benchmarks failed");
+    ensure!(total.failed == 0, "the benchmarks failed");
+    ensure!(total.passed > 0, "nothing was measured");
     Ok(())
 }
 

@@ -65,10 +65,10 @@ pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
     for test in TESTS {
         arguments.extend(["--test", test]);
     }
-    arguments.extend(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+    arguments.extend(profile());
     let messages = cargo(&arguments, workspace, target_dir)?;
     let mut lister = vec!["build", "--package", LISTER_PACKAGE, "--example", LISTER];
-    lister.extend(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+    lister.extend(profile());
     let lister = find(&cargo(&lister, workspace, target_dir)?, "example", LISTER)?;
     Ok(Programs {
         init: find(&messages, "bin", INIT)?,
@@ -78,6 +78,11 @@ pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
             .collect::<Result<_>>()?,
         tools: vec![(LISTER_IN_GUEST.to_owned(), lister)],
     })
+}
+
+/// `PROFILE` as arguments of cargo.
+fn profile() -> impl Iterator<Item = &'static str> {
+    PROFILE.iter().flat_map(|setting| ["--config", setting])
 }
 
 /// The benchmarks, without libbpf-rs, as that is C.
