@@ -12,7 +12,7 @@ const LEFT_OUT: [&str; 2] = ["faults", "guide"];
 /// The tests that take a filter, as they are many.
 const LIVE: &str = "live";
 /// What holds the memory of a process against a measure that the sanitizer exceeds.
-const LIVE_LEFT_OUT: [&str; 2] = ["lister_scale::", "soak::"];
+const LIVE_LEFT_OUT: [&str; 2] = ["lister::scale::", "soak::"];
 /// The variable that says where the lister is, as the tests would have it built without the sanitizer.
 const LISTER: (&str, &str) = ("BPF_LINKS", "bpf-links");
 

@@ -1,5 +1,14 @@
 //! The call that ends with a program attached here and pinned there: what holds for every kind, shown with XDP.
 
+mod end;
+mod gaps;
+mod killed;
+mod network;
+mod others;
+mod suite;
+mod tracing;
+mod under_load;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,12 +20,28 @@ use bpf_link_typed::{
     Why, XdpAttach, XdpLink,
 };
 
-use crate::attaching::counting;
-use crate::ensuring::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
+use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
+use crate::fixture::attaching::counting;
 use crate::fixture::runs;
+use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
 
-pub(crate) const TESTS: &[Test] = &[
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(gaps::TESTS),
+    Roles(gaps::ROLES),
+    Tests(killed::TESTS),
+    Roles(killed::ROLES),
+    Tests(network::TESTS),
+    Tests(others::TESTS),
+    Roles(others::ROLES),
+    Tests(tracing::TESTS),
+    Tests(under_load::TESTS),
+    Roles(under_load::ROLES),
+];
+
+const TESTS: &[Test] = &[
     test!(created_updated_and_kept),
     test!(a_directory_in_the_way),
     test!(a_name_that_is_none),

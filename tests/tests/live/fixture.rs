@@ -1,5 +1,9 @@
 //! What tests share that are about links in general and not about one kind.
 
+pub(crate) mod attaching;
+pub(crate) mod random;
+pub(crate) mod traffic;
+
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,7 +12,7 @@ use bpf_link_tests::{CounterMap, Hook, Program};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::set_thread_uid;
 
-use crate::traffic::send_packet;
+use crate::fixture::traffic::send_packet;
 
 /// The index of `lo`, the first device of every network namespace.
 pub(crate) const LOOPBACK: u32 = 1;

@@ -1,12 +1,14 @@
 //! How the live tests run.
 //!
-//! To add a test, write a function `fn name(sandbox: &Sandbox) -> Result<()>` in the file of its topic and list it in the file's `TESTS`:
-//! `test!(name)`, with `.needs(..)` behind it if it needs what not every kernel has. What is not listed is dead code, of which
-//! the compiler warns and which `.ci/run` does not let pass.
+//! To add a test, write a function `fn name(sandbox: &Sandbox) -> Result<()>` in the file of its
+//! topic and list it in the file's `TESTS`: `test!(name)`, with `.needs(..)` if it needs what not
+//! every kernel has. A new file goes into the `ALL` of its folder. What is not listed is dead code:
+//! the compiler warns of it, and `.ci/run` fails.
 //!
 //! | file | what |
 //! |---|---|
 //! | `test.rs` | a test, as data |
+//! | `listed.rs` | the lists of tests and roles that files and folders have |
 //! | `need.rs` | what a test needs, and how the machine is asked for it |
 //! | `parent.rs` | the process that the tests are counted in: starts a child for each, waits, judges |
 //! | `child.rs` | the process of one test |
@@ -24,6 +26,7 @@ mod child;
 mod ended;
 mod kernel;
 mod left_over;
+mod listed;
 pub(crate) mod lister;
 mod need;
 mod outcome;
@@ -36,6 +39,7 @@ mod turn;
 
 use std::process::ExitCode;
 
+pub(crate) use listed::Listed;
 pub(crate) use need::Need;
 pub(crate) use role::{Role, role};
 pub(crate) use test::{Test, test};
@@ -46,11 +50,11 @@ pub(crate) fn alone<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Resu
 }
 
 /// Runs whatever this process was started as: the test binary, the child of one test, or a role.
-pub(crate) fn main(tests: &[&'static [Test]], roles: &[&'static [Role]]) -> ExitCode {
+pub(crate) fn main(lists: &'static [Listed]) -> ExitCode {
     if let Ok(name) = std::env::var(role::VARIABLE) {
-        return role::run(&name, roles);
+        return role::run(&name, &Listed::roles(lists));
     }
-    let tests: Vec<&'static Test> = tests.iter().copied().flatten().collect();
+    let tests = Listed::tests(lists);
     match std::env::var(child::VARIABLE) {
         Ok(name) => child::run(&name, &tests),
         Err(_) => parent::run(&tests),

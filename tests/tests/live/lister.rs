@@ -1,5 +1,14 @@
 //! What the tests of `bpf-links` share: running it, and reading what it has said.
 
+mod arguments;
+mod bpftool;
+mod churn;
+mod commands;
+mod found;
+mod names;
+mod sample;
+mod scale;
+
 use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +21,22 @@ use bpf_link_tests::{Sandbox, iterator};
 use serde_json::Value;
 
 use crate::fixture::as_nobody;
+use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, lister};
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(arguments::TESTS),
+    Tests(bpftool::TESTS),
+    Tests(churn::TESTS),
+    Tests(commands::TESTS),
+    Tests(found::TESTS),
+    Roles(found::ROLES),
+    Tests(names::TESTS),
+    Tests(sample::TESTS),
+    Roles(sample::ROLES),
+    Tests(scale::TESTS),
+];
 
 /// What the tests of the lister need.
 pub(crate) const LISTER: &[Need] = &[Need::Lister];

@@ -1,5 +1,7 @@
 //! What the kernel says about programs and maps.
 
+mod btf;
+
 use std::fs::File;
 use std::os::fd::AsFd;
 
@@ -10,9 +12,13 @@ use bpf_link::{
 use bpf_link_tests::{Hook, Loader, Map, Program, Sandbox, sys};
 
 use crate::fixture::{as_nobody, ensure_refused, without_descriptors};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 
-pub(crate) const TESTS: &[Test] = &[
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[Tests(TESTS), Tests(btf::TESTS)];
+
+const TESTS: &[Test] = &[
     test!(a_program),
     test!(what_a_program_was_loaded_for).needs(&[
         Need::Trampoline,

@@ -1,5 +1,9 @@
 //! Pins: made, moved, removed, opened, and every way in which that is refused.
 
+mod at;
+mod over;
+mod program;
+
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsFd as _;
@@ -12,9 +16,19 @@ use bpf_link_tests::{Hook, Map, Program, Sandbox, sys};
 use rustix::mount::MountFlags;
 
 use crate::fixture::{Counted, as_nobody, ensure_refused, refusal, runs, without_descriptors, xdp};
+use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Test, test};
 
-pub(crate) const TESTS: &[Test] = &[
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(at::TESTS),
+    Tests(over::TESTS),
+    Roles(over::ROLES),
+    Tests(program::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(a_pin_keeps_the_program_attached),
     test!(pinning_a_pinned_link_moves_the_pin),
     test!(the_same_path_is_no_change),

@@ -3,29 +3,38 @@
 //! The kernel's are under `tools/testing/selftests/bpf/prog_tests` of Linux 7.3. What had no equivalent in the files of the kinds is in the
 //! files of this directory.
 
-pub(crate) mod cgroups;
-pub(crate) mod classic_tc;
-pub(crate) mod network;
-pub(crate) mod others;
+mod cgroups;
+mod classic_tc;
+mod network;
+mod others;
 mod table;
-pub(crate) mod tracing;
+mod tracing;
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use bpf_link_tests::Sandbox;
 
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Test, test};
 use table::SELFTESTS;
 
-pub(crate) const TESTS: &[Test] = &[test!(the_table_is_true)];
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(cgroups::TESTS),
+    Tests(classic_tc::TESTS),
+    Tests(network::TESTS),
+    Tests(others::TESTS),
+    Tests(tracing::TESTS),
+];
+
+const TESTS: &[Test] = &[test!(the_table_is_true)];
 
 /// Every row names tests, every test that it names is there, and every test of this directory is in a row.
 fn the_table_is_true(_sandbox: &Sandbox) -> Result<()> {
-    let tests: BTreeSet<String> = crate::TESTS
-        .iter()
-        .copied()
-        .flatten()
+    let tests: BTreeSet<String> = Listed::tests(crate::ALL)
+        .into_iter()
         .map(Test::name)
         .collect();
     let mut named = BTreeSet::new();

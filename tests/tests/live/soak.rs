@@ -24,8 +24,8 @@ use allocation_counter::measure;
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link_tests::{Descriptors, Sandbox, eventually_holds, links, names, remove_left_over};
 
+use crate::fixture::random::Random;
 use crate::harness::{Role, Test, alone, role, test};
-use crate::random::Random;
 use operation::Counts;
 use places::Place;
 use worker::Worker;

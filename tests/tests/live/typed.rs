@@ -1,5 +1,17 @@
 //! The kinds as types: which type a link has, and what turns into what.
 
+mod attach_device;
+mod attach_network;
+mod attach_probes;
+mod attach_tracing;
+mod calls;
+mod errors;
+mod errors_tracing;
+mod info;
+pub(crate) mod list;
+mod probes;
+mod query;
+
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -17,10 +29,26 @@ use bpf_link_typed::{
 use serde_json::Value;
 
 use crate::fixture::{duplicate, runs, xdp};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
-use crate::link_types::link_types;
+use crate::typed::list::link_types;
 
-pub(crate) const TESTS: &[Test] = &[
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(attach_device::TESTS),
+    Tests(attach_network::TESTS),
+    Tests(attach_probes::TESTS),
+    Tests(attach_tracing::TESTS),
+    Tests(calls::TESTS),
+    Tests(errors::TESTS),
+    Tests(errors_tracing::TESTS),
+    Tests(info::TESTS),
+    Tests(probes::TESTS),
+    Tests(query::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(a_descriptor_of_something_else),
     test!(a_link_of_another_kind),
     test!(a_pin_of_something_else),

@@ -245,13 +245,8 @@ fn read_line(reader: &mut impl std::io::BufRead) -> Result<Option<String>> {
 }
 
 /// Plays the role of this name.
-pub(super) fn run(name: &str, roles: &[&'static [Role]]) -> ExitCode {
-    let Some(role) = roles
-        .iter()
-        .copied()
-        .flatten()
-        .find(|role| role.name() == name)
-    else {
+pub(super) fn run(name: &str, roles: &[&'static Role]) -> ExitCode {
+    let Some(role) = roles.iter().find(|role| role.name() == name) else {
         eprintln!("there is no role {name}");
         return ExitCode::FAILURE;
     };

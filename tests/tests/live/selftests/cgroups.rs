@@ -18,12 +18,12 @@ use bpf_link_typed::{
     CgroupAttach, CgroupHook, CgroupLink, FileRef, IterAttach, IterCgroup, LinkAnchor, Position,
 };
 
-use crate::attaching::{counting, counts};
-use crate::cgroup::place;
+use crate::fixture::attaching::{counting, counts};
+use crate::fixture::traffic::send_packet;
 use crate::fixture::{ensure_refused, refusal};
 use crate::harness::{Need, Test, test};
-use crate::positions::Attached;
-use crate::traffic::send_packet;
+use crate::kinds::cgroup::place;
+use crate::suites::positions::Attached;
 
 /// Positions and revisions, since Linux 6.17.
 const ORDER: &[Need] = &[Need::Member("cgroup_bpf", "revisions")];

@@ -5,10 +5,10 @@ use bpf_link_sys::TCX_PASS;
 use bpf_link_tests::{ClassicTc, CounterMap, Hook, Loader, Program, Sandbox};
 use bpf_link_typed::{TcxAttach, TcxHook};
 
-use crate::attaching::counting;
 use crate::fixture::LOOPBACK;
+use crate::fixture::attaching::counting;
+use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
-use crate::traffic::send_packet;
 
 /// The discipline that has the filters, and the filters that are programs.
 const CLASSIC_TC: &[Need] = &[

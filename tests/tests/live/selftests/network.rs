@@ -20,10 +20,10 @@ use bpf_link_typed::{
     SockmapHook, TcxAttach, TcxHook, XdpAttach, XdpMode,
 };
 
-use crate::attaching::{counting, counts, ensure_error};
+use crate::fixture::attaching::{counting, counts, ensure_error};
 use crate::fixture::{LOOPBACK, ensure_refused, refusal, runs};
 use crate::harness::{Need, Test, test};
-use crate::positions::{Attached, Place};
+use crate::suites::positions::{Attached, Place};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_bond_and_its_devices)
@@ -368,7 +368,7 @@ fn tcx_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
     // Nobody takes a link's program off without it.
     let refused = sys::prog_detach(lo, linked.as_fd(), attach_type.as_raw());
     ensure!(errno(refused) == Some(libc::EBUSY));
-    ensure!(counts(&counter, crate::traffic::send_packet)?);
+    ensure!(counts(&counter, crate::fixture::traffic::send_packet)?);
     sys::prog_detach(lo, without.as_fd(), attach_type.as_raw())?;
     Ok(())
 }

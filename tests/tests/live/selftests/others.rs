@@ -6,7 +6,7 @@ use bpf_link_tests::{CongestionControl, Hook, Map, PerfEvent, Sandbox, eventuall
 use bpf_link_typed::{Link, PerfEventAttach, StructOpsAttach};
 use rustix::event::epoll;
 
-use crate::attaching::counting;
+use crate::fixture::attaching::counting;
 use crate::fixture::{LOOPBACK, as_nobody, ensure_refused};
 use crate::harness::{Need, Test, test};
 

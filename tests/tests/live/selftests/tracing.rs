@@ -9,14 +9,14 @@ use bpf_link_typed::{
     TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, When,
 };
 
-use crate::attaching::{ensure_error, since};
-use crate::harness::{Need, Test, test};
-use crate::kernel_functions::{CALLS, SYMBOLS, call_all};
-use crate::module_functions::{self, ModuleBtf, make_a_pair};
-use crate::own_functions::{counters, offset_of, probed};
-use crate::test_functions::{
+use crate::fixture::attaching::{ensure_error, since};
+use crate::functions::kernel::{CALLS, SYMBOLS, call_all};
+use crate::functions::module::{self as module_functions, ModuleBtf, make_a_pair};
+use crate::functions::own::{counters, offset_of, probed};
+use crate::functions::test::{
     CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
 };
+use crate::harness::{Need, Test, test};
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 /// That a module shows its types, since Linux 5.11.

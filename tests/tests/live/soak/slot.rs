@@ -12,7 +12,7 @@ use bpf_link_typed::{KindFacts, LinkInfo};
 
 use super::operation::Operation;
 use super::places::{Object, Place};
-use crate::random::Random;
+use crate::fixture::random::Random;
 
 /// How many names a place has for its pin.
 const NAMES: usize = 3;

@@ -11,7 +11,7 @@ use bpf_link::LinkId;
 use super::operation::{Counts, Operation};
 use super::places::Place;
 use super::slot::Slot;
-use crate::random::Random;
+use crate::fixture::random::Random;
 
 /// A thread.
 #[derive(Debug)]

@@ -1,0 +1,244 @@
+//! The names that `bpf-links` has for what links have numbers of.
+
+use std::ffi::CString;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{
+    AttachType, BtfTypeId, KprobeMultiArgs, LinkCreate, MprogArgs, RawLink, RawTracepointOpen,
+    TracingMultiArgs, XdpFlags,
+};
+use bpf_link_tests::{
+    CounterMap, Device, DeviceKind, Hook, KernelBtf, Loader, Map, Netns, Program, Replaceable,
+    Sandbox, device, iterator,
+};
+use serde_json::Value;
+
+use crate::fixture::LOOPBACK;
+use crate::functions::kernel::{SYMBOLS, address_of, with_hidden_addresses};
+use crate::harness::{Need, Test, test};
+use crate::lister::{LISTER, at, list, run, show};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(programs_and_maps).needs(LISTER),
+    test!(xdp_devices).needs(LISTER).alone(),
+    test!(tcx_devices).needs(LISTER).also_needs(Need::TCX),
+    test!(netkit_devices).needs(LISTER).also_needs(Need::NETKIT),
+    test!(traced_functions)
+        .needs(LISTER)
+        .also_needs(Need::TRACING)
+        .also_needs(&[Need::Member("bpf_prog_info", "attach_btf_obj_id")]),
+    test!(traced_functions_of_a_multi_link)
+        .needs(LISTER)
+        .also_needs(Need::TRACING_MULTI)
+        .also_needs(&[Need::Member("bpf_link_info", "tracing_multi")]),
+    test!(probed_functions)
+        .needs(LISTER)
+        .also_needs(Need::KPROBE_MULTI)
+        .also_needs(&[Need::Linux(6, 6)]),
+    test!(hidden_functions)
+        .needs(LISTER)
+        .also_needs(Need::KPROBE_MULTI)
+        .also_needs(&[Need::Linux(6, 6)])
+        .alone(),
+];
+
+fn programs_and_maps(_sandbox: &Sandbox) -> Result<()> {
+    let map = Map::hash(4, 8, 3)?;
+    let program = iterator("bpf_map_elem", *b"element\n")?;
+    let request = LinkCreate::new(&program, AttachType::TraceIter);
+    let link = RawLink::create(&request.args(bpf_link::IterArgs::map(&map)))?;
+    let shown = show(link.id()?, &[])?;
+    let info = bpf_link::ProgramInfo::of(&program)?;
+    ensure!(*at(&shown, "prog_name") == program.name()?, "{shown}");
+    ensure!(*at(&shown, "prog_tag") == info.tag.to_string(), "{shown}");
+    let map = bpf_link::MapInfo::of(&map)?;
+    ensure!(*at(&shown, "map_id") == u32::from(map.id), "{shown}");
+    ensure!(*at(&shown, "map_name") == map.name.to_str()?, "{shown}");
+    Ok(())
+}
+
+fn devname(link: &RawLink) -> Result<Value> {
+    Ok(at(&show(link.id()?, &[])?, "devname").clone())
+}
+
+fn on_xdp(program: &Program) -> Result<RawLink> {
+    let request = LinkCreate::new(program, AttachType::Xdp).target_ifindex(LOOPBACK);
+    Ok(RawLink::create(&request.xdp_flags(XdpFlags::SKB_MODE))?)
+}
+
+fn xdp_devices(_sandbox: &Sandbox) -> Result<()> {
+    let (here, there) = (Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?);
+    let netns = Netns::create()?;
+    let there = netns.inside(|| on_xdp(&there))?;
+    // A device of the same index is here, and has no program.
+    ensure!(devname(&there)? == "(unknown)");
+    // Or another one.
+    let link = on_xdp(&here)?;
+    ensure!(devname(&there)? == "(unknown)");
+    ensure!(devname(&link)? == "lo");
+    // Or the same one, and then the two cannot be told apart.
+    drop(there);
+    let there = netns.inside(|| on_xdp(&here))?;
+    for link in [&link, &there] {
+        let shown = show(link.id()?, &[])?;
+        ensure!(*at(&shown, "devname") == "(unknown)", "{shown}");
+        ensure!(*at(&shown, "ifindex") == LOOPBACK, "{shown}");
+    }
+    drop(there);
+    ensure!(devname(&link)? == "lo");
+    Ok(())
+}
+
+fn tcx_devices(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::TCX_INGRESS)?;
+    let request = LinkCreate::new(&program, AttachType::TcxIngress)
+        .target_ifindex(LOOPBACK)
+        .args(MprogArgs::new());
+    let here = RawLink::create(&request)?;
+    let there = Netns::create()?.inside(|| Ok(RawLink::create(&request)?))?;
+    ensure!(devname(&here)? == "lo");
+    // The namespace has gone with its devices, as nothing holds it.
+    bpf_link_tests::eventually_holds("the device has gone", || {
+        Ok(devname(&there)? == "(detached)")
+    })?;
+    let netns = Netns::create()?;
+    let there = netns.inside(|| Ok(RawLink::create(&request)?))?;
+    ensure!(devname(&there)? == "(unknown)");
+    drop(there);
+    Ok(())
+}
+
+fn netkit_devices(_sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Netkit, "named")?;
+    let attach = |hook: Hook| -> Result<_> {
+        let program = Program::passing(hook)?;
+        let attach_type = AttachType::from_raw(hook.attach_type);
+        let request = LinkCreate::new(&program, attach_type).target_ifindex(device.index());
+        Ok(RawLink::create(&request)?)
+    };
+    let (primary, peer) = (attach(Hook::NETKIT_PRIMARY)?, attach(Hook::NETKIT_PEER)?);
+    ensure!(devname(&primary)? == "named");
+    ensure!(devname(&peer)? == device::peer_name("named"));
+    let shown = show(peer.id()?, &[])?;
+    let index = device::index_of(&device::peer_name("named"))?;
+    ensure!(*at(&shown, "ifindex") == index, "{shown}");
+    Ok(())
+}
+
+fn traced_functions(_sandbox: &Sandbox) -> Result<()> {
+    let program = Loader::new(Hook::FENTRY)
+        .function("bpf_fentry_test1")?
+        .passing()?;
+    let link = RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(&program))?;
+    let shown = show(link.id()?, &[])?;
+    ensure!(*at(&shown, "func") == "bpf_fentry_test1", "{shown}");
+    ensure!(shown.get("module") == Some(&Value::Null), "{shown}");
+    ensure!(*at(&shown, "prog_type") == "tracing", "{shown}");
+
+    // A function of a program, of which the kernel gives the id in the same place.
+    let traced = Replaceable::new(&CounterMap::new()?)?;
+    let program = traced.tracer(Hook::FENTRY).returning(0)?;
+    let link = RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(&program))?;
+    let shown = show(link.id()?, &[])?;
+    let traced = bpf_link::ProgramInfo::of(&traced)?;
+    ensure!(
+        *at(&shown, "target_obj_id") == u32::from(traced.id),
+        "{shown}"
+    );
+    ensure!(
+        *at(&shown, "target_prog_name") == traced.name.to_str()?,
+        "{shown}"
+    );
+    ensure!(at(&shown, "func").is_string(), "{shown}");
+    ensure!(shown.get("module").is_none(), "{shown}");
+    let id = link.id()?;
+    let table = run(&["list", "--kind", "tracing"])?.well()?;
+    let row = table
+        .lines()
+        .find(|line| line.trim_start().starts_with(&format!("{id} ")));
+    let name = traced.name.to_str()?;
+    ensure!(row.is_some_and(|row| row.contains(name)), "{table}");
+    Ok(())
+}
+
+fn traced_functions_of_a_multi_link(_sandbox: &Sandbox) -> Result<()> {
+    const FUNCTIONS: [&str; 2] = ["bpf_fentry_test1", "bpf_fentry_test2"];
+    let ids = FUNCTIONS.map(|name| {
+        let id = KernelBtf::get()?.function(name)?;
+        id.and_then(BtfTypeId::new).context("no such function")
+    });
+    let ids = ids.into_iter().collect::<Result<Vec<_>>>()?;
+    let program = Program::passing(Hook::FENTRY_MULTI)?;
+    let request = LinkCreate::new(&program, AttachType::TraceFentryMulti);
+    let link = RawLink::create(&request.args(TracingMultiArgs::new(&ids)))?;
+    let shown = show(link.id()?, &[])?;
+    let functions = at(&shown, "funcs").as_array().context("no functions")?;
+    ensure!(functions.len() == FUNCTIONS.len(), "{shown}");
+    for (name, id) in FUNCTIONS.into_iter().zip(ids) {
+        let mut functions = functions.iter();
+        let function = functions.find(|function| *at(function, "func") == name);
+        let function = function.with_context(|| format!("{name}: {shown}"))?;
+        ensure!(*at(function, "id") == u32::from(id), "{function}");
+        ensure!(function.get("module") == Some(&Value::Null), "{function}");
+        // The place that is patched may be behind an instruction that jumps have to land on.
+        let (start, found) = (address_of(&CString::new(name)?)?, at(function, "addr"));
+        ensure!(*found == start || *found == start + 4, "{function}");
+    }
+    let table = run(&["list", "--kind", "tracing_multi"])?.well()?;
+    ensure!(table.contains(FUNCTIONS[0]), "{table}");
+    Ok(())
+}
+
+fn on_functions(program: &Program) -> Result<RawLink> {
+    let request = LinkCreate::new(program, AttachType::TraceKprobeMulti)
+        .args(KprobeMultiArgs::symbols(&SYMBOLS));
+    Ok(RawLink::create(&request)?)
+}
+
+fn probed_functions(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::KPROBE_MULTI)?;
+    let link = on_functions(&program)?;
+    let shown = show(link.id()?, &[])?;
+    let functions = at(&shown, "funcs").as_array().context("no functions")?;
+    ensure!(functions.len() == SYMBOLS.len(), "{shown}");
+    let addresses = functions
+        .iter()
+        .map(|function| at(function, "addr").as_u64());
+    ensure!(addresses.is_sorted(), "{shown}");
+    for symbol in SYMBOLS {
+        let address = address_of(symbol)?;
+        let function = functions
+            .iter()
+            .find(|function| *at(function, "addr") == address);
+        let function = function.with_context(|| format!("{symbol:?}: {shown}"))?;
+        // The function may have another name besides.
+        let name = at(function, "func").as_str().context("no name")?;
+        ensure!(address_of(&CString::new(name)?)? == address, "{function}");
+        ensure!(function.get("module") == Some(&Value::Null), "{function}");
+    }
+    let table = run(&["list", "--kind", "kprobe_multi"])?.well()?;
+    ensure!(table.contains("3 functions: "), "{table}");
+    let first = functions.first().map(|function| at(function, "func"));
+    let first = first.and_then(Value::as_str).context("no name")?;
+    ensure!(table.contains(first), "{table}");
+    Ok(())
+}
+
+fn hidden_functions(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::KPROBE_MULTI)?;
+    let link = on_functions(&program)?;
+    let id = link.id()?;
+    let shown = with_hidden_addresses(|| show(id, &[]))?;
+    let functions = at(&shown, "funcs").as_array().context("no functions")?;
+    // Each is there, without what cannot be seen.
+    ensure!(functions.len() == SYMBOLS.len(), "{shown}");
+    for function in functions {
+        ensure!(function.get("addr").is_none(), "{function}");
+        ensure!(function.get("func") == Some(&Value::Null), "{function}");
+    }
+    let listed = with_hidden_addresses(|| list(&["--kind", "kprobe_multi"]))?;
+    ensure!(listed.iter().any(|link| *at(link, "id") == id.get()));
+    let table = with_hidden_addresses(|| run(&["list", "--kind", "kprobe_multi"])?.well())?;
+    ensure!(table.contains("3 functions"), "{table}");
+    Ok(())
+}
