@@ -3,10 +3,9 @@
 mod end;
 mod gaps;
 mod killed;
-mod network;
 mod others;
-mod suite;
-mod tracing;
+pub(crate) mod places;
+pub(crate) mod suite;
 mod under_load;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -33,10 +32,8 @@ pub(crate) const ALL: &[Listed] = &[
     Roles(gaps::ROLES),
     Tests(killed::TESTS),
     Roles(killed::ROLES),
-    Tests(network::TESTS),
     Tests(others::TESTS),
     Roles(others::ROLES),
-    Tests(tracing::TESTS),
     Tests(under_load::TESTS),
     Roles(under_load::ROLES),
 ];

@@ -1,5 +1,6 @@
 //! What tests share that are about links in general and not about one kind.
 
+pub(crate) mod addresses;
 pub(crate) mod attaching;
 pub(crate) mod random;
 pub(crate) mod traffic;

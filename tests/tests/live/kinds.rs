@@ -1,8 +1,12 @@
-//! The kinds of links: a file for each, with what that kind alone does.
+//! The kinds of links: a file and a folder for each.
 //!
 //! | file | what |
 //! |---|---|
 //! | `<kind>.rs` | the kind through `bpf-link`, held against bare system calls |
+//! | `<kind>/typed.rs` | through its type: attaching, info, queries, refusals |
+//! | `<kind>/sorts.rs` | every sort of its links, with every option |
+//! | `<kind>/ensure.rs` | restarts and upgrades |
+//! | `<kind>/golden.rs` | what the kernel says of its links, for `tests/fixtures` and beside `bpftool` |
 
 pub(crate) mod cgroup;
 mod iter;
@@ -20,24 +24,33 @@ mod tracing_multi;
 mod uprobe_multi;
 mod xdp;
 
-use crate::harness::Listed::{self, Roles, Tests};
+use crate::harness::Listed::{self, Folder};
+use crate::suites::golden::Case;
 
-/// What these files list.
-pub(crate) const ALL: &[Listed] = &[
-    Tests(cgroup::TESTS),
-    Tests(iter::TESTS),
-    Tests(kprobe_multi::TESTS),
-    Tests(netfilter::TESTS),
-    Tests(netkit::TESTS),
-    Tests(netns::TESTS),
-    Tests(perf_event::TESTS),
-    Tests(raw_tracepoint::TESTS),
-    Tests(sockmap::TESTS),
-    Tests(struct_ops::TESTS),
-    Tests(tcx::TESTS),
-    Tests(tracing::TESTS),
-    Tests(tracing_multi::TESTS),
-    Tests(uprobe_multi::TESTS),
-    Roles(uprobe_multi::ROLES),
-    Tests(xdp::TESTS),
-];
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// What the files of the kinds list.
+        pub(crate) const ALL: &[Listed] = &[$(Folder($kind::ALL)),*];
+
+        /// The sorts of links of each kind.
+        pub(crate) const CASES: &[&[Case]] = &[$($kind::CASES),*];
+    };
+}
+
+kinds! {
+    raw_tracepoint,
+    tracing,
+    cgroup,
+    iter,
+    netns,
+    xdp,
+    perf_event,
+    kprobe_multi,
+    struct_ops,
+    netfilter,
+    tcx,
+    uprobe_multi,
+    netkit,
+    sockmap,
+    tracing_multi,
+}

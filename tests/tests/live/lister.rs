@@ -1,7 +1,7 @@
 //! What the tests of `bpf-links` share: running it, and reading what it has said.
 
 mod arguments;
-mod bpftool;
+pub(crate) mod bpftool;
 mod churn;
 mod commands;
 mod found;
@@ -27,7 +27,6 @@ use crate::harness::{Need, lister};
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
     Tests(arguments::TESTS),
-    Tests(bpftool::TESTS),
     Tests(churn::TESTS),
     Tests(commands::TESTS),
     Tests(found::TESTS),

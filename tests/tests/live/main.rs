@@ -9,7 +9,6 @@ mod commands;
 mod ensure;
 mod fixture;
 mod functions;
-mod golden;
 mod harness;
 mod kinds;
 mod lifetime;
@@ -30,7 +29,6 @@ const ALL: &[Listed] = &[
     Folder(basis::ALL),
     Folder(commands::ALL),
     Folder(ensure::ALL),
-    Tests(golden::TESTS),
     Folder(kinds::ALL),
     Folder(lifetime::ALL),
     Folder(lister::ALL),
@@ -39,7 +37,6 @@ const ALL: &[Listed] = &[
     Folder(selftests::ALL),
     Tests(soak::TESTS),
     Roles(soak::ROLES),
-    Folder(suites::ALL),
     Folder(typed::ALL),
 ];
 

@@ -1,15 +1,8 @@
 //! The kinds as types: which type a link has, and what turns into what.
 
-mod attach_device;
-mod attach_network;
-mod attach_probes;
-mod attach_tracing;
+mod attach;
 mod calls;
-mod errors;
-mod errors_tracing;
-mod info;
 pub(crate) mod list;
-mod probes;
 mod query;
 
 use std::fs::File;
@@ -36,15 +29,8 @@ use crate::typed::list::link_types;
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
-    Tests(attach_device::TESTS),
-    Tests(attach_network::TESTS),
-    Tests(attach_probes::TESTS),
-    Tests(attach_tracing::TESTS),
+    Tests(attach::TESTS),
     Tests(calls::TESTS),
-    Tests(errors::TESTS),
-    Tests(errors_tracing::TESTS),
-    Tests(info::TESTS),
-    Tests(probes::TESTS),
     Tests(query::TESTS),
 ];
 

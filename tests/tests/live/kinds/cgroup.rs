@@ -1,5 +1,10 @@
 //! cgroup links: the hooks of a cgroup.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::AsFd as _;
@@ -13,6 +18,7 @@ use bpf_link_tests::{Cgroup, Hook, Loader, Netns, Program, Sandbox, eventually_h
 
 use crate::fixture::traffic::{connect, exchange, send_packet};
 use crate::fixture::{as_nobody, ensure_refused};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
@@ -24,7 +30,18 @@ const NO_ORDER: &[Need] = &[Need::Without(&Need::Member("cgroup_bpf", "revisions
 /// `BPF_F_PREORDER`, since Linux 6.15.
 const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms),
     test!(every_hook),
     test!(a_security_hook).needs(&[

@@ -1,5 +1,10 @@
 //! iter links: iterators over kernel objects.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 
@@ -12,6 +17,7 @@ use bpf_link_tests::{Cgroup, Hook, Loader, Map, Program, Sandbox, iterator};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::fixture::{ensure_refused, refusal};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
@@ -21,7 +27,18 @@ use crate::suites::lent_name::{self, TooShort};
 const TASKS: &[Need] = &[Need::Member("bpf_link_info", "iter.task")];
 const NO_TASKS: &[Need] = &[Need::Without(&Need::Member("bpf_link_info", "iter.task"))];
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms),
     test!(the_name_of_the_target),
     test!(over_everything),

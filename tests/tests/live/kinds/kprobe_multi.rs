@@ -1,5 +1,10 @@
 //! `kprobe_multi` links: the entry or return of many kernel functions.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::ffi::CStr;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,6 +16,7 @@ use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox};
 
 use crate::fixture::{ensure_refused, refusal};
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of, call_all, with_hidden_addresses};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::lent_array::{self, Expected};
@@ -24,7 +30,18 @@ const SESSION: &[Need] = &[Need::Constant(
 const INFO: &[Need] = &[Need::Member("bpf_link_info", "kprobe_multi.cookies")];
 const LINK_TYPE: Need = Need::Constant("bpf_link_type", "BPF_LINK_TYPE_KPROBE_MULTI");
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::KPROBE_MULTI),
     test!(conforms_by_address_on_return).needs(Need::KPROBE_MULTI),
     test!(conforms_as_session)

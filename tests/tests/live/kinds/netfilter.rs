@@ -1,5 +1,10 @@
 //! netfilter links: the hooks of netfilter in a network namespace.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
     AttachFlags, AttachType, Error, LinkCreate, LinkKind, NetfilterArgs, NetfilterFlags, RawLink,
@@ -12,10 +17,22 @@ use bpf_link_tests::{Hook, Netns, Program, Sandbox, device, eventually_holds};
 
 use crate::fixture::traffic::{send_packet, send_packet_over_ipv6};
 use crate::fixture::{LOOPBACK, ensure_refused};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::NETFILTER),
     test!(conforms_for_ipv6).needs(Need::NETFILTER),
     test!(one_program_to_a_priority).needs(Need::NETFILTER),

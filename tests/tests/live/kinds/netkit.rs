@@ -1,5 +1,10 @@
 //! netkit links: the ends of a netkit device.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use anyhow::{Result, ensure};
 use bpf_link::{AttachFlags, AttachType, Error, LinkCreate, LinkKind, MprogArgs, RawLink};
 use bpf_link_tests::sys::LinkTarget;
@@ -7,11 +12,23 @@ use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, device, eventua
 
 use crate::fixture::traffic::send_frame;
 use crate::fixture::{LOOPBACK, ensure_refused};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::positions::{self, Place};
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::NETKIT),
     test!(conforms_for_the_peer).needs(Need::NETKIT),
     test!(devices_that_do_not_go).needs(Need::NETKIT),

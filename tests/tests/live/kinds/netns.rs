@@ -1,5 +1,10 @@
 //! netns links: the flow dissector and the socket lookup of a network namespace.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::fs::File;
 use std::os::fd::AsFd as _;
 
@@ -11,11 +16,23 @@ use bpf_link_tests::{Hook, Netns, Program, Sandbox, device, eventually_holds};
 
 use crate::fixture::traffic::{send_frame, send_packet};
 use crate::fixture::{LOOPBACK, ensure_refused};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms),
     test!(conforms_as_flow_dissector),
     test!(another_namespace),

@@ -1,5 +1,10 @@
 //! `perf_event` links: tracepoints, probes and counters as perf events.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::hint::black_box;
 use std::os::fd::AsFd as _;
 use std::path::Path;
@@ -16,6 +21,7 @@ use bpf_link_sys::{
 use bpf_link_tests::{CounterMap, Hook, Loader, PerfEvent, ProbeAt, Program, Sandbox, own_code};
 
 use crate::fixture::ensure_refused;
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
@@ -27,7 +33,18 @@ const NO_INFO: &[Need] = &[Need::Without(&Need::Member("bpf_link_info", "perf_ev
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::PERF_EVENT),
     test!(conforms_on_a_counter).needs(Need::PERF_EVENT),
     test!(conforms_on_a_uprobe)

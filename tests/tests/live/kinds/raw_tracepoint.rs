@@ -1,5 +1,10 @@
 //! `raw_tracepoint` links: tracepoints, as raw and as typed programs see them.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::ffi::{CStr, CString};
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +15,7 @@ use bpf_link::{
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox};
 
 use crate::fixture::{as_nobody, ensure_refused, refusal};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::lent_name::{self, TooShort};
@@ -21,7 +27,18 @@ const NO_COOKIE: &[Need] = &[Need::Before(6, 10)];
 const CREATE: &[Need] = &[Need::Linux(5, 19)];
 const NO_CREATE: &[Need] = &[Need::Before(5, 19)];
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms),
     test!(conforms_with_a_cookie).needs(COOKIE),
     test!(conforms_typed),

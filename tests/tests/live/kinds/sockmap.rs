@@ -1,5 +1,10 @@
 //! Sockmap links: what becomes of the data of the sockets in a map.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::net::TcpStream;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
@@ -11,11 +16,23 @@ use bpf_link_tests::{Hook, Map, Program, Sandbox};
 
 use crate::fixture::ensure_refused;
 use crate::fixture::traffic::{MESSAGE, connect, exchange};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::SOCKMAP),
     test!(conforms_on_received_packets).needs(Need::SOCKMAP),
     test!(conforms_on_received_streams).needs(Need::SOCKMAP),

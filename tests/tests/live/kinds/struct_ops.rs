@@ -1,5 +1,10 @@
 //! `struct_ops` links: structs of kernel callbacks, such as a congestion control of TCP.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, Error, LinkCreate, LinkKind, RawLink, Update};
 use bpf_link_tests::{CongestionControl, CounterMap, Hook, Map, Program, Sandbox, names};
@@ -9,10 +14,22 @@ use rustix::net::sockopt::set_tcp_congestion;
 
 use crate::fixture::traffic::{connect, exchange};
 use crate::fixture::{ensure_refused, refusal};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::STRUCT_OPS),
     test!(a_map_that_is_not_ready).needs(Need::STRUCT_OPS),
     test!(what_is_no_struct_ops).needs(Need::STRUCT_OPS),

@@ -1,5 +1,10 @@
 //! tcx links: traffic control of a network device.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use anyhow::{Result, ensure};
 use bpf_link::{AttachFlags, AttachType, Error, LinkCreate, LinkKind, MprogArgs, RawLink, Update};
 use bpf_link_tests::sys::LinkTarget;
@@ -7,11 +12,23 @@ use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, eventually_hold
 
 use crate::fixture::traffic::send_packet;
 use crate::fixture::{LOOPBACK, ensure_refused};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::positions::{self, Place};
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::TCX),
     test!(conforms_for_egress).needs(Need::TCX),
     test!(a_device_that_is_not_there).needs(Need::TCX),

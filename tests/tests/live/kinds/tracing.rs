@@ -1,5 +1,10 @@
 //! tracing links: the entry and exit of kernel functions, security hooks, and extensions of programs.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +15,7 @@ use bpf_link_tests::{CounterMap, Hook, Loader, Program, Replaceable, Sandbox, sy
 
 use crate::fixture::ensure_refused;
 use crate::functions::test::{CHANGEABLE, Caller, FUNCTION, ask_for_a_process_group, function_id};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
@@ -23,7 +29,18 @@ const SESSION: &[Need] = &[
     Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION"),
 ];
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::TRACING),
     test!(conforms_on_exit).needs(Need::TRACING),
     test!(conforms_on_the_value_returned).needs(Need::TRACING),

@@ -1,5 +1,10 @@
 //! `tracing_multi` links: the entry or exit of many kernel functions.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use std::ffi::CString;
 use std::os::fd::AsFd as _;
 
@@ -13,6 +18,7 @@ use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Sandbox, sys}
 use crate::fixture::{ensure_refused, refusal};
 use crate::functions::kernel::{address_of, with_hidden_addresses};
 use crate::functions::test::{Caller, FUNCTIONS, function_id};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Operation, Subject, field};
 use crate::suites::lent_array::{self, Expected};
@@ -20,7 +26,18 @@ use crate::suites::lent_array::{self, Expected};
 /// The info, since Linux 7.3.
 const INFO: &[Need] = &[Need::Member("bpf_link_info", "tracing_multi")];
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::TRACING_MULTI),
     test!(conforms_on_exit).needs(Need::TRACING_MULTI),
     test!(each_cookie_goes_with_its_function).needs(Need::TRACING_MULTI),

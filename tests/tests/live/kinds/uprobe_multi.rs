@@ -1,5 +1,11 @@
 //! `uprobe_multi` links: many places in a user-space file.
 
+mod ensure;
+mod golden;
+mod process;
+mod sorts;
+mod typed;
+
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,9 +19,9 @@ use bpf_link::{
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, eventually_holds, own_code};
 
 use crate::fixture::{ensure_refused, refusal};
-use crate::functions::own::{FUNCTIONS, call_each, counted, counters, offset_of, offsets, probed};
-use crate::harness::role::{self, role};
-use crate::harness::{Need, Role, Test, test};
+use crate::functions::own::{FUNCTIONS, call_each, counted, counters, offsets};
+use crate::harness::Listed::{self, Roles, Tests};
+use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
 use crate::suites::lent_array::{self, Expected};
@@ -31,9 +37,22 @@ const SESSION: &[Need] = &[Need::Constant(
 /// A file by its descriptor, since Linux 7.2.
 const PATH_FD: &[Need] = &[Need::Linux(7, 2)];
 
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(process::TESTS),
+    Roles(process::ROLES),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
 /// Two links with different reference counters for one place of a file cannot be at the same time, and all tests are in one
 /// file: so those that make links run alone.
-pub(crate) const TESTS: &[Test] = &[
+const TESTS: &[Test] = &[
     test!(conforms).needs(Need::UPROBE_MULTI).alone(),
     test!(conforms_on_return).needs(Need::UPROBE_MULTI).alone(),
     test!(conforms_as_session)
@@ -52,9 +71,6 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(Need::UPROBE_MULTI)
         .alone(),
     test!(reference_counters_count)
-        .needs(Need::UPROBE_MULTI)
-        .alone(),
-    test!(one_process_and_no_other)
         .needs(Need::UPROBE_MULTI)
         .alone(),
     test!(the_path)
@@ -87,11 +103,7 @@ pub(crate) const TESTS: &[Test] = &[
     ))]),
 ];
 
-pub(crate) const ROLES: &[Role] = &[role!(caller)];
-
 const FILE: &CStr = c"/proc/self/exe";
-
-probed!(called_by_others = 21);
 
 /// The path of the file, as the kernel sees it.
 fn path() -> Result<String> {
@@ -238,51 +250,6 @@ fn reference_counters_count(_sandbox: &Sandbox) -> Result<()> {
     ensure!(counted() == [2, 1, 2], "{:?}", counted());
     drop(link);
     eventually_holds("they count no more", || Ok(counted() == [1, 1, 1]))
-}
-
-/// Calls a probed function whenever it is told to.
-fn caller(_arguments: &[String]) -> Result<()> {
-    role::say(&std::process::id().to_string())?;
-    while role::listen()?.is_some() {
-        called_by_others(1);
-        role::say("called")?;
-    }
-    Ok(())
-}
-
-fn one_process_and_no_other(_sandbox: &Sandbox) -> Result<()> {
-    let mut player = role!(caller).start(&[])?;
-    let other: u32 = player.hear()?.parse()?;
-    let offsets = [offset_of(called_by_others)?];
-    let counter = CounterMap::new()?;
-    let program = Program::counting(ENTRY.0, &counter)?;
-    let mut calls = |pid| {
-        let link = create(&program, UprobeMultiArgs::path(FILE, &offsets).pid(pid))?;
-        let before = counter.read()?;
-        called_by_others(1);
-        let here = counter.read()? - before;
-        player.tell("call")?;
-        ensure!(player.hear()? == "called");
-        let there = counter.read()? - before - here;
-        anyhow::Ok((link, here, there))
-    };
-    let (_, here, there) = calls(0)?;
-    ensure!((here, there) == (1, 1), "of all: {here}, {there}");
-    let (_, here, there) = calls(std::process::id())?;
-    ensure!((here, there) == (1, 0), "of this one: {here}, {there}");
-    let (link, here, there) = calls(other)?;
-    ensure!((here, there) == (0, 1), "of the other: {here}, {there}");
-    let pid = |pid: u32| field!(uprobe_multi.pid, pid);
-    pid(other).check(&link.info()?)?;
-    player.kill()?;
-    eventually_holds("it is nobody's", || Ok(pid(0).check(&link.info()?).is_ok()))?;
-    // Nobody has this number.
-    ensure_refused!(
-        create(&program, UprobeMultiArgs::path(FILE, &offsets).pid(1 << 23)),
-        Error::Command(_),
-        Some(libc::ESRCH)
-    );
-    Ok(())
 }
 
 fn the_path(_sandbox: &Sandbox) -> Result<()> {

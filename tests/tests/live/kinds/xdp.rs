@@ -1,5 +1,10 @@
 //! xdp links: the receive path of a network device.
 
+mod ensure;
+mod golden;
+mod sorts;
+mod typed;
+
 use anyhow::{Result, ensure};
 use bpf_link::{
     Anchor, AttachType, Command, Error, InvalidRequest, LinkCreate, LinkKind, MprogArgs,
@@ -12,11 +17,23 @@ use bpf_link_tests::{
 
 use crate::fixture::traffic::{send_frame, send_packet};
 use crate::fixture::{LOOPBACK, ensure_refused, refusal};
+use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
 
-pub(crate) const TESTS: &[Test] = &[
+pub(crate) use golden::CASES;
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(ensure::TESTS),
+    Tests(golden::TESTS),
+    Tests(sorts::TESTS),
+    Tests(typed::TESTS),
+];
+
+const TESTS: &[Test] = &[
     test!(conforms),
     test!(conforms_in_the_driver).needs(&[Need::Device(DeviceKind::Veth)]),
     test!(the_mode_is_the_one_that_was_asked_for).needs(&[Need::Device(DeviceKind::Veth)]),

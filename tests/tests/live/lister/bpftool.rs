@@ -1,64 +1,20 @@
-//! `bpf-links` beside `bpftool`: what both say of a link of every sort is the same.
+//! `bpf-links` beside `bpftool`: what both say of a link is the same. The files of the kinds compare
+//! a link of every sort.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, LinkKind, RawLink};
-use bpf_link_tests::Sandbox;
 use serde_json::{Map, Value};
 
-use crate::golden;
-use crate::harness::{Need, Test, test};
-use crate::lister::{LISTER, run};
+use crate::harness::Need;
+use crate::lister::run;
 
-pub(crate) const TESTS: &[Test] = &[
-    test!(iterators)
-        .needs(LISTER)
-        .also_needs(BPFTOOL)
-        .minutes(4),
-    test!(callbacks)
-        .needs(LISTER)
-        .also_needs(BPFTOOL)
-        .minutes(4),
-    test!(the_network)
-        .needs(LISTER)
-        .also_needs(BPFTOOL)
-        .minutes(4),
-    test!(probes)
-        .needs(LISTER)
-        .also_needs(BPFTOOL)
-        .alone()
-        .minutes(4),
-    test!(functions)
-        .needs(LISTER)
-        .also_needs(BPFTOOL)
-        .minutes(4),
-];
-
-const BPFTOOL: &[Need] = &[Need::Command("bpftool")];
-
-fn iterators(sandbox: &Sandbox) -> Result<()> {
-    golden::each(sandbox, golden::ITERATORS, &compare)
-}
-
-fn callbacks(sandbox: &Sandbox) -> Result<()> {
-    golden::each(sandbox, golden::CALLBACKS, &compare)
-}
-
-fn the_network(sandbox: &Sandbox) -> Result<()> {
-    golden::each(sandbox, golden::NETWORK, &compare)
-}
-
-fn probes(sandbox: &Sandbox) -> Result<()> {
-    golden::each(sandbox, golden::PROBES, &compare)
-}
-
-fn functions(sandbox: &Sandbox) -> Result<()> {
-    golden::each(sandbox, golden::TRACING, &compare)
-}
+/// What a comparison needs.
+pub(crate) const NEEDS: &[Need] = &[Need::Lister, Need::Command("bpftool")];
 
 /// Holds what the two say of a link against each other.
-fn compare(link: &RawLink) -> Result<()> {
+pub(crate) fn compare(link: &RawLink) -> Result<()> {
     let id = link.id()?.to_string();
     // It says that it failed when it did not, so what it has written has to tell.
     let theirs = Command::new("bpftool")

@@ -14,9 +14,10 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::Value;
 
 use crate::fixture::{Counted, xdp};
-use crate::golden::{self, Case};
 use crate::harness::{Need, Test, test};
+use crate::kinds;
 use crate::lister::{LISTER, at, command, list, many, run, show, text};
+use crate::suites::golden::{self, Case};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(usage).needs(LISTER),
@@ -209,14 +210,7 @@ const SORTS: [&str; 15] = [
 ];
 
 fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
-    let all = [
-        golden::ITERATORS,
-        golden::CALLBACKS,
-        golden::NETWORK,
-        golden::PROBES,
-        golden::TRACING,
-    ];
-    let cases: Vec<&Case> = all.into_iter().flatten().collect();
+    let cases: Vec<&Case> = kinds::CASES.iter().copied().flatten().collect();
     let cases = SORTS.iter().map(|name| {
         let found = cases.iter().copied().find(|case| case.name() == *name);
         found.with_context(|| format!("no {name}"))

@@ -43,30 +43,30 @@ const DESCRIPTORS: &str =
 #[rustfmt::skip]
 pub(super) const SELFTESTS: &[Selftest] = &[
     row("fill_link_info: kprobe, kretprobe", "type, offset, address, cookie, name and its length", &[
-        "suites::sorts::probes::kprobe", "suites::sorts::probes::kretprobe", "suites::sorts::probes::kprobe_at_an_address", "typed::probes::perf_event_of_a_kprobe",
-        "kinds::perf_event::the_name_of_a_kprobe", "typed::probes::perf_event_by_address",
+        "kinds::perf_event::sorts::kprobe", "kinds::perf_event::sorts::kretprobe", "kinds::perf_event::sorts::kprobe_at_an_address", "kinds::perf_event::typed::info_of_a_kprobe",
+        "kinds::perf_event::the_name_of_a_kprobe", "kinds::perf_event::typed::info_by_address",
     ]),
     row("fill_link_info: kprobe_invalid_ubuff", "wrong buffers are refused, and nothing is written back", &[
         "kinds::perf_event::the_name_of_a_kprobe",
     ]).beyond(SLICES),
     row("fill_link_info: tracepoint, event, uprobe, uretprobe", "name and its length, type, config, offset, reference counter, file, cookie", &[
-        "suites::sorts::probes::tracepoint", "suites::sorts::probes::counter", "suites::sorts::probes::uprobe", "suites::sorts::probes::uretprobe",
+        "kinds::perf_event::sorts::tracepoint", "kinds::perf_event::sorts::counter", "kinds::perf_event::sorts::uprobe", "kinds::perf_event::sorts::uretprobe",
         "kinds::perf_event::the_name_of_a_tracepoint", "kinds::perf_event::the_name_of_a_uprobe", "kinds::perf_event::a_counter_has_no_name",
-        "typed::probes::perf_event", "typed::probes::perf_event_of_a_uprobe",
+        "kinds::perf_event::typed::info", "kinds::perf_event::typed::info_of_a_uprobe",
     ]),
     row("fill_link_info: kprobe_multi, kretprobe_multi", "count, flags, addresses in order, cookies along with them", &[
-        "kinds::kprobe_multi::the_functions", "kinds::kprobe_multi::hidden_addresses", "suites::sorts::probes::kprobes", "suites::sorts::probes::kretprobes",
-        "typed::probes::kprobe_multi",
+        "kinds::kprobe_multi::the_functions", "kinds::kprobe_multi::hidden_addresses", "kinds::kprobe_multi::sorts::kprobes", "kinds::kprobe_multi::sorts::kretprobes",
+        "kinds::kprobe_multi::typed::info",
     ]),
     row("fill_link_info: kprobe_multi_invalid_ubuff", "too short is ENOSPC with what fits, too long is no error, cookies only with addresses", &[
         "kinds::kprobe_multi::the_functions",
     ]).beyond(SLICES),
     row("fill_link_info: tracing_multi", "attach type, count, BTF object, sorted ids, cookies along with them; too short, too long", &[
-        "kinds::tracing_multi::the_functions", "kinds::tracing_multi::hidden_addresses", "suites::sorts::tracing::entry_of_many", "suites::sorts::tracing::exit_of_many",
-        "suites::sorts::tracing::session_of_many", "typed::probes::tracing_multi",
+        "kinds::tracing_multi::the_functions", "kinds::tracing_multi::hidden_addresses", "kinds::tracing_multi::sorts::entry", "kinds::tracing_multi::sorts::exit",
+        "kinds::tracing_multi::sorts::session", "kinds::tracing_multi::typed::info",
     ]).beyond(SLICES),
     row("fill_link_info: uprobe_multi, uretprobe_multi", "count, path, every combination of arrays, process, flags", &[
-        "kinds::uprobe_multi::the_path", "kinds::uprobe_multi::the_probes", "suites::sorts::probes::uprobes", "suites::sorts::probes::uretprobes", "typed::probes::uprobe_multi",
+        "kinds::uprobe_multi::the_path", "kinds::uprobe_multi::the_probes", "kinds::uprobe_multi::sorts::uprobes", "kinds::uprobe_multi::sorts::uretprobes", "kinds::uprobe_multi::typed::info",
     ]),
     row("fill_link_info: uprobe_multi_invalid", "a short path is ENAMETOOLONG, short arrays are ENOSPC", &[
         "kinds::uprobe_multi::the_path", "kinds::uprobe_multi::the_probes",
@@ -78,13 +78,13 @@ pub(super) const SELFTESTS: &[Selftest] = &[
     row("bpf_cookie", "the cookie gets to the program and into the info, for every sort of link that has one", &[
         "selftests::tracing::cookies_get_to_programs", "selftests::tracing::cookies_get_to_security_hooks", "kinds::tracing::the_cookie_gets_to_the_program",
         "kinds::raw_tracepoint::the_cookie_gets_to_the_program", "kinds::perf_event::the_cookie_gets_to_the_program", "kinds::kprobe_multi::each_cookie_goes_with_its_function",
-        "kinds::uprobe_multi::each_cookie_goes_with_its_offset", "kinds::tracing_multi::each_cookie_goes_with_its_function", "typed::attach_probes::kprobe",
-        "typed::attach_probes::uprobe", "suites::sorts::tracing::entry", "suites::sorts::tracing::exit", "suites::sorts::tracing::value_returned",
-        "suites::sorts::tracing::security_hook", "suites::sorts::tracing::raw_tracepoint", "suites::sorts::tracing::typed_tracepoint",
+        "kinds::uprobe_multi::each_cookie_goes_with_its_offset", "kinds::tracing_multi::each_cookie_goes_with_its_function", "kinds::perf_event::typed::kprobe",
+        "kinds::perf_event::typed::uprobe", "kinds::tracing::sorts::entry", "kinds::tracing::sorts::exit", "kinds::tracing::sorts::value_returned",
+        "kinds::tracing::sorts::security_hook", "kinds::raw_tracepoint::sorts::raw_tracepoint", "kinds::raw_tracepoint::sorts::typed_tracepoint",
         "kinds::raw_tracepoint::conforms_typed_and_created",
     ]),
     row("missed", "the info of a kprobe counts what it missed", &["selftests::tracing::a_probe_that_is_missed"]),
-    row("bpf_iter: check_bpf_link_info", "the info of a task iterator has the task", &["kinds::iter::over_a_task", "suites::sorts::iter::tasks_of_a_process"]),
+    row("bpf_iter: check_bpf_link_info", "the info of a task iterator has the task", &["kinds::iter::over_a_task", "kinds::iter::sorts::tasks_of_a_process"]),
     row("cgroup_link", "four nested cgroups, programs without links, updates, detaching, cgroups that go", &[
         "selftests::cgroups::each_of_four_cgroups_adds_a_run", "selftests::cgroups::exclusive_programs_and_links", "kinds::cgroup::conforms",
         "kinds::cgroup::a_program_that_does_not_share", "kinds::cgroup::the_cgroup_goes",
@@ -113,7 +113,7 @@ pub(super) const SELFTESTS: &[Selftest] = &[
     ]),
     row("link_pinning", "a pin keeps the program attached, and its end takes it off", &[
         "pin::a_pin_keeps_the_program_attached", "pin::unpinning_keeps_the_link", "lifetime::ownership::the_last_pin_takes_the_program_off",
-        "suites::sorts::tracing::raw_tracepoint", "suites::sorts::tracing::typed_tracepoint",
+        "kinds::raw_tracepoint::sorts::raw_tracepoint", "kinds::raw_tracepoint::sorts::typed_tracepoint",
     ]),
     row("bpf_obj_pinning", "relative to a directory, to the working directory, to a mount that is nowhere", &[
         "pin::at::relative_to_a_directory", "pin::at::relative_to_the_working_directory", "pin::at::on_a_bpffs_that_is_mounted_nowhere",
@@ -127,32 +127,32 @@ pub(super) const SELFTESTS: &[Selftest] = &[
     ]).beyond("symbols together with addresses: the arguments are one or the other; and overriding what a function returns, for which no kernel of the matrix was built"),
     row("uprobe_multi_test", "limits, each wrong argument, files by descriptor, one process, sessions, breakpoints, reference counters", &[
         "kinds::uprobe_multi::probes_that_do_not_go", "kinds::uprobe_multi::files_that_do_not_go", "kinds::uprobe_multi::descriptors_that_do_not_go",
-        "kinds::uprobe_multi::conforms_by_descriptor", "kinds::uprobe_multi::one_process_and_no_other", "kinds::uprobe_multi::conforms_as_session",
+        "kinds::uprobe_multi::conforms_by_descriptor", "kinds::uprobe_multi::process::one_process_and_no_other", "kinds::uprobe_multi::conforms_as_session",
         "kinds::uprobe_multi::reference_counters_count", "selftests::tracing::sessions_of_a_file_that_end_at_the_entry",
         "selftests::tracing::a_breakpoint_is_no_place_for_a_probe", "selftests::tracing::one_counter_to_a_place",
     ]).beyond("addresses that are none, no offsets, a path together with a descriptor, the descriptor -1: the arguments are slices, and the file one of the two"),
     row("tracing_multi", "ids, cookies, sessions, limits, sleeping, duplicates; one that fails undoes the others", &[
-        "kinds::tracing_multi::conforms", "kinds::tracing_multi::conforms_on_exit", "suites::sorts::tracing::session_of_many", "kinds::tracing_multi::functions_that_do_not_go",
+        "kinds::tracing_multi::conforms", "kinds::tracing_multi::conforms_on_exit", "kinds::tracing_multi::sorts::session", "kinds::tracing_multi::functions_that_do_not_go",
         "kinds::tracing_multi::a_program_on_the_same_function", "selftests::tracing::a_program_that_sleeps_on_many", "selftests::tracing::functions_of_a_module",
         "selftests::tracing::a_function_of_a_module",
         "selftests::tracing::a_full_function_takes_no_more", "selftests::tracing::a_full_function_undoes_the_rest",
     ]),
-    row("fsession_test", "attached, let go, attached again", &["kinds::tracing::conforms_as_session", "suites::sorts::tracing::session"]),
+    row("fsession_test", "attached, let go, attached again", &["kinds::tracing::conforms_as_session", "kinds::tracing::sorts::session"]),
     row("fexit_bpf2bpf", "the info has the target program; an extension of another program than it was loaded for", &[
         "kinds::tracing::conforms_on_a_program", "kinds::tracing::conforms_as_extension", "kinds::tracing::an_extension_of_another_program",
-        "suites::sorts::tracing::exit_of_a_program", "suites::sorts::tracing::extension",
+        "kinds::tracing::sorts::exit_of_a_program", "kinds::tracing::sorts::extension",
     ]),
     row("lsm_cgroup", "runs of each hook, an update within the hook only, a cgroup that goes", &[
-        "selftests::cgroups::security_hooks", "kinds::cgroup::a_security_hook", "suites::sorts::cgroup::security_hook",
+        "selftests::cgroups::security_hooks", "kinds::cgroup::a_security_hook", "kinds::cgroup::sorts::security_hook",
     ]),
     row("netfilter_link_attach", "seven wrong sets, the info, a priority that is taken and free again", &[
         "kinds::netfilter::hooks_that_there_are_not", "kinds::netfilter::fragments", "kinds::netfilter::one_program_to_a_priority", "kinds::netfilter::conforms",
-        "kinds::netfilter::conforms_for_ipv6", "suites::sorts::network::netfilter_defragmented",
+        "kinds::netfilter::conforms_for_ipv6", "kinds::netfilter::sorts::defragmented",
     ]),
     row("tc_links", "positions, revisions, updates, combinations that are refused, devices that go, programs without links", &[
         "kinds::tcx::first_and_last", "kinds::tcx::around_an_anchor", "kinds::tcx::an_expected_revision", "kinds::tcx::the_revision_counts_changes", "kinds::tcx::anchors_that_are_not_here",
         "kinds::tcx::the_device_goes", "selftests::network::tcx_combinations_that_do_not_go", "selftests::network::tcx_with_and_without_links",
-        "typed::attach_network::tcx_positions",
+        "kinds::tcx::typed::positions",
     ]),
     row("tc_links: mixing with classic tc", "filters run after links that let them, and stay when those go; they are on no list", &[
         "selftests::classic_tc::links_run_before_filters", "selftests::classic_tc::links_and_filters_come_and_go",

@@ -1,49 +1,33 @@
 //! Every sort of link of every kind, attached through its type with every option that it has.
 //!
 //! For each, the info is what was asked for, the type is the same by whatever way the link is opened, the program runs and stops, and the
-//! operations are those that the kind has. The kinds' own files hold the same against bare system calls.
-
-mod cgroup;
-mod iter;
-mod network;
-mod probes;
-mod tracing;
+//! operations are those that the kind has. The files of the kinds hold the same against bare system calls.
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Sandbox, eventually_holds, links};
+use bpf_link_tests::{Hook, Loader, Sandbox, eventually_holds, links};
 use bpf_link_typed::{Error, KindFacts, Link};
 use serde_json::Value;
 
-use crate::harness::Listed::{self, Tests};
 use crate::harness::Need;
 use crate::suites::conformance::Counting;
 use crate::typed;
 
-/// What the files of this folder list.
-pub(crate) const ALL: &[Listed] = &[
-    Tests(cgroup::TESTS),
-    Tests(iter::TESTS),
-    Tests(network::TESTS),
-    Tests(probes::TESTS),
-    Tests(tracing::TESTS),
-];
-
 /// A sort of link.
-struct SubKind<'a> {
-    sandbox: &'a Sandbox,
+pub(crate) struct SubKind<'a> {
+    pub(crate) sandbox: &'a Sandbox,
     /// What is attached, and what takes its place where the kind is updated.
-    programs: [Counting; 2],
+    pub(crate) programs: [Counting; 2],
     /// Attaches it, with every option.
-    attach: &'a dyn Fn(&Counting) -> Result<Link>,
+    pub(crate) attach: &'a dyn Fn(&Counting) -> Result<Link>,
     /// What the info has to say, as JSON, with this attached: every field of the kind, by its name. What this kernel does not report yet is
     /// left out of account.
-    info: &'a dyn Fn(&Counting) -> Result<Value>,
+    pub(crate) info: &'a dyn Fn(&Counting) -> Result<Value>,
     /// Makes what is attached run. The link is given as long as there is one, for what runs by it.
-    event: &'a dyn Fn(Option<&Link>) -> Result<()>,
+    pub(crate) event: &'a dyn Fn(Option<&Link>) -> Result<()>,
 }
 
 impl SubKind<'_> {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let [first, second] = &self.programs;
         let link = self.attach(first)?;
         typed::check(self.sandbox, link.as_raw())?;
@@ -161,4 +145,22 @@ fn ensure_unsupported(link: &Link, refused: bpf_link_typed::Result<()>) -> Resul
         anyhow::bail!("{}: {error:?}", link.kind());
     };
     Ok(())
+}
+
+pub(crate) fn two(hook: Hook) -> Result<[Counting; 2]> {
+    Ok([Counting::program(hook)?, Counting::program(hook)?])
+}
+
+pub(crate) const COOKIE: u64 = 0xfedc_ba98_7654_3210;
+
+pub(crate) const COOKIES: [u64; 3] = [COOKIE, 0, u64::MAX];
+
+/// A program that counts what happens in this process.
+pub(crate) fn counting_here(hook: Hook) -> Result<Counting> {
+    Counting::loaded(Loader::new(hook).in_this_process())
+}
+
+/// The cookie that is given, where this kernel has any.
+pub(crate) fn cookie(need: Need) -> Result<Option<u64>> {
+    Ok(need.missing()?.is_none().then_some(COOKIE))
 }

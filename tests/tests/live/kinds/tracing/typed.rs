@@ -1,0 +1,206 @@
+//! tracing links through their type: attaching, info, and what is refused.
+
+use std::fs::File;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{LinkCreate, RawLink, RawTracepointOpen, TracingArgs};
+use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Replaceable, Sandbox};
+use bpf_link_typed::{AttachType, BtfTypeId, Error, TracingAttach, TracingHook, TracingLink};
+
+use crate::fixture::attaching::{COOKIE, counts, ensure_error, id_of, only_a_path, since};
+use crate::functions::test::{
+    CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
+};
+use crate::harness::{Need, Test, test};
+
+/// Cookies of tracing programs, since Linux 5.19.
+const COOKIES_ARE_TAKEN: &[Need] = &[Need::Linux(5, 19)];
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(attach).needs(Need::TRACING),
+    test!(cookie)
+        .needs(Need::TRACING)
+        .also_needs(COOKIES_ARE_TAKEN),
+    test!(without_cookie)
+        .needs(Need::TRACING)
+        .also_needs(&[Need::Before(5, 19)]),
+    test!(extension).needs(Need::TRACING),
+    test!(more_errors).needs(Need::TRACING),
+    test!(info).needs(Need::TRACING),
+];
+
+fn attach(_sandbox: &Sandbox) -> Result<()> {
+    let mut hooks = vec![
+        (Hook::FENTRY, TracingHook::Fentry, FUNCTION),
+        (Hook::FEXIT, TracingHook::Fexit, FUNCTION),
+        (Hook::MODIFY_RETURN, TracingHook::ModifyReturn, CHANGEABLE),
+    ];
+    let sessions = Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION");
+    if sessions.missing()?.is_none() {
+        hooks.push((Hook::FSESSION, TracingHook::Fsession, FUNCTION));
+    }
+    for (hook, of, function) in hooks {
+        let counter = CounterMap::new()?;
+        let loader = Loader::new(hook).function(function)?.in_this_process();
+        let program = loader.counting(&counter).passing()?;
+        let event = || match of {
+            TracingHook::ModifyReturn => ask_for_a_process_group(),
+            _ => call_test_functions(),
+        };
+        let link = TracingAttach::to(of).attach(&program)?;
+        let info = link.info()?;
+        ensure!(info.attach_type == of.attach_type() && info.program_id == id_of(&program)?);
+        ensure!(info.target_btf_id == since(5, 13, function_id(function)?)?);
+        ensure!(counts(&counter, event)?, "{of:?}");
+        drop(link);
+        ensure!(!counts(&counter, event)?, "{of:?}");
+    }
+    // The hook that is asked for is the program's.
+    let program = Loader::new(Hook::FEXIT).function(FUNCTION)?.passing()?;
+    ensure_error!(
+        TracingAttach::to(TracingHook::Fentry).attach(&program),
+        Error::AttachTypeMismatch { .. } | Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    let attach = |function: &str| -> Result<_> {
+        let program = Loader::new(Hook::LSM).function(function)?.passing()?;
+        Ok(TracingAttach::to(TracingHook::LsmMac).attach(&program)?)
+    };
+    if Need::Function("bpf_lsm_file_open").missing()?.is_none() {
+        let link = attach("bpf_lsm_file_open")?;
+        ensure!(link.info()?.attach_type == AttachType::LsmMac);
+    }
+    Ok(())
+}
+
+fn cookie(_sandbox: &Sandbox) -> Result<()> {
+    let sum = CounterMap::new()?;
+    let program = Loader::new(Hook::FENTRY)
+        .function(FUNCTION)?
+        .in_this_process()
+        .adding_cookies(&sum)
+        .passing()?;
+    let to = TracingAttach::to(TracingHook::Fentry).cookie(COOKIE);
+    let link = to.attach(&program)?;
+    ensure!(link.info()?.cookie == since(6, 17, COOKIE)?);
+    let before = sum.read()?;
+    call_test_functions()?;
+    ensure!(sum.read()? == before + COOKIE, "{:x}", sum.read()?);
+    ensure_error!(
+        to.attach(&program),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EBUSY)
+    );
+    Ok(())
+}
+
+fn without_cookie(_sandbox: &Sandbox) -> Result<()> {
+    let program = Loader::new(Hook::FENTRY).function(FUNCTION)?.passing()?;
+    ensure_error!(
+        TracingAttach::to(TracingHook::Fentry)
+            .cookie(COOKIE)
+            .attach(&program),
+        Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
+        Some(libc::EINVAL)
+    );
+    Ok(())
+}
+
+fn extension(_sandbox: &Sandbox) -> Result<()> {
+    let (replaced, counter) = (CounterMap::new()?, CounterMap::new()?);
+    let target = Replaceable::new(&replaced)?;
+    let function = BtfTypeId::new(Replaceable::FUNCTION).context("it is not 0")?;
+    let load = || target.extension().counting(&counter).passing();
+
+    let extension = load()?;
+    for to in [
+        TracingAttach::extension(),
+        TracingAttach::extension_of(&target, function),
+    ] {
+        let link = to.attach(&extension)?;
+        let info = link.info()?;
+        ensure!(info.target_btf_id == since(5, 13, function)?);
+        ensure!(info.target_obj_id == since(5, 13, target.id()?)?);
+        ensure!(counts(&counter, || target.run())?);
+        drop(link);
+        ensure!(!counts(&counter, || target.run())?);
+    }
+    // Once it was attached, the target has to be named.
+    let before_6_1 = Need::Before(6, 1).missing()?.is_none();
+    ensure_error!(
+        TracingAttach::extension().attach(&extension),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(if before_6_1 {
+            libc::ENOENT
+        } else {
+            libc::EINVAL
+        })
+    );
+    let other = Replaceable::new(&replaced)?;
+    let _link = TracingAttach::extension_of(&other, function).attach(&load()?)?;
+    ensure!(counts(&counter, || other.run())?);
+    ensure_error!(
+        TracingAttach::extension_of(&other, function).attach(&load()?),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EBUSY)
+    );
+    Ok(())
+}
+
+/// A function with an extension is not traced, and one that is traced is not extended.
+fn more_errors(_sandbox: &Sandbox) -> Result<()> {
+    let runs = CounterMap::new()?;
+    let target = Replaceable::new(&runs)?;
+    let function = BtfTypeId::new(Replaceable::FUNCTION).context("it is 0")?;
+    let (extension, on_entry) = (
+        target.extension().passing()?,
+        target.tracer(Hook::FENTRY).passing()?,
+    );
+    for (map, errno) in [
+        (File::open("/proc/self/comm")?, libc::EINVAL),
+        (only_a_path("/proc/self/comm")?, libc::EBADF),
+    ] {
+        ensure_error!(
+            TracingAttach::extension_of(&map, function).attach(&extension),
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(errno)
+        );
+    }
+    let traced = TracingAttach::to(TracingHook::Fentry).attach(&on_entry)?;
+    ensure_error!(
+        TracingAttach::extension_of(&target, function).attach(&extension),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EBUSY)
+    );
+    drop(traced);
+    let _extended = TracingAttach::extension_of(&target, function).attach(&extension)?;
+    let another = target.tracer(Hook::FEXIT).passing()?;
+    ensure_error!(
+        TracingAttach::to(TracingHook::Fexit).attach(&another),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EBUSY)
+    );
+    Ok(())
+}
+
+fn info(_sandbox: &Sandbox) -> Result<()> {
+    let function = "bpf_fentry_test1";
+    let id = KernelBtf::get()?.function(function)?.context(function)?;
+    let program = Loader::new(Hook::FENTRY).function(function)?.returning(0)?;
+    let (link, cookie) = if Need::Linux(5, 19).missing()?.is_none() {
+        let args = TracingArgs::new().cookie(COOKIE);
+        let request = LinkCreate::new(&program, AttachType::TraceFentry).args(args);
+        (RawLink::create(&request)?, COOKIE)
+    } else {
+        let request = RawTracepointOpen::load_time_target(&program);
+        (RawLink::open_raw_tracepoint(&request)?, 0)
+    };
+    let info = TracingLink::try_from(link)?.info()?;
+    ensure!(info.program_id == id_of(&program)? && info.attach_type == AttachType::TraceFentry);
+    ensure!(info.target_btf_id == since(5, 13, id)?.and_then(BtfTypeId::new));
+    // The kernel's own types, of which every kernel has one object.
+    ensure!(info.target_obj_id.is_some() == since(5, 13, ())?.is_some());
+    ensure!(info.cookie == since(6, 17, cookie)?, "{info:?}");
+    ensure!(info.is_defunct() == Some(false));
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! `tracing_multi` links through their type: attaching, info, and what is refused.
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{RawLink, TracingMultiArgs};
+use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Sandbox};
+use bpf_link_typed::{
+    AttachType, BtfTypeId, Error, Hideable, LinkKind, TracingMultiAttach, TracingMultiLink, When,
+};
+
+use crate::fixture::addresses::{FUNCTIONS, ensure_functions};
+use crate::fixture::attaching::{COOKIES, ensure_error, id_of, request, since, without};
+use crate::functions::test::{FUNCTION, call_test_functions, function_id};
+use crate::harness::{Need, Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(attach).needs(Need::TRACING_MULTI),
+    test!(errors_of_what_returns_a_structure).needs(Need::TRACING_MULTI),
+    test!(errors_untraceable).needs(Need::TRACING_MULTI),
+    test!(without).needs(without!("bpf_link_type", "BPF_LINK_TYPE_TRACING_MULTI")),
+    test!(info).needs(Need::TRACING_MULTI),
+];
+
+fn attach(_sandbox: &Sandbox) -> Result<()> {
+    let functions = ["bpf_fentry_test3", "bpf_fentry_test1", "bpf_fentry_test2"];
+    let ids: Vec<_> = functions
+        .iter()
+        .map(|name| function_id(name))
+        .collect::<Result<_>>()?;
+    for (hook, when, attach_type, runs) in [
+        (
+            Hook::FENTRY_MULTI,
+            When::Entry,
+            AttachType::TraceFentryMulti,
+            1,
+        ),
+        (
+            Hook::FEXIT_MULTI,
+            When::Return,
+            AttachType::TraceFexitMulti,
+            1,
+        ),
+    ] {
+        let sum = CounterMap::new()?;
+        let program = Loader::new(hook)
+            .in_this_process()
+            .adding_cookies(&sum)
+            .passing()?;
+        let to = TracingMultiAttach::to(when, &ids);
+        let link = to.cookies(&[2, 30, 400]).attach(&program)?;
+        ensure!(link.as_raw().kind()? == LinkKind::TracingMulti);
+        let before = sum.read()?;
+        call_test_functions()?;
+        ensure!(sum.read()? == before + 432 * runs, "{}", sum.read()?);
+        let info = link.info()?;
+        ensure!(info.count == since(7, 3, 3)?, "{info:?}");
+        ensure!(info.attach_type == since(7, 3, attach_type)?, "{info:?}");
+        ensure_error!(
+            to.attach(&program),
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(libc::EBUSY)
+        );
+        drop(link);
+        let before = sum.read()?;
+        call_test_functions()?;
+        ensure!(sum.read()? == before);
+        ensure_error!(
+            to.cookies(&[1]).attach(&program),
+            Error::Link(bpf_link::Error::LengthMismatch { .. }),
+            None
+        );
+        ensure_error!(
+            TracingMultiAttach::to(when, &[]).attach(&program),
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(libc::EINVAL)
+        );
+    }
+    Ok(())
+}
+
+/// The kernel lists what can be traced; of the rest some is described in BTF all the same.
+fn errors_untraceable(sandbox: &Sandbox) -> Result<()> {
+    let list = sandbox.tracefs()?.join("available_filter_functions");
+    let list = std::fs::read_to_string(&list).context("the list of functions")?;
+    let traceable: std::collections::HashSet<&str> = list.lines().collect();
+    let symbols = std::fs::read_to_string("/proc/kallsyms")?;
+    let program = Program::passing(Hook::FENTRY_MULTI)?;
+    let mut untraceable = 0;
+    for line in symbols.lines() {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (Some("T"), Some(name), None) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
+        if traceable.contains(name) {
+            continue;
+        }
+        let Some(id) = KernelBtf::get()?.function(name)?.and_then(BtfTypeId::new) else {
+            continue;
+        };
+        let refused = TracingMultiAttach::to(When::Entry, &[id]).attach(&program);
+        let refused = refused.err().with_context(|| name.to_owned())?;
+        match refused.errno() {
+            Some(libc::ENOENT) => untraceable += 1,
+            // It is on a list of those that would be the end of the kernel, or returns a structure.
+            Some(libc::EINVAL) => {}
+            _ => anyhow::bail!("{name}: {refused:?}"),
+        }
+        if untraceable == 3 {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("{untraceable} were found")
+}
+
+/// It returns a `struct timespec64`.
+fn errors_of_what_returns_a_structure(_sandbox: &Sandbox) -> Result<()> {
+    let ids = [function_id("current_time")?];
+    for (when, hook) in [
+        (When::Entry, Hook::FENTRY_MULTI),
+        (When::Return, Hook::FEXIT_MULTI),
+    ] {
+        let program = Program::passing(hook)?;
+        ensure_error!(
+            TracingMultiAttach::to(when, &ids).attach(&program),
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(libc::EINVAL)
+        );
+    }
+    Ok(())
+}
+
+fn without(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::KPROBE)?;
+    let ids = [function_id(FUNCTION)?];
+    ensure_error!(
+        TracingMultiAttach::to(When::Entry, &ids).attach(&program),
+        Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    Ok(())
+}
+
+fn info(_sandbox: &Sandbox) -> Result<()> {
+    let hook = Hook::FENTRY_MULTI;
+    let program = Program::passing(hook)?;
+    let mut ids = Vec::new();
+    for function in FUNCTIONS {
+        let id = KernelBtf::get()?.function(function.to_str()?)?;
+        ids.push(id.and_then(BtfTypeId::new).context("no such function")?);
+    }
+    let args = TracingMultiArgs::new(&ids).cookies(&COOKIES)?;
+    let link = RawLink::create(&request(&program, hook).args(args))?;
+    let link = TracingMultiLink::try_from(link)?;
+    let info = link.info()?;
+    ensure!(info.program_id == id_of(&program)? && info.is_defunct() == Some(false));
+    ensure!(info.attach_type == since(7, 3, AttachType::TraceFentryMulti)?);
+    ensure!(
+        info.btf_obj_id.is_some() == since(7, 3, ())?.is_some(),
+        "{info:?}"
+    );
+    ensure!(info.count == since(7, 3, 3)?, "{info:?}");
+    let mut sorted: Vec<(u32, u64)> = ids.iter().map(|id| id.get()).zip(COOKIES).collect();
+    sorted.sort_unstable();
+    let (sorted, cookies): (Vec<u32>, Vec<u64>) = sorted.into_iter().unzip();
+    ensure!(info.ids == since(7, 3, sorted)?, "{info:?}");
+    ensure!(info.cookies == since(7, 3, cookies)?, "{info:?}");
+    if let Some(addresses) = &info.addresses {
+        let addresses = match addresses {
+            Hideable::Visible(addresses) => Hideable::Visible(addresses.as_slice()),
+            Hideable::Hidden => Hideable::Hidden,
+        };
+        ensure_functions(addresses, info.cookies.as_deref(), COOKIES)?;
+    }
+    Ok(())
+}
