@@ -6,14 +6,14 @@
 //! is killed.
 
 use std::net::UdpSocket;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use bpf_link::{AttachType, LinkCreate, RawLink, Update, XdpFlags};
 // Loading programs is not this crate's business: whatever is `AsFd` will do, from aya or libbpf-rs, say. These come from the
 // workspace's tests, which put them together by hand.
-use bpf_link_tests::{CounterMap, Hook, Program, Sandbox};
+use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually};
 
 /// What an XDP program returns to have a packet dropped.
 const XDP_DROP: i32 = 1;
@@ -22,14 +22,14 @@ const LOOPBACK: u32 = 1;
 const DATAGRAMS: usize = 3;
 
 fn main() -> ExitCode {
-    let sandbox = match Sandbox::enter() {
-        Ok(sandbox) => sandbox,
-        Err(error) => {
-            eprintln!("lifecycle needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_BPF): {error:#}");
-            return ExitCode::FAILURE;
-        }
+    let mut arguments = std::env::args().skip(1);
+    let done = match (arguments.next().as_deref(), arguments.next()) {
+        (Some("find"), Some(id)) => find(&id),
+        _ => Sandbox::enter()
+            .context("this needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_BPF)")
+            .and_then(|sandbox| lifecycle(&sandbox)),
     };
-    match lifecycle(&sandbox) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lifecycle: {error:#}");
@@ -62,13 +62,17 @@ fn lifecycle(sandbox: &Sandbox) -> Result<()> {
     );
     traffic(&seen)?;
 
-    // Inspect: another process would find it like this.
-    let mut found = false;
-    for other in bpf_link::links() {
-        found |= other?.id()? == info.id();
+    // Inspect. Any other process finds it, too.
+    let other = Command::new(std::env::current_exe()?)
+        .args(["find", &info.id().to_string()])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !other.status.success() {
+        bail!("another process cannot look for the link: {}", other.status);
     }
     println!(
-        "inspected  found among the links of this machine: {found}; info is {} bytes here",
+        "inspected  found among the links of this machine: {}; info is {} bytes here",
+        String::from_utf8_lossy(&other.stdout).trim_end(),
         info.kernel_len()
     );
 
@@ -123,13 +127,24 @@ fn lifecycle(sandbox: &Sandbox) -> Result<()> {
     link.unpin()?;
     let id = link.id()?;
     drop(link);
-    match RawLink::from_id(id) {
-        Err(vanished @ bpf_link::Error::Vanished(_)) => println!("unpinned   {vanished}"),
-        other => {
-            other?;
-            bail!("the link outlived its last descriptor");
+    // Another process that lists links may have it open for a moment.
+    eventually("the link has gone", || match RawLink::from_id(id) {
+        Err(vanished @ bpf_link::Error::Vanished(_)) => {
+            println!("unpinned   {vanished}");
+            Ok(Some(()))
         }
+        other => Ok(other.map(|_open| None)?),
+    })
+}
+
+/// Says whether the link is among those of this machine.
+fn find(id: &str) -> Result<()> {
+    let id: u32 = id.parse()?;
+    let mut found = false;
+    for link in bpf_link::links() {
+        found |= link?.id()?.get() == id;
     }
+    println!("{found}");
     Ok(())
 }
 

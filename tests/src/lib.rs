@@ -22,6 +22,7 @@ mod classic_tc;
 mod descriptors;
 pub mod device;
 mod eventually;
+mod form;
 mod hook;
 mod iterator;
 #[cfg(doctest)]
@@ -52,6 +53,7 @@ pub use classic_tc::ClassicTc;
 pub use descriptors::Descriptors;
 pub use device::{Device, DeviceKind};
 pub use eventually::{PATIENCE, eventually, eventually_holds};
+pub use form::{LONG_VARIABLE, in_form, tests_at_a_time};
 pub use hook::Hook;
 pub use iterator::iterator;
 pub use map::{CounterMap, Map};

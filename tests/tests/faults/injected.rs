@@ -34,17 +34,42 @@ impl Traced {
     }
 }
 
-/// Runs the command to its end under `strace`, which logs the calls, with the fault if there is one.
+/// Runs the command to its end under `strace`, which logs the calls of all its threads, with the fault if there is one.
 pub(crate) fn run(
     command: &Command,
     call: Call,
     injection: Option<Injection>,
     name: &str,
 ) -> Result<Traced> {
+    run_under(
+        Command::new("strace").arg("-f"),
+        command,
+        call,
+        injection,
+        name,
+    )
+}
+
+/// The same for the command's first thread only: what it starts is left alone.
+pub(crate) fn run_alone(
+    command: &Command,
+    call: Call,
+    injection: Option<Injection>,
+    name: &str,
+) -> Result<Traced> {
+    run_under(&mut Command::new("strace"), command, call, injection, name)
+}
+
+fn run_under(
+    strace: &mut Command,
+    command: &Command,
+    call: Call,
+    injection: Option<Injection>,
+    name: &str,
+) -> Result<Traced> {
     let log = Log::new(name);
-    let mut strace = Command::new("strace");
-    // All threads; nothing but the calls; structures as they are.
-    strace.args(["-f", "-qq", "-e", "signal=none", "-o"]);
+    // Nothing but the calls; structures as they are.
+    strace.args(["-qq", "-e", "signal=none", "-o"]);
     strace.arg(&log.0);
     strace.arg("-e").arg(format!("trace={}", call.name()));
     if let Some(Injection { call, errno, place }) = injection {
@@ -67,9 +92,13 @@ pub(crate) fn run(
         .output()
         .context("starting strace")?;
     let text = std::fs::read_to_string(&log.0).context("the log of strace")?;
-    let calls = text.lines().filter_map(|line| {
-        let (thread, call) = line.split_once(' ')?;
-        Some((thread.parse().ok()?, call.trim_start().to_owned()))
+    let calls = text.lines().map(|line| {
+        // Where there may be several threads, each line begins with the number of one.
+        let numbered = line.split_once(' ').and_then(|(thread, call)| {
+            let thread = thread.parse().ok()?;
+            Some((thread, call.trim_start().to_owned()))
+        });
+        numbered.unwrap_or_else(|| (0, line.to_owned()))
     });
     Ok(Traced {
         output,

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::tests_at_a_time;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+use crate::at_once::at_once;
 use crate::call::Call;
 use crate::driver::{self, DESCRIPTORS};
 use crate::injected::{self, Injection};
@@ -31,10 +33,13 @@ pub(crate) fn main() -> ExitCode {
             lifecycle::under(call)
         }));
     }
+    trials.push(trial("lifecycle::find".to_owned(), lifecycle::under_find));
     trials.push(trial("operations::walks".to_owned(), || {
         operations_under(Call::Bpf, true)
     }));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert_with(tests_at_a_time);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trial(name: String, work: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
@@ -170,7 +175,7 @@ const WALKS: &[&str] = &[
     "walk_of_ids",
     "walk_of_links",
     "ensure_taken_over",
-    lifecycle::NAME,
+    lifecycle::FIND,
 ];
 
 impl Answer {
@@ -212,23 +217,27 @@ fn operations_under(call: Call, walks: bool) -> Result<()> {
         .filter(|operation| operation.walks == walks)
         .map(|operation| operation.name)
         .collect();
+    let mut errors = call.errors();
+    let (first, errno) = errors.next().context("no errors")?;
+    let observed = turn::take(walks, || observe(call, errno, &names))?;
+    let told: BTreeSet<&str> = observed.iter().map(|(one, _)| &*one.operation).collect();
+    ensure!(told == names, "not all were done: {told:?}");
+    // What makes no such call needs no other fault in it.
+    names.retain(|name| {
+        let mut hit = observed.iter();
+        hit.any(|(one, _)| one.operation == *name && one.was_hit)
+    });
+    ensure!(!names.is_empty(), "no operation calls {}", call.name());
+    let others: Vec<(&str, i32)> = errors.collect();
+    let mut all = vec![(first, errno, observed)];
+    let work = |&(error, errno): &(_, i32)| Ok((error, errno, observe(call, errno, &names)?));
+    all.extend(turn::take(walks, || at_once(&others, work))?);
     let mut wrong = Vec::new();
     let mut faults = 0;
-    for (index, (error, errno)) in call.errors().enumerate() {
-        let observed = turn::take(walks, || observe(call, errno, &names))?;
-        if index == 0 {
-            let told: BTreeSet<&str> = observed.iter().map(|(one, _)| &*one.operation).collect();
-            ensure!(told == names, "not all were done: {told:?}");
-            // What makes no such call needs no other fault in it.
-            names.retain(|name| {
-                let mut hit = observed.iter();
-                hit.any(|(one, _)| one.operation == *name && one.was_hit)
-            });
-            ensure!(!names.is_empty(), "no operation calls {}", call.name());
-        }
-        for (observation, hit) in &observed {
+    for (error, errno, observed) in &all {
+        for (observation, hit) in observed {
             faults += usize::from(observation.was_hit);
-            if let Err(why) = judge(observation, hit.as_deref(), errno) {
+            if let Err(why) = judge(observation, hit.as_deref(), *errno) {
                 wrong.push(format!(
                     "{} with {error} in its call {} ({}): {why:#}",
                     observation.operation,

@@ -3,10 +3,13 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bpf_link::{AttachType, LinkCreate, RawLink};
+use bpf_link_tests::iterator;
 
+use crate::at_once::at_once;
 use crate::call::Call;
 use crate::injected::{self, Injection, Traced};
 use crate::judge::Answer;
@@ -15,35 +18,77 @@ use crate::turn;
 /// What it is called where operations are named.
 pub(crate) const NAME: &str = "lifecycle";
 
+/// What of it is done by another process: the look for the link among those of the machine.
+pub(crate) const FIND: &str = "lifecycle find";
+
 /// Those that the library makes in it.
 pub(crate) const CALLS: [Call; 4] = [Call::Bpf, Call::Renameat2, Call::Unlinkat, Call::Newfstatat];
 
-/// Each fault in each of its calls of one sort: it ends by itself, with an error that has the error number, unless the fault is an answer.
+/// How many calls of the look have faults: all that there are for the first link of the machine, and the one that asks for the next. With
+/// every other link they come again.
+const CALLS_OF_A_LOOK: usize = 4;
+
+/// Each fault in each of its calls of one sort.
+///
+/// What it starts to find its link is not traced, so that the number of faults does not depend on the links of other processes.
 pub(crate) fn under(call: Call) -> Result<()> {
     let command = Command::new(built()?);
     // It walks all links.
     turn::take(true, || {
-        let plain = injected::run(&command, call, None, &format!("{NAME}-{}", call.name()))?;
-        ensure!(plain.output.status.success(), "without a fault: {plain:?}");
+        let plain = injected::run_alone(&command, call, None, &log(NAME, call, "plain"))?;
         let places = places(call, &plain);
-        ensure!(!places.is_empty(), "it makes no such call");
-        let mut wrong = Vec::new();
-        let mut faults = 0;
-        for place in places {
-            for (error, errno) in call.errors() {
-                let injection = Injection { call, errno, place };
-                let log = format!("{NAME}-{}-{errno}-{place}", call.name());
-                let traced = injected::run(&command, call, Some(injection), &log)?;
-                faults += 1;
-                if let Err(why) = judge(&traced, &plain, errno) {
-                    wrong.push(format!("{error} in call {place}: {why:#}"));
-                }
-            }
-        }
-        println!("{} in {NAME}: {faults} faults", call.name());
-        ensure!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-        Ok(())
+        every_fault(NAME, &command, call, &plain, &places)
     })
+}
+
+/// Each fault in the look for a link, which is there.
+pub(crate) fn under_find() -> Result<()> {
+    let program = iterator("bpf_map", *b"element\n")?;
+    let link = RawLink::create(&LinkCreate::new(&program, AttachType::TraceIter))?;
+    let mut command = Command::new(built()?);
+    command.args(["find", &link.id()?.to_string()]);
+    turn::take(true, || {
+        let plain = injected::run_alone(&command, Call::Bpf, None, &log(FIND, Call::Bpf, "plain"))?;
+        ensure!(words(&plain).trim() == "true", "not found: {plain:?}");
+        let places: Vec<usize> = (1..=CALLS_OF_A_LOOK).collect();
+        every_fault(FIND, &command, Call::Bpf, &plain, &places)
+    })
+}
+
+/// Each fault in each of these calls: it ends by itself, with an error that has the error number, unless the fault is an answer.
+fn every_fault(
+    name: &str,
+    command: &Command,
+    call: Call,
+    plain: &Traced,
+    places: &[usize],
+) -> Result<()> {
+    ensure!(plain.output.status.success(), "without a fault: {plain:?}");
+    ensure!(!places.is_empty(), "it makes no such call");
+    let faults: Vec<(usize, &str, i32)> = places
+        .iter()
+        .flat_map(|place| {
+            let errors = call.errors();
+            errors.map(move |(error, errno)| (*place, error, errno))
+        })
+        .collect();
+    let wrong = at_once(&faults, |&(place, error, errno)| {
+        let injection = Injection { call, errno, place };
+        let log = log(name, call, &format!("{errno}-{place}"));
+        let traced = injected::run_alone(command, call, Some(injection), &log)?;
+        let judged = judge(name, &traced, plain, errno);
+        Ok(judged
+            .err()
+            .map(|why| format!("{error} in call {place}: {why:#}")))
+    })?;
+    println!("{} in {name}: {} faults", call.name(), faults.len());
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    ensure!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn log(name: &str, call: Call, which: &str) -> String {
+    format!("{}-{}-{which}", name.replace(' ', "-"), call.name())
 }
 
 /// Which of the calls are the library's.
@@ -68,7 +113,7 @@ fn words(traced: &Traced) -> String {
     words.replace(|character: char| character.is_ascii_digit(), "")
 }
 
-fn judge(traced: &Traced, plain: &Traced, errno: i32) -> Result<()> {
+fn judge(name: &str, traced: &Traced, plain: &Traced, errno: i32) -> Result<()> {
     let output = &traced.output;
     let complaint = String::from_utf8_lossy(&output.stderr);
     let hit = traced.hit();
@@ -76,14 +121,14 @@ fn judge(traced: &Traced, plain: &Traced, errno: i32) -> Result<()> {
     match output.status.code() {
         // What looks into a refusal may fail: the refusal is the same.
         Some(0) => ensure!(
-            words(traced) == words(plain) || Answer::is_one(NAME, hit, errno),
+            words(traced) == words(plain) || Answer::is_one(name, hit, errno),
             "the error is lost: {hit}: {}",
             words(traced)
         ),
         Some(1) => {
             let number = format!("(os error {errno})");
             ensure!(
-                complaint.contains(&number) || Answer::is_one(NAME, hit, errno),
+                complaint.contains(&number) || Answer::is_one(name, hit, errno),
                 "the error number is lost: {hit}: {complaint}"
             );
         }
@@ -98,6 +143,9 @@ fn judge(traced: &Traced, plain: &Traced, errno: i32) -> Result<()> {
 /// The example, built once.
 fn built() -> Result<&'static PathBuf> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    static BUILDING: Mutex<()> = Mutex::new(());
+    // It protects nothing that a panic could have broken.
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = BUILT.get() {
         return Ok(path);
     }

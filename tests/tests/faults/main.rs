@@ -18,12 +18,14 @@
 //! | `run.rs` | one operation, done once with one fault |
 //! | `call.rs` | the system calls that faults are put into |
 //! | `observation.rs` | what came of an operation, as a line of JSON |
+//! | `at_once.rs` | several of them at the same time |
 //! | `operations/` | the operations |
 //!
 //! The machine that tests run on in a VM has no `strace`, so this is a test binary of its own, for the host only:
 //! `cargo test -p bpf-link-tests --test faults`.
 #![forbid(unsafe_code)]
 
+mod at_once;
 mod call;
 mod driver;
 mod injected;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::RawLink;
-use bpf_link_tests::{Hook, Program, Sandbox, links, pins};
+use bpf_link_tests::{Hook, Netns, Program, Sandbox, links, pins};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::call::Call;
@@ -203,6 +203,34 @@ pub(crate) fn ensure_program(link: &RawLink, program: &Program) -> Result<()> {
 /// The index of `lo`, the first device of every network namespace.
 pub(crate) const LOOPBACK: u32 = 1;
 
+/// A new flow dissector.
+pub(crate) fn dissector() -> Result<Program> {
+    Program::passing(Hook::FLOW_DISSECTOR)
+}
+
+/// A link of this program on the network namespace, which takes one.
+///
+/// An operation that can be done to any link is done to one of these: nobody waits for the kernel when they come and go, while XDP programs
+/// wait for each other on the whole machine.
+pub(crate) fn dissecting(program: &Program) -> Result<RawLink> {
+    let netns = Netns::current()?;
+    let request =
+        bpf_link::LinkCreate::new(program, bpf_link::AttachType::FlowDissector).target_fd(&netns);
+    Ok(RawLink::create(&request)?)
+}
+
+/// Whether there is a flow dissector: one more cannot be put there, then.
+pub(crate) fn is_dissected() -> Result<bool> {
+    let (netns, program) = (Netns::current()?, dissector()?);
+    let target = bpf_link_tests::sys::LinkTarget::Fd(netns.as_fd());
+    is_taken(
+        &program,
+        target,
+        bpf_link_sys::BPF_FLOW_DISSECTOR,
+        libc::E2BIG,
+    )
+}
+
 /// A new XDP program.
 pub(crate) fn xdp_program() -> Result<Program> {
     Program::passing(Hook::XDP)
@@ -220,16 +248,20 @@ pub(crate) fn xdp(program: &Program) -> Result<RawLink> {
 
 /// Whether an XDP program is on `lo`: one more cannot be put there, then.
 pub(crate) fn is_lo_taken() -> Result<bool> {
-    let program = xdp_program()?;
-    let link = bpf_link_tests::sys::link_create(
-        program.as_fd(),
-        bpf_link_tests::sys::LinkTarget::Ifindex(LOOPBACK),
-        bpf_link_sys::BPF_XDP,
-        0,
-    );
-    match link {
+    let target = bpf_link_tests::sys::LinkTarget::Ifindex(LOOPBACK);
+    is_taken(&xdp_program()?, target, bpf_link_sys::BPF_XDP, libc::EBUSY)
+}
+
+/// Whether this error number is the answer to one more program.
+fn is_taken(
+    program: &Program,
+    target: bpf_link_tests::sys::LinkTarget<'_>,
+    attach_type: u32,
+    errno: i32,
+) -> Result<bool> {
+    match bpf_link_tests::sys::link_create(program.as_fd(), target, attach_type, 0) {
         Ok(_) => Ok(false),
-        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(errno) => Ok(true),
         Err(error) => Err(error.into()),
     }
 }

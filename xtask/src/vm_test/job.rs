@@ -21,8 +21,8 @@ use crate::progress;
 /// The results' port, as the guest calls it.
 const RESULTS: &str = "/dev/ttyS1";
 
-/// The variable that says for how long some tests look at what changes.
-const CHURN: &str = "BPF_LINK_CHURN_SECONDS";
+/// The variables that say how thorough the tests are, and for how long some of them look at what changes.
+const FORM: [&str; 2] = ["BPF_LINK_LONG", "BPF_LINK_CHURN_SECONDS"];
 
 /// A kernel to be run.
 pub(crate) struct Job {
@@ -82,9 +82,9 @@ impl Job {
         };
         environment.push(("PATH", Bpftool::DIRECTORY));
         environment.push(("BPF_LINKS", LISTER_IN_GUEST));
-        // What says how long, or how thoroughly, tests go about it is for the guest, too.
-        let churn = std::env::var(CHURN).ok();
-        environment.extend(churn.as_deref().map(|seconds| (CHURN, seconds)));
+        let form = FORM.map(|name| std::env::var(name).map(|value| (name, value)));
+        let form = form.iter().flatten();
+        environment.extend(form.map(|(name, value)| (*name, value.as_str())));
         if setting.fixtures.is_some() {
             environment.push(("BPF_LINK_GOLDEN", RESULTS));
         }

@@ -8,7 +8,7 @@ use bpf_link_tests::names::object_name;
 use bpf_link_tests::{CongestionControl, Hook, Program, iterator, links};
 
 use super::{Operation, operations};
-use crate::run::{Run, ensure_program, is_lo_taken, xdp, xdp_program};
+use crate::run::{Run, dissecting, dissector, ensure_program, is_dissected};
 
 pub(super) const OPERATIONS: &[Operation] = operations![
     info,
@@ -30,8 +30,8 @@ pub(super) const OPERATIONS: &[Operation] = operations![
 ];
 
 fn info(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let link = xdp(&program)?;
+    let program = dissector()?;
+    let link = dissecting(&program)?;
     let info = run.attempt(|| link.info())?;
     let id = program.id()?;
     ensure!(info.is_none_or(|info| info.program_id().map(u32::from) == Some(id)));
@@ -58,15 +58,15 @@ fn info_with(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn kind(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let kind = run.attempt(|| link.kind())?;
-    ensure!(kind.is_none_or(|kind| kind == LinkKind::Xdp));
-    ensure!(link.kind()? == LinkKind::Xdp);
+    ensure!(kind.is_none_or(|kind| kind == LinkKind::Netns));
+    ensure!(link.kind()? == LinkKind::Netns);
     Ok(())
 }
 
 fn id(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let expected = links::LinkInfo::of(&link)?.id();
     let id = run.attempt(|| link.id())?;
     ensure!(id.is_none_or(|id| id.get() == expected));
@@ -75,19 +75,19 @@ fn id(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn try_clone(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let clone = run.attempt(|| link.try_clone())?;
     let was_made = clone.is_some();
     drop(link);
     // Whoever has a clone has the link.
-    ensure!(is_lo_taken()? == was_made);
+    ensure!(is_dissected()? == was_made);
     drop(clone);
-    xdp(&xdp_program()?)?.try_clone()?;
+    dissecting(&dissector()?)?.try_clone()?;
     Ok(())
 }
 
 fn convert(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let fd = OwnedFd::from(link);
     let number = fd.as_raw_fd();
     let otherwise = crate::observation::Outcome::Done;
@@ -95,14 +95,14 @@ fn convert(run: &mut Run<'_>) -> Result<()> {
         Ok(link) => OwnedFd::from(link),
         Err(rejected) => rejected.into_input(),
     };
-    ensure!(fd.as_raw_fd() == number && is_lo_taken()?);
+    ensure!(fd.as_raw_fd() == number && is_dissected()?);
     RawLink::try_from(fd)?;
     Ok(())
 }
 
 fn update(run: &mut Run<'_>) -> Result<()> {
-    let (old, new) = (xdp_program()?, xdp_program()?);
-    let link = xdp(&old)?;
+    let (old, new) = (dissector()?, dissector()?);
+    let link = dissecting(&old)?;
     let done = run.attempt(|| link.update(&new))?;
     ensure_program(&link, if done.is_some() { &new } else { &old })?;
     link.update(&new)?;
@@ -110,8 +110,8 @@ fn update(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn update_expecting(run: &mut Run<'_>) -> Result<()> {
-    let (old, new) = (xdp_program()?, xdp_program()?);
-    let link = xdp(&old)?;
+    let (old, new) = (dissector()?, dissector()?);
+    let link = dissecting(&old)?;
     let done = run.attempt(|| link.update(Update::program(&new).expecting(&old)))?;
     let there = if done.is_some() { &new } else { &old };
     ensure_program(&link, there)?;
@@ -120,8 +120,8 @@ fn update_expecting(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn update_expecting_another(run: &mut Run<'_>) -> Result<()> {
-    let (old, new) = (xdp_program()?, xdp_program()?);
-    let link = xdp(&old)?;
+    let (old, new) = (dissector()?, dissector()?);
+    let link = dissecting(&old)?;
     let update = Update::program(&new).expecting(&new);
     run.attempt_in_vain(Some(libc::EPERM), || link.update(update))?;
     ensure_program(&link, &old)?;
@@ -130,11 +130,11 @@ fn update_expecting_another(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn update_once_detached(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let link = xdp(&program)?;
+    let program = dissector()?;
+    let link = dissecting(&program)?;
     link.detach()?;
     run.attempt_in_vain(Some(libc::ENOLINK), || link.update(&program))?;
-    ensure!(!is_lo_taken()?);
+    ensure!(!is_dissected()?);
     link.info()?;
     Ok(())
 }
@@ -169,12 +169,12 @@ fn update_by_a_map(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn detach(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let link = xdp(&program)?;
+    let program = dissector()?;
+    let link = dissecting(&program)?;
     let done = run.attempt(|| link.detach())?;
-    ensure!(is_lo_taken()? == done.is_none());
+    ensure!(is_dissected()? == done.is_none());
     link.detach()?;
-    ensure!(!is_lo_taken()?);
+    ensure!(!is_dissected()?);
     Ok(())
 }
 
@@ -194,8 +194,8 @@ fn create_iter(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn create_iter_of_what_is_none(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let link = xdp(&program)?;
+    let program = dissector()?;
+    let link = dissecting(&program)?;
     run.attempt_in_vain(Some(libc::EINVAL), || link.create_iter())?;
     ensure_program(&link, &program)
 }

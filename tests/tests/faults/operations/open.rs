@@ -7,7 +7,7 @@ use bpf_link::{LinkId, RawLink, link_ids, links};
 use bpf_link_tests::pins;
 
 use super::{Operation, operations};
-use crate::run::{Run, is_lo_taken, xdp, xdp_program};
+use crate::run::{Run, dissecting, dissector, is_dissected};
 
 pub(super) const OPERATIONS: &[Operation] = operations![
     from_pinned,
@@ -25,7 +25,7 @@ pub(super) const WALKS: &[Operation] = &[
 ];
 
 fn from_pinned(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let path = run.path("pin");
     link.pin(&path)?;
     let id = link.id()?;
@@ -35,13 +35,13 @@ fn from_pinned(run: &mut Run<'_>) -> Result<()> {
         ensure!(opened.pin_path() == Some(path.as_path()) && opened.id()? == id);
     }
     drop(opened);
-    ensure!(is_lo_taken()?);
+    ensure!(is_dissected()?);
     RawLink::from_pinned(&path)?.unpin()?;
     Ok(())
 }
 
 fn from_pinned_at(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     link.pin(run.path("pin"))?;
     let directory = File::open(run.sandbox.bpffs())?;
     let opened = run.attempt(|| RawLink::from_pinned_at(&directory, "pin"))?;
@@ -55,7 +55,7 @@ fn from_pinned_at(run: &mut Run<'_>) -> Result<()> {
 
 fn from_the_pin_of_a_program(run: &mut Run<'_>) -> Result<()> {
     let path = run.path("program");
-    pins::pin(&xdp_program()?, &path)?;
+    pins::pin(&dissector()?, &path)?;
     let otherwise = crate::observation::Outcome::Refused(None, String::new());
     match run.attempt_whatever(otherwise, || RawLink::from_pinned(&path))? {
         // The fault was the answer by which a link is told.
@@ -86,14 +86,14 @@ fn from_no_bpffs(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn from_id(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let id = link.id()?;
     let opened = run.attempt(|| RawLink::from_id(id))?;
     let was_opened = opened.is_some();
     drop(link);
-    ensure!(is_lo_taken()? == was_opened);
+    ensure!(is_dissected()? == was_opened);
     drop(opened);
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     RawLink::from_id(link.id()?)?;
     Ok(())
 }
@@ -106,7 +106,7 @@ fn from_an_id_that_has_gone(run: &mut Run<'_>) -> Result<()> {
 
 /// The first error is the operation's; those that a walk passes over are none.
 fn walk_of_ids(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let id = link.id()?;
     let walk = || -> bpf_link::Result<Vec<LinkId>> { link_ids().collect() };
     if let Some(ids) = run.attempt(walk)? {
@@ -118,7 +118,7 @@ fn walk_of_ids(run: &mut Run<'_>) -> Result<()> {
 
 /// One link that cannot be opened does not end the walk: its error is one item.
 fn walk_of_links(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let id = link.id()?;
     run.attempt(|| {
         let mut refused = None;

@@ -7,7 +7,7 @@ use bpf_link::{PinLock, RawLink};
 use bpf_link_tests::pins;
 
 use super::{Operation, operations};
-use crate::run::{Run, is_lo_taken, xdp, xdp_program};
+use crate::run::{Run, dissecting, dissector, is_dissected};
 
 pub(super) const OPERATIONS: &[Operation] = operations![
     pin,
@@ -26,7 +26,7 @@ pub(super) const OPERATIONS: &[Operation] = operations![
 ];
 
 fn pin(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let path = run.path("pin");
     let done = run.attempt(|| link.pin(&path))?;
     check(run, &link, done.map(|()| "pin"))?;
@@ -41,12 +41,12 @@ fn check(run: &Run<'_>, link: &RawLink, name: Option<&str>) -> Result<()> {
     run.ensure_pinned(link, name.as_slice())?;
     let expected = name.map(|name| run.path(name));
     ensure!(link.pin_path() == expected.as_deref());
-    ensure!(is_lo_taken()?);
+    ensure!(is_dissected()?);
     Ok(())
 }
 
 fn pin_at(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let directory = File::open(run.sandbox.bpffs())?;
     let done = run.attempt(|| link.pin_at(&directory, "pin"))?;
     run.ensure_pinned(&link, done.map(|()| "pin").as_slice())?;
@@ -58,8 +58,8 @@ fn pin_at(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn pin_where_something_is(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let mut link = xdp(&program)?;
+    let program = dissector()?;
+    let mut link = dissecting(&program)?;
     let (path, free) = (run.path("taken"), run.path("free"));
     pins::pin(&program, &path)?;
     run.attempt_in_vain(Some(libc::EEXIST), || link.pin(&path))?;
@@ -73,7 +73,7 @@ fn pin_where_something_is(run: &mut Run<'_>) -> Result<()> {
 
 /// The kernel's `EPERM` is looked into: it may be that there is no bpffs.
 fn pin_where_no_bpffs_is(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let path = run.sandbox.directory().join("pin");
     run.attempt_in_vain(Some(libc::EPERM), || link.pin(&path))?;
     check(run, &link, None)?;
@@ -83,7 +83,7 @@ fn pin_where_no_bpffs_is(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn pin_with_a_dot(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let path = run.path("p.in");
     run.attempt_in_vain(Some(libc::EPERM), || link.pin(&path))?;
     check(run, &link, None)?;
@@ -93,7 +93,7 @@ fn pin_with_a_dot(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn move_a_pin(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let (old, new) = (run.path("old"), run.path("new"));
     link.pin(&old)?;
     let done = run.attempt(|| link.pin(&new))?;
@@ -111,7 +111,7 @@ fn move_a_pin(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn move_a_pin_that_has_gone(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let (old, new) = (run.path("old"), run.path("new"));
     link.pin(&old)?;
     std::fs::remove_file(&old)?;
@@ -126,8 +126,8 @@ fn move_a_pin_that_has_gone(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn move_a_pin_that_is_another(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let mut link = xdp(&program)?;
+    let program = dissector()?;
+    let mut link = dissecting(&program)?;
     let (old, new) = (run.path("old"), run.path("new"));
     link.pin(&old)?;
     std::fs::remove_file(&old)?;
@@ -152,7 +152,7 @@ fn move_a_pin_that_is_another(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn pin_where_it_is(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let path = run.path("pin");
     link.pin(&path)?;
     let same = run.sandbox.bpffs().join("./pin");
@@ -167,8 +167,8 @@ fn pin_where_it_is(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn pin_over_another(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let mut link = xdp(&program)?;
+    let program = dissector()?;
+    let mut link = dissecting(&program)?;
     let path = run.path("pin");
     pins::pin(&program, &path)?;
     let done = run.attempt(|| link.pin_over(&path))?;
@@ -183,8 +183,8 @@ fn pin_over_another(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn pin_over_another_by_a_move(run: &mut Run<'_>) -> Result<()> {
-    let program = xdp_program()?;
-    let mut link = xdp(&program)?;
+    let program = dissector()?;
+    let mut link = dissecting(&program)?;
     let (old, path) = (run.path("old"), run.path("pin"));
     link.pin(&old)?;
     pins::pin(&program, &path)?;
@@ -211,7 +211,7 @@ fn lock_the_directory(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn unpin(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let path = run.path("pin");
     link.pin(&path)?;
     let done = run.attempt(|| link.unpin())?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
+use bpf_link_tests::tests_at_a_time;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::Test;
@@ -17,7 +18,8 @@ use super::turn;
 
 /// Runs the tests that the arguments ask for.
 pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert_with(tests_at_a_time);
     let report = match Report::from_environment() {
         Ok(report) => Arc::new(report),
         Err(error) => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{AttachType, KprobeMultiArgs, LinkCreate, RawLink};
-use bpf_link_tests::{Hook, Netns, Program, Sandbox, iterator};
+use bpf_link_tests::{Hook, Netns, Program, Sandbox, in_form, iterator};
 use serde_json::Value;
 
 use crate::fixture::{LOOPBACK, xdp};
@@ -27,9 +27,11 @@ pub(crate) const TESTS: &[Test] = &[
         .minutes(8),
 ];
 
-/// For how long it goes on, unless the environment says otherwise.
-const DURATION: Duration = Duration::from_secs(3);
-/// The variable that says for how many seconds.
+/// For how long it goes on in the short form, unless the environment says otherwise.
+const SHORT: Duration = Duration::from_secs(3);
+/// The same in the long form.
+const LONG: Duration = Duration::from_secs(60);
+/// The variable that says for how many seconds in any form.
 const VARIABLE: &str = "BPF_LINK_CHURN_SECONDS";
 /// How many links are there all the time.
 const STABLE: usize = 50;
@@ -44,7 +46,7 @@ fn duration() -> Result<Duration> {
                 .with_context(|| format!("{VARIABLE}={seconds}"))?;
             Ok(Duration::from_secs(seconds))
         }
-        Err(_) => Ok(DURATION),
+        Err(_) => Ok(in_form(SHORT, LONG)),
     }
 }
 

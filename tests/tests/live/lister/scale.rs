@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, KprobeMultiArgs, LinkCreate, LinkId, RawLink, UprobeMultiArgs};
-use bpf_link_tests::{Hook, Program, Sandbox, iterator, traceable};
+use bpf_link_tests::{Hook, Program, Sandbox, in_form, iterator, traceable};
 use rustix::pipe::PipeFlags;
 use rustix::thread::disable_transparent_huge_pages;
 
@@ -43,8 +43,9 @@ const TABLE: &[&str] = &["list"];
 const ARRAY: &[&str] = &["list", "--json"];
 const LINES: &[&str] = &["list", "--json-lines"];
 
-const FEW_LINKS: usize = 10_000;
-const LINKS: usize = 100_000;
+/// How many links there are at first, and then: in the short form and in the long one.
+const FEW_LINKS: [usize; 2] = [2_000, 10_000];
+const LINKS: [usize; 2] = [20_000, 100_000];
 const PLACES: u64 = 40_000;
 /// As many as there are to trace, which on Linux 6.12 are somewhat fewer.
 const FUNCTIONS: RangeInclusive<usize> = 39_000..=40_000;
@@ -111,15 +112,17 @@ fn pin_many(directory: &Path, numbers: Range<usize>) -> Result<()> {
 fn memory_for_many_links(sandbox: &Sandbox) -> Result<()> {
     let directory = sandbox.bpffs().join("many");
     std::fs::create_dir(&directory)?;
-    pin_many(&directory, 0..FEW_LINKS)?;
+    let ([few, long_few], [links, long_links]) = (FEW_LINKS, LINKS);
+    let (few_links, links) = in_form((few, links), (long_few, long_links));
+    pin_many(&directory, 0..few_links)?;
     // The array has in it what the lines have.
     let forms = [TABLE, LINES];
     let before = forms.map(peak);
-    pin_many(&directory, FEW_LINKS..LINKS)?;
+    pin_many(&directory, few_links..links)?;
     for (form, before) in forms.into_iter().zip(before) {
         let ((few, _), (many, written)) = (before?, peak(form)?);
         println!(
-            "{form:?}: {few} kB for {FEW_LINKS} links, {many} kB for {LINKS}, {written} bytes written"
+            "{form:?}: {few} kB for {few_links} links, {many} kB for {links}, {written} bytes written"
         );
         ensure!(many <= few + SLACK, "{form:?}: {few} kB, {many} kB");
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use bpf_link::{MapInfo, ProgramInfo};
-use bpf_link_tests::{Loader, Sandbox};
+use bpf_link_tests::{Loader, Sandbox, in_form};
 use bpf_link_typed::{Attached, Link, OldLink, Outcome, Why};
 
 use super::agent::Place;
@@ -15,11 +15,11 @@ use crate::ensure::end::ensure_one_link_and_pin;
 use crate::ensure::suite::Way;
 use crate::suites::conformance::Counting;
 
-/// How many times an agent is restarted with the other version.
-const SWAPS: u32 = 1_000;
+/// How many times an agent is restarted with the other version, in the short form and in the long one.
+const SWAPS: [u32; 2] = [100, 1_000];
 
 /// How many times where the kernel takes long to put a program on a function, or off it.
-const FEWER_SWAPS: u32 = 300;
+const FEWER_SWAPS: [u32; 2] = [30, 300];
 
 /// After so many of them the sender gets the time for an event. It is odd, so that this comes to both versions.
 const SWAPS_TO_AN_EVENT: u32 = 5;
@@ -28,7 +28,7 @@ const SWAPS_TO_AN_EVENT: u32 = 5;
 const NICENESS: i32 = 10;
 
 /// How many swaps each of two agents makes against the other.
-const SWAPS_OF_EACH: u32 = 250;
+const SWAPS_OF_EACH: [u32; 2] = [50, 250];
 
 /// A version of what an agent attaches.
 pub(crate) struct Version {
@@ -87,7 +87,7 @@ pub(crate) fn pin(sandbox: &Sandbox) -> PathBuf {
     sandbox.bpffs().join("pin")
 }
 
-/// Restarts an agent a thousand times.
+/// Restarts an agent again and again.
 pub(crate) fn check(scene: &Scene<'_>) -> Result<()> {
     restart(scene, SWAPS)
 }
@@ -97,10 +97,11 @@ pub(crate) fn check_fewer(scene: &Scene<'_>) -> Result<()> {
     restart(scene, FEWER_SWAPS)
 }
 
-/// Restarts an agent so many times, each time with the other version.
+/// Restarts an agent so many times in the short form and in the long one, each time with the other version.
 ///
 /// Each time it is a process that ends with that. It holds nothing from before, and knows no more than the hook, the pin and its version.
-fn restart(scene: &Scene<'_>, swaps: u32) -> Result<()> {
+fn restart(scene: &Scene<'_>, [short, long]: [u32; 2]) -> Result<()> {
+    let swaps = in_form(short, long);
     let path = pin(scene.sandbox);
     let place = Place::new(scene.agent, scene.target, &path)?;
     let runs_per_event = create(scene, &place)?;
@@ -134,6 +135,8 @@ fn restart(scene: &Scene<'_>, swaps: u32) -> Result<()> {
 
 /// Has two agents, each a process and each with a version of its own, put that in the place of the other's.
 pub(crate) fn check_two_at_once(scene: &Scene<'_>) -> Result<()> {
+    let [short, long] = SWAPS_OF_EACH;
+    let swaps_of_each = in_form(short, long);
     let path = pin(scene.sandbox);
     let place = Place::new(scene.agent, scene.target, &path)?;
     let runs_per_event = create(scene, &place)?;
@@ -143,7 +146,7 @@ pub(crate) fn check_two_at_once(scene: &Scene<'_>) -> Result<()> {
         let agents = scene.versions.each_ref();
         let agents: Result<Vec<_>> = agents
             .into_iter()
-            .map(|version| place.contender(version.id, SWAPS_OF_EACH))
+            .map(|version| place.contender(version.id, swaps_of_each))
             .collect();
         let mut agents = agents?;
         for agent in &mut agents {
@@ -157,7 +160,7 @@ pub(crate) fn check_two_at_once(scene: &Scene<'_>) -> Result<()> {
     })?;
     let elapsed = start.elapsed();
     let counts = judge(scene, runs_per_event, 1 + events)?;
-    let swaps = 2 * SWAPS_OF_EACH;
+    let swaps = 2 * swaps_of_each;
     eprintln!(
         "{}: two agents made {swaps} swaps in {elapsed:.1?}, {:.2?} each, with {} calls; {events} events, counted {counts:?}",
         scene.agent,
