@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use bpf_link_sys as c;
 
+use crate::args::InfoBuffers;
 use crate::error::{Command, Error, InvalidRequest, Result};
 use crate::id::{LinkId, ProgramId};
-use crate::info_buffers::InfoBuffers;
 use crate::kind::LinkKind;
 use crate::link::RawLink;
 use crate::sys;

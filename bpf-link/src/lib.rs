@@ -73,7 +73,6 @@ mod error;
 mod flags;
 mod id;
 mod info;
-mod info_buffers;
 mod interface;
 mod iter;
 mod kind;
@@ -98,9 +97,10 @@ mod update;
 mod walk;
 
 pub use args::{
-    Anchor, CgroupIterOrder, CreateArgs, IterArgs, IterCgroup, IterTask, KprobeMultiArgs,
-    KprobeMultiFunctions, LinkCreate, MprogArgs, NetfilterArgs, PerfEventArgs, RawTracepointOpen,
-    TracingArgs, TracingMultiArgs, UprobeMultiArgs, UprobeMultiFile,
+    Anchor, CgroupIterOrder, CreateArgs, InfoBuffers, IterArgs, IterCgroup, IterTask,
+    KprobeMultiArgs, KprobeMultiFunctions, LinkCreate, MprogArgs, NetfilterArgs, PerfEventArgs,
+    PerfEventConfig, RawTracepointOpen, TracingArgs, TracingMultiArgs, UprobeMultiArgs,
+    UprobeMultiFile,
 };
 pub use attach_type::AttachType;
 pub use btf_info::BtfInfo;
@@ -110,12 +110,11 @@ pub use flags::{
 };
 pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 pub use info::LinkInfo;
-pub use info_buffers::InfoBuffers;
 pub use interface::{interface_index, interface_name};
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
 pub use map_info::{MapInfo, open_map};
-pub use perf_event::{PerfEvent, PerfEventConfig};
+pub use perf_event::PerfEvent;
 pub use pin_lock::PinLock;
 pub use pin_over::temporary_pin;
 pub use probe::Support;

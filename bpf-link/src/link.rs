@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::{Command, CommandError, Error, Result, Target};
 use crate::id::LinkId;
 use crate::kind::LinkKind;
-use crate::pin::Pin;
+use crate::pin_path::PinPath;
 use crate::rejected::Rejected;
 use crate::sys;
 
@@ -20,7 +20,7 @@ use crate::sys;
 #[derive(Debug)]
 pub struct RawLink {
     pub(crate) fd: sys::LinkFd,
-    pub(crate) pin: Option<Pin>,
+    pub(crate) pin: Option<PinPath>,
 }
 
 impl RawLink {

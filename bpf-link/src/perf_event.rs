@@ -1,83 +1,10 @@
 //! `perf_event_open(2)`: the events that a perf event's link is attached to.
 
-use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::args::PerfEventConfig;
 use crate::error::{Command, CommandError, Result, Target};
 use crate::sys;
-
-/// What a perf event is opened with.
-#[derive(Clone, Copy, Debug)]
-pub struct PerfEventConfig<'a> {
-    pub(crate) event_type: u32,
-    pub(crate) config: u64,
-    pub(crate) sample_period: u64,
-    pub(crate) probe: Option<ProbeAt<'a>>,
-    pub(crate) process: i32,
-    pub(crate) processor: i32,
-}
-
-/// Where a kprobe or uprobe is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ProbeAt<'a> {
-    Named(&'a CStr, u64),
-    Address(u64),
-}
-
-impl<'a> PerfEventConfig<'a> {
-    /// An event of this type (`PERF_TYPE_*`, or the number of a PMU) and this configuration, of every process, on the
-    /// first processor.
-    ///
-    /// For a tracepoint, kprobe or uprobe the processor does not matter: a program that is attached to the event runs
-    /// wherever it happens.
-    #[must_use]
-    pub fn new(event_type: u32, config: u64) -> Self {
-        Self {
-            event_type,
-            config,
-            sample_period: 0,
-            probe: None,
-            process: -1,
-            processor: 0,
-        }
-    }
-
-    /// For a counter: runs the program each time that it has counted this far.
-    #[must_use]
-    pub fn sample_period(mut self, events: u64) -> Self {
-        self.sample_period = events;
-        self
-    }
-
-    /// For a kprobe or uprobe: the kernel function, or the path of the file, and the offset in it, in bytes.
-    #[must_use]
-    pub fn probe(mut self, name: &'a CStr, offset: u64) -> Self {
-        self.probe = Some(ProbeAt::Named(name, offset));
-        self
-    }
-
-    /// For a kprobe: the address in the kernel.
-    #[must_use]
-    pub fn probe_address(mut self, address: u64) -> Self {
-        self.probe = Some(ProbeAt::Address(address));
-        self
-    }
-
-    /// Of this process and its later threads only, on every processor; 0 for the calling thread.
-    #[must_use]
-    pub fn process(mut self, pid: u32) -> Self {
-        self.process = i32::try_from(pid).unwrap_or(i32::MAX);
-        self.processor = -1;
-        self
-    }
-
-    /// On this processor only.
-    #[must_use]
-    pub fn processor(mut self, processor: u32) -> Self {
-        self.processor = i32::try_from(processor).unwrap_or(i32::MAX);
-        self
-    }
-}
 
 /// An owned file descriptor of a perf event.
 ///

@@ -11,9 +11,6 @@ use crate::link::RawLink;
 use crate::pin_path::PinPath;
 use crate::sys;
 
-/// Where a link is pinned.
-pub(crate) type Pin = PinPath;
-
 /// What is found at the path of a pin.
 pub(crate) enum Found {
     ThisLink,
@@ -64,7 +61,7 @@ impl RawLink {
     }
 
     #[inline]
-    fn open_pin(pin: Pin) -> Result<Self> {
+    fn open_pin(pin: PinPath) -> Result<Self> {
         match pin.get().map(sys::LinkFd::check_pinned) {
             Ok(Ok(fd)) => Ok(Self { fd, pin: Some(pin) }),
             Ok(Err((_, refusal))) => Err(no_link(&pin, refusal)),
@@ -128,7 +125,7 @@ impl RawLink {
         self.pin_to(PinPath::new_at(dir.as_fd(), path.as_ref())?)
     }
 
-    pub(crate) fn pin_to(&mut self, new: Pin) -> Result<()> {
+    pub(crate) fn pin_to(&mut self, new: PinPath) -> Result<()> {
         if let Some(old) = &self.pin {
             match self.find(old)? {
                 Found::ThisLink if old.is_same_as(&new)? => return Ok(()),
@@ -192,7 +189,7 @@ impl RawLink {
     }
 
     /// What is at the path of a pin now.
-    pub(crate) fn find(&self, pin: &Pin) -> Result<Found> {
+    pub(crate) fn find(&self, pin: &PinPath) -> Result<Found> {
         match pin.file_id() {
             Ok(file) if file.is_symlink() => return Ok(Found::SomethingElse),
             Ok(_) => {}
@@ -230,7 +227,7 @@ impl RawLink {
 
 /// What it means that a pinned object was not taken for a link: it is none, or the kernel refused to tell.
 #[cold]
-fn no_link(pin: &Pin, refusal: Option<io::Error>) -> Error {
+fn no_link(pin: &PinPath, refusal: Option<io::Error>) -> Error {
     match refusal {
         None => Error::NotALink(pin.target()),
         Some(source) => CommandError::new(Command::LinkUpdate, pin.target(), source).classify(),
@@ -239,7 +236,7 @@ fn no_link(pin: &Pin, refusal: Option<io::Error>) -> Error {
 
 /// What the refusal to open a pin means.
 #[cold]
-pub(crate) fn get_refused(pin: &Pin, source: io::Error) -> Error {
+pub(crate) fn get_refused(pin: &PinPath, source: io::Error) -> Error {
     let error = CommandError::new(Command::ObjGet, pin.target(), source);
     match error.errno() {
         Some(libc::ENOENT) => Error::PathNotFound(error),
@@ -256,7 +253,7 @@ pub(crate) fn get_refused(pin: &Pin, source: io::Error) -> Error {
 }
 
 /// What the refusal to make a pin means.
-fn pin_refused(new: &Pin, source: io::Error) -> Error {
+fn pin_refused(new: &PinPath, source: io::Error) -> Error {
     let error = CommandError::new(Command::ObjPin, new.target(), source);
     match error.errno() {
         Some(libc::EEXIST) => Error::PathExists(error),
@@ -275,7 +272,7 @@ fn pin_refused(new: &Pin, source: io::Error) -> Error {
 }
 
 /// What the refusal to move a pin means.
-pub(crate) fn rename_refused(old: &Pin, new: &Pin, source: io::Error) -> Error {
+pub(crate) fn rename_refused(old: &PinPath, new: &PinPath, source: io::Error) -> Error {
     let error = CommandError::new(Command::Rename, new.target(), source);
     match error.errno() {
         Some(libc::EEXIST) => Error::PathExists(error),
@@ -297,7 +294,7 @@ pub(crate) fn rename_refused(old: &Pin, new: &Pin, source: io::Error) -> Error {
     }
 }
 
-pub(crate) fn has_dot(pin: &Pin) -> bool {
+pub(crate) fn has_dot(pin: &PinPath) -> bool {
     pin.path()
         .file_name()
         .map(OsStr::as_bytes)

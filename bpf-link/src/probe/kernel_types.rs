@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use super::untold;
+use super::answer::untold;
 use crate::btf::{self, Types};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::{Answer, untold};
+use super::answer::{Answer, untold};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
 use crate::sys::{self, ProbeProgram};

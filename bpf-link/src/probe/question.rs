@@ -3,7 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{Answer, kernel_types, program, untold};
+use super::answer::{Answer, untold};
+use super::{kernel_types, program};
 use crate::args::{CreateTarget, LinkCreate, NetfilterArgs, RawTracepointOpen, UprobeMultiArgs};
 use crate::attach_type::AttachType;
 use crate::error::{Command, Result};

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::{Answer, untold};
+use super::answer::{Answer, untold};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
 use crate::program_type::ProgramType;

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Answer, kernel_types, program, untold};
+use super::answer::{Answer, untold};
+use super::{kernel_types, program};
 use crate::attach_type::AttachType;
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;

@@ -1,6 +1,11 @@
 //! What never changes about a link, remembered once the kernel has said it.
 
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use bpf_link_sys as c;
+
+use super::info_bytes::InfoBytes;
 
 /// What never changes about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +14,18 @@ pub(crate) struct Identity {
     pub(crate) id: u32,
     /// How many bytes of info this kernel has.
     pub(crate) info_len: u32,
+}
+
+impl Identity {
+    /// Of the link that has this info, which is that long on this kernel.
+    #[inline]
+    pub(super) fn of(info: &InfoBytes, info_len: u32) -> Self {
+        Self {
+            kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
+            id: info.u32_at(offset_of!(c::bpf_link_info, id)),
+            info_len,
+        }
+    }
 }
 
 /// The identity of one link, or nothing yet.

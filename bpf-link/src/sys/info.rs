@@ -7,69 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use bpf_link_sys as c;
 
 use super::identity::{Identity, Remembered};
+use super::info_bytes::InfoBytes;
 use super::marks::{ByteSet, MARK_32, mark_64, marked, without_info};
 use super::pinned::identity_of_pinned;
 use super::{bpf, is_link, len_of, raw};
-use crate::info_buffers::InfoBuffers;
+use crate::args::InfoBuffers;
 use crate::kind::LinkKind;
-
-/// The size of this release's `struct bpf_link_info`.
-pub(crate) const INFO_SIZE: usize = size_of::<c::bpf_link_info>();
-
-/// The bytes of a `struct bpf_link_info`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C, align(8))]
-pub(crate) struct InfoBytes([u8; INFO_SIZE]);
-
-impl InfoBytes {
-    pub(crate) const ZERO: Self = Self([0; INFO_SIZE]);
-
-    /// These bytes, as far as there is room, and zeros behind them.
-    pub(crate) fn of_recorded(bytes: &[u8]) -> Self {
-        let mut recorded = Self::ZERO;
-        for (to, from) in recorded.0.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        recorded
-    }
-
-    #[inline]
-    pub(crate) fn as_slice(&self) -> &[u8; INFO_SIZE] {
-        &self.0
-    }
-
-    /// The 32-bit field at this offset; 0 beyond the end.
-    #[inline]
-    pub(crate) fn u32_at(&self, offset: usize) -> u32 {
-        let field = self.0.get(offset..).and_then(<[u8]>::first_chunk);
-        u32::from_ne_bytes(field.copied().unwrap_or_default())
-    }
-
-    /// Makes this field zeros if it has this value; says whether it had.
-    #[inline]
-    fn take<const N: usize>(&mut self, offset: usize, value: [u8; N]) -> bool {
-        match self.field_mut(offset) {
-            Some(field) if *field == value => {
-                *field = [0; N];
-                true
-            }
-            _ => false,
-        }
-    }
-
-    #[inline]
-    fn put<const N: usize>(&mut self, offset: usize, value: [u8; N]) {
-        if let Some(field) = self.field_mut(offset) {
-            *field = value;
-        }
-    }
-
-    /// The bytes of a field of this length.
-    #[inline]
-    fn field_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        self.0.get_mut(offset..)?.first_chunk_mut()
-    }
-}
 
 /// A file descriptor that is a link, and what the kernel has said about it.
 ///
@@ -134,7 +77,7 @@ impl LinkFd {
         *info = InfoBytes::ZERO;
         // SAFETY: `info` is all zeros: no pointer for the kernel to follow.
         let len = unsafe { get_info(self.fd.as_fd(), info) }?;
-        self.identity.put(identity_in(info, len));
+        self.identity.put(Identity::of(info, len));
         Ok(len)
     }
 
@@ -146,7 +89,7 @@ impl LinkFd {
         }
         let mut info = InfoBytes::ZERO;
         let len = self.info(&mut info)?;
-        Ok(identity_in(&info, len))
+        Ok(Identity::of(&info, len))
     }
 
     /// Puts the info there, and names and arrays into the lent buffers; `None` if those are for another kind of link.
@@ -179,16 +122,6 @@ impl LinkFd {
         }
         let missing = take_marks(info, buffers.kind(), mark_64, len as usize);
         Ok(Some(Answer { len, missing }))
-    }
-}
-
-/// What never changes about the link of an info.
-#[inline]
-pub(super) fn identity_in(info: &InfoBytes, info_len: u32) -> Identity {
-    Identity {
-        kind: info.u32_at(offset_of!(c::bpf_link_info, type_)),
-        id: info.u32_at(offset_of!(c::bpf_link_info, id)),
-        info_len,
     }
 }
 
@@ -236,9 +169,7 @@ fn take_marks(info: &mut InfoBytes, kind: LinkKind, mark_64: u64, len: usize) ->
     if let Some((tells, bytes)) = without_info(kind) {
         let tells = tells..tells + size_of::<u32>();
         if tells.end > len || missing.intersects(tells) {
-            if let Some(fields) = info.0.get_mut(bytes.clone()) {
-                fields.fill(0);
-            }
+            info.clear(bytes.clone());
             missing.insert(bytes);
         }
     }
@@ -451,7 +382,7 @@ unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoBytes) -> io::Result<u32
     let mut attr = c::bpf_attr__info {
         bpf_fd: raw(link),
         info_len: len_of::<InfoBytes>(),
-        info: info.0.as_mut_ptr() as u64,
+        info: (&raw mut *info) as u64,
     };
     // SAFETY:
     // - the attr is three initialised integers without padding;

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use bpf_link_sys as c;
 
 use super::len_of;
-use crate::perf_event::{PerfEventConfig, ProbeAt};
+use crate::args::{PerfEventConfig, ProbeAt};
 
 /// `perf_event_open(2)` without a group.
 pub(crate) fn perf_event_open(config: &PerfEventConfig<'_>) -> io::Result<OwnedFd> {

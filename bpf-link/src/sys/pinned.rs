@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link_sys as c;
 
 use super::identity::Identity;
-use super::info::{INFO_SIZE, InfoBytes, identity_in};
+use super::info_bytes::{INFO_SIZE, InfoBytes};
 use super::{bpf, len_of, object_info, raw};
 
 /// Room for the info of a link, and for a little more: what fills that as well is the info of something else.
@@ -40,5 +40,5 @@ pub(super) fn identity_of_pinned(object: BorrowedFd<'_>) -> Option<Identity> {
     //   write; it is all zeros, so whatever the object is, there is no pointer in it for the kernel to follow.
     unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }.ok()?;
     let is_link = attr.info_len as usize <= INFO_SIZE;
-    is_link.then(|| identity_in(&room.info, attr.info_len))
+    is_link.then(|| Identity::of(&room.info, attr.info_len))
 }

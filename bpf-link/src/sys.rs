@@ -9,6 +9,7 @@ mod create;
 mod file;
 mod identity;
 mod info;
+mod info_bytes;
 mod interface;
 mod link;
 mod marks;
@@ -36,7 +37,8 @@ pub(crate) use file::{
     rename_no_replace, rename_over, unlink,
 };
 pub(crate) use identity::Identity;
-pub(crate) use info::{Answer, INFO_SIZE, InfoBytes, LinkFd, object_start};
+pub(crate) use info::{Answer, LinkFd, object_start};
+pub(crate) use info_bytes::{INFO_SIZE, InfoBytes};
 pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
 pub(crate) use marks::{ByteSet, may_be_missing};

@@ -1,5 +1,6 @@
 //! What a link is created from: plain data, checked where arrays have to agree.
 
+mod info_buffers;
 mod iter;
 mod kprobe_multi;
 mod mprog;
@@ -12,11 +13,13 @@ mod uprobe_multi;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+pub use info_buffers::InfoBuffers;
 pub use iter::{CgroupIterOrder, IterArgs, IterCgroup, IterTask};
 pub use kprobe_multi::{KprobeMultiArgs, KprobeMultiFunctions};
 pub use mprog::{Anchor, MprogArgs};
 pub use netfilter::NetfilterArgs;
-pub use perf_event::PerfEventArgs;
+pub(crate) use perf_event::ProbeAt;
+pub use perf_event::{PerfEventArgs, PerfEventConfig};
 pub use raw_tracepoint::RawTracepointOpen;
 pub use tracing::TracingArgs;
 pub use tracing_multi::TracingMultiArgs;

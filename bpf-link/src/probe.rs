@@ -1,5 +1,6 @@
 //! Whether this kernel can create links of a kind: asked of the kernel, and never told from its version.
 
+mod answer;
 mod kernel_types;
 mod program;
 mod question;
@@ -9,8 +10,9 @@ mod tracing;
 use std::io;
 use std::sync::OnceLock;
 
-use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target};
+use crate::error::{CommandError, Error, InvalidRequest, Result};
 use crate::kind::LinkKind;
+use answer::{Answer, refusal};
 use question::Question;
 
 /// Whether this kernel can create links of a kind.
@@ -39,14 +41,6 @@ impl Support {
     }
 }
 
-/// What is certain, and so a fact of the kernel.
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    Yes,
-    /// What the kernel refused, and the number that it answered.
-    No(Command, i32),
-}
-
 impl LinkKind {
     /// Asks the kernel whether it can create links of this kind.
     ///
@@ -70,7 +64,7 @@ impl LinkKind {
     ///   this machine is against such programs;
     /// - [`Error::InvalidRequest`] for a kind that this release does not know;
     /// - [`Error::Command`] with what else the kernel answered, such as `EMFILE`: the process has no descriptor left. For
-    ///   [`Tracing`](Self::Tracing) and [`Iter`](Self::Iter) it may have [`Command::ReadKernelTypes`], as they are asked for
+    ///   [`Tracing`](Self::Tracing) and [`Iter`](Self::Iter) it may have [`Command::ReadKernelTypes`](crate::Command::ReadKernelTypes), as they are asked for
     ///   with a function of the kernel: with `ENOENT` the kernel's types, or the function, are not there, and without a
     ///   number they are in a format that this release does not know. On other processors than x86-64 the answer for
     ///   [`Tracing`](Self::Tracing) never is [`Yes`](Support::Yes), and has no number either: there a kernel may take the
@@ -118,13 +112,4 @@ impl LinkKind {
             },
         }
     }
-}
-
-fn refusal(kind: LinkKind, command: Command, source: io::Error) -> CommandError {
-    CommandError::new(command, Target::Probe(kind), source)
-}
-
-/// It is not told from this answer.
-fn untold<T>(kind: LinkKind, command: Command, source: io::Error) -> Result<T> {
-    Err(refusal(kind, command, source).classify())
 }
