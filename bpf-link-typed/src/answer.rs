@@ -9,7 +9,6 @@ use zerocopy::FromBytes;
 
 use crate::error::{Error, Result};
 use crate::hideable::Hideable;
-use crate::info_buf::InfoBufRef;
 
 /// Where the fields of a kind begin.
 pub(crate) const ARM: usize = offset_of!(c::bpf_link_info, raw_tracepoint_union);
@@ -98,17 +97,37 @@ macro_rules! reported {
 }
 pub(crate) use reported;
 
+/// The names and arrays that the kernel has written for one info; what was not asked for is empty.
+///
+/// This is what [`LinkInfoRef::parse`](crate::LinkInfoRef::parse) takes beside the bytes of an info that was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordedBuffers<'a> {
+    /// The link's name: a tracepoint, an iterator's target, a function, a file. What is behind the first NUL is not part
+    /// of it; without a NUL there is no name.
+    pub name: &'a [u8],
+    /// The functions of a `tracing_multi` link, as numbers of types in a BTF object.
+    pub ids: &'a [u32],
+    /// The functions of a `kprobe_multi` or `tracing_multi` link.
+    pub addresses: &'a [u64],
+    /// The probes of a `uprobe_multi` link.
+    pub offsets: &'a [u64],
+    /// The reference counters of a `uprobe_multi` link.
+    pub ref_ctr_offsets: &'a [u64],
+    /// The cookies of a link with arrays.
+    pub cookies: &'a [u64],
+}
+
 /// What the kernel has said about one link.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
     info: &'a bpf_link::LinkInfo,
-    buffers: InfoBufRef<'a>,
+    buffers: RecordedBuffers<'a>,
 }
 
 impl<'a> Answer<'a> {
     /// Refuses an info that is shorter than that of any kernel.
     #[inline]
-    pub(crate) fn new(info: &'a bpf_link::LinkInfo, buffers: InfoBufRef<'a>) -> Result<Self> {
+    pub(crate) fn new(info: &'a bpf_link::LinkInfo, buffers: RecordedBuffers<'a>) -> Result<Self> {
         /// That of Linux 5.8, which was the first. What is read without asking whether it is reported is within.
         const SHORTEST: usize = 32;
         if info.as_bytes().len() < SHORTEST {

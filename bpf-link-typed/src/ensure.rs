@@ -2,6 +2,7 @@
 
 mod attempt;
 mod old_link;
+mod options;
 mod ours;
 mod outcome;
 mod place;
@@ -10,7 +11,7 @@ mod replace;
 
 use std::fmt;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bpf_link::{PinLock, RawLink};
 
@@ -21,6 +22,7 @@ pub(crate) use recipe::{KindLink, Match, Old, Recipe, Wanted, WayBack};
 use crate::StructOpsAttach;
 use crate::error::{Error, Result};
 use attempt::{Run, Step};
+use options::Options;
 use place::Place;
 
 /// The options that a link of one kind is attached with: [`XdpAttach`](crate::XdpAttach) and so on, a type for each kind.
@@ -143,15 +145,6 @@ pub trait AttachProgram: Attach {}
 pub struct Ensure<A> {
     to: A,
     options: Options,
-}
-
-#[derive(Clone, Debug)]
-struct Options {
-    path: PathBuf,
-    parents: Option<u32>,
-    replace_other: bool,
-    /// What is ours, and whether it is taken over or reported.
-    ours: Option<(Ours, bool)>,
 }
 
 impl<A: fmt::Debug> fmt::Debug for Ensure<A> {

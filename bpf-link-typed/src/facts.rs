@@ -72,16 +72,6 @@ impl KindFacts {
     }
 }
 
-macro_rules! define {
-    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?; )+) => {
-        impl KindFacts {
-            /// Every kind that has a type of its own, in the kernel's order.
-            pub const ALL: &'static [Self] = &[$( crate::$Link::FACTS, )+];
-        }
-    };
-}
-crate::kinds::for_every_kind!(define);
-
 /// Writes down the facts of one kind, in the file of the kind.
 macro_rules! facts {
     (

@@ -2,9 +2,9 @@
 
 use bpf_link::{LinkId, LinkKind, ProgramId, RawLink};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, RecordedBuffers};
 use crate::error::Result;
-use crate::info_buf::{Asked, InfoBuf, InfoBufRef};
+use crate::info_buf::{Asked, InfoBuf};
 use crate::other::{OtherInfo, OtherInfoRef, OtherLink};
 
 macro_rules! define {
@@ -145,14 +145,14 @@ impl<'a> LinkInfoRef<'a> {
     /// that later kernels only report is `None` if it reads 0 there, unless the info itself knows better.
     ///
     /// ```
-    /// use bpf_link_typed::{InfoBufRef, LinkInfoRef};
+    /// use bpf_link_typed::{RecordedBuffers, LinkInfoRef};
     ///
     /// // A link of kind 6, with id 12, a program with id 34, and the device 1.
     /// let fields = [6_u32, 12, 34, 0, 1, 0, 0, 0];
     /// let bytes: Vec<u8> = fields.into_iter().flat_map(u32::to_ne_bytes).collect();
     /// let info = bpf_link::LinkInfo::from_bytes(&bytes).unwrap();
     ///
-    /// let info = LinkInfoRef::parse(&info, InfoBufRef::default())?;
+    /// let info = LinkInfoRef::parse(&info, RecordedBuffers::default())?;
     /// let LinkInfoRef::Xdp(xdp) = info else { panic!("it is of another kind") };
     /// assert_eq!(xdp.ifindex, Some(1));
     /// # Ok::<(), bpf_link_typed::Error>(())
@@ -161,7 +161,7 @@ impl<'a> LinkInfoRef<'a> {
     /// # Errors
     ///
     /// [`Error::ShortInfo`](crate::Error::ShortInfo): the info ends before what every kernel reports.
-    pub fn parse(info: &'a bpf_link::LinkInfo, buffers: InfoBufRef<'a>) -> Result<Self> {
+    pub fn parse(info: &'a bpf_link::LinkInfo, buffers: RecordedBuffers<'a>) -> Result<Self> {
         Ok(Self::of(&Answer::new(info, buffers)?))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use bpf_link::{InfoBuffers, LinkInfo, LinkKind, RawLink};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, RecordedBuffers};
 use crate::error::Result;
 
 /// Memory for what a link's info refers to: its name, and its arrays.
@@ -28,26 +28,6 @@ use crate::error::Result;
 pub struct InfoBuf {
     info: Option<LinkInfo>,
     memory: Memory,
-}
-
-/// The names and arrays that the kernel has written for one info; what was not asked for is empty.
-///
-/// This is what [`LinkInfoRef::parse`](crate::LinkInfoRef::parse) takes beside the bytes of an info that was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InfoBufRef<'a> {
-    /// The link's name: a tracepoint, an iterator's target, a function, a file. What is behind the first NUL is not part
-    /// of it; without a NUL there is no name.
-    pub name: &'a [u8],
-    /// The functions of a `tracing_multi` link, as numbers of types in a BTF object.
-    pub ids: &'a [u32],
-    /// The functions of a `kprobe_multi` or `tracing_multi` link.
-    pub addresses: &'a [u64],
-    /// The probes of a `uprobe_multi` link.
-    pub offsets: &'a [u64],
-    /// The reference counters of a `uprobe_multi` link.
-    pub ref_ctr_offsets: &'a [u64],
-    /// The cookies of a link with arrays.
-    pub cookies: &'a [u64],
 }
 
 /// The memory of a buffer, to be lent by way of [`name_room`], [`room`] and [`marked_room`].
@@ -172,8 +152,8 @@ impl InfoBuf {
 impl Memory {
     /// What has been written. The arrays of another kind than was asked for are left from before: nobody reads them.
     #[inline]
-    fn written(&self, count: usize) -> InfoBufRef<'_> {
-        InfoBufRef {
+    fn written(&self, count: usize) -> RecordedBuffers<'_> {
+        RecordedBuffers {
             name: &self.name,
             ids: written(&self.ids, count),
             addresses: written(&self.addresses, count),

@@ -1,5 +1,7 @@
 //! The list of the kinds: what is made for each of them is made from this list.
 
+use crate::facts::KindFacts;
+
 /// Hands the kinds to a macro: the variant, the type of the link, of its info, and of a view of the info.
 ///
 /// A new kind is a line here, a file of its own with these types, and a line for the file in `lib.rs`.
@@ -25,3 +27,13 @@ macro_rules! for_every_kind {
     };
 }
 pub(crate) use for_every_kind;
+
+macro_rules! define {
+    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?; )+) => {
+        impl KindFacts {
+            /// Every kind that has a type of its own, in the kernel's order.
+            pub const ALL: &'static [Self] = &[$( crate::$Link::FACTS, )+];
+        }
+    };
+}
+for_every_kind!(define);

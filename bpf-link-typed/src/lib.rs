@@ -168,6 +168,7 @@ mod uprobe_multi;
 mod when;
 mod xdp;
 
+pub use answer::RecordedBuffers;
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,
     IterArgs, IterCgroup, IterTask, KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags,
@@ -182,7 +183,7 @@ pub use facts::{KindFacts, LinuxVersion};
 pub use file_ref::FileRef;
 pub use hideable::Hideable;
 pub use info::{LinkInfo, LinkInfoRef};
-pub use info_buf::{InfoBuf, InfoBufRef};
+pub use info_buf::InfoBuf;
 pub use interface::Interface;
 pub use iter::{IterAttach, IterInfo, IterInfoRef, IterLink, IterTarget};
 pub use kprobe_multi::{KprobeMultiAttach, KprobeMultiInfo, KprobeMultiInfoRef, KprobeMultiLink};

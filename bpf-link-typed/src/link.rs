@@ -86,6 +86,29 @@ macro_rules! define {
             }
         }
 
+        $(
+            impl From<crate::$Link> for Link {
+                fn from(link: crate::$Link) -> Self {
+                    Self::$Variant(link)
+                }
+            }
+
+            /// A refused link is given back.
+            impl TryFrom<Link> for crate::$Link {
+                type Error = Rejected<Link>;
+
+                fn try_from(link: Link) -> ::core::result::Result<Self, Self::Error> {
+                    match link {
+                        Link::$Variant(link) => Ok(link),
+                        link => {
+                            let found = link.kind();
+                            Err(Rejected::wrong_kind(link, Some(Self::KIND), found))
+                        }
+                    }
+                }
+            }
+        )+
+
         impl From<Link> for RawLink {
             fn from(link: Link) -> Self {
                 match link {
@@ -283,5 +306,41 @@ impl From<Link> for OwnedFd {
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.as_raw().as_fd()
+    }
+}
+
+impl From<OtherLink> for Link {
+    fn from(link: OtherLink) -> Self {
+        Self::Other(link)
+    }
+}
+
+/// Asks the kernel for the kind, if it has not said yet. A refused link is given back: its kind has a type of its own.
+impl TryFrom<RawLink> for OtherLink {
+    type Error = Rejected<RawLink>;
+
+    fn try_from(link: RawLink) -> Result<Self, Self::Error> {
+        match Link::try_from(link)? {
+            Link::Other(link) => Ok(link),
+            link => {
+                let kind = link.kind();
+                Err(Rejected::wrong_kind(link.into(), None, kind))
+            }
+        }
+    }
+}
+
+/// A refused link is given back.
+impl TryFrom<Link> for OtherLink {
+    type Error = Rejected<Link>;
+
+    fn try_from(link: Link) -> Result<Self, Self::Error> {
+        match link {
+            Link::Other(link) => Ok(link),
+            link => {
+                let kind = link.kind();
+                Err(Rejected::wrong_kind(link, None, kind))
+            }
+        }
     }
 }

@@ -198,12 +198,6 @@ macro_rules! common {
 /// What makes the type the type of its kind.
 macro_rules! of_kind {
     ($Link:ident, $Kind:ident) => {
-        impl From<$Link> for $crate::Link {
-            fn from(link: $Link) -> Self {
-                Self::$Kind(link)
-            }
-        }
-
         impl $crate::ensure::KindLink for $Link {
             const KIND: ::bpf_link::LinkKind = Self::KIND;
 
@@ -228,21 +222,6 @@ macro_rules! of_kind {
                 }
             }
         }
-
-        /// A refused link is given back.
-        impl TryFrom<$crate::Link> for $Link {
-            type Error = $crate::Rejected<$crate::Link>;
-
-            fn try_from(link: $crate::Link) -> Result<Self, Self::Error> {
-                match link {
-                    $crate::Link::$Kind(link) => Ok(link),
-                    link => {
-                        let found = link.kind();
-                        Err($crate::Rejected::wrong_kind(link, Some(Self::KIND), found))
-                    }
-                }
-            }
-        }
     };
 }
 
@@ -258,7 +237,7 @@ macro_rules! info_methods {
             pub fn info(&self) -> $crate::Result<$Info> {
                 let mut info = None;
                 let info = Self::ASK.fields(&self.0, $crate::info_buf::Asked::NotYet, &mut info)?;
-                let nothing = $crate::InfoBufRef::default();
+                let nothing = $crate::RecordedBuffers::default();
                 Ok($Info::parse(&$crate::answer::Answer::new(info, nothing)?))
             }
         }

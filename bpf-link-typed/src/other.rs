@@ -5,10 +5,9 @@ use std::fs::File;
 use bpf_link::{LinkKind, RawLink};
 
 use crate::answer::Answer;
-use crate::error::{Rejected, Result};
+use crate::error::Result;
 use crate::info_buf::Ask;
 use crate::info_types::info;
-use crate::link::Link;
 use crate::link_type::{common, detach, info_methods, update};
 
 /// A link of a kind that is newer than this release.
@@ -74,41 +73,5 @@ impl OtherLink {
     /// As [`RawLink::create_iter`].
     pub fn create_iter(&self) -> Result<File> {
         Ok(self.0.create_iter()?)
-    }
-}
-
-impl From<OtherLink> for Link {
-    fn from(link: OtherLink) -> Self {
-        Self::Other(link)
-    }
-}
-
-/// Asks the kernel for the kind, if it has not said yet. A refused link is given back: its kind has a type of its own.
-impl TryFrom<RawLink> for OtherLink {
-    type Error = Rejected<RawLink>;
-
-    fn try_from(link: RawLink) -> Result<Self, Self::Error> {
-        match Link::try_from(link)? {
-            Link::Other(link) => Ok(link),
-            link => {
-                let kind = link.kind();
-                Err(Rejected::wrong_kind(link.into(), None, kind))
-            }
-        }
-    }
-}
-
-/// A refused link is given back.
-impl TryFrom<Link> for OtherLink {
-    type Error = Rejected<Link>;
-
-    fn try_from(link: Link) -> Result<Self, Self::Error> {
-        match link {
-            Link::Other(link) => Ok(link),
-            link => {
-                let kind = link.kind();
-                Err(Rejected::wrong_kind(link, None, kind))
-            }
-        }
     }
 }

@@ -5,8 +5,8 @@ use std::ffi::CStr;
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link_tests::recorded::{Buffer, Recorded};
 use bpf_link_typed::{
-    AttachType, CgroupIterOrder, Error, Hideable, InfoBufRef, IterTarget, KprobeMultiFlags,
-    LinkInfoRef, NetfilterFlags, PerfEventDetailsRef, UprobeMultiFlags,
+    AttachType, CgroupIterOrder, Error, Hideable, IterTarget, KprobeMultiFlags, LinkInfoRef,
+    NetfilterFlags, PerfEventDetailsRef, RecordedBuffers, UprobeMultiFlags,
 };
 
 /// What the links were made with.
@@ -38,9 +38,9 @@ impl Fixture {
         Ok(all)
     }
 
-    fn buffers(&self) -> InfoBufRef<'_> {
+    fn buffers(&self) -> RecordedBuffers<'_> {
         let numbers = |field| numbers(&self.recorded, field);
-        InfoBufRef {
+        RecordedBuffers {
             name: self.name().unwrap_or_default().as_bytes(),
             ids: &self.ids,
             addresses: numbers("addrs"),
@@ -304,7 +304,7 @@ fn every_prefix_is_read() -> Result<()> {
                 ensure!(len < 12);
                 continue;
             };
-            for buffers in [fixture.buffers(), InfoBufRef::default()] {
+            for buffers in [fixture.buffers(), RecordedBuffers::default()] {
                 match LinkInfoRef::parse(&info, buffers) {
                     Ok(view) => ensure!(len >= 32 && view.into_owned().id().get() > 0),
                     Err(error) => {

@@ -4,8 +4,8 @@
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use bpf_link_typed::{
-    AttachType, CgroupIterOrder, Error, Hideable, InfoBufRef, IterTarget, KindFacts,
-    KprobeMultiFlags, LinkInfo, LinkInfoRef, LinkKind, NetfilterFlags, PerfEventDetailsRef,
+    AttachType, CgroupIterOrder, Error, Hideable, IterTarget, KindFacts, KprobeMultiFlags,
+    LinkInfo, LinkInfoRef, LinkKind, NetfilterFlags, PerfEventDetailsRef, RecordedBuffers,
     UprobeMultiFlags,
 };
 
@@ -29,12 +29,17 @@ impl Bytes {
         self
     }
 
-    fn check(&self, buffers: InfoBufRef<'_>, check: impl FnOnce(LinkInfoRef<'_>)) {
+    fn check(&self, buffers: RecordedBuffers<'_>, check: impl FnOnce(LinkInfoRef<'_>)) {
         self.check_len(SIZE, buffers, check);
     }
 
     /// The same, as a kernel has it whose info is shorter.
-    fn check_len(&self, len: usize, buffers: InfoBufRef<'_>, check: impl FnOnce(LinkInfoRef<'_>)) {
+    fn check_len(
+        &self,
+        len: usize,
+        buffers: RecordedBuffers<'_>,
+        check: impl FnOnce(LinkInfoRef<'_>),
+    ) {
         let info = bpf_link::LinkInfo::from_bytes(&self.0[..len]).expect("it has a header");
         let view = LinkInfoRef::parse(&info, buffers).expect("it is long enough");
         assert_eq!((view.kind(), view.id().get()), (info.kind(), 12));
@@ -48,7 +53,7 @@ impl Bytes {
     }
 }
 
-const NONE: InfoBufRef<'_> = InfoBufRef {
+const NONE: RecordedBuffers<'_> = RecordedBuffers {
     name: &[],
     ids: &[],
     addresses: &[],
@@ -57,8 +62,8 @@ const NONE: InfoBufRef<'_> = InfoBufRef {
     cookies: &[],
 };
 
-fn named(name: &[u8]) -> InfoBufRef<'_> {
-    InfoBufRef { name, ..NONE }
+fn named(name: &[u8]) -> RecordedBuffers<'_> {
+    RecordedBuffers { name, ..NONE }
 }
 
 macro_rules! check {
@@ -263,7 +268,7 @@ fn kprobe_multi() {
         .u32(24, 2)
         .u32(28, 1)
         .u64(32, 5);
-    let buffers = InfoBufRef {
+    let buffers = RecordedBuffers {
         addresses: &[1, 2, 3],
         cookies: &[4, 5, 6],
         ..NONE
@@ -275,7 +280,7 @@ fn kprobe_multi() {
         assert_eq!(info.flags, Some(KprobeMultiFlags::RETURN));
         assert_eq!(info.missed, Some(5));
     });
-    let hidden = InfoBufRef {
+    let hidden = RecordedBuffers {
         addresses: &[0, 0],
         ..NONE
     };
@@ -297,7 +302,7 @@ fn uprobe_multi() {
         .u32(52, 2)
         .u32(56, 1)
         .u32(60, 77);
-    let buffers = InfoBufRef {
+    let buffers = RecordedBuffers {
         name: b"/bin/ls\0",
         offsets: &[16, 32],
         ref_ctr_offsets: &[0, 8],
@@ -329,7 +334,7 @@ fn tracing_multi() {
         .u32(16, AttachType::TraceFentryMulti.as_raw())
         .u32(20, 2)
         .u32(24, 1);
-    let buffers = InfoBufRef {
+    let buffers = RecordedBuffers {
         ids: &[10, 20],
         addresses: &[0, 0],
         cookies: &[3, 4],
@@ -361,7 +366,7 @@ fn a_later_kind_keeps_its_bytes() {
 #[test]
 fn a_count_that_is_wrong() {
     let bytes = Bytes::of(LinkKind::KprobeMulti).u32(24, u32::MAX);
-    let buffers = InfoBufRef {
+    let buffers = RecordedBuffers {
         addresses: &[1],
         ..NONE
     };
@@ -384,7 +389,7 @@ fn nothing_panics() {
         let noise: [u64; 12] = std::array::from_fn(|_| next());
         let name: Vec<u8> = noise.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let ids = noise.map(|word| u32::try_from(word >> 32).expect("it is 32 bits"));
-        let buffers = InfoBufRef {
+        let buffers = RecordedBuffers {
             name: if round % 2 == 0 { &name } else { b"task\0" },
             ids: &ids,
             addresses: &noise,

@@ -2,14 +2,14 @@
 #![cfg(feature = "serde")]
 #![expect(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-use bpf_link_typed::{AttachType, InfoBufRef, KindFacts, LinkInfo, LinkInfoRef, LinkKind};
+use bpf_link_typed::{AttachType, KindFacts, LinkInfo, LinkInfoRef, LinkKind, RecordedBuffers};
 use serde_json::{Value, json};
 
 /// What is there to be seen of a link of this kind: these words from the fields of its kind on, and these buffers.
 fn with_view<T>(
     kind: LinkKind,
     words: &[u32],
-    buffers: InfoBufRef<'_>,
+    buffers: RecordedBuffers<'_>,
     see: impl FnOnce(LinkInfoRef<'_>) -> T,
 ) -> T {
     let mut all = vec![kind.as_raw(), 12, 34, 0];
@@ -21,7 +21,7 @@ fn with_view<T>(
 }
 
 /// The JSON, after it was made sure that the view has the same, and that it reads back as what it was.
-fn json_of(kind: LinkKind, words: &[u32], buffers: InfoBufRef<'_>) -> Value {
+fn json_of(kind: LinkKind, words: &[u32], buffers: RecordedBuffers<'_>) -> Value {
     with_view(kind, words, buffers, |view| {
         let json = serde_json::to_value(view).expect("it is written");
         let owned = view.into_owned();
@@ -33,7 +33,7 @@ fn json_of(kind: LinkKind, words: &[u32], buffers: InfoBufRef<'_>) -> Value {
     })
 }
 
-const EVERY_BUFFER: InfoBufRef<'_> = InfoBufRef {
+const EVERY_BUFFER: RecordedBuffers<'_> = RecordedBuffers {
     name: b"name\0",
     ids: &[1, 2],
     addresses: &[u64::MAX, u64::MAX - 1],
@@ -46,7 +46,7 @@ const EVERY_BUFFER: InfoBufRef<'_> = InfoBufRef {
 fn every_kind() {
     for facts in KindFacts::ALL {
         for words in [[0; 12], [2; 12], [u32::MAX; 12]] {
-            for buffers in [InfoBufRef::default(), EVERY_BUFFER] {
+            for buffers in [RecordedBuffers::default(), EVERY_BUFFER] {
                 let json = json_of(facts.kind, &words, buffers);
                 let fields = json.as_object().expect("it is an object").keys();
                 let mut fields: Vec<&str> = fields.map(String::as_str).collect();
@@ -86,7 +86,7 @@ fn every_perf_event() {
 #[test]
 fn as_it_looks() {
     assert_eq!(
-        json_of(LinkKind::Xdp, &[3], InfoBufRef::default()),
+        json_of(LinkKind::Xdp, &[3], RecordedBuffers::default()),
         json!({ "type": "xdp", "id": 12, "program_id": 34, "ifindex": 3 })
     );
     assert_eq!(
@@ -99,10 +99,10 @@ fn as_it_looks() {
     );
     let tcx = [3, AttachType::TcxIngress.as_raw()];
     assert_eq!(
-        json_of(LinkKind::Tcx, &tcx, InfoBufRef::default())["attach_type"],
+        json_of(LinkKind::Tcx, &tcx, RecordedBuffers::default())["attach_type"],
         "tcx_ingress"
     );
-    let other = json_of(LinkKind::Unknown(99), &[], InfoBufRef::default());
+    let other = json_of(LinkKind::Unknown(99), &[], RecordedBuffers::default());
     assert_eq!(
         (&other["type"], &other["kind"]),
         (&json!("other"), &json!(99))
@@ -111,9 +111,9 @@ fn as_it_looks() {
 
 #[test]
 fn a_name_that_is_no_text() {
-    let named = |name| InfoBufRef {
+    let named = |name| RecordedBuffers {
         name,
-        ..InfoBufRef::default()
+        ..RecordedBuffers::default()
     };
     let json = json_of(LinkKind::RawTracepoint, &[], named(b"a name\0"));
     assert_eq!(json["name"], "a name");

@@ -7,16 +7,14 @@
 
 mod functions;
 mod kinds;
+mod values;
 
-use std::ffi::CStr;
-use std::path::Path;
+use bpf_link_typed::{IterTarget, LinkInfoRef};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use bpf_link_typed::{AttachType, IterTarget, LinkInfoRef};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
-
-use crate::holders::Holder;
 use crate::resolve::{TracingTarget, family_name, hook_name};
 use crate::view::View;
+use values::{Each, Lossy, Name, NameOrNumber, Pid};
 
 pub(crate) struct LinkJson<'a>(pub(crate) &'a View<'a>);
 
@@ -103,68 +101,4 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
         _ => {}
     }
     Ok(())
-}
-
-/// A name, or the number of what has none.
-struct NameOrNumber<'a>(Option<&'a str>, u32);
-
-impl Serialize for NameOrNumber<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Some(name) => serializer.serialize_str(name),
-            None => serializer.serialize_u32(self.1),
-        }
-    }
-}
-
-impl From<AttachType> for NameOrNumber<'_> {
-    fn from(attach_type: AttachType) -> Self {
-        Self(attach_type.name(), attach_type.as_raw())
-    }
-}
-
-/// A name that need not be UTF-8, as JSON has to be.
-struct Name<'a>(&'a CStr);
-
-impl Serialize for Name<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_string_lossy())
-    }
-}
-
-/// A path that need not be UTF-8.
-struct Lossy<'a>(&'a Path);
-
-impl Serialize for Lossy<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_string_lossy())
-    }
-}
-
-struct Pid<'a>(&'a Holder);
-
-impl Serialize for Pid<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("pid", &self.0.pid)?;
-        map.serialize_entry("comm", &self.0.comm)?;
-        map.end()
-    }
-}
-
-/// An array whose entries are made one after the other, so that it takes no memory of its own.
-struct Each<F>(F);
-
-impl<F, I> Serialize for Each<F>
-where
-    F: Fn() -> I,
-    I: Iterator<Item: Serialize>,
-{
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(None)?;
-        for entry in self.0() {
-            sequence.serialize_element(&entry)?;
-        }
-        sequence.end()
-    }
 }

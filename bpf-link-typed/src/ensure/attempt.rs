@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 
 use bpf_link::{Command, LinkId, Update};
 
-use crate::ensure::Options;
 use crate::ensure::old_link;
+use crate::ensure::options::Options;
 use crate::ensure::ours;
 use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 use crate::ensure::place::{Found, Place, look};

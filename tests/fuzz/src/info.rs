@@ -3,7 +3,7 @@
 //! The fuzzer makes inputs of bytes; the property tests in `tests/tests/hostile.rs` make their parts.
 
 use bpf_link::{LinkInfo, LinkKind};
-use bpf_link_typed::{Error, Hideable, InfoBufRef, LinkInfo as TypedInfo, LinkInfoRef};
+use bpf_link_typed::{Error, Hideable, LinkInfo as TypedInfo, LinkInfoRef, RecordedBuffers};
 
 /// The shortest info that every kernel writes.
 const SHORTEST: usize = 32;
@@ -59,7 +59,7 @@ impl Input {
             assert!(at + 4 <= len || reported == Some(false), "{at} {self:?}");
         }
         let [addresses, offsets, ref_ctr_offsets, cookies] = &self.arrays;
-        let buffers = InfoBufRef {
+        let buffers = RecordedBuffers {
             name: &self.name,
             ids: &self.ids,
             addresses,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use bpf_link::LinkInfo;
 use bpf_link_peers::Side;
 use bpf_link_tests::recorded::{Buffer, Recorded};
-use bpf_link_typed::{InfoBufRef, LinkInfoRef};
+use bpf_link_typed::{RecordedBuffers, LinkInfoRef};
 
 use crate::bench::Bench;
 
@@ -65,9 +65,9 @@ impl Fixture {
         })
     }
 
-    fn buffers(&self) -> InfoBufRef<'_> {
+    fn buffers(&self) -> RecordedBuffers<'_> {
         let [addresses, offsets, ref_ctr_offsets, cookies] = &self.arrays;
-        InfoBufRef {
+        RecordedBuffers {
             name: &self.name,
             ids: &self.ids,
             addresses,

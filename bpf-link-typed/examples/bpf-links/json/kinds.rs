@@ -7,7 +7,7 @@ use bpf_link_typed::{
 use serde::ser::SerializeMap;
 
 use super::functions::{KprobeFunctions, TracingFunctions, UprobePlaces};
-use super::{Name, NameOrNumber};
+use super::values::{Name, NameOrNumber};
 use crate::resolve::{Device, event_config_name, event_type_name};
 use crate::view::View;
 
