@@ -7,6 +7,7 @@
 
 mod apt;
 mod mirror;
+mod package;
 
 use std::cell::Cell;
 use std::fs;
@@ -16,13 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{command, progress};
 use apt::Apt;
-
-/// A binary package in one of its versions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Package {
-    pub(crate) name: String,
-    pub(crate) version: String,
-}
+pub(crate) use package::Package;
 
 /// A suite of the archive, as `trixie-backports`, in one component, for amd64.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::Package;
+use super::package::Package;
 use crate::command;
 
 /// The keys that Debian's index is signed with, from the package `debian-archive-keyring`, which Ubuntu has too.
