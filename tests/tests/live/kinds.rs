@@ -7,6 +7,7 @@
 //! | `<kind>/sorts.rs` | every sort of its links, with every option |
 //! | `<kind>/ensure.rs` | restarts and upgrades |
 //! | `<kind>/golden.rs` | what the kernel says of its links, for `tests/fixtures` and beside `bpftool` |
+//! | `<kind>/soak.rs` | a place for such a link, for the soak test |
 
 pub(crate) mod cgroup;
 mod iter;
@@ -25,32 +26,39 @@ mod uprobe_multi;
 mod xdp;
 
 use crate::harness::Listed::{self, Folder};
-use crate::suites::golden::Case;
+use crate::suites::kind_tests::KindTests;
 
-macro_rules! kinds {
-    ($($kind:ident),* $(,)?) => {
-        /// What the files of the kinds list.
-        pub(crate) const ALL: &[Listed] = &[$(Folder($kind::ALL)),*];
-
-        /// The sorts of links of each kind.
-        pub(crate) const CASES: &[&[Case]] = &[$($kind::CASES),*];
+/// Hands each kind to a macro, in the order of their numbers: its module here, and the type of its links.
+macro_rules! for_every_kind {
+    ($then:ident) => {
+        $then! {
+            raw_tracepoint: RawTracepointLink,
+            tracing: TracingLink,
+            cgroup: CgroupLink,
+            iter: IterLink,
+            netns: NetnsLink,
+            xdp: XdpLink,
+            perf_event: PerfEventLink,
+            kprobe_multi: KprobeMultiLink,
+            struct_ops: StructOpsLink,
+            netfilter: NetfilterLink,
+            tcx: TcxLink,
+            uprobe_multi: UprobeMultiLink,
+            netkit: NetkitLink,
+            sockmap: SockmapLink,
+            tracing_multi: TracingMultiLink,
+        }
     };
 }
+pub(crate) use for_every_kind;
 
-kinds! {
-    raw_tracepoint,
-    tracing,
-    cgroup,
-    iter,
-    netns,
-    xdp,
-    perf_event,
-    kprobe_multi,
-    struct_ops,
-    netfilter,
-    tcx,
-    uprobe_multi,
-    netkit,
-    sockmap,
-    tracing_multi,
+macro_rules! lists {
+    ($($kind:ident: $Link:ident,)+) => {
+        /// What the files of the kinds list.
+        pub(crate) const ALL: &[Listed] = &[$(Folder($kind::ALL)),+];
+
+        /// The kinds.
+        pub(crate) const KINDS: &[KindTests] = &[$($kind::KIND),+];
+    };
 }
+for_every_kind!(lists);

@@ -13,7 +13,7 @@
 //! | `operation.rs` | what is done, and how often it was |
 
 mod operation;
-mod places;
+pub(crate) mod places;
 mod slot;
 mod worker;
 

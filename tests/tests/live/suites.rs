@@ -3,6 +3,7 @@
 pub(crate) mod conformance;
 pub(crate) mod descriptor_zero;
 pub(crate) mod golden;
+pub(crate) mod kind_tests;
 pub(crate) mod lent_array;
 pub(crate) mod lent_name;
 pub(crate) mod positions;

@@ -2,7 +2,6 @@
 
 mod attach;
 mod calls;
-pub(crate) mod list;
 mod query;
 
 use std::fs::File;
@@ -24,7 +23,7 @@ use serde_json::Value;
 use crate::fixture::{duplicate, runs, xdp};
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
-use crate::typed::list::link_types;
+use crate::kinds::for_every_kind;
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
@@ -110,7 +109,7 @@ fn check_types(mut link: RawLink, kind: LinkKind) -> Result<()> {
     let id = link.id()?;
     let mut fits = 0;
     macro_rules! into {
-        ($($Link:ident),+) => {$(
+        ($($kind:ident: $Link:ident,)+) => {$(
             let expected = stringify!($Link);
             link = match $Link::try_from(link) {
                 Ok(typed) => {
@@ -138,8 +137,8 @@ fn check_types(mut link: RawLink, kind: LinkKind) -> Result<()> {
             };
         )+};
     }
-    link_types!(into);
-    into!(OtherLink);
+    for_every_kind!(into);
+    into!(other: OtherLink,);
     ensure!(fits == 1, "{fits} types fit");
     ensure!(link.id()? == id);
     Ok(())

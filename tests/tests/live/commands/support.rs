@@ -1,20 +1,15 @@
 //! What a kernel says of the kinds of links that it can create, held against what it does.
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{
-    AttachType, BtfTypeId, Command, Error, InvalidRequest, KprobeMultiArgs, LinkCreate, LinkKind,
-    NetfilterArgs, RawLink, RawTracepointOpen, Support, TracingMultiArgs, UprobeMultiArgs,
-};
-use bpf_link_tests::{
-    CongestionControl, Device, DeviceKind, Hook, KernelBtf, Loader, Map, Netns, PerfEvent, Program,
-    Sandbox, eventually_holds, iterator, links, names, own_code,
-};
+use bpf_link::{Command, Error, InvalidRequest, LinkKind, Support};
+use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds, links};
 use bpf_link_typed as typed;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
-use crate::fixture::{LOOPBACK, as_nobody, without_descriptors, xdp};
+use crate::fixture::{as_nobody, without_descriptors, xdp};
 use crate::harness::{Need, Test, test};
-use crate::typed::list::link_types;
+use crate::kinds::{KINDS, for_every_kind};
+use crate::suites::kind_tests::KindTests;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(what_each_kind_needs).needs(&[Need::NoOops]),
@@ -29,27 +24,10 @@ pub(crate) const TESTS: &[Test] = &[
     test!(the_types_of_the_kinds),
 ];
 
-/// What tests of a kind need, which is how they are skipped.
-fn needs(kind: LinkKind) -> &'static [Need] {
-    match kind {
-        LinkKind::Tracing => Need::TRACING,
-        LinkKind::PerfEvent => Need::PERF_EVENT,
-        LinkKind::KprobeMulti => Need::KPROBE_MULTI,
-        LinkKind::StructOps => Need::STRUCT_OPS,
-        LinkKind::Netfilter => Need::NETFILTER,
-        LinkKind::Tcx => Need::TCX,
-        LinkKind::UprobeMulti => Need::UPROBE_MULTI,
-        LinkKind::Netkit => Need::NETKIT,
-        LinkKind::Sockmap => Need::SOCKMAP,
-        LinkKind::TracingMulti => Need::TRACING_MULTI,
-        _ => &[],
-    }
-}
-
 /// The tests of a kind run exactly where the kernel is said to have it.
 fn what_each_kind_needs(_sandbox: &Sandbox) -> Result<()> {
-    for kind in LinkKind::KNOWN {
-        let missing = needs(*kind)
+    for KindTests { kind, needs, .. } in KINDS {
+        let missing = needs
             .iter()
             .find_map(|need| need.missing().transpose())
             .transpose()?;
@@ -78,90 +56,15 @@ fn what_each_kind_needs(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A link of this kind, as simple as it can be; whatever goes wrong, and be it before, is why it cannot be created.
-fn create(kind: LinkKind, sandbox: &Sandbox) -> Result<RawLink> {
-    let passing = |hook| Program::passing(hook);
-    let function = "bpf_fentry_test1";
-    let link = match kind {
-        LinkKind::RawTracepoint => {
-            let program = passing(Hook::RAW_TRACEPOINT)?;
-            RawLink::open_raw_tracepoint(&RawTracepointOpen::named(&program, c"sched_switch")?)
-        }
-        LinkKind::Tracing => {
-            let program = Loader::new(Hook::FENTRY).function(function)?.passing()?;
-            RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(&program))
-        }
-        LinkKind::Cgroup => {
-            let (program, cgroup) = (passing(Hook::CGROUP_EGRESS)?, sandbox.new_cgroup("probe")?);
-            let request = LinkCreate::new(&program, AttachType::CgroupInetEgress);
-            RawLink::create(&request.target_fd(&cgroup))
-        }
-        LinkKind::Iter => {
-            let program = iterator("bpf_map", *b"element\n")?;
-            RawLink::create(&LinkCreate::new(&program, AttachType::TraceIter))
-        }
-        LinkKind::Netns => {
-            let (program, netns) = (passing(Hook::SK_LOOKUP)?, Netns::current()?);
-            RawLink::create(&LinkCreate::new(&program, AttachType::SkLookup).target_fd(&netns))
-        }
-        LinkKind::Xdp => return xdp(&passing(Hook::XDP)?),
-        LinkKind::PerfEvent => {
-            let (program, event) = (passing(Hook::PERF_EVENT)?, PerfEvent::clock(1_000_000)?);
-            RawLink::create(&LinkCreate::new(&program, AttachType::PerfEvent).target_fd(&event))
-        }
-        LinkKind::KprobeMulti => {
-            let program = passing(Hook::KPROBE_MULTI)?;
-            let request = LinkCreate::new(&program, AttachType::TraceKprobeMulti);
-            RawLink::create(&request.args(KprobeMultiArgs::symbols(&[c"bpf_fentry_test1"])))
-        }
-        LinkKind::StructOps => {
-            let control = CongestionControl::new(&names::object_name("probe"))?;
-            RawLink::create(&LinkCreate::struct_ops(&control))
-        }
-        LinkKind::Netfilter => {
-            let program = passing(Hook::NETFILTER)?;
-            let request = LinkCreate::new(&program, AttachType::Netfilter);
-            let family = libc::AF_INET.unsigned_abs();
-            RawLink::create(&request.args(NetfilterArgs::new(family, 0, 4711)))
-        }
-        LinkKind::Tcx => {
-            let program = passing(Hook::TCX_INGRESS)?;
-            let request = LinkCreate::new(&program, AttachType::TcxIngress);
-            RawLink::create(&request.target_ifindex(LOOPBACK))
-        }
-        LinkKind::UprobeMulti => {
-            let program = passing(Hook::UPROBE_MULTI)?;
-            let offset = own_code::offset_of(create as *const ())?;
-            let request = LinkCreate::new(&program, AttachType::TraceUprobeMulti);
-            RawLink::create(&request.args(UprobeMultiArgs::path(c"/proc/self/exe", &[offset])))
-        }
-        LinkKind::Netkit => {
-            let program = passing(Hook::NETKIT_PRIMARY)?;
-            let device = Device::create(DeviceKind::Netkit, "kit")?;
-            let request = LinkCreate::new(&program, AttachType::NetkitPrimary);
-            RawLink::create(&request.target_ifindex(device.index()))
-        }
-        LinkKind::Sockmap => {
-            let (program, map) = (passing(Hook::SK_MSG_VERDICT)?, Map::sockmap(1)?);
-            RawLink::create(&LinkCreate::new(&program, AttachType::SkMsgVerdict).target_fd(&map))
-        }
-        LinkKind::TracingMulti => {
-            let program = passing(Hook::FENTRY_MULTI)?;
-            let id = KernelBtf::get()?.function(function)?;
-            let ids = [id.and_then(BtfTypeId::new).context("no such function")?];
-            let request = LinkCreate::new(&program, AttachType::TraceFentryMulti);
-            RawLink::create(&request.args(TracingMultiArgs::new(&ids)))
-        }
-        kind => anyhow::bail!("nobody knows how to create {kind} links"),
-    };
-    Ok(link?)
-}
-
 /// What the kernel is said to be able to do is what it does.
 fn what_can_be_created(sandbox: &Sandbox) -> Result<()> {
-    for kind in LinkKind::KNOWN {
+    for KindTests { kind, place, .. } in KINDS {
         let support = kind.probe();
-        match create(*kind, sandbox) {
+        let created = place(sandbox, 0).and_then(|place| {
+            let [object, _] = &place.objects;
+            place.make(object)
+        });
+        match created {
             Ok(link) => {
                 ensure!(link.kind()? == *kind);
                 ensure!(support.is_yes(), "{kind} links are created: {support:?}");
@@ -290,9 +193,9 @@ fn a_kind_of_a_later_kernel(_sandbox: &Sandbox) -> Result<()> {
 
 fn the_types_of_the_kinds(_sandbox: &Sandbox) -> Result<()> {
     macro_rules! of_types {
-        ($($Link:ident),+) => { [$( (typed::$Link::KIND, typed::$Link::probe()) ),+] };
+        ($($kind:ident: $Link:ident,)+) => { [$( (typed::$Link::KIND, typed::$Link::probe()) ),+] };
     }
-    let support = link_types!(of_types);
+    let support = for_every_kind!(of_types);
     let kinds = support.iter().map(|(kind, _)| kind);
     ensure!(kinds.eq(LinkKind::KNOWN));
     for (kind, support) in support {

@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -22,6 +23,7 @@ use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
+use crate::suites::kind_tests::KindTests;
 use crate::suites::positions::{self, Place};
 
 /// Positions and revisions, since Linux 6.17.
@@ -30,7 +32,9 @@ const NO_ORDER: &[Need] = &[Need::Without(&Need::Member("cgroup_bpf", "revisions
 /// `BPF_F_PREORDER`, since Linux 6.15.
 const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests =
+    KindTests::new(LinkKind::Cgroup, &[], golden::CASES, soak::place);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

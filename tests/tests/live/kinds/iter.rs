@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -21,13 +22,15 @@ use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
+use crate::suites::kind_tests::KindTests;
 use crate::suites::lent_name::{self, TooShort};
 
 /// Cgroups and tasks, since Linux 6.1.
 const TASKS: &[Need] = &[Need::Member("bpf_link_info", "iter.task")];
 const NO_TASKS: &[Need] = &[Need::Without(&Need::Member("bpf_link_info", "iter.task"))];
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests = KindTests::new(LinkKind::Iter, &[], golden::CASES, soak::place);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

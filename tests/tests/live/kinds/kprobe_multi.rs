@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -19,6 +20,7 @@ use crate::functions::kernel::{CALLS, SYMBOLS, address_of, call_all, with_hidden
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
+use crate::suites::kind_tests::KindTests;
 use crate::suites::lent_array::{self, Expected};
 
 /// The entry and the return, since Linux 6.10.
@@ -30,7 +32,13 @@ const SESSION: &[Need] = &[Need::Constant(
 const INFO: &[Need] = &[Need::Member("bpf_link_info", "kprobe_multi.cookies")];
 const LINK_TYPE: Need = Need::Constant("bpf_link_type", "BPF_LINK_TYPE_KPROBE_MULTI");
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::KprobeMulti,
+    Need::KPROBE_MULTI,
+    golden::CASES,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

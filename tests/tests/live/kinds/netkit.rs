@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -15,9 +16,12 @@ use crate::fixture::{LOOPBACK, ensure_refused};
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
+use crate::suites::kind_tests::KindTests;
 use crate::suites::positions::{self, Place};
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests =
+    KindTests::new(LinkKind::Netkit, Need::NETKIT, golden::CASES, soak::place);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -20,8 +21,10 @@ use crate::harness::Listed::{self, Tests};
 use crate::harness::{Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
+use crate::suites::kind_tests::KindTests;
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests = KindTests::new(LinkKind::Netns, &[], golden::CASES, soak::place);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -25,6 +26,7 @@ use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
+use crate::suites::kind_tests::KindTests;
 use crate::suites::lent_name::{self, TooShort};
 
 /// The info of what sort of event it is, since Linux 6.6.
@@ -33,7 +35,13 @@ const NO_INFO: &[Need] = &[Need::Without(&Need::Member("bpf_link_info", "perf_ev
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::PerfEvent,
+    Need::PERF_EVENT,
+    golden::CASES,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

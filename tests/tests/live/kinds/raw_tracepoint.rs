@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -18,6 +19,7 @@ use crate::fixture::{as_nobody, ensure_refused, refusal};
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
+use crate::suites::kind_tests::KindTests;
 use crate::suites::lent_name::{self, TooShort};
 
 /// A cookie, since Linux 6.10.
@@ -27,7 +29,9 @@ const NO_COOKIE: &[Need] = &[Need::Before(6, 10)];
 const CREATE: &[Need] = &[Need::Linux(5, 19)];
 const NO_CREATE: &[Need] = &[Need::Before(5, 19)];
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests =
+    KindTests::new(LinkKind::RawTracepoint, &[], golden::CASES, soak::place);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -19,6 +20,7 @@ use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
+use crate::suites::kind_tests::KindTests;
 
 /// `BPF_LINK_CREATE` for all but extensions, since Linux 5.19.
 const CREATE: &[Need] = &[Need::Trampoline, Need::Linux(5, 19)];
@@ -29,7 +31,11 @@ const SESSION: &[Need] = &[
     Need::Constant("bpf_attach_type", "BPF_TRACE_FSESSION"),
 ];
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests =
+    KindTests::new(LinkKind::Tracing, Need::TRACING, golden::CASES, soak::place)
+        // Before, a tracing program is attached only once.
+        .soaks_with(&[Need::Linux(5, 19)]);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

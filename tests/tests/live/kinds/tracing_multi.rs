@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -21,12 +22,19 @@ use crate::functions::test::{Caller, FUNCTIONS, function_id};
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Operation, Subject, field};
+use crate::suites::kind_tests::KindTests;
 use crate::suites::lent_array::{self, Expected};
 
 /// The info, since Linux 7.3.
 const INFO: &[Need] = &[Need::Member("bpf_link_info", "tracing_multi")];
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::TracingMulti,
+    Need::TRACING_MULTI,
+    golden::CASES,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -3,6 +3,7 @@
 mod ensure;
 mod golden;
 mod process;
+mod soak;
 mod sorts;
 mod typed;
 
@@ -24,6 +25,7 @@ use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
+use crate::suites::kind_tests::KindTests;
 use crate::suites::lent_array::{self, Expected};
 use crate::suites::lent_name::{self, TooShort};
 
@@ -37,7 +39,13 @@ const SESSION: &[Need] = &[Need::Constant(
 /// A file by its descriptor, since Linux 7.2.
 const PATH_FD: &[Need] = &[Need::Linux(7, 2)];
 
-pub(crate) use golden::CASES;
+/// What tests of all kinds need to know of this one.
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::UprobeMulti,
+    Need::UPROBE_MULTI,
+    golden::CASES,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::fixture::{Counted, xdp};
 use crate::harness::{Need, Test, test};
-use crate::kinds;
+use crate::kinds::KINDS;
 use crate::lister::{LISTER, at, command, list, many, run, show, text};
 use crate::suites::golden::{self, Case};
 
@@ -190,32 +190,8 @@ fn kinds_and_programs_are_chosen(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A sort of each kind, none of which keeps another one from being made.
-const SORTS: [&str; 15] = [
-    "raw_tracepoint",
-    "tracing-fentry",
-    "cgroup",
-    "iter-bpf_map_elem",
-    "netns-sk_lookup",
-    "xdp",
-    "perf_event-tracepoint",
-    "kprobe_multi",
-    "struct_ops",
-    "netfilter",
-    "tcx-ingress",
-    "uprobe_multi",
-    "netkit-primary",
-    "sockmap-sk_msg_verdict",
-    "tracing_multi-fentry",
-];
-
 fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
-    let cases: Vec<&Case> = kinds::CASES.iter().copied().flatten().collect();
-    let cases = SORTS.iter().map(|name| {
-        let found = cases.iter().copied().find(|case| case.name() == *name);
-        found.with_context(|| format!("no {name}"))
-    });
-    let cases = cases.collect::<Result<Vec<_>>>()?;
+    let cases: Vec<&Case> = KINDS.iter().filter_map(|kind| kind.cases.first()).collect();
     // Earlier kernels do not say what all links are on.
     let says_little = Need::Before(6, 8).missing()?.is_none();
     golden::together(sandbox, &cases, &|| {

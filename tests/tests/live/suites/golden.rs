@@ -25,10 +25,6 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
-    }
-
     pub(crate) const fn new(
         name: &'static str,
         needs: &'static [Need],

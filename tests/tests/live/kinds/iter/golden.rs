@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 pub(crate) const CASES: &[Case] = &[
+    Case::new("iter-bpf_map_elem", &[], over_a_map),
     everything!("iter-bpf_link", "bpf_link"),
     everything!("iter-bpf_map", "bpf_map"),
     everything!("iter-bpf_prog", "bpf_prog"),
@@ -45,7 +46,6 @@ pub(crate) const CASES: &[Case] = &[
     everything!("iter-tcp", "tcp"),
     everything!("iter-udp", "udp"),
     everything!("iter-unix", "unix"),
-    Case::new("iter-bpf_map_elem", &[], over_a_map),
     Case::new("iter-sockmap", &[Need::Iterator("sockmap")], over_sockets),
     Case::new("iter-cgroup", TASKS, over_cgroups),
     Case::new("iter-task-tid", TASKS, over_a_thread),

@@ -16,11 +16,11 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 pub(crate) const CASES: &[Case] = &[
-    Case::new("netns-flow_dissector", &[], |_, recorder| {
-        netns(recorder, Hook::FLOW_DISSECTOR, false)
-    }),
     Case::new("netns-sk_lookup", &[], |_, recorder| {
         netns(recorder, Hook::SK_LOOKUP, false)
+    }),
+    Case::new("netns-flow_dissector", &[], |_, recorder| {
+        netns(recorder, Hook::FLOW_DISSECTOR, false)
     }),
     Case::new("netns-detached", &[], |_, recorder| {
         netns(recorder, Hook::SK_LOOKUP, true)

@@ -1,0 +1,253 @@
+//! The lists and folders that have something for each kind.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use bpf_link::LinkKind;
+
+use crate::kind::Kind;
+
+/// A list or folder. In its texts, `{Kind}` stands for `RawTracepoint`, `{kind}` for
+/// `raw_tracepoint`, and `{KIND}` for `RAW_TRACEPOINT`.
+pub(crate) enum List {
+    /// A file for each kind.
+    File {
+        path: &'static str,
+        /// What is in the file.
+        what: &'static str,
+        /// The kinds that need no such file.
+        not_of: &'static [LinkKind],
+    },
+    /// Something in one file for each kind.
+    Line {
+        path: &'static str,
+        /// The text by which it is found.
+        text: &'static str,
+        /// What is to be added.
+        what: &'static str,
+        /// The kinds that need no such line.
+        not_of: &'static [LinkKind],
+    },
+    /// What kernels have said of links of this kind.
+    Fixture,
+}
+
+use LinkKind::{
+    Cgroup, Netkit, Netns, PerfEvent, RawTracepoint, Sockmap, StructOps, Tcx, Tracing, Xdp,
+};
+
+const fn file(path: &'static str, what: &'static str) -> List {
+    let not_of = &[];
+    List::File { path, what, not_of }
+}
+
+const fn line(path: &'static str, text: &'static str, what: &'static str) -> List {
+    List::Line {
+        path,
+        text,
+        what,
+        not_of: &[],
+    }
+}
+
+impl List {
+    /// Says that these kinds need nothing here.
+    const fn not_of(self, kinds: &'static [LinkKind]) -> Self {
+        match self {
+            Self::File { path, what, .. } => Self::File {
+                path,
+                what,
+                not_of: kinds,
+            },
+            Self::Line {
+                path, text, what, ..
+            } => Self::Line {
+                path,
+                text,
+                what,
+                not_of: kinds,
+            },
+            Self::Fixture => Self::Fixture,
+        }
+    }
+
+    /// Whether the kind has all that it needs here.
+    pub(crate) fn has(&self, kind: &Kind, workspace: &Path) -> Result<bool> {
+        let is_exception = kind
+            .kind
+            .is_some_and(|kind| self.exceptions().contains(&kind));
+        Ok(is_exception || self.is_in(kind, workspace)?)
+    }
+
+    /// Whether the kind is here.
+    pub(crate) fn is_in(&self, kind: &Kind, workspace: &Path) -> Result<bool> {
+        match self {
+            Self::File { path, .. } => Ok(workspace.join(kind.fill(path)).is_file()),
+            Self::Line { path, text, .. } => {
+                let found = std::fs::read_to_string(workspace.join(path)).context(*path)?;
+                Ok(found.contains(&kind.fill(text)))
+            }
+            Self::Fixture => {
+                let kernels = std::fs::read_dir(workspace.join(FIXTURES)).context(FIXTURES)?;
+                for kernel in kernels {
+                    for fixture in std::fs::read_dir(kernel?.path())? {
+                        let name = fixture?.file_name();
+                        let sort = Path::new(&name).file_stem().and_then(|name| name.to_str());
+                        let of = sort.and_then(|sort| sort.split('-').next());
+                        if of == Some(&kind.file) {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// The kinds that need nothing here.
+    pub(crate) fn exceptions(&self) -> &'static [LinkKind] {
+        match self {
+            Self::File { not_of, .. } | Self::Line { not_of, .. } => not_of,
+            Self::Fixture => &[],
+        }
+    }
+
+    /// What to do to have the kind here, in Markdown.
+    pub(crate) fn step(&self, kind: &Kind) -> String {
+        let (path, what) = match self {
+            Self::File { path, what, .. } => (kind.fill(path), format!("a new file: {what}")),
+            Self::Line { path, what, .. } => (kind.fill(path), (*what).to_owned()),
+            Self::Fixture => (
+                format!("{FIXTURES}/"),
+                "what kernels say: `cargo xtask vm-test --write-fixtures -- golden`".to_owned(),
+            ),
+        };
+        let or = if self.exceptions().is_empty() {
+            ""
+        } else {
+            "; or the kind is named in `tests/tests/kinds/list.rs` as one that needs none"
+        };
+        format!("- `{path}`: {}{or}", kind.fill(&what))
+    }
+}
+
+const FIXTURES: &str = "tests/fixtures";
+
+/// What a kind is listed in, in the order in which a new one is added.
+pub(crate) const LISTS: &[List] = &[
+    line(
+        "bpf-link/src/kind.rs",
+        "{Kind} = BPF_LINK_TYPE_{KIND},",
+        "a line of `LinkKind`; and by what such links are updated, and whether they are detached",
+    ),
+    file(
+        "bpf-link/src/args/{kind}.rs",
+        "what the link is created with",
+    )
+    .not_of(&[Cgroup, Netns, Xdp, StructOps, Tcx, Netkit, Sockmap]),
+    line(
+        "bpf-link/src/probe/question.rs",
+        "LinkKind::{Kind}",
+        "a creation that a kernel with the kind refuses in a way of its own",
+    ),
+    line(
+        "bpf-link-typed/src/kinds.rs",
+        "{Kind}: {Kind}Link,",
+        "a line of `for_every_kind!`",
+    ),
+    file(
+        "bpf-link-typed/src/{kind}.rs",
+        "its link with `link_type!` and `facts!`, its info with `info!`, the layout of that with `mirror!`",
+    ),
+    file("bpf-link-typed/src/{kind}/attach.rs", "its builder"),
+    file(
+        "bpf-link-typed/src/{kind}/query.rs",
+        "the query of its hook",
+    )
+    .not_of(&[
+        RawTracepoint,
+        Tracing,
+        LinkKind::Iter,
+        Xdp,
+        PerfEvent,
+        LinkKind::KprobeMulti,
+        StructOps,
+        LinkKind::Netfilter,
+        LinkKind::UprobeMulti,
+        LinkKind::TracingMulti,
+    ]),
+    file(
+        "bpf-link-typed/src/{kind}/same_hook.rs",
+        "whether a link is the one that the options are for",
+    ),
+    line(
+        "bpf-link-typed/src/lib.rs",
+        "mod {kind};",
+        "the module, and what it has that is public",
+    ),
+    line(
+        "bpf-link-typed/src/lib.rs",
+        "//! | [`{Kind}Link`] |",
+        "a row of the table of kinds, which the test in `facts` prints",
+    ),
+    line(
+        "bpf-link-typed/src/ensure.rs",
+        "{Kind}Attach",
+        "a line of `attach_program!`, and a row of the table of kinds",
+    ),
+    line(
+        "bpf-link-typed/examples/bpf-links/json/kinds.rs",
+        "LinkInfoRef::{Kind}(",
+        "the keys that `bpftool` has for it",
+    ),
+    line(
+        "bpf-link-typed/examples/bpf-links/text.rs",
+        "LinkInfoRef::{Kind}(",
+        "what the lister's table says that it is attached to",
+    ),
+    line(
+        "bpf-link-typed/tests/operations.rs",
+        "{Kind}Link",
+        "the operations that it does not have",
+    ),
+    line(
+        "bpf-link-typed/tests/parse.rs",
+        "LinkKind::{Kind}",
+        "its info, read from bytes",
+    ),
+    line(
+        "tests/tests/auto_traits.rs",
+        "{Kind}Link,",
+        "its public types, of which this test prints those that are missing",
+    ),
+    line(
+        "tests/tests/live/kinds.rs",
+        "{kind}: {Kind}Link,",
+        "its module, and a line of `for_every_kind!`",
+    ),
+    file(
+        "tests/tests/live/kinds/{kind}.rs",
+        "the kind through `bpf-link`, held against bare system calls",
+    ),
+    file(
+        "tests/tests/live/kinds/{kind}/typed.rs",
+        "the kind through its type",
+    ),
+    file(
+        "tests/tests/live/kinds/{kind}/sorts.rs",
+        "every sort of its links",
+    ),
+    file(
+        "tests/tests/live/kinds/{kind}/ensure.rs",
+        "restarts and upgrades",
+    ),
+    file(
+        "tests/tests/live/kinds/{kind}/golden.rs",
+        "what the kernel says of each sort of its links",
+    ),
+    file(
+        "tests/tests/live/kinds/{kind}/soak.rs",
+        "a place for such links, for the soak test",
+    ),
+    List::Fixture,
+];
