@@ -9,13 +9,13 @@ pub(crate) struct Kind {
     /// As the files have it, such as `raw_tracepoint`.
     pub(crate) file: String,
     /// The kind itself, if there is one.
-    pub(crate) kind: Option<LinkKind>,
+    pub(crate) known: Option<LinkKind>,
 }
 
 impl Kind {
     pub(crate) fn of(kind: LinkKind) -> Self {
         Self {
-            kind: Some(kind),
+            known: Some(kind),
             ..Self::named(&format!("{kind:?}"), &kind.to_string())
         }
     }
@@ -25,7 +25,7 @@ impl Kind {
         Self {
             variant: variant.to_owned(),
             file: file.to_owned(),
-            kind: None,
+            known: None,
         }
     }
 

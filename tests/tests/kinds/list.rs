@@ -74,7 +74,7 @@ impl List {
     /// Whether the kind has all that it needs here.
     pub(crate) fn has(&self, kind: &Kind, workspace: &Path) -> Result<bool> {
         let is_exception = kind
-            .kind
+            .known
             .is_some_and(|kind| self.exceptions().contains(&kind));
         Ok(is_exception || self.is_in(kind, workspace)?)
     }
