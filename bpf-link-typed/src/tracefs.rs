@@ -108,15 +108,15 @@ pub(crate) fn untraceable(symbols: &[&CStr]) -> UntraceableSymbols {
             duplicate.push((*symbol).to_owned());
         }
     }
-    let unknown = unknown(once).unwrap_or_default();
-    let in_order = |symbol: &&&CStr| unknown.contains(symbol.to_bytes());
-    let mut unknown: Vec<CString> = symbols
-        .iter()
-        .filter(in_order)
-        .map(|symbol| (*symbol).to_owned())
-        .collect();
-    unknown.dedup();
+    let unknown = each_once(symbols, unknown(once).unwrap_or_default());
     UntraceableSymbols { unknown, duplicate }
+}
+
+/// The symbols that are among these names, in their order.
+fn each_once(symbols: &[&CStr], mut names: HashSet<&[u8]>) -> Vec<CString> {
+    let symbols = symbols.iter().copied();
+    let found = symbols.filter(|symbol| names.remove(symbol.to_bytes()));
+    found.map(CStr::to_owned).collect()
 }
 
 /// Those that the kernel has no function for that it can trace, as far as it shows.
@@ -136,5 +136,12 @@ mod tests {
     fn duplicates_are_found() {
         let found = untraceable(&[c"b", c"a", c"b", c"b", c"a"]);
         assert_eq!(found.duplicate, [c"b".to_owned(), c"a".to_owned()]);
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_listed_once() {
+        let unknown = HashSet::from([&b"x"[..], b"y"]);
+        let found = each_once(&[c"x", c"known", c"y", c"x"], unknown);
+        assert_eq!(found, [c"x".to_owned(), c"y".to_owned()]);
     }
 }
