@@ -352,8 +352,10 @@ pub enum Command {
     PerfEventEnable,
     /// `ioctl(2)` with `PERF_EVENT_IOC_DISABLE`
     PerfEventDisable,
-    /// `renameat2(2)`
+    /// `renameat2(2)` with `RENAME_NOREPLACE`
     Rename,
+    /// `renameat(2)`, which replaces what is at the new path
+    RenameOver,
     /// `unlinkat(2)`
     Unlink,
     /// `fstatat(2)`
@@ -399,6 +401,7 @@ impl fmt::Display for Command {
             Self::PerfEventEnable => "ioctl(PERF_EVENT_IOC_ENABLE)",
             Self::PerfEventDisable => "ioctl(PERF_EVENT_IOC_DISABLE)",
             Self::Rename => "renameat2",
+            Self::RenameOver => "renameat",
             Self::Unlink => "unlinkat",
             Self::Stat => "fstatat",
             Self::StatFileSystem => "fstatfs",

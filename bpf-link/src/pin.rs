@@ -131,7 +131,7 @@ impl RawLink {
                 Found::ThisLink if old.is_same_as(&new)? => return Ok(()),
                 Found::ThisLink => {
                     old.rename_to(&new)
-                        .map_err(|source| rename_refused(old, &new, source))?;
+                        .map_err(|source| rename_refused(Command::Rename, old, &new, source))?;
                     self.pin = Some(new);
                     return Ok(());
                 }
@@ -271,9 +271,14 @@ fn pin_refused(new: &PinPath, source: io::Error) -> Error {
     }
 }
 
-/// What the refusal to move a pin means.
-pub(crate) fn rename_refused(old: &PinPath, new: &PinPath, source: io::Error) -> Error {
-    let error = CommandError::new(Command::Rename, new.target(), source);
+/// What the refusal to move a pin by this command means.
+pub(crate) fn rename_refused(
+    command: Command,
+    old: &PinPath,
+    new: &PinPath,
+    source: io::Error,
+) -> Error {
+    let error = CommandError::new(command, new.target(), source);
     match error.errno() {
         Some(libc::EEXIST) => Error::PathExists(error),
         Some(libc::ENOENT) => Error::PathNotFound(error),

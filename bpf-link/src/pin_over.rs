@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Command, Error, Result};
 use crate::link::RawLink;
 use crate::pin::{Found, rename_refused};
 use crate::pin_path::PinPath;
@@ -76,7 +76,7 @@ impl RawLink {
                 Ok(())
             }
             Err(source) => {
-                let error = rename_refused(old, &new, source);
+                let error = rename_refused(Command::RenameOver, old, &new, source);
                 if !is_pinned {
                     // The refusal is the news; should the temporary pin stay, its name says what it is.
                     let _ = self.unpin();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{Command, Error, PinLock, RawLink, temporary_pin};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, links, pins};
 use rustix::mount::{MountFlags, mount_remount};
@@ -55,7 +55,13 @@ fn it_takes_the_place_of_anything_but_a_directory(sandbox: &Sandbox) -> Result<(
     ensure!(link.pin_path() == Some(other.as_path()) && sandbox.pinned()? == [other.as_path()]);
 
     std::fs::create_dir(&path)?;
-    ensure_refused!(link.pin_over(&path), Error::Command(_), Some(libc::EISDIR));
+    let refused = link.pin_over(&path);
+    let Err(Error::Command(error)) = &refused else {
+        bail!("a directory was replaced: {refused:?}");
+    };
+    ensure!(error.errno() == Some(libc::EISDIR), "{error:?}");
+    // The call that was made, and not that of a move, which replaces nothing.
+    ensure!(error.command().to_string() == "renameat", "{error:?}");
     ensure!(link.pin_path() == Some(other.as_path()) && id_at(&other)? == id);
     link.unpin()?;
     // And nothing is left where it was for a moment.
