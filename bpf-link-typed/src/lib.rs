@@ -12,7 +12,9 @@
 //! What it does not do:
 //!
 //! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd), from any other crate;
-//! - system calls of its own: those are the business of the layer below, [`bpf_link`].
+//! - call `bpf(2)` itself: commands go through the layer below, [`bpf_link`]. What this crate does through the standard
+//!   library is read files of procfs, sysfs and tracefs, open the files and directories that builders name by path, and make
+//!   directories for pins ([`Ensure::create_parents`]).
 //!
 //! ```no_run
 //! use bpf_link_typed::{InfoBuf, Link, LinkInfoRef, XdpLink};

@@ -81,7 +81,7 @@ impl LinkKind {
     }
 
     /// Whether a link of this kind can be detached, on the kernels that can create one.
-    /// Two are later than their kind: `StructOps` since Linux 6.11, `Cgroup` and `Netns` since Linux 5.9.
+    /// For three of them that is later than the kind: `Cgroup` and `Netns` since Linux 5.9, `StructOps` since Linux 6.11.
     #[must_use]
     pub const fn is_detachable(self) -> bool {
         matches!(
