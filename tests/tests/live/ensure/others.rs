@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, Update};
-use bpf_link_tests::{Hook, Map, Netns, Program, Sandbox, eventually_holds, names};
+use bpf_link_tests::{Hook, Map, Netns, Program, Sandbox, eventually_holds, links, names};
 use bpf_link_typed::{
     Attach as _, Attached, CgroupAttach, CgroupHook, Error, Link, NetfilterAttach, NetfilterFamily,
     NetfilterHook, OldLink, Ours, Outcome, ProgramId, RawTracepointAttach, TcxAttach, TcxHook, Why,
@@ -352,6 +352,8 @@ fn more_than_one_of_ours(sandbox: &Sandbox) -> Result<()> {
     let elsewhere = CgroupAttach::to(other.path(), CgroupHook::InetEgress).attach(&program)?;
     let [kept, dropped] = orphans;
     drop(dropped);
+    // Another process that lists links may have it open for a moment.
+    eventually_holds("the other has gone", || Ok(!links::exists(ids[1].get())?))?;
     let done = to.ensure_pinned(&pin).take_over(ours()?).run(&program)?;
     ensure!(done.taken_over == Some(kept.id()?) && done.outcome == Outcome::AlreadyRunning);
     drop((kept, elsewhere));
