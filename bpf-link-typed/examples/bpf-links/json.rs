@@ -5,13 +5,13 @@
 //! `pf_name`, `hook_name`; and for a tracing link, `func` with `module`, or with `target_prog_name` if it is a function of a
 //! program. The `funcs` of a `tracing_multi` link have `func` and `module`, too.
 
-mod functions;
-mod kinds;
-mod values;
+pub(crate) mod functions;
+pub(crate) mod values;
 
 use bpf_link_typed::{IterTarget, LinkInfoRef};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::kinds;
 use crate::resolve::{TracingTarget, family_name, hook_name};
 use crate::view::View;
 use values::{Each, Lossy, Name, NameOrNumber, Pid};
@@ -29,7 +29,7 @@ impl Serialize for LinkJson<'_> {
         if let Some(program) = info.program_id() {
             map.serialize_entry("prog_id", &program.get())?;
         }
-        kinds::write(&mut map, view)?;
+        kinds::keys(&mut map, view)?;
         if let Some(pinned) = view.pinned {
             map.serialize_entry("pinned", &Each(|| pinned.iter().map(|path| Lossy(path))))?;
         }

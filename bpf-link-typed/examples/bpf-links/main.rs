@@ -10,6 +10,7 @@
 //! | `which.rs` | the link that an argument names |
 //! | `view.rs` | a link as it is shown |
 //! | `json.rs`, `text.rs`, `table.rs` | the ways in which it is shown |
+//! | `kinds.rs` | what is shown of each kind |
 //! | `resolve.rs` | the names of what a link has numbers of |
 //! | `pinned.rs`, `holders.rs`, `mounts.rs` | where links are pinned, and who holds them |
 //! | `output.rs`, `notes.rs`, `failure.rs` | what is written where: results, what could not be found out, what went wrong |
@@ -20,6 +21,7 @@ mod change;
 mod failure;
 mod holders;
 mod json;
+mod kinds;
 mod list;
 mod mounts;
 mod notes;

@@ -8,6 +8,7 @@ use anyhow::Result;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Width};
 
 use crate::args::With;
+use crate::kinds;
 use crate::output::{self, Output, printable};
 use crate::text;
 use crate::view::View;
@@ -132,7 +133,7 @@ impl Table {
             self.coloured(Cell::new(info.kind()), Color::DarkCyan),
             Cell::new(printable(&program)),
         ];
-        let attached = Cell::new(printable(&text::attached_to(view)));
+        let attached = Cell::new(printable(&kinds::attached_to(view)));
         row.push(if is_defunct {
             self.coloured(attached, Color::DarkRed)
         } else {

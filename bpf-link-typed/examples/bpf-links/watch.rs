@@ -9,6 +9,7 @@ use bpf_link::LinkInfo;
 use bpf_link_typed::{InfoBuf, LinkId, LinkKind};
 
 use crate::args::Watch;
+use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output, printable};
 use crate::resolve::Resolver;
@@ -75,7 +76,7 @@ fn look(before: &BTreeMap<LinkId, Seen>, notes: &Notes) -> Result<BTreeMap<LinkI
                 said,
                 kind: said.kind(),
                 program: text::program(&view),
-                attached_to: text::attached_to(&view),
+                attached_to: kinds::attached_to(&view),
             }
         };
         seen.insert(said.id(), now);

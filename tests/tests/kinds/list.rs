@@ -196,14 +196,13 @@ pub(crate) const LISTS: &[List] = &[
         "a line of `attach_program!`, and a row of the table of kinds",
     ),
     line(
-        "bpf-link-typed/examples/bpf-links/json/kinds.rs",
-        "LinkInfoRef::{Kind}(",
-        "the keys that `bpftool` has for it",
+        "bpf-link-typed/examples/bpf-links/kinds.rs",
+        "{Kind}: {kind};",
+        "its module, and a line of `for_every_kind!`",
     ),
-    line(
-        "bpf-link-typed/examples/bpf-links/text.rs",
-        "LinkInfoRef::{Kind}(",
-        "what the lister's table says that it is attached to",
+    file(
+        "bpf-link-typed/examples/bpf-links/kinds/{kind}.rs",
+        "what the lister shows of it: the keys that `bpftool` has, and what it is attached to in words",
     ),
     line(
         "bpf-link-typed/tests/operations.rs",

@@ -7,18 +7,18 @@ use crate::resolve::Symbol;
 use crate::view::View;
 
 /// `funcs` of a `kprobe_multi` link, by address.
-pub(super) struct KprobeFunctions<'a> {
+pub(crate) struct KprobeFunctions<'a> {
     view: &'a View<'a>,
     info: &'a KprobeMultiInfoRef<'a>,
 }
 
 /// `funcs` of a `uprobe_multi` link, as it was created.
-pub(super) struct UprobePlaces<'a>(pub(super) &'a UprobeMultiInfoRef<'a>);
+pub(crate) struct UprobePlaces<'a>(pub(crate) &'a UprobeMultiInfoRef<'a>);
 
 /// `funcs` of a `tracing_multi` link, by the numbers of their types.
-pub(super) struct TracingFunctions<'a> {
-    pub(super) view: &'a View<'a>,
-    pub(super) info: &'a TracingMultiInfoRef<'a>,
+pub(crate) struct TracingFunctions<'a> {
+    pub(crate) view: &'a View<'a>,
+    pub(crate) info: &'a TracingMultiInfoRef<'a>,
 }
 
 /// A function of the kernel. Each has its line, also if it has no address that may be seen, or no name.
@@ -58,7 +58,7 @@ impl Serialize for Function<'_> {
 }
 
 impl<'a> KprobeFunctions<'a> {
-    pub(super) fn new(view: &'a View<'a>, info: &'a KprobeMultiInfoRef<'a>) -> Self {
+    pub(crate) fn new(view: &'a View<'a>, info: &'a KprobeMultiInfoRef<'a>) -> Self {
         Self { view, info }
     }
 }

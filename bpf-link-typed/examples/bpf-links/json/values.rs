@@ -4,12 +4,12 @@ use std::ffi::CStr;
 use std::path::Path;
 
 use bpf_link_typed::AttachType;
-use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
 
 use crate::holders::Holder;
 
 /// A name, or the number of what has none.
-pub(super) struct NameOrNumber<'a>(pub(super) Option<&'a str>, pub(super) u32);
+pub(crate) struct NameOrNumber<'a>(pub(crate) Option<&'a str>, pub(crate) u32);
 
 impl Serialize for NameOrNumber<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -27,7 +27,7 @@ impl From<AttachType> for NameOrNumber<'_> {
 }
 
 /// A name that need not be UTF-8, as JSON has to be.
-pub(super) struct Name<'a>(pub(super) &'a CStr);
+pub(crate) struct Name<'a>(pub(crate) &'a CStr);
 
 impl Serialize for Name<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -36,7 +36,7 @@ impl Serialize for Name<'_> {
 }
 
 /// A path that need not be UTF-8.
-pub(super) struct Lossy<'a>(pub(super) &'a Path);
+pub(crate) struct Lossy<'a>(pub(crate) &'a Path);
 
 impl Serialize for Lossy<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,7 +44,7 @@ impl Serialize for Lossy<'_> {
     }
 }
 
-pub(super) struct Pid<'a>(pub(super) &'a Holder);
+pub(crate) struct Pid<'a>(pub(crate) &'a Holder);
 
 impl Serialize for Pid<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -56,7 +56,7 @@ impl Serialize for Pid<'_> {
 }
 
 /// An array whose entries are made one after the other, so that it takes no memory of its own.
-pub(super) struct Each<F>(pub(super) F);
+pub(crate) struct Each<F>(pub(crate) F);
 
 impl<F, I> Serialize for Each<F>
 where
@@ -69,5 +69,17 @@ where
             sequence.serialize_element(&entry)?;
         }
         sequence.end()
+    }
+}
+
+/// A key, if there is a value.
+pub(crate) fn entry<M: SerializeMap>(
+    map: &mut M,
+    key: &'static str,
+    value: Option<impl serde::Serialize>,
+) -> Result<(), M::Error> {
+    match value {
+        Some(value) => map.serialize_entry(key, &value),
+        None => Ok(()),
     }
 }
