@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use bpf_link::LinkInfo;
 use bpf_link_peers::Side;
 use bpf_link_tests::recorded::{Buffer, Recorded};
-use bpf_link_typed::{RecordedBuffers, LinkInfoRef};
+use bpf_link_typed::{LinkInfoRef, RecordedBuffers};
 
 use crate::bench::Bench;
 
