@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How long the kernel is given for what it does asynchronously. It takes milliseconds; an emulated machine takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the kernel is given for what it does asynchronously. It takes milliseconds; an emulated or crowded machine takes far longer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(2);

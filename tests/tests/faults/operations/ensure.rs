@@ -8,12 +8,14 @@ use bpf_link::RawLink;
 use bpf_link_tests::names::object_name;
 use bpf_link_tests::{Hook, Map, Program, links, pins};
 use bpf_link_typed::{
-    Attach as _, Ensure, Ensured, NetfilterAttach, NetfilterFamily, NetfilterHook, Ours, Outcome,
-    Why, XdpAttach, XdpLink,
+    Attach as _, Ensure, Ensured, NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach,
+    NetnsHook, NetnsLink, Ours, Outcome, Why, XdpAttach,
 };
 
 use super::{Operation, operations};
-use crate::run::{Run, ensure_program, is_lo_taken, xdp, xdp_program};
+use crate::run::{
+    Run, dissecting, dissector, ensure_program, is_dissected, is_lo_taken, xdp_program,
+};
 
 pub(super) const OPERATIONS: &[Operation] = operations![
     ensure_created,
@@ -28,13 +30,18 @@ pub(super) const OPERATIONS: &[Operation] = operations![
 pub(super) const WALKS: &[Operation] =
     &[Operation::new("ensure_taken_over", ensure_taken_over).walking()];
 
-/// Whatever has become of the attempt, once more: this program is on `lo`, by the link that is pinned.
-fn finish(run: &Run<'_>, to: &Ensure<XdpAttach>, program: &Program) -> Result<Outcome> {
+/// The hook of most of these: nobody waits for the kernel when a program comes or goes there.
+fn hook() -> NetnsAttach<'static> {
+    NetnsAttach::to("/proc/thread-self/ns/net", NetnsHook::FlowDissector)
+}
+
+/// Whatever has become of the attempt, once more: this program is on the hook, by the link that is pinned.
+fn finish(run: &Run<'_>, to: &Ensure<NetnsAttach<'_>>, program: &Program) -> Result<Outcome> {
     let done = to.run(program)?;
     check(run, done.link.as_raw(), program)?;
-    ensure!(is_lo_taken()?);
+    ensure!(is_dissected()?);
     done.link.detach_and_unpin()?;
-    ensure!(!is_lo_taken()?);
+    ensure!(!is_dissected()?);
     Ok(done.outcome)
 }
 
@@ -65,13 +72,16 @@ fn ensure_created(run: &mut Run<'_>) -> Result<()> {
     drop(done);
     // Attached without a pin, or pinned without being attached, is what it never leaves.
     ensure!(is_lo_taken()? == path.exists());
-    finish(run, &to, &program)?;
+    let done = to.run(&program)?;
+    check(run, done.link.as_raw(), &program)?;
+    done.link.detach_and_unpin()?;
+    ensure!(!is_lo_taken()?);
     Ok(())
 }
 
 fn ensure_kept(run: &mut Run<'_>) -> Result<()> {
-    let (path, program) = (run.path("pin"), xdp_program()?);
-    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let (path, program) = (run.path("pin"), dissector()?);
+    let to = hook().ensure_pinned(&path);
     to.run(&program)?;
     let done = run.attempt(|| to.run(&program))?;
     ensure!(done.is_none_or(|done| done.outcome == Outcome::AlreadyRunning));
@@ -81,8 +91,8 @@ fn ensure_kept(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn ensure_updated(run: &mut Run<'_>) -> Result<()> {
-    let (path, old, new) = (run.path("pin"), xdp_program()?, xdp_program()?);
-    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let (path, old, new) = (run.path("pin"), dissector()?, dissector()?);
+    let to = hook().ensure_pinned(&path);
     to.run(&old)?;
     let done = run.attempt(|| to.run(&new))?;
     match &done {
@@ -94,15 +104,15 @@ fn ensure_updated(run: &mut Run<'_>) -> Result<()> {
         None => ensure!([old.id()?, new.id()?].contains(&runs(&path)?)),
     }
     drop(done);
-    ensure!(is_lo_taken()?);
+    ensure!(is_dissected()?);
     finish(run, &to, &new)?;
     Ok(())
 }
 
 /// The pinned link does nothing any more, so that there is no gap.
 fn ensure_replaced(run: &mut Run<'_>) -> Result<()> {
-    let (path, old, new) = (run.path("pin"), xdp_program()?, xdp_program()?);
-    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let (path, old, new) = (run.path("pin"), dissector()?, dissector()?);
+    let to = hook().ensure_pinned(&path);
     to.run(&old)?.link.detach()?;
     let done = run.attempt(|| to.run(&new))?;
     if let Some(done) = &done {
@@ -145,26 +155,26 @@ fn ensure_replaced_with_a_gap(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn ensure_in_the_place_of_another(run: &mut Run<'_>) -> Result<()> {
-    let (path, program) = (run.path("pin"), xdp_program()?);
+    let (path, program) = (run.path("pin"), dissector()?);
     pins::pin(&program, &path)?;
-    let to = XdpAttach::to("lo").ensure_pinned(&path).replace_other();
+    let to = hook().ensure_pinned(&path).replace_other();
     let done = run.attempt(|| to.run(&program))?;
     if let Some(done) = &done {
         check(run, done.link.as_raw(), &program)?;
     }
     drop(done);
-    ensure!(is_lo_taken()? == RawLink::from_pinned(&path).is_ok());
+    ensure!(is_dissected()? == RawLink::from_pinned(&path).is_ok());
     finish(run, &to, &program)?;
     Ok(())
 }
 
 fn ensure_where_another_is(run: &mut Run<'_>) -> Result<()> {
-    let (path, program) = (run.path("pin"), xdp_program()?);
+    let (path, program) = (run.path("pin"), dissector()?);
     let map = Map::array(4, 1)?;
     pins::pin(&map, &path)?;
-    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let to = hook().ensure_pinned(&path);
     run.attempt_in_vain(None, || to.run(&program))?;
-    ensure!(!is_lo_taken()? && run.sandbox.pinned()? == [path.as_path()]);
+    ensure!(!is_dissected()? && run.sandbox.pinned()? == [path.as_path()]);
     std::fs::remove_file(&path)?;
     finish(run, &to, &program)?;
     Ok(())
@@ -172,17 +182,17 @@ fn ensure_where_another_is(run: &mut Run<'_>) -> Result<()> {
 
 /// A link of ours that has lost its pin.
 fn ensure_taken_over(run: &mut Run<'_>) -> Result<()> {
-    let (path, old, new) = (run.path("pin"), xdp_program()?, xdp_program()?);
-    let orphan: XdpLink = xdp(&old)?.try_into().ok().context("it is one")?;
+    let (path, old, new) = (run.path("pin"), dissector()?, dissector()?);
+    let orphan: NetnsLink = dissecting(&old)?.try_into().ok().context("it is one")?;
     let ours = Ours::by_name(&CString::new(object_name("prog"))?);
-    let to = XdpAttach::to("lo").ensure_pinned(&path).take_over(ours);
+    let to = hook().ensure_pinned(&path).take_over(ours);
     let done = run.attempt(|| to.run(&new))?;
     if let Some(done) = &done {
         ensure!(done.taken_over == Some(orphan.id()?), "{done:?}");
         check(run, done.link.as_raw(), &new)?;
     }
     drop(done);
-    ensure!(is_lo_taken()?);
+    ensure!(is_dissected()?);
     finish(run, &to, &new)?;
     Ok(())
 }

@@ -33,7 +33,7 @@ impl Test {
             function,
             needs: [&[]; 3],
             alone: false,
-            limit: Duration::from_secs(60),
+            limit: Duration::from_secs(180),
             run,
         }
     }
@@ -66,7 +66,7 @@ impl Test {
         }
     }
 
-    /// Says that the test may take this many minutes, and not one: on an emulated machine that others use as well.
+    /// Says that the test may take this many minutes, and not three: on an emulated machine that others use as well.
     pub(crate) const fn minutes(self, minutes: u64) -> Self {
         Self {
             limit: Duration::from_secs(minutes * 60),
