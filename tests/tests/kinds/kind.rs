@@ -8,16 +8,11 @@ pub(crate) struct Kind {
     pub(crate) variant: String,
     /// As the files have it, such as `raw_tracepoint`.
     pub(crate) file: String,
-    /// The kind itself, if there is one.
-    pub(crate) known: Option<LinkKind>,
 }
 
 impl Kind {
     pub(crate) fn of(kind: LinkKind) -> Self {
-        Self {
-            known: Some(kind),
-            ..Self::named(&format!("{kind:?}"), &kind.to_string())
-        }
+        Self::named(&format!("{kind:?}"), &kind.to_string())
     }
 
     /// A kind that there is not.
@@ -25,7 +20,6 @@ impl Kind {
         Self {
             variant: variant.to_owned(),
             file: file.to_owned(),
-            known: None,
         }
     }
 

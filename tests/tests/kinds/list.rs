@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use bpf_link::LinkKind;
 
 use crate::kind::Kind;
 
@@ -15,8 +14,8 @@ pub(crate) enum List {
         path: &'static str,
         /// What is in the file.
         what: &'static str,
-        /// The kinds that need no such file.
-        not_of: &'static [LinkKind],
+        /// A file and a text: only the kinds of which the one has the other need this.
+        only_if: Option<[&'static str; 2]>,
     },
     /// Something in one file for each kind.
     Line {
@@ -25,58 +24,62 @@ pub(crate) enum List {
         text: &'static str,
         /// What is to be added.
         what: &'static str,
-        /// The kinds that need no such line.
-        not_of: &'static [LinkKind],
     },
     /// What kernels have said of links of this kind.
     Fixture,
 }
 
-use LinkKind::{
-    Cgroup, Netkit, Netns, PerfEvent, RawTracepoint, Sockmap, StructOps, Tcx, Tracing, Xdp,
-};
-
 const fn file(path: &'static str, what: &'static str) -> List {
-    let not_of = &[];
-    List::File { path, what, not_of }
-}
-
-const fn line(path: &'static str, text: &'static str, what: &'static str) -> List {
-    List::Line {
+    List::File {
         path,
-        text,
         what,
-        not_of: &[],
+        only_if: None,
     }
 }
 
+const fn line(path: &'static str, text: &'static str, what: &'static str) -> List {
+    List::Line { path, text, what }
+}
+
 impl List {
-    /// Says that these kinds need nothing here.
-    const fn not_of(self, kinds: &'static [LinkKind]) -> Self {
+    /// Says that only the kinds need this of which that file has this text.
+    const fn only_if(self, condition: [&'static str; 2]) -> Self {
         match self {
             Self::File { path, what, .. } => Self::File {
                 path,
                 what,
-                not_of: kinds,
+                only_if: Some(condition),
             },
-            Self::Line {
-                path, text, what, ..
-            } => Self::Line {
-                path,
-                text,
-                what,
-                not_of: kinds,
-            },
-            Self::Fixture => Self::Fixture,
+            _ => panic!("only files are conditional"),
         }
     }
 
     /// Whether the kind has all that it needs here.
     pub(crate) fn has(&self, kind: &Kind, workspace: &Path) -> Result<bool> {
-        let is_exception = kind
-            .known
-            .is_some_and(|kind| self.exceptions().contains(&kind));
-        Ok(is_exception || self.is_in(kind, workspace)?)
+        if let Self::File {
+            only_if: Some([path, text]),
+            ..
+        } = self
+        {
+            let path = workspace.join(kind.fill(path));
+            // A kind that is nowhere has no file that could have the text.
+            let found = std::fs::read_to_string(path).unwrap_or_default();
+            if !found.contains(&kind.fill(text)) {
+                return Ok(true);
+            }
+        }
+        self.is_in(kind, workspace)
+    }
+
+    /// Whether every kind needs this.
+    pub(crate) fn is_for_all(&self) -> bool {
+        !matches!(
+            self,
+            Self::File {
+                only_if: Some(_),
+                ..
+            }
+        )
     }
 
     /// Whether the kind is here.
@@ -104,14 +107,6 @@ impl List {
         }
     }
 
-    /// The kinds that need nothing here.
-    pub(crate) fn exceptions(&self) -> &'static [LinkKind] {
-        match self {
-            Self::File { not_of, .. } | Self::Line { not_of, .. } => not_of,
-            Self::Fixture => &[],
-        }
-    }
-
     /// What to do to have the kind here, in Markdown.
     pub(crate) fn step(&self, kind: &Kind) -> String {
         let (path, what) = match self {
@@ -122,12 +117,14 @@ impl List {
                 "what kernels say: `cargo xtask vm-test --write-fixtures -- golden`".to_owned(),
             ),
         };
-        let or = if self.exceptions().is_empty() {
-            ""
-        } else {
-            "; or the kind is named in `tests/tests/kinds/list.rs` as one that needs none"
+        let when = match self {
+            Self::File {
+                only_if: Some([path, text]),
+                ..
+            } => kind.fill(&format!(" (if `{path}` has `{text}`)")),
+            _ => String::new(),
         };
-        format!("- `{path}`: {}{or}", kind.fill(&what))
+        format!("- `{path}`: {}{when}", kind.fill(&what))
     }
 }
 
@@ -144,7 +141,7 @@ pub(crate) const LISTS: &[List] = &[
         "bpf-link/src/args/{kind}.rs",
         "what the link is created with",
     )
-    .not_of(&[Cgroup, Netns, Xdp, StructOps, Tcx, Netkit, Sockmap]),
+    .only_if(["bpf-link-typed/src/{kind}/attach.rs", "{Kind}Args"]),
     line(
         "bpf-link/src/probe/question.rs",
         "LinkKind::{Kind}",
@@ -164,18 +161,7 @@ pub(crate) const LISTS: &[List] = &[
         "bpf-link-typed/src/{kind}/query.rs",
         "the query of its hook",
     )
-    .not_of(&[
-        RawTracepoint,
-        Tracing,
-        LinkKind::Iter,
-        Xdp,
-        PerfEvent,
-        LinkKind::KprobeMulti,
-        StructOps,
-        LinkKind::Netfilter,
-        LinkKind::UprobeMulti,
-        LinkKind::TracingMulti,
-    ]),
+    .only_if(["bpf-link/src/query.rs", "LinkKind::{Kind}"]),
     file(
         "bpf-link-typed/src/{kind}/same_hook.rs",
         "whether a link is the one that the options are for",
@@ -205,11 +191,6 @@ pub(crate) const LISTS: &[List] = &[
         "what the lister shows of it: the keys that `bpftool` has, and what it is attached to in words",
     ),
     line(
-        "bpf-link-typed/tests/operations.rs",
-        "{Kind}Link",
-        "the operations that it does not have",
-    ),
-    line(
         "bpf-link-typed/tests/parse.rs",
         "LinkKind::{Kind}",
         "its info, read from bytes",
@@ -230,7 +211,7 @@ pub(crate) const LISTS: &[List] = &[
     ),
     file(
         "tests/tests/live/kinds/{kind}/typed.rs",
-        "the kind through its type",
+        "the kind through its type, and with `has_no!` the operations that it does not have",
     ),
     file(
         "tests/tests/live/kinds/{kind}/sorts.rs",

@@ -6,5 +6,6 @@ pub(crate) mod golden;
 pub(crate) mod kind_tests;
 pub(crate) mod lent_array;
 pub(crate) mod lent_name;
+pub(crate) mod operations;
 pub(crate) mod positions;
 pub(crate) mod sorts;

@@ -13,9 +13,8 @@ use bpf_link_tests::{
     CongestionControl, Hook, Map, Program, Sandbox, eventually_holds, iterator, links, pins,
 };
 use bpf_link_typed::{
-    CgroupLink, Error, InfoBuf, IterLink, KindFacts, KprobeMultiLink, Link, LinkInfo, LinkKind,
-    NetfilterLink, NetkitLink, NetnsLink, OtherLink, PerfEventLink, RawTracepointLink, Rejected,
-    SockmapLink, StructOpsLink, TcxLink, TracingLink, TracingMultiLink, UprobeMultiLink, XdpLink,
+    CgroupLink, Error, InfoBuf, IterLink, KindFacts, Link, LinkInfo, LinkKind, Rejected,
+    StructOpsLink, TcxLink, XdpLink,
 };
 
 use serde_json::Value;
@@ -23,7 +22,8 @@ use serde_json::Value;
 use crate::fixture::{duplicate, runs, xdp};
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
-use crate::kinds::for_every_kind;
+use crate::kinds::{KINDS, for_every_kind};
+use crate::suites::kind_tests::KindTests;
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
@@ -41,6 +41,7 @@ const TESTS: &[Test] = &[
     test!(an_update),
     test!(an_update_of_callbacks).needs(Need::STRUCT_OPS),
     test!(operations_that_a_kind_does_not_have),
+    test!(operations_that_a_type_does_not_have),
     test!(a_run_of_an_iterator),
 ];
 
@@ -111,26 +112,26 @@ fn check_types(mut link: RawLink, kind: LinkKind) -> Result<()> {
     macro_rules! into {
         ($($kind:ident: $Link:ident,)+) => {$(
             let expected = stringify!($Link);
-            link = match $Link::try_from(link) {
+            link = match bpf_link_typed::$Link::try_from(link) {
                 Ok(typed) => {
                     fits += 1;
                     ensure!(typed.id()? == id && typed.as_raw().kind()? == kind);
                     ensure!(typed.try_clone()?.id()? == id);
-                    $Link::from_id(id)?;
-                    let typed = $Link::try_from(OwnedFd::from(typed))?;
-                    let typed = $Link::try_from(Link::from(typed))?;
+                    bpf_link_typed::$Link::from_id(id)?;
+                    let typed = bpf_link_typed::$Link::try_from(OwnedFd::from(typed))?;
+                    let typed = bpf_link_typed::$Link::try_from(Link::from(typed))?;
                     RawLink::from(typed)
                 }
                 Err(rejected) => {
                     ensure_wrong_kind(rejected.error(), expected, kind)?;
                     let link = rejected.into_input();
-                    let error = $Link::from_id(id).err().context(expected)?;
+                    let error = bpf_link_typed::$Link::from_id(id).err().context(expected)?;
                     ensure_wrong_kind(&error, expected, kind)?;
                     let link = Link::try_from(link)?;
-                    let rejected = $Link::try_from(link).err().context(expected)?;
+                    let rejected = bpf_link_typed::$Link::try_from(link).err().context(expected)?;
                     ensure_wrong_kind(rejected.error(), expected, kind)?;
                     let fd = OwnedFd::from(rejected.into_input());
-                    let rejected = $Link::try_from(fd).err().context(expected)?;
+                    let rejected = bpf_link_typed::$Link::try_from(fd).err().context(expected)?;
                     ensure_wrong_kind(rejected.error(), expected, kind)?;
                     RawLink::try_from(rejected.into_input())?
                 }
@@ -329,6 +330,24 @@ fn operations_that_a_kind_does_not_have(_sandbox: &Sandbox) -> Result<()> {
         ensure!(*kind == LinkKind::RawTracepoint && error.errno() == Some(errno));
         let message = format!("raw_tracepoint links do not support {command}");
         ensure!(error.to_string() == message, "{error}");
+    }
+    Ok(())
+}
+
+/// What each type is shown not to have is what the facts say that its kind does not have.
+fn operations_that_a_type_does_not_have(_sandbox: &Sandbox) -> Result<()> {
+    for KindTests { kind, has_no, .. } in KINDS {
+        let facts = KindFacts::of(*kind).context("a kind without facts")?;
+        let is_updated = facts.updated_by().is_some();
+        let operations = [
+            ("update", is_updated),
+            ("replace", is_updated),
+            ("detach", facts.detach_since.is_some()),
+            ("create_iter", *kind == LinkKind::Iter),
+        ];
+        let expected = operations.iter().filter(|(_, has)| !has);
+        let expected: Vec<&str> = expected.map(|(operation, _)| *operation).collect();
+        ensure!(*has_no == expected, "{kind}: {has_no:?}, not {expected:?}");
     }
     Ok(())
 }

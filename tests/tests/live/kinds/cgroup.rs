@@ -33,8 +33,13 @@ const NO_ORDER: &[Need] = &[Need::Without(&Need::Member("cgroup_bpf", "revisions
 const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
 
 /// What tests of all kinds need to know of this one.
-pub(crate) const KIND: KindTests =
-    KindTests::new(LinkKind::Cgroup, &[], golden::CASES, soak::place);
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::Cgroup,
+    &[],
+    golden::CASES,
+    typed::HAS_NO,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -30,7 +30,13 @@ const TASKS: &[Need] = &[Need::Member("bpf_link_info", "iter.task")];
 const NO_TASKS: &[Need] = &[Need::Without(&Need::Member("bpf_link_info", "iter.task"))];
 
 /// What tests of all kinds need to know of this one.
-pub(crate) const KIND: KindTests = KindTests::new(LinkKind::Iter, &[], golden::CASES, soak::place);
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::Iter,
+    &[],
+    golden::CASES,
+    typed::HAS_NO,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

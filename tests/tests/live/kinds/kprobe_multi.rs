@@ -37,6 +37,7 @@ pub(crate) const KIND: KindTests = KindTests::new(
     LinkKind::KprobeMulti,
     Need::KPROBE_MULTI,
     golden::CASES,
+    typed::HAS_NO,
     soak::place,
 );
 

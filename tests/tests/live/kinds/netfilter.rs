@@ -28,6 +28,7 @@ pub(crate) const KIND: KindTests = KindTests::new(
     LinkKind::Netfilter,
     Need::NETFILTER,
     golden::CASES,
+    typed::HAS_NO,
     soak::place,
 );
 

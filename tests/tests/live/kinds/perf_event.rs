@@ -40,6 +40,7 @@ pub(crate) const KIND: KindTests = KindTests::new(
     LinkKind::PerfEvent,
     Need::PERF_EVENT,
     golden::CASES,
+    typed::HAS_NO,
     soak::place,
 );
 

@@ -30,8 +30,13 @@ const CREATE: &[Need] = &[Need::Linux(5, 19)];
 const NO_CREATE: &[Need] = &[Need::Before(5, 19)];
 
 /// What tests of all kinds need to know of this one.
-pub(crate) const KIND: KindTests =
-    KindTests::new(LinkKind::RawTracepoint, &[], golden::CASES, soak::place);
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::RawTracepoint,
+    &[],
+    golden::CASES,
+    typed::HAS_NO,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

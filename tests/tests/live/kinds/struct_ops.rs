@@ -25,6 +25,7 @@ pub(crate) const KIND: KindTests = KindTests::new(
     LinkKind::StructOps,
     Need::STRUCT_OPS,
     golden::CASES,
+    typed::HAS_NO,
     soak::place,
 );
 

@@ -20,8 +20,13 @@ use crate::suites::kind_tests::KindTests;
 use crate::suites::positions::{self, Place};
 
 /// What tests of all kinds need to know of this one.
-pub(crate) const KIND: KindTests =
-    KindTests::new(LinkKind::Tcx, Need::TCX, golden::CASES, soak::place);
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::Tcx,
+    Need::TCX,
+    golden::CASES,
+    typed::HAS_NO,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -32,10 +32,15 @@ const SESSION: &[Need] = &[
 ];
 
 /// What tests of all kinds need to know of this one.
-pub(crate) const KIND: KindTests =
-    KindTests::new(LinkKind::Tracing, Need::TRACING, golden::CASES, soak::place)
-        // Before, a tracing program is attached only once.
-        .soaks_with(&[Need::Linux(5, 19)]);
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::Tracing,
+    Need::TRACING,
+    golden::CASES,
+    typed::HAS_NO,
+    soak::place,
+)
+// Before, a tracing program is attached only once.
+.soaks_with(&[Need::Linux(5, 19)]);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

@@ -33,6 +33,7 @@ pub(crate) const KIND: KindTests = KindTests::new(
     LinkKind::TracingMulti,
     Need::TRACING_MULTI,
     golden::CASES,
+    typed::HAS_NO,
     soak::place,
 );
 

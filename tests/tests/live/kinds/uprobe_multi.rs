@@ -44,6 +44,7 @@ pub(crate) const KIND: KindTests = KindTests::new(
     LinkKind::UprobeMulti,
     Need::UPROBE_MULTI,
     golden::CASES,
+    typed::HAS_NO,
     soak::place,
 );
 

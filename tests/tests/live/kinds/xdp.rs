@@ -25,7 +25,13 @@ use crate::suites::descriptor_zero;
 use crate::suites::kind_tests::KindTests;
 
 /// What tests of all kinds need to know of this one.
-pub(crate) const KIND: KindTests = KindTests::new(LinkKind::Xdp, &[], golden::CASES, soak::place);
+pub(crate) const KIND: KindTests = KindTests::new(
+    LinkKind::Xdp,
+    &[],
+    golden::CASES,
+    typed::HAS_NO,
+    soak::place,
+);
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[

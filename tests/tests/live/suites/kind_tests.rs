@@ -13,6 +13,8 @@ pub(crate) struct KindTests {
     pub(crate) needs: &'static [Need],
     /// The sorts of its links. The first is in the way of no other kind's first.
     pub(crate) cases: &'static [Case],
+    /// The operations that its type does not have, of those that not every kind has.
+    pub(crate) has_no: &'static [&'static str],
     /// Makes a place for such a link.
     pub(crate) place: MakePlace,
     also_to_soak: &'static [Need],
@@ -23,12 +25,14 @@ impl KindTests {
         kind: LinkKind,
         needs: &'static [Need],
         cases: &'static [Case],
+        has_no: &'static [&'static str],
         place: MakePlace,
     ) -> Self {
         Self {
             kind,
             needs,
             cases,
+            has_no,
             place,
             also_to_soak: &[],
         }

@@ -14,6 +14,7 @@ use crate::fixture::as_nobody;
 use crate::fixture::attaching::{counting, counts, ensure_error, entries, id_of, order, request};
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
 
 /// Positions and revisions of cgroups, since Linux 6.17.
 const ORDER: &[Need] = &[Need::Member("cgroup_bpf", "revisions")];
@@ -23,6 +24,8 @@ const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
 const NO_PREORDER: &[Need] = &[Need::Without(&Need::Member("bpf_prog_list", "flags"))];
 /// Since Linux 6.17, and since some point of 6.12.
 const CGROUP_REVISIONS: Need = Need::Member("cgroup_bpf", "revisions");
+
+has_no! { CgroupLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),

@@ -14,10 +14,13 @@ use bpf_link_typed::{
 
 use crate::fixture::attaching::{ensure_error, id_of, only_a_path};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
 
 /// Cgroups and tasks, since Linux 6.1.
 const TASKS: &[Need] = &[Need::Member("bpf_link_info", "iter.task")];
 const NO_TASKS: &[Need] = &[Need::Without(&Need::Member("bpf_link_info", "iter.task"))];
+
+has_no! { IterLink: detach }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),

@@ -16,6 +16,9 @@ use crate::fixture::attaching::{
 };
 use crate::functions::kernel::{SYMBOLS, address_of, call_all};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { KprobeMultiLink: update, replace, detach, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::KPROBE_MULTI),

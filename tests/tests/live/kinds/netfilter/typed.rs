@@ -12,6 +12,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::fixture::attaching::{counting, counts, ensure_error, id_of, request, without};
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { NetfilterLink: update, replace, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::NETFILTER),

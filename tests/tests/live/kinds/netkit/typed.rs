@@ -10,6 +10,9 @@ use crate::fixture::attaching::{
 };
 use crate::fixture::traffic::send_frame;
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { NetkitLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::NETKIT),

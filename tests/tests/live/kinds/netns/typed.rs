@@ -13,6 +13,9 @@ use crate::fixture::attaching::{
 };
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { NetnsLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),

@@ -24,9 +24,12 @@ use crate::fixture::attaching::{
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
 use crate::functions::own::{call_each, counted, counters, first, offset_of};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
 
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
+
+has_no! { PerfEventLink: update, replace, detach, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(counter).needs(Need::PERF_EVENT),

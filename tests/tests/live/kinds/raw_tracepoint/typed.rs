@@ -8,9 +8,12 @@ use bpf_link_typed::{Error, InfoBuf, RawTracepointAttach, RawTracepointLink};
 
 use crate::fixture::attaching::{COOKIE, counting, counts_switches, ensure_error, id_of, since};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
 
 /// Cookies of raw tracepoints, since Linux 6.10.
 const COOKIES_OF_RAW_TRACEPOINTS: &[Need] = &[Need::Linux(6, 10)];
+
+has_no! { RawTracepointLink: update, replace, detach, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),

@@ -13,9 +13,12 @@ use crate::fixture::attaching::{
 };
 use crate::fixture::traffic::{connect, exchange};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
 
 /// Since Linux 5.19.
 const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
+
+has_no! { SockmapLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::SOCKMAP),

@@ -9,6 +9,9 @@ use bpf_link_typed::{Error, MapId, StructOpsAttach, StructOpsLink};
 
 use crate::fixture::attaching::{ensure_error, only_a_path, without};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { StructOpsLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::STRUCT_OPS),

@@ -12,6 +12,9 @@ use crate::fixture::attaching::{
 };
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { TcxLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::TCX),

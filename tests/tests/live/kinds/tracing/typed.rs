@@ -12,9 +12,12 @@ use crate::functions::test::{
     CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
 };
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
 
 /// Cookies of tracing programs, since Linux 5.19.
 const COOKIES_ARE_TAKEN: &[Need] = &[Need::Linux(5, 19)];
+
+has_no! { TracingLink: update, replace, detach, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::TRACING),

@@ -11,6 +11,9 @@ use crate::fixture::addresses::{FUNCTIONS, ensure_functions};
 use crate::fixture::attaching::{COOKIES, ensure_error, id_of, request, since, without};
 use crate::functions::test::{FUNCTION, call_test_functions, function_id};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { TracingMultiLink: update, replace, detach, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::TRACING_MULTI),

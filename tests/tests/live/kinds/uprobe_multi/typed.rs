@@ -15,6 +15,9 @@ use crate::fixture::attaching::{
 };
 use crate::functions::own::{call_each, counted, counters, offsets};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { UprobeMultiLink: update, replace, detach, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::UPROBE_MULTI).alone(),

@@ -8,6 +8,9 @@ use bpf_link_typed::{Error, Interface, XdpAttach, XdpLink, XdpMode};
 use crate::fixture::attaching::{counting, ensure_error, id_of, request};
 use crate::fixture::{LOOPBACK, runs, xdp as on_loopback};
 use crate::harness::{Need, Test, test};
+use crate::suites::operations::has_no;
+
+has_no! { XdpLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),
