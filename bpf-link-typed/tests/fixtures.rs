@@ -171,8 +171,9 @@ fn of_a_hook(fixture: &Fixture, view: LinkInfoRef<'_>) -> Result<()> {
             ensure!(NetfilterFlags::IP_DEFRAG.contains(info.flags));
             None
         }
-        LinkInfoRef::Xdp(_) | LinkInfoRef::StructOps(_) => None,
-        other => bail!("{other:?}"),
+        other @ LinkInfoRef::Other(_) => bail!("{other:?}"),
+        // The others have no attach type.
+        _ => None,
     };
     let sort = match fixture.recorded.name.as_str() {
         "cgroup" | "cgroup-detached" => "inet_egress",
