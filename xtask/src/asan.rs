@@ -9,6 +9,8 @@ use crate::{command, progress, workspace};
 /// Tests that are not run so: the leak detector cannot stop the threads of a process that strace has, and the guides have cargo build what
 /// they run.
 const LEFT_OUT: [&str; 2] = ["faults", "guide"];
+/// The package that is not run so: these tasks.
+const LEFT_OUT_PACKAGE: &str = "xtask";
 /// The tests that take a filter, as they are many.
 const LIVE: &str = "live";
 /// What holds the memory of a process against a measure that the sanitizer exceeds.
@@ -32,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let lister = sanitizer.built("debug").join("examples").join(LISTER.1);
     let cargo = |subcommand| {
         let mut cargo = sanitizer.cargo(subcommand, &workspace::root().join("Cargo.toml"));
-        cargo.args(["--workspace", "--exclude", "xtask"]);
+        cargo.args(["--workspace", "--exclude", LEFT_OUT_PACKAGE]);
         cargo.env("ASAN_OPTIONS", "detect_leaks=1");
         cargo.env(LISTER.0, &lister);
         cargo
@@ -63,7 +65,7 @@ fn pass(cargo: &mut std::process::Command) -> Result<()> {
     Ok(())
 }
 
-/// The names of the workspace's integration tests.
+/// The names of the integration tests that are run so.
 fn tests() -> Result<Vec<String>> {
     let mut cargo = command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version=1", "--no-deps", "--locked"]);
@@ -71,6 +73,11 @@ fn tests() -> Result<Vec<String>> {
     let metadata: Value = serde_json::from_str(&metadata)?;
     let packages = metadata.get("packages").and_then(Value::as_array);
     let targets = packages.context("no packages")?.iter();
+    let targets = targets.filter(|package| {
+        package
+            .get("name")
+            .is_some_and(|name| name != LEFT_OUT_PACKAGE)
+    });
     let targets = targets.filter_map(|package| package.get("targets")?.as_array());
     let tests = targets.flatten().filter_map(|target| {
         let is_test = target.pointer("/kind/0")? == "test";
