@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bpf_link::{LinkCreate, LinkKind, RawLink};
-use bpf_link_tests::{CongestionControl, Sandbox};
+use bpf_link_tests::{CongestionControl, Sandbox, names};
 
 use crate::harness::{Need, Test, test};
 use crate::lister::bpftool;
@@ -33,7 +33,9 @@ fn as_bpftool_says(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn struct_ops(recorder: &Recorder<'_>, detached: bool) -> Result<()> {
-    let map = CongestionControl::new("golden")?;
+    // All of the machine share these names, and a link that was dropped may keep its own for a moment.
+    let name = names::object_name(if detached { "gone" } else { "golden" });
+    let map = CongestionControl::new(&name)?;
     let link = RawLink::create(&LinkCreate::struct_ops(&map))?;
     if detached {
         link.detach()?;
