@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use bpf_link::{AttachType, CommandError, LinkId, LinkKind};
 
-use crate::interface::Interface;
+use crate::attach::interface::Interface;
 
 /// What the operations of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,10 +1,18 @@
 //! What the kernel says about a link of any kind.
 
+pub(crate) mod answer;
+pub(crate) mod buf;
+pub(crate) mod facts;
+pub(crate) mod hideable;
+#[cfg(feature = "serde")]
+pub(crate) mod serde_name;
+pub(crate) mod types;
+
 use bpf_link::{LinkId, LinkKind, ProgramId, RawLink};
 
-use crate::answer::{Answer, RecordedBuffers};
 use crate::error::Result;
-use crate::info_buf::{Asked, InfoBuf};
+use crate::info::answer::{Answer, RecordedBuffers};
+use crate::info::buf::{Asked, InfoBuf};
 use crate::other::{OtherInfo, OtherInfoRef, OtherLink};
 
 macro_rules! define {

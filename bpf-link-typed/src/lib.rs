@@ -129,89 +129,34 @@
     )
 )]
 
-mod answer;
-mod cgroup;
-mod device_mprog;
+mod attach;
 mod ensure;
 mod error;
-mod facts;
-mod file_ref;
-mod fit;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-mod hideable;
-mod hook_enum;
 mod info;
-mod info_buf;
-mod info_types;
-mod interface;
-mod iter;
 mod kinds;
-mod kprobe_multi;
-mod let_go;
 mod link;
-mod link_type;
-mod netfilter;
-mod netkit;
-mod netns;
 mod other;
-mod perf_event;
-mod position;
-mod raw_tracepoint;
-#[cfg(feature = "serde")]
-mod serde_name;
-mod sockmap;
-mod struct_ops;
-mod tcx;
-mod tracefs;
-mod tracing;
-mod tracing_multi;
-mod uprobe_multi;
-mod when;
-mod xdp;
 
-pub use answer::RecordedBuffers;
+pub use attach::file_ref::FileRef;
+pub use attach::interface::Interface;
+pub use attach::position::{LinkAnchor, Position};
+pub use attach::when::When;
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,
     IterArgs, IterCgroup, IterTask, KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags,
     ProgramId, RawLink, Support, UpdateBy, UprobeMultiFlags,
 };
-pub use cgroup::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 pub use ensure::{
     Attach, AttachProgram, Attached, Ensure, Ensured, LeftOver, OldLink, Ours, Outcome, Why,
 };
 pub use error::{Error, Rejected, Result, UntraceableSymbols};
-pub use facts::{KindFacts, LinuxVersion};
-pub use file_ref::FileRef;
-pub use hideable::Hideable;
+pub use info::answer::RecordedBuffers;
+pub use info::buf::InfoBuf;
+pub use info::facts::{KindFacts, LinuxVersion};
+pub use info::hideable::Hideable;
 pub use info::{LinkInfo, LinkInfoRef};
-pub use info_buf::InfoBuf;
-pub use interface::Interface;
-pub use iter::{IterAttach, IterInfo, IterInfoRef, IterLink, IterTarget};
-pub use kprobe_multi::{KprobeMultiAttach, KprobeMultiInfo, KprobeMultiInfoRef, KprobeMultiLink};
+pub use kinds::*;
 pub use link::Link;
-pub use netfilter::{
-    NetfilterAttach, NetfilterFamily, NetfilterHook, NetfilterInfo, NetfilterLink,
-};
-pub use netkit::{NetkitAttach, NetkitHook, NetkitInfo, NetkitLink};
-pub use netns::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
 pub use other::{OtherInfo, OtherInfoRef, OtherLink};
-pub use perf_event::{
-    CounterEvent, KprobeEvent, PerfCounter, PerfEventAttach, PerfEventDetails, PerfEventDetailsRef,
-    PerfEventInfo, PerfEventInfoRef, PerfEventLink, PerfKprobe, PerfKprobeRef, PerfTarget,
-    PerfTracepoint, PerfTracepointRef, PerfUprobe, PerfUprobeRef, TracepointEvent, UprobeEvent,
-};
-pub use position::{LinkAnchor, Position};
-pub use raw_tracepoint::{
-    RawTracepointAttach, RawTracepointInfo, RawTracepointInfoRef, RawTracepointLink,
-};
-pub use sockmap::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
-pub use struct_ops::{StructOpsAttach, StructOpsInfo, StructOpsLink};
-pub use tcx::{TcxAttach, TcxHook, TcxInfo, TcxLink};
-pub use tracing::{TracingAttach, TracingHook, TracingInfo, TracingLink};
-pub use tracing_multi::{
-    TracingMultiAttach, TracingMultiInfo, TracingMultiInfoRef, TracingMultiLink,
-};
-pub use uprobe_multi::{UprobeMultiAttach, UprobeMultiInfo, UprobeMultiInfoRef, UprobeMultiLink};
-pub use when::When;
-pub use xdp::{XdpAttach, XdpInfo, XdpLink, XdpMode};

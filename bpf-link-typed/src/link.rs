@@ -1,5 +1,8 @@
 //! A link of any kind.
 
+pub(crate) mod let_go;
+pub(crate) mod link_type;
+
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -7,9 +10,9 @@ use std::path::Path;
 use bpf_link::{LinkId, LinkKind, RawLink, Update, UpdateBy};
 
 use crate::error::{Rejected, Result};
+use crate::info::buf::{Asked, InfoBuf};
 use crate::info::{LinkInfo, LinkInfoRef};
-use crate::info_buf::{Asked, InfoBuf};
-use crate::let_go::let_go;
+use crate::link::let_go::let_go;
 use crate::other::OtherLink;
 
 macro_rules! define {

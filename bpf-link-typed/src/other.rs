@@ -4,11 +4,11 @@ use std::fs::File;
 
 use bpf_link::{LinkKind, RawLink};
 
-use crate::answer::Answer;
 use crate::error::Result;
-use crate::info_buf::Ask;
-use crate::info_types::info;
-use crate::link_type::{common, detach, info_methods, update};
+use crate::info::answer::Answer;
+use crate::info::buf::Ask;
+use crate::info::types::info;
+use crate::link::link_type::{common, detach, info_methods, update};
 
 /// A link of a kind that is newer than this release.
 ///

@@ -66,7 +66,6 @@
 mod args;
 mod attach_type;
 mod btf;
-mod btf_info;
 mod create;
 mod detach;
 mod error;
@@ -77,18 +76,11 @@ mod interface;
 mod iter;
 mod kind;
 mod link;
-mod map_info;
-mod object_name;
+mod object;
 mod open_enum;
 mod perf_event;
 mod pin;
-mod pin_lock;
-mod pin_over;
-mod pin_path;
 mod probe;
-mod program_info;
-mod program_pin;
-mod program_type;
 mod query;
 mod rejected;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
@@ -103,7 +95,6 @@ pub use args::{
     UprobeMultiFile,
 };
 pub use attach_type::AttachType;
-pub use btf_info::BtfInfo;
 pub use error::{Command, CommandError, Error, InvalidRequest, Result, Target};
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
@@ -113,14 +104,13 @@ pub use info::LinkInfo;
 pub use interface::{interface_index, interface_name};
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
-pub use map_info::{MapInfo, open_map};
+pub use object::{
+    BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_program,
+    open_program,
+};
 pub use perf_event::PerfEvent;
-pub use pin_lock::PinLock;
-pub use pin_over::temporary_pin;
+pub use pin::{PinLock, temporary_pin};
 pub use probe::Support;
-pub use program_info::{ProgramInfo, ProgramTag, open_program};
-pub use program_pin::open_pinned_program;
-pub use program_type::ProgramType;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;
 pub use update::Update;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::{Command, CommandError, Error, Result, Target};
 use crate::id::LinkId;
 use crate::kind::LinkKind;
-use crate::pin_path::PinPath;
+use crate::pin::path::PinPath;
 use crate::rejected::Rejected;
 use crate::sys;
 

@@ -1,5 +1,12 @@
 //! `BPF_OBJ_PIN` and `BPF_OBJ_GET`: a link's name on a bpffs.
 
+mod lock;
+mod over;
+pub(crate) mod path;
+
+pub use lock::PinLock;
+pub use over::temporary_pin;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
@@ -8,7 +15,7 @@ use std::path::Path;
 
 use crate::error::{Command, CommandError, Error, Result};
 use crate::link::RawLink;
-use crate::pin_path::PinPath;
+use crate::pin::path::PinPath;
 use crate::sys;
 
 /// What is found at the path of a pin.

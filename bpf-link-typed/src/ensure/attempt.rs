@@ -11,7 +11,7 @@ use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 use crate::ensure::place::{Found, Place, look};
 use crate::ensure::recipe::{KindLink as _, Match, Recipe, Wanted};
 use crate::error::{Error, Result};
-use crate::facts::KindFacts;
+use crate::info::facts::KindFacts;
 
 /// A run on its way: what is wanted where, and what was done so far.
 pub(super) struct Run<'a, A: Recipe> {

@@ -10,7 +10,7 @@ use crate::attach_type::AttachType;
 use crate::error::{Command, Result};
 use crate::flags::XdpFlags;
 use crate::kind::LinkKind;
-use crate::program_type::ProgramType;
+use crate::object::program_type::ProgramType;
 use crate::sys::{self, LinkFd, ProbeProgram};
 
 /// A creation that the kernel must refuse.

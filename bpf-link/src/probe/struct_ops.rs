@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use super::answer::{Answer, untold};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
-use crate::program_type::ProgramType;
+use crate::object::program_type::ProgramType;
 use crate::sys::{self, ProbeProgram};
 
 /// The number of a type that no `struct_ops` has: the last that the kernel takes.

@@ -7,7 +7,7 @@ use super::{kernel_types, program};
 use crate::attach_type::AttachType;
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
-use crate::program_type::ProgramType;
+use crate::object::program_type::ProgramType;
 use crate::sys::ProbeProgram;
 
 /// A function that every kernel has, and that can be traced.

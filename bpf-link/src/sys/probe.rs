@@ -10,7 +10,7 @@ use bpf_link_sys as c;
 use super::create::zeroed;
 use super::{LinkFd, bpf_fd, len_of, raw};
 use crate::attach_type::AttachType;
-use crate::program_type::ProgramType;
+use crate::object::program_type::ProgramType;
 
 /// What a program is loaded as.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! What the kernel tells about tracing in files, and what is always true of what is read from it.
 
-#[path = "../../../bpf-link-typed/src/tracefs/text.rs"]
+#[path = "../../../bpf-link-typed/src/attach/tracefs/text.rs"]
 mod text;
 
 use std::collections::HashSet;

@@ -141,7 +141,7 @@ pub(crate) const LISTS: &[List] = &[
         "bpf-link/src/args/{kind}.rs",
         "what the link is created with",
     )
-    .only_if(["bpf-link-typed/src/{kind}/attach.rs", "{Kind}Args"]),
+    .only_if(["bpf-link-typed/src/kinds/{kind}/attach.rs", "{Kind}Args"]),
     line(
         "bpf-link/src/probe/question.rs",
         "LinkKind::{Kind}",
@@ -153,21 +153,21 @@ pub(crate) const LISTS: &[List] = &[
         "a line of `for_every_kind!`",
     ),
     file(
-        "bpf-link-typed/src/{kind}.rs",
+        "bpf-link-typed/src/kinds/{kind}.rs",
         "its link with `link_type!` and `facts!`, its info with `info!`, the layout of that with `mirror!`",
     ),
-    file("bpf-link-typed/src/{kind}/attach.rs", "its builder"),
+    file("bpf-link-typed/src/kinds/{kind}/attach.rs", "its builder"),
     file(
-        "bpf-link-typed/src/{kind}/query.rs",
+        "bpf-link-typed/src/kinds/{kind}/query.rs",
         "the query of its hook",
     )
     .only_if(["bpf-link/src/query.rs", "LinkKind::{Kind}"]),
     file(
-        "bpf-link-typed/src/{kind}/same_hook.rs",
+        "bpf-link-typed/src/kinds/{kind}/ensure.rs",
         "whether a link is the one that the options are for",
     ),
     line(
-        "bpf-link-typed/src/lib.rs",
+        "bpf-link-typed/src/kinds.rs",
         "mod {kind};",
         "the module, and what it has that is public",
     ),

@@ -1,0 +1,10 @@
+//! What the builders of the kinds are made of.
+
+pub(crate) mod device_mprog;
+pub(crate) mod file_ref;
+pub(crate) mod fit;
+pub(crate) mod hook_enum;
+pub(crate) mod interface;
+pub(crate) mod position;
+pub(crate) mod tracefs;
+pub(crate) mod when;

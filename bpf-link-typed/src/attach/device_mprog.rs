@@ -1,0 +1,71 @@
+//! The lists of programs (the kernel's mprog) that network devices have on some of their hooks.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use bpf_link::{Anchor, AttachType, LinkCreate, LinkId, RawLink};
+
+use crate::attach::fit;
+use crate::attach::interface::Interface;
+use crate::attach::position::{self, Position};
+use crate::ensure::Match;
+use crate::error::{Error, Result};
+
+/// A place in such a list.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceMprog<'a> {
+    interface: Interface,
+    attach_type: AttachType,
+    pub(crate) position: Option<Position<Anchor<'a>>>,
+    pub(crate) expected_revision: Option<u64>,
+}
+
+impl DeviceMprog<'_> {
+    /// The last place, whatever else is in the list.
+    pub(crate) fn new(interface: Interface, attach_type: AttachType) -> Self {
+        Self {
+            interface,
+            attach_type,
+            position: None,
+            expected_revision: None,
+        }
+    }
+
+    /// Attaches the program there.
+    pub(crate) fn attach(&self, program: BorrowedFd<'_>) -> Result<RawLink> {
+        let (flags, args) = position::arguments(self.position, self.expected_revision);
+        let ifindex = self.interface.index()?;
+        let request = LinkCreate::new(&program, self.attach_type)
+            .target_ifindex(ifindex)
+            .flags(flags)
+            .args(args);
+        RawLink::create(&request).map_err(|source| match source.errno() {
+            // Of a netkit device, it may be the peer that is missing.
+            Some(libc::ENODEV) if self.interface.is_missing() => self.interface.missing(source),
+            Some(libc::EEXIST) => Error::AlreadyAttached(source),
+            Some(libc::ERANGE) => Error::HookTaken(source),
+            Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
+                Error::AnchorNotOnHook(source)
+            }
+            _ => fit::or_mismatch_on_device(program.as_fd(), self.attach_type, ifindex, source),
+        })
+    }
+
+    /// The links that are in the list.
+    pub(crate) fn links(&self) -> Result<Vec<LinkId>> {
+        let programs = self.interface.query(self.attach_type)?.programs;
+        Ok(programs.iter().filter_map(|program| program.link).collect())
+    }
+
+    /// Whether a link is in the list. `info` is asked after the list: the link's id, and the index of its device.
+    pub(crate) fn compare(
+        &self,
+        info: impl FnOnce() -> Result<(LinkId, Option<u32>)>,
+    ) -> Result<Match> {
+        let links = self.links()?;
+        Ok(match info()? {
+            (_, None) => Match::Gone,
+            // An index of a device means another in another network namespace, so it is the list that tells.
+            (id, Some(_)) => Match::hook(Some(links.contains(&id))),
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! Attaching to a hook of a cgroup.
+
+use std::os::fd::AsFd;
+
+use bpf_link::{AttachFlags, LinkCreate, RawLink};
+
+use super::CgroupLink;
+use crate::attach::file_ref::FileRef;
+use crate::attach::fit;
+use crate::attach::hook_enum::hook_enum;
+use crate::attach::position::{self, LinkAnchor, Position};
+use crate::error::{Error, Result};
+
+/// Attaches a program to a hook of a cgroup.
+///
+/// ```no_run
+/// use bpf_link_typed::{CgroupAttach, CgroupHook, LinkAnchor, Position};
+///
+/// # fn example(first: std::fs::File, second: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let to = CgroupAttach::to("/sys/fs/cgroup/workload", CgroupHook::InetEgress);
+/// let link = to.attach(&first)?;
+/// let before = to
+///     .position(Position::Before(LinkAnchor::link(&link)))
+///     .attach(&second)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct CgroupAttach<'a> {
+    pub(super) cgroup: FileRef<'a>,
+    pub(super) hook: CgroupHook,
+    pub(super) position: Option<Position<LinkAnchor<'a>>>,
+    pub(super) preorder: bool,
+    pub(super) expected_revision: Option<u64>,
+}
+
+hook_enum! {
+    /// A hook of a cgroup.
+    pub enum CgroupHook: Cgroup {
+        /// Packets that come in to its sockets.
+        InetIngress = CgroupInetIngress,
+        /// Packets that its sockets send.
+        InetEgress = CgroupInetEgress,
+        /// New sockets.
+        InetSockCreate = CgroupInetSockCreate,
+        /// The end of sockets. Since Linux 5.9.
+        InetSockRelease = CgroupInetSockRelease,
+        /// The life of TCP connections.
+        SockOps = CgroupSockOps,
+        /// The use of devices.
+        Device = CgroupDevice,
+        /// The use of sysctls.
+        Sysctl = CgroupSysctl,
+        /// `getsockopt(2)`.
+        Getsockopt = CgroupGetsockopt,
+        /// `setsockopt(2)`.
+        Setsockopt = CgroupSetsockopt,
+        /// `bind(2)` to an IPv4 address.
+        Inet4Bind = CgroupInet4Bind,
+        /// `bind(2)` to an IPv6 address.
+        Inet6Bind = CgroupInet6Bind,
+        /// IPv4 sockets, once they are bound.
+        Inet4PostBind = CgroupInet4PostBind,
+        /// IPv6 sockets, once they are bound.
+        Inet6PostBind = CgroupInet6PostBind,
+        /// `connect(2)` to an IPv4 address.
+        Inet4Connect = CgroupInet4Connect,
+        /// `connect(2)` to an IPv6 address.
+        Inet6Connect = CgroupInet6Connect,
+        /// `connect(2)` to a Unix socket. Since Linux 6.7.
+        UnixConnect = CgroupUnixConnect,
+        /// `getpeername(2)` over IPv4. Since Linux 5.8.
+        Inet4Getpeername = CgroupInet4Getpeername,
+        /// `getpeername(2)` over IPv6. Since Linux 5.8.
+        Inet6Getpeername = CgroupInet6Getpeername,
+        /// `getpeername(2)` of a Unix socket. Since Linux 6.7.
+        UnixGetpeername = CgroupUnixGetpeername,
+        /// `getsockname(2)` over IPv4. Since Linux 5.8.
+        Inet4Getsockname = CgroupInet4Getsockname,
+        /// `getsockname(2)` over IPv6. Since Linux 5.8.
+        Inet6Getsockname = CgroupInet6Getsockname,
+        /// `getsockname(2)` of a Unix socket. Since Linux 6.7.
+        UnixGetsockname = CgroupUnixGetsockname,
+        /// `sendmsg(2)` over UDP and IPv4.
+        Udp4Sendmsg = CgroupUdp4Sendmsg,
+        /// `sendmsg(2)` over UDP and IPv6.
+        Udp6Sendmsg = CgroupUdp6Sendmsg,
+        /// `sendmsg(2)` to a Unix socket. Since Linux 6.7.
+        UnixSendmsg = CgroupUnixSendmsg,
+        /// `recvmsg(2)` over UDP and IPv4.
+        Udp4Recvmsg = CgroupUdp4Recvmsg,
+        /// `recvmsg(2)` over UDP and IPv6.
+        Udp6Recvmsg = CgroupUdp6Recvmsg,
+        /// `recvmsg(2)` from a Unix socket. Since Linux 6.7.
+        UnixRecvmsg = CgroupUnixRecvmsg,
+        /// The hook of the security modules that the program was loaded for. Since Linux 6.0.
+        Lsm = LsmCgroup,
+    }
+}
+
+impl<'a> CgroupAttach<'a> {
+    /// To this hook of this cgroup, which is one of version 2.
+    pub fn to(cgroup: impl Into<FileRef<'a>>, hook: CgroupHook) -> Self {
+        Self {
+            cgroup: cgroup.into(),
+            hook,
+            position: None,
+            preorder: false,
+            expected_revision: None,
+        }
+    }
+
+    /// In this place among the programs that the cgroup has on this hook; last without this call. Since Linux 6.17.
+    pub fn position(mut self, position: Position<LinkAnchor<'a>>) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// Run it before the programs without this call, and an ancestor's before a descendant's. Since Linux 6.15.
+    #[doc(alias = "BPF_F_PREORDER")]
+    pub fn preorder(mut self) -> Self {
+        self.preorder = true;
+        self
+    }
+
+    /// Only if the list of programs still has this revision. Since Linux 6.17.
+    pub fn expected_revision(mut self, revision: u64) -> Self {
+        self.expected_revision = Some(revision);
+        self
+    }
+
+    /// Attaches the program: it runs for the cgroup and those below it, as long as the link has a descriptor or a pin, and
+    /// the cgroup exists.
+    ///
+    /// The program stays the caller's. A cgroup that was given by its path is closed again.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::File`]: the path cannot be opened.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
+    /// - [`Error::AnchorNotOnHook`] (`ENOENT`): the anchor is not on this hook, or gone.
+    /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the hook, which is all that it takes.
+    /// - [`Error::Link`] with
+    ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel has no positions or no
+    ///     revisions on cgroups;
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the cgroup, or one above it, has a program
+    ///     that does not share the hook, or the caller lacks `CAP_NET_ADMIN`;
+    ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory; `EINVAL`: the kernel
+    ///     does not know preorder, or the anchor differs in it.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 5.7; it ends in `cgroup_bpf_link_attach` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<CgroupLink> {
+        let cgroup = self.cgroup.open()?;
+        let attach_type = self.hook.attach_type();
+        let (mut flags, args) = position::arguments(self.position, self.expected_revision);
+        if self.preorder {
+            flags |= AttachFlags::PREORDER;
+        }
+        let request = LinkCreate::new(program, attach_type).flags(flags);
+        match RawLink::create(&request.target_fd(&cgroup).args(args)) {
+            Ok(link) => Ok(CgroupLink(link)),
+            Err(source) => Err(match source.errno() {
+                Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
+                    Error::AnchorNotOnHook(source)
+                }
+                Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
+                    Error::HookTaken(source)
+                }
+                Some(libc::EINVAL) => match self.without_order(request) {
+                    Some(unsupported) => unsupported.into(),
+                    None => fit::or_mismatch(program.as_fd(), attach_type, source),
+                },
+                _ => source.into(),
+            }),
+        }
+    }
+
+    /// The error that this kernel has no order of a cgroup's programs, if that was asked for and is so: asked about a
+    /// cgroup that does not exist.
+    fn without_order(&self, request: LinkCreate<'_>) -> Option<bpf_link::Error> {
+        const NO_CGROUP: u32 = u32::MAX;
+        self.position.as_ref()?;
+        let args = bpf_link::MprogArgs::new().expected_revision(1);
+        let asked = RawLink::create(&request.target_ifindex(NO_CGROUP).args(args));
+        asked
+            .err()
+            .filter(|error| matches!(error, bpf_link::Error::UnsupportedByKernel(_)))
+    }
+}

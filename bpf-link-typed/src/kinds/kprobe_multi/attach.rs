@@ -1,0 +1,138 @@
+//! Attaching to many kernel functions.
+
+use std::ffi::CStr;
+use std::os::fd::AsFd;
+
+use bpf_link::{AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, RawLink};
+
+use super::KprobeMultiLink;
+use crate::attach::tracefs;
+use crate::attach::when::When;
+use crate::error::{Error, Result};
+
+/// Attaches a program to the entry, the return, or both, of many kernel functions.
+///
+/// ```no_run
+/// use bpf_link_typed::{KprobeMultiAttach, When};
+///
+/// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let link = KprobeMultiAttach::to_symbols(When::Return, &[c"vfs_read", c"vfs_write"])
+///     .cookies(&[1, 2])
+///     .attach(&program)?;
+/// println!("{:?} functions", link.info()?.count);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct KprobeMultiAttach<'a> {
+    pub(super) functions: Functions<'a>,
+    pub(super) when: When,
+    pub(super) cookies: Option<&'a [u64]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Functions<'a> {
+    Symbols(&'a [&'a CStr]),
+    Addresses(&'a [u64]),
+}
+
+impl<'a> KprobeMultiAttach<'a> {
+    /// To the functions with these symbols, each of which is given once.
+    pub fn to_symbols(when: When, symbols: &'a [&'a CStr]) -> Self {
+        Self::to(when, Functions::Symbols(symbols))
+    }
+
+    /// To the functions at these addresses.
+    pub fn to_addresses(when: When, addresses: &'a [u64]) -> Self {
+        Self::to(when, Functions::Addresses(addresses))
+    }
+
+    fn to(when: When, functions: Functions<'a>) -> Self {
+        Self {
+            functions,
+            when,
+            cookies: None,
+        }
+    }
+
+    /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the functions.
+    pub fn cookies(mut self, cookies: &'a [u64]) -> Self {
+        self.cookies = Some(cookies);
+        self
+    }
+
+    /// Attaches the program to all of the functions, or to none: it runs as long as the link has a descriptor or a pin.
+    ///
+    /// The program stays the caller's, and has to be loaded for `BPF_TRACE_KPROBE_MULTI`, or `BPF_TRACE_KPROBE_SESSION` for
+    /// a session.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::SymbolNotFound`] (`ESRCH`): some of the symbols are unknown, or of functions that cannot be traced, or
+    ///   given twice. Which they are is looked up after the refusal, in `available_filter_functions` of tracefs or, if that
+    ///   is not mounted where it usually is, in `/proc/kallsyms`.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for something else. Told for functions that are given by
+    ///   symbol, and not for a session, where it can also be that the kernel has none.
+    /// - [`Error::Link`] with
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
+    ///   - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: there are no functions, or an address is not one of a
+    ///     function that can be traced (`ENOENT` on Linux 7.3); `E2BIG`: there are more than a million.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 5.18, sessions since 6.10; it ends in `bpf_kprobe_multi_link_attach` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<KprobeMultiLink> {
+        let args = match self.functions {
+            Functions::Addresses(addresses) => KprobeMultiArgs::addresses(addresses),
+            Functions::Symbols(symbols) => KprobeMultiArgs::symbols(symbols),
+        };
+        let args = match self.cookies {
+            Some(cookies) => args.cookies(cookies)?,
+            None => args,
+        };
+        let (attach_type, flags) = match self.when {
+            When::Entry => (AttachType::TraceKprobeMulti, KprobeMultiFlags::empty()),
+            When::Return => (AttachType::TraceKprobeMulti, KprobeMultiFlags::RETURN),
+            When::Session => (AttachType::TraceKprobeSession, KprobeMultiFlags::empty()),
+        };
+        let request = LinkCreate::new(program, attach_type).args(args.flags(flags));
+        RawLink::create(&request)
+            .map(KprobeMultiLink)
+            .map_err(|source| self.refused(request, attach_type, source))
+    }
+
+    fn refused(
+        &self,
+        request: LinkCreate<'_>,
+        attach_type: AttachType,
+        source: bpf_link::Error,
+    ) -> Error {
+        match (source.errno(), self.functions) {
+            (Some(libc::ESRCH), Functions::Symbols(symbols)) => Error::SymbolNotFound {
+                symbols: Box::new(tracefs::untraceable(symbols)),
+                source,
+            },
+            (Some(libc::EINVAL), Functions::Symbols([_, ..]))
+                if matches!(source, bpf_link::Error::Command(_))
+                    && self.when != When::Session
+                    && is_program_refused(request) =>
+            {
+                Error::AttachTypeMismatch {
+                    attach_type,
+                    source,
+                }
+            }
+            _ => source.into(),
+        }
+    }
+}
+
+/// Whether the kernel refuses the program before it looks for the functions: the one that is given is none, so nothing is
+/// attached.
+fn is_program_refused(request: LinkCreate<'_>) -> bool {
+    let nothing = [c"?"];
+    let request = request.args(KprobeMultiArgs::symbols(&nothing));
+    RawLink::create(&request).is_err_and(|error| error.errno() == Some(libc::EINVAL))
+}

@@ -1,0 +1,91 @@
+//! Attaching to one end of a netkit device.
+
+use std::os::fd::AsFd;
+
+use bpf_link::Anchor;
+
+use super::NetkitLink;
+use crate::attach::device_mprog::DeviceMprog;
+use crate::attach::hook_enum::hook_enum;
+use crate::attach::interface::Interface;
+use crate::attach::position::Position;
+use crate::error::Result;
+
+/// Attaches a program to one end of a netkit device.
+///
+/// ```no_run
+/// use bpf_link_typed::{Anchor, Interface, Position, NetkitAttach, NetkitHook};
+///
+/// # fn example(first: std::fs::File, second: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let to = NetkitAttach::to(Interface::from("workload"), NetkitHook::Primary);
+/// let link = to.clone().position(Position::First).attach(&first)?;
+/// let after = to
+///     .position(Position::After(Anchor::link(&link)))
+///     .attach(&second)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct NetkitAttach<'a> {
+    pub(super) list: DeviceMprog<'a>,
+}
+
+hook_enum! {
+    /// An end of a netkit device.
+    pub enum NetkitHook: Netkit {
+        /// What the primary end sends.
+        Primary = NetkitPrimary,
+        /// What the peer sends.
+        Peer = NetkitPeer,
+    }
+}
+
+impl<'a> NetkitAttach<'a> {
+    /// To this hook of this device in the network namespace of the calling thread.
+    ///
+    /// It is the primary end, for the hook of the peer as well.
+    pub fn to(interface: impl Into<Interface>, hook: NetkitHook) -> Self {
+        Self {
+            list: DeviceMprog::new(interface.into(), hook.attach_type()),
+        }
+    }
+
+    /// In this place among the programs of the hook; last without this call.
+    pub fn position(mut self, position: Position<Anchor<'a>>) -> Self {
+        self.list.position = Some(position);
+        self
+    }
+
+    /// Only if the list of programs still has this revision.
+    pub fn expected_revision(mut self, revision: u64) -> Self {
+        self.list.expected_revision = Some(revision);
+        self
+    }
+
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin, and the device exists.
+    ///
+    /// The program stays the caller's.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such device.
+    /// - [`Error::AlreadyAttached`](crate::Error::AlreadyAttached) (`EEXIST`): this program is on this hook already, by whichever link.
+    /// - [`Error::AnchorNotOnHook`](crate::Error::AnchorNotOnHook) (`ENOENT`): the anchor is not on this hook, or gone.
+    /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program is not one for traffic control.
+    /// - [`Error::HookTaken`](crate::Error::HookTaken) (`ERANGE`): 63 programs are on the hook, which is all that it takes.
+    /// - [`Error::Link`](crate::Error::Link) with
+    ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the device is the peer and not the primary
+    ///     end;
+    ///   - [`Command`](bpf_link::Error::Command) and `ENXIO`: the device is not a netkit device;
+    ///     `EOPNOTSUPP`: it was made without a peer, as can be done since Linux 7.0.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 6.7; it ends in `netkit_link_attach` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetkitLink> {
+        self.list.attach(program.as_fd()).map(NetkitLink)
+    }
+}

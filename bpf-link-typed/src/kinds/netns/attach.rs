@@ -1,0 +1,80 @@
+//! Attaching to a hook of a network namespace.
+
+use std::os::fd::AsFd;
+
+use bpf_link::{LinkCreate, RawLink};
+
+use super::NetnsLink;
+use crate::attach::file_ref::FileRef;
+use crate::attach::fit;
+use crate::attach::hook_enum::hook_enum;
+use crate::error::{Error, Result};
+
+/// Attaches a program to a hook of a network namespace.
+///
+/// ```no_run
+/// use bpf_link_typed::{NetnsAttach, NetnsHook};
+///
+/// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let link = NetnsAttach::to("/proc/self/ns/net", NetnsHook::SkLookup).attach(&program)?;
+/// println!("namespace {:?}", link.info()?.netns_ino);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct NetnsAttach<'a> {
+    pub(super) netns: FileRef<'a>,
+    pub(super) hook: NetnsHook,
+}
+
+hook_enum! {
+    /// A hook of a network namespace.
+    pub enum NetnsHook: Netns {
+        /// What is made of a packet's headers. One program for each namespace; and none for the first namespace while others
+        /// have one, or the other way round.
+        FlowDissector = FlowDissector,
+        /// Which socket gets a packet. Since Linux 5.9.
+        SkLookup = SkLookup,
+    }
+}
+
+impl<'a> NetnsAttach<'a> {
+    /// To this hook of this network namespace: a file such as `/proc/self/ns/net`, open or by its path.
+    pub fn to(netns: impl Into<FileRef<'a>>, hook: NetnsHook) -> Self {
+        Self {
+            netns: netns.into(),
+            hook,
+        }
+    }
+
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin, and the namespace exists. The link does
+    /// not keep the namespace.
+    ///
+    /// The program stays the caller's. A namespace that was given by its path is closed again.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::File`]: the path cannot be opened.
+    /// - [`Error::HookTaken`] (`E2BIG`, `EEXIST`): the hook has a program, or as many as it takes, or one that was attached
+    ///   without a link; or another namespace's flow dissector excludes this one.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
+    /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a network namespace;
+    ///   `EBADF`: its descriptor was opened with `O_PATH`.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 5.8; it ends in `netns_bpf_link_create` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetnsLink> {
+        let netns = self.netns.open()?;
+        let attach_type = self.hook.attach_type();
+        let request = LinkCreate::new(program, attach_type).target_fd(&netns);
+        match RawLink::create(&request) {
+            Ok(link) => Ok(NetnsLink(link)),
+            Err(source) => Err(match source.errno() {
+                Some(libc::E2BIG | libc::EEXIST) => Error::HookTaken(source),
+                _ => fit::or_mismatch(program.as_fd(), attach_type, source),
+            }),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Attaching to a sockmap or sockhash.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use bpf_link::{LinkCreate, RawLink};
+
+use super::SockmapLink;
+use crate::attach::hook_enum::hook_enum;
+use crate::error::{Error, Result};
+
+/// Attaches a program to the sockets of a sockmap or sockhash.
+///
+/// ```no_run
+/// use bpf_link_typed::{SockmapAttach, SockmapHook};
+///
+/// # fn example(map: std::fs::File, program: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let link = SockmapAttach::to(&map, SockmapHook::MsgVerdict).attach(&program)?;
+/// println!("map {:?}", link.info()?.map_id);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is attached before the program is given"]
+pub struct SockmapAttach<'a> {
+    pub(super) map: BorrowedFd<'a>,
+    pub(super) hook: SockmapHook,
+}
+
+hook_enum! {
+    /// What a program does for the sockets of a map.
+    pub enum SockmapHook: Sockmap {
+        /// Where a message in the received stream ends.
+        SkbStreamParser = SkSkbStreamParser,
+        /// Where a received message goes. Not together with [`SkbVerdict`](Self::SkbVerdict).
+        SkbStreamVerdict = SkSkbStreamVerdict,
+        /// Where a received packet goes. Not together with [`SkbStreamVerdict`](Self::SkbStreamVerdict).
+        SkbVerdict = SkSkbVerdict,
+        /// Where a sent message goes.
+        MsgVerdict = SkMsgVerdict,
+    }
+}
+
+impl<'a> SockmapAttach<'a> {
+    /// To this map.
+    pub fn to(map: &'a (impl AsFd + ?Sized), hook: SockmapHook) -> Self {
+        Self {
+            map: map.as_fd(),
+            hook,
+        }
+    }
+
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps the map.
+    ///
+    /// The program and the map stay the caller's. A program that was attached without a link is put aside for good: the
+    /// kernel does not refuse that.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::HookTaken`] (`EBUSY`): the map has a link for this, or for what excludes it.
+    /// - [`Error::Link`] with
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program does not fit, the map is none or of another
+    ///     type, or this kernel has no such links; `EBADF`: the map's descriptor was opened with `O_PATH`.
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_LINK_CREATE`, since Linux 6.10; it ends in `sock_map_link_create` (7.3).
+    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<SockmapLink> {
+        let request = LinkCreate::new(program, self.hook.attach_type()).target_fd(&self.map);
+        match RawLink::create(&request) {
+            Ok(link) => Ok(SockmapLink(link)),
+            Err(source) => Err(match source.errno() {
+                Some(libc::EBUSY) => Error::HookTaken(source),
+                _ => source.into(),
+            }),
+        }
+    }
+}

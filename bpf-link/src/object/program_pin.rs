@@ -1,0 +1,41 @@
+//! `BPF_OBJ_GET` of a program: what a link is updated by.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use crate::error::{Command, CommandError, Error, Result};
+use crate::pin::get_refused;
+use crate::pin::path::PinPath;
+use crate::sys;
+
+/// Opens the program that is pinned at this path, to attach it or to put it in the place of a link's.
+///
+/// # Errors
+///
+/// - [`Error::PathHasNul`]: nothing was asked of the kernel.
+/// - [`Error::PathNotFound`] (`ENOENT`): there is nothing at the path.
+/// - [`Error::NotOnBpffs`] (`EACCES`): what is there is not on a bpffs.
+/// - [`Error::NotAProgram`]: what is there is a link, a map or a directory.
+/// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not both read and write the pin.
+/// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
+///
+/// # Kernel
+///
+/// `BPF_OBJ_GET` since Linux 4.4, which ends in `bpf_obj_get_user` (7.3). That it is a program is made sure of as by
+/// [`ProgramInfo::of`](crate::ProgramInfo::of).
+pub fn open_pinned_program(path: impl AsRef<Path>) -> Result<OwnedFd> {
+    let pin = PinPath::new(path.as_ref())?;
+    let program = pin
+        .get()
+        .map_err(|source| match get_refused(&pin, source) {
+            Error::NotALink(target) => Error::NotAProgram(target),
+            error => error,
+        })?;
+    match sys::is_program(program.as_fd()) {
+        Ok(true) => Ok(program),
+        Ok(false) => Err(Error::NotAProgram(pin.target())),
+        Err(source) => {
+            Err(CommandError::new(Command::ObjGetInfoByFd, pin.target(), source).classify())
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Processes that pin in one directory take turns.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use crate::error::{Command, CommandError, Error, Result};
+use crate::pin::has_dot;
+use crate::pin::path::PinPath;
+use crate::sys;
+
+/// An exclusive lock of the directory that a pin is in, as long as this exists.
+///
+/// It keeps out those who take it as well, and nobody else: whoever just pins, removes or renames does not ask for it. The
+/// kernel takes it back when the process ends, however that ends, so none is ever left behind. It belongs to a descriptor:
+/// a process that takes it twice waits for itself.
+///
+/// ```no_run
+/// use bpf_link::{PinLock, RawLink};
+///
+/// # fn example(mut link: RawLink) -> bpf_link::Result<()> {
+/// let lock = PinLock::of("/sys/fs/bpf/agent/eth0")?;
+/// // Nobody else who asks for the lock comes between the look and the change.
+/// let old = RawLink::from_pinned("/sys/fs/bpf/agent/eth0")?;
+/// println!("instead of {}", old.id()?);
+/// link.pin_over("/sys/fs/bpf/agent/eth0")?;
+/// drop(lock);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct PinLock {
+    _directory: OwnedFd,
+}
+
+impl PinLock {
+    /// Waits until nobody else has the lock of the directory of this pin, and takes it. There need not be a pin yet.
+    ///
+    /// Whether something could be pinned there is looked at before: the directory exists and is on a bpffs, and the name is
+    /// one that a bpffs allows.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::PathHasNul`].
+    /// - [`Error::PathNotFound`] (`ENOENT`): the path's directory does not exist, or the path has no name at its end.
+    /// - [`Error::NotOnBpffs`]: the path's directory is not on a bpffs. Nothing was refused, so there is no error number.
+    /// - [`Error::PinName`]: the path's last part has a dot in it. Again there is no error number.
+    /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not read the directory.
+    /// - [`Error::Command`] with `ENOTDIR` (what the pin is to be in is no directory) or `EMFILE` (the process has no
+    ///   descriptor left).
+    ///
+    /// # Kernel
+    ///
+    /// `flock(2)` with `LOCK_EX`.
+    pub fn of(path: impl AsRef<Path>) -> Result<Self> {
+        let path = PinPath::new(path.as_ref())?;
+        let failed = |command| {
+            let target = path.target();
+            move |source: io::Error| {
+                let error = CommandError::new(command, target, source);
+                match error.errno() {
+                    Some(libc::ENOENT) => Error::PathNotFound(error),
+                    _ => error.classify(),
+                }
+            }
+        };
+        let not_found = |_| io::Error::from_raw_os_error(libc::ENOENT);
+        let (parent, _) = path
+            .split()
+            .map_err(not_found)
+            .map_err(failed(Command::OpenDirectory))?;
+        loop {
+            let directory = sys::open_directory(&parent).map_err(failed(Command::OpenDirectory))?;
+            check(&path, &directory)?;
+            sys::lock(directory.as_fd()).map_err(failed(Command::Lock))?;
+            if is_there_still(&parent, &directory).map_err(failed(Command::Stat))? {
+                return Ok(Self {
+                    _directory: directory,
+                });
+            }
+        }
+    }
+}
+
+/// Refuses a directory or a name in which nothing can be pinned.
+fn check(path: &PinPath, directory: &OwnedFd) -> Result<()> {
+    let error = |command, reason| {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, reason);
+        CommandError::new(command, path.target(), source)
+    };
+    let on_bpffs = sys::is_of_bpffs(directory.as_fd()).map_err(|source| {
+        CommandError::new(Command::StatFileSystem, path.target(), source).classify()
+    })?;
+    if !on_bpffs {
+        return Err(Error::NotOnBpffs {
+            path: path.path().to_owned(),
+            source: error(
+                Command::StatFileSystem,
+                "the directory is on another file system",
+            ),
+        });
+    }
+    if has_dot(path) {
+        return Err(Error::PinName {
+            path: path.path().to_owned(),
+            source: error(Command::ObjPin, "it was not tried"),
+        });
+    }
+    Ok(())
+}
+
+/// Whether the path still leads to the directory that was locked: who had the lock before may have removed it.
+fn is_there_still(path: &CString, directory: &OwnedFd) -> io::Result<bool> {
+    let locked = sys::open_file_id(directory.as_fd())?;
+    match sys::file_id(None, path) {
+        Ok(found) => Ok(found == locked),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
