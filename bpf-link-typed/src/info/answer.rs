@@ -102,7 +102,7 @@ pub(crate) use reported;
 /// This is what [`LinkInfoRef::parse`](crate::LinkInfoRef::parse) takes beside the bytes of an info that was recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordedBuffers<'a> {
-    /// The link's name: a tracepoint, an iterator's target, a function, a file. What is behind the first NUL is not part
+    /// The link's name: a tracepoint, an iterator's target, a function, a file. What follows the first NUL is not part
     /// of it; without a NUL there is no name.
     pub name: &'a [u8],
     /// The functions of a `tracing_multi` link, as numbers of types in a BTF object.

@@ -40,7 +40,7 @@ pub(crate) fn rename_no_replace(
     check(if result < 0 { -1 } else { 0 })
 }
 
-/// `renameat(2)`, which puts the one file in the place of the other, if there is one.
+/// `renameat(2)`, which replaces the file at the new path, if there is one.
 pub(crate) fn rename_over(
     from: (Option<BorrowedFd<'_>>, &CStr),
     to: (Option<BorrowedFd<'_>>, &CStr),

@@ -15,7 +15,7 @@ pub(crate) struct InfoBytes([u8; INFO_SIZE]);
 impl InfoBytes {
     pub(crate) const ZERO: Self = Self([0; INFO_SIZE]);
 
-    /// These bytes, as far as there is room, and zeros behind them.
+    /// These bytes, as far as there is room, followed by zeros.
     pub(crate) fn of_recorded(bytes: &[u8]) -> Self {
         let mut recorded = Self::ZERO;
         for (to, from) in recorded.0.iter_mut().zip(bytes) {

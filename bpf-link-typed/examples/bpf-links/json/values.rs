@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
 
 use crate::holders::Holder;
 
-/// A name, or the number of what has none.
+/// A name, or a number where there is no name.
 pub(crate) struct NameOrNumber<'a>(pub(crate) Option<&'a str>, pub(crate) u32);
 
 impl Serialize for NameOrNumber<'_> {
