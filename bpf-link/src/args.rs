@@ -1,9 +1,9 @@
 //! What a link is created from: plain data, checked where arrays have to agree.
 
 mod info_buffers;
-mod iter;
+pub(crate) mod iter;
 mod kprobe_multi;
-mod mprog;
+pub(crate) mod mprog;
 mod netfilter;
 mod perf_event;
 mod raw_tracepoint;
@@ -11,6 +11,7 @@ mod tracing;
 mod tracing_multi;
 mod uprobe_multi;
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub use info_buffers::InfoBuffers;
@@ -26,7 +27,7 @@ pub use tracing_multi::TracingMultiArgs;
 pub use uprobe_multi::{UprobeMultiArgs, UprobeMultiFile};
 
 use crate::attach_type::AttachType;
-use crate::error::{Error, InvalidRequest};
+use crate::error::{Command, CommandError, Error, InvalidRequest, Target};
 use crate::flags::{AttachFlags, KprobeMultiFlags, UprobeMultiFlags, XdpFlags};
 use crate::kind::LinkKind;
 
@@ -171,6 +172,11 @@ impl<'a> LinkCreate<'a> {
             return Err(InvalidRequest::SessionReturn.into());
         }
         Ok(())
+    }
+
+    /// The error of a creation that failed like this.
+    pub(crate) fn error(&self, source: io::Error) -> CommandError {
+        CommandError::new(Command::LinkCreate, Target::Hook(self.attach_type), source)
     }
 }
 

@@ -1,16 +1,13 @@
 //! `BPF_LINK_CREATE` and `BPF_RAW_TRACEPOINT_OPEN`: attaching a program.
 
 use std::io;
-use std::mem::offset_of;
 use std::os::fd::AsFd;
 
-use bpf_link_sys as c;
-
-use crate::args::{
-    Anchor, CreateArgs, CreateTarget, IterArgs, IterTask, LinkCreate, MprogArgs, RawTracepointOpen,
-};
-use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target};
-use crate::flags::{AttachFlags, NetfilterFlags};
+use crate::args::iter::tid;
+use crate::args::mprog::{anchor, cgroup_order};
+use crate::args::{Anchor, CreateArgs, LinkCreate, RawTracepointOpen};
+use crate::error::{Command, CommandError, Error, Result, Target};
+use crate::flags::NetfilterFlags;
 use crate::kind::LinkKind;
 use crate::link::RawLink;
 use crate::sys;
@@ -67,21 +64,19 @@ impl RawLink {
     /// Linux 6.1 the thread of an iterator; here each of them is [`Error::UnsupportedByKernel`] on such a kernel.
     pub fn create(request: &LinkCreate<'_>) -> Result<Self> {
         request.check()?;
-        let opened = open_anchor(request)?;
+        let opened = anchor::open(request)?;
         let request = &match (&opened, request.args) {
             (Some(link), CreateArgs::Mprog(args)) => {
                 request.args(args.anchor(Anchor::Link(link.as_fd())))
             }
             _ => *request,
         };
-        if let CreateArgs::Mprog(args) = &request.args {
-            check_anchor(request, args)?;
-            check_cgroup_order(request, args)?;
-        }
+        anchor::check(request)?;
+        cgroup_order::check(request)?;
         let link = sys::link_create(request)
             .map(Self::from_link_fd)
             .map_err(|source| refused(request, source))?;
-        check_tid(request, &link)?;
+        tid::check(request, &link)?;
         Ok(link)
     }
 
@@ -125,17 +120,9 @@ impl RawLink {
     }
 }
 
-fn error(request: &LinkCreate<'_>, source: io::Error) -> CommandError {
-    CommandError::new(
-        Command::LinkCreate,
-        Target::Hook(request.attach_type),
-        source,
-    )
-}
-
 /// What the kernel's refusal means.
 fn refused(request: &LinkCreate<'_>, source: io::Error) -> Error {
-    let error = error(request, source);
+    let error = request.error(source);
     let kind = request.attach_type.link_kind();
     let unsupported = match error.errno() {
         // Sent on is the whole of what an iterator goes over, and kernels before Linux 6.1 know only maps.
@@ -166,96 +153,6 @@ fn refused(request: &LinkCreate<'_>, source: io::Error) -> Error {
         Some(libc::ESTALE) => Error::StaleRevision(error),
         _ => error.classify(),
     }
-}
-
-/// Opens an anchor that is given by a link's id, so that what is checked is what is used.
-fn open_anchor(request: &LinkCreate<'_>) -> Result<Option<RawLink>> {
-    match request.args {
-        CreateArgs::Mprog(MprogArgs {
-            anchor: Some(Anchor::LinkId(id)),
-            ..
-        }) => RawLink::from_id(id).map(Some),
-        _ => Ok(None),
-    }
-}
-
-/// Refuses a link of another kind as the anchor: the kernel follows a null pointer where the anchor is a `struct_ops`
-/// link (`bpf_mprog_link`, seen on Linux 6.12 and 7.3).
-fn check_anchor(request: &LinkCreate<'_>, args: &MprogArgs<'_>) -> Result<()> {
-    let Some(Anchor::Link(anchor)) = args.anchor else {
-        return Ok(());
-    };
-    let refused =
-        |command| move |source| CommandError::new(command, Target::Descriptor, source).classify();
-    // The info of other objects has numbers in the place of the kind, which mean something else.
-    if !sys::is_link(anchor).map_err(refused(Command::LinkUpdate))? {
-        return Err(Error::NotALink(Target::Descriptor));
-    }
-    let start = sys::object_start(anchor).map_err(refused(Command::ObjGetInfoByFd))?;
-    let found = LinkKind::from_raw(start.kind);
-    let fits = match request.attach_type.link_kind() {
-        Some(kind) => found == kind,
-        None => found != LinkKind::StructOps,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(InvalidRequest::Anchor {
-            attach_type: request.attach_type,
-            found,
-        }
-        .into())
-    }
-}
-
-/// Refuses a position or revision of a cgroup link where the kernel would not look at it.
-///
-/// Such a kernel refuses the flag `BEFORE` as well, and does so before it looks up the cgroup. So two requests that
-/// can attach nothing, as their cgroup does not exist, tell: with the flag and without.
-fn check_cgroup_order(request: &LinkCreate<'_>, args: &MprogArgs<'_>) -> Result<()> {
-    let asks = args.anchor.is_some() || args.expected_revision != 0;
-    if !asks || request.attach_type.link_kind() != Some(LinkKind::Cgroup) {
-        return Ok(());
-    }
-    let probe = LinkCreate {
-        target: CreateTarget::NoDescriptor,
-        args: CreateArgs::None,
-        ..*request
-    };
-    let answer = |flags: AttachFlags| match sys::link_create(&probe.flags(flags)) {
-        Err(answer) => match answer.raw_os_error() {
-            Some(errno @ (libc::EINVAL | libc::EBADF)) => Ok(errno),
-            // It does not tell, and without telling a position may be lost.
-            _ => Err(self::error(request, answer).classify()),
-        },
-        Ok(_) => Ok(0),
-    };
-    if answer(AttachFlags::BEFORE)? == libc::EINVAL && answer(AttachFlags::empty())? == libc::EBADF
-    {
-        let source = io::Error::from_raw_os_error(libc::EINVAL);
-        return Err(Error::UnsupportedByKernel(error(request, source)));
-    }
-    Ok(())
-}
-
-/// Refuses a thread's iterator on a kernel that has taken it for an iterator over every thread: such a kernel has no
-/// thread in its info either.
-fn check_tid(request: &LinkCreate<'_>, link: &RawLink) -> Result<()> {
-    const END: usize = offset_of!(
-        c::bpf_link_info,
-        raw_tracepoint_union.iter.cgroup_union.task
-    ) + size_of::<u32>();
-    if !matches!(
-        request.args,
-        CreateArgs::Iter(IterArgs::Task(IterTask::Tid(_)))
-    ) {
-        return Ok(());
-    }
-    if link.info()?.as_bytes().len() >= END {
-        return Ok(());
-    }
-    let source = io::Error::new(io::ErrorKind::Unsupported, "the thread was ignored");
-    Err(Error::UnsupportedByKernel(error(request, source)))
 }
 
 #[cfg(test)]

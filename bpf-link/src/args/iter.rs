@@ -1,5 +1,7 @@
 //! What an iterator goes over.
 
+pub(crate) mod tid;
+
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::open_enum::open_enum;

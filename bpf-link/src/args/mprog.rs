@@ -1,5 +1,8 @@
 //! The position of a link among the programs of its hook.
 
+pub(crate) mod anchor;
+pub(crate) mod cgroup_order;
+
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link_sys as c;

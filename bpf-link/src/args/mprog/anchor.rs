@@ -1,0 +1,51 @@
+//! The checks of an anchor, which are made before the kernel sees it.
+
+use crate::args::{Anchor, CreateArgs, LinkCreate, MprogArgs};
+use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target};
+use crate::kind::LinkKind;
+use crate::link::RawLink;
+use crate::sys;
+
+/// Opens an anchor that is given by a link's id, so that the link that is checked is the one that is used.
+pub(crate) fn open(request: &LinkCreate<'_>) -> Result<Option<RawLink>> {
+    match request.args {
+        CreateArgs::Mprog(MprogArgs {
+            anchor: Some(Anchor::LinkId(id)),
+            ..
+        }) => RawLink::from_id(id).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Refuses a link of another kind as the anchor: the kernel follows a null pointer where the anchor is a `struct_ops`
+/// link (`bpf_mprog_link`, seen on Linux 6.12 and 7.3).
+pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
+    let CreateArgs::Mprog(MprogArgs {
+        anchor: Some(Anchor::Link(anchor)),
+        ..
+    }) = request.args
+    else {
+        return Ok(());
+    };
+    let refused =
+        |command| move |source| CommandError::new(command, Target::Descriptor, source).classify();
+    // The info of other objects has numbers in the place of the kind, which mean something else.
+    if !sys::is_link(anchor).map_err(refused(Command::LinkUpdate))? {
+        return Err(Error::NotALink(Target::Descriptor));
+    }
+    let start = sys::object_start(anchor).map_err(refused(Command::ObjGetInfoByFd))?;
+    let found = LinkKind::from_raw(start.kind);
+    let fits = match request.attach_type.link_kind() {
+        Some(kind) => found == kind,
+        None => found != LinkKind::StructOps,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(InvalidRequest::Anchor {
+            attach_type: request.attach_type,
+            found,
+        }
+        .into())
+    }
+}
