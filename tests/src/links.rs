@@ -1,7 +1,9 @@
 //! What is on the kernel, by bare system calls: the evidence that the library is held against, and what a test has left behind.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use bpf_link_sys::{BPF_LINK_TYPE_STRUCT_OPS, bpf_link_info, bpf_link_type};
@@ -121,14 +123,38 @@ pub fn exists(id: u32) -> Result<bool> {
 ///
 /// What the kernel answered; `EPERM` without `CAP_SYS_ADMIN`.
 pub fn named(prefix: &str) -> Result<Vec<FoundLink>> {
+    named_besides(&mut BTreeSet::new(), prefix)
+}
+
+/// The links of this process: those whose program or map has a name that begins with [`names::prefix`].
+///
+/// A link of somebody else is opened once, which keeps it alive for that moment, and left alone from then on: the kernel gives an id away
+/// again only after two thousand million others. So the time that this takes does not depend on how many links others have.
+///
+/// # Errors
+///
+/// What the kernel answered; `EPERM` without `CAP_SYS_ADMIN`.
+pub fn ours() -> Result<Vec<FoundLink>> {
+    static OTHERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+    let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
+    named_besides(&mut others, names::prefix())
+}
+
+/// The links with such a name besides those `others`, which get the ids of all links that were opened and have another name.
+fn named_besides(others: &mut BTreeSet<u32>, prefix: &str) -> Result<Vec<FoundLink>> {
     let mut found = Vec::new();
     for id in ids()? {
+        if others.contains(&id) {
+            continue;
+        }
         let Some(link) = open(IdSpace::Link, id)? else {
             continue;
         };
         let link = look_at(id, &link)?;
         if link.name.starts_with(prefix) {
             found.push(link);
+        } else if !link.name.is_empty() {
+            others.insert(id);
         }
     }
     Ok(found)

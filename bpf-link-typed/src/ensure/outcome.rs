@@ -67,7 +67,8 @@ pub enum Why {
 pub enum OldLink {
     /// There was none: something else was pinned.
     None,
-    /// It has gone, or has been detached: its program does not run there any more.
+    /// It has gone, or has been detached: its program does not run there any more. If its kind cannot be detached, the
+    /// program may still run for a moment: the kernel removes the link's id first and takes the program off after that.
     Gone,
     /// It is not of a kind that can be detached, and two seconds after its pin was replaced and our descriptor closed it was
     /// still there, so that its program may still run. As a rule somebody else holds it: another process, or another pin. A

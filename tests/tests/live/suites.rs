@@ -1,6 +1,7 @@
 //! What holds for several kinds alike: suites, which the files of the kinds run over their own.
 
 pub(crate) mod conformance;
+pub(crate) mod counting;
 pub(crate) mod descriptor_zero;
 pub(crate) mod golden;
 pub(crate) mod kind_tests;

@@ -73,6 +73,9 @@ impl<'a> RawTracepointAttach<'a> {
     ///
     /// `BPF_RAW_TRACEPOINT_OPEN`, a link since Linux 5.7; it ends in `bpf_raw_tp_link_attach` (7.3). A program with types
     /// and a cookie: `BPF_LINK_CREATE`.
+    ///
+    /// Since Linux 7.0 the program can be preempted. Until it continues, it misses what other processes do on that processor;
+    /// `recursion_misses` of the program's info counts that.
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<RawTracepointLink> {
         let Some(name) = self.name else {
             return self.attach_typed(program);

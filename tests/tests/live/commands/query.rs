@@ -10,7 +10,7 @@ use bpf_link::{
     AttachFlags, AttachType, Error, Hook as QueriedHook, LinkCreate, MprogArgs, RawLink,
 };
 use bpf_link_tests::sys::{self, LinkTarget};
-use bpf_link_tests::{Hook, Loader, Map, Netns, Program, Sandbox};
+use bpf_link_tests::{Hook, Loader, Map, Netns, Program, Sandbox, eventually_holds};
 use rustix::fs::{Mode, OFlags};
 
 use crate::fixture::{LOOPBACK, as_nobody, ensure_refused};
@@ -114,7 +114,7 @@ fn a_network_namespace(_sandbox: &Sandbox) -> Result<()> {
     let answer = hook.query()?;
     ensure!(!answer.has_links && answer.revision.is_none());
     drop(links);
-    ensure!(ids(hook)?.is_empty());
+    eventually_holds("nothing is attached", || Ok(ids(hook)?.is_empty()))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Sandbox, eventually_holds, links, names, pins};
+use bpf_link_tests::{Sandbox, eventually_holds, links, pins};
 use bpf_link_typed::{Ensured, LeftOver, Link, LinkId, Outcome};
 
 /// What the call did, with the link as one of any kind.
@@ -39,8 +39,7 @@ pub(crate) fn ensure_one_link_and_pin(sandbox: &Sandbox, path: &Path) -> Result<
 
 /// The links of the programs and maps of this test.
 pub(crate) fn our_links() -> Result<Vec<u32>> {
-    let found = links::named(names::prefix())?;
-    Ok(found.into_iter().map(|link| link.id).collect())
+    Ok(links::ours()?.into_iter().map(|link| link.id).collect())
 }
 
 /// No link of this test is there any more, nor a pin.

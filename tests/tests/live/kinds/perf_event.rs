@@ -417,16 +417,13 @@ fn the_link_holds_the_event(sandbox: &Sandbox) -> Result<()> {
     let request = LinkCreate::new(&program, AttachType::PerfEvent).target_fd(&event);
     let link = RawLink::create(&request)?;
     drop(event);
-    let runs = || {
-        program.runs(|| {
-            make_the_system_call();
-            Ok(())
-        })
+    let call = || {
+        make_the_system_call();
+        Ok(())
     };
-    ensure!(runs()?);
+    ensure!(program.runs(call)?);
     drop(link);
-    ensure!(!runs()?);
-    Ok(())
+    program.stops(call)
 }
 
 fn before_there_were_links(sandbox: &Sandbox) -> Result<()> {

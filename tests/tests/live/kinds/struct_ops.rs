@@ -8,7 +8,9 @@ mod typed;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, Error, LinkCreate, LinkKind, RawLink, Update};
-use bpf_link_tests::{CongestionControl, CounterMap, Hook, Map, Program, Sandbox, names};
+use bpf_link_tests::{
+    CongestionControl, CounterMap, Hook, Map, Program, Sandbox, eventually_holds, names,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_tcp_congestion;
@@ -249,7 +251,7 @@ fn a_map_is_linked_again(_sandbox: &Sandbox) -> Result<()> {
     drop(control);
     ensure!(is_known(&name())?);
     drop(again);
-    ensure!(!is_known(&name())?);
+    eventually_holds("its name is free", || Ok(!is_known(&name())?))?;
     Ok(())
 }
 

@@ -1,14 +1,13 @@
 //! What holds for links of every kind: one suite, which each kind's file runs over its own.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Error, InfoBuffers, InvalidRequest, LinkInfo, LinkKind, RawLink, Update};
-use bpf_link_tests::{
-    CounterMap, Hook, KernelBtf, Loader, Program, Sandbox, eventually_holds, links,
-};
+use bpf_link_tests::{KernelBtf, Sandbox, eventually_holds, links};
 
 use crate::fixture::{ensure_refused, refusal};
+pub(crate) use crate::suites::counting::Counting;
 use crate::typed;
 
 /// A kind of link, as the suite sees it.
@@ -36,70 +35,6 @@ pub(crate) enum Operation {
     Works,
     /// The error number for which it is refused.
     Refused(i32),
-}
-
-/// A program that counts its runs, or a map with such a program.
-#[derive(Debug)]
-pub(crate) struct Counting {
-    object: OwnedFd,
-    /// Its id as info has it: none for a map.
-    program_id: Option<u32>,
-    counter: CounterMap,
-}
-
-impl Counting {
-    /// A program that counts.
-    pub(crate) fn program(hook: Hook) -> Result<Self> {
-        Self::loaded(Loader::new(hook))
-    }
-
-    /// A program that is loaded like this, and counts.
-    pub(crate) fn loaded(loader: Loader<'_>) -> Result<Self> {
-        let counter = CounterMap::new()?;
-        let program = loader.counting(&counter).passing()?;
-        Self::of(program, counter)
-    }
-
-    /// A program that counts in this counter.
-    pub(crate) fn of(program: Program, counter: CounterMap) -> Result<Self> {
-        Ok(Self {
-            program_id: Some(program.id()?),
-            object: program.into(),
-            counter,
-        })
-    }
-
-    /// A map with a program that counts in this counter.
-    pub(crate) fn map(map: OwnedFd, counter: CounterMap) -> Self {
-        Self {
-            object: map,
-            program_id: None,
-            counter,
-        }
-    }
-
-    /// Its id as info has it: none for a map.
-    pub(crate) fn program_id(&self) -> Option<u32> {
-        self.program_id
-    }
-
-    /// How often it has run.
-    pub(crate) fn count(&self) -> Result<u64> {
-        self.counter.read()
-    }
-
-    /// Whether what `work` does makes it run.
-    pub(crate) fn runs(&self, work: impl FnOnce() -> Result<()>) -> Result<bool> {
-        let before = self.counter.read()?;
-        work()?;
-        Ok(self.counter.read()? > before)
-    }
-}
-
-impl AsFd for Counting {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.object.as_fd()
-    }
 }
 
 /// A field of the info, and what it has to be.
@@ -318,9 +253,9 @@ impl Subject<'_> {
         ensure!(info.kind() == self.kind && info.id() == link.id()?);
         let program_id = info.program_id().map(u32::from);
         ensure!(
-            program_id == attached.program_id,
+            program_id == attached.program_id(),
             "the program is {program_id:?} and not {:?}",
-            attached.program_id
+            attached.program_id()
         );
         let evidence = links::LinkInfo::of(link)?;
         for (number, word) in info.as_bytes().chunks_exact(4).enumerate() {
@@ -423,7 +358,7 @@ impl Subject<'_> {
         let Error::OldProgramMismatch { attached, .. } = error else {
             anyhow::bail!("{error:?}");
         };
-        ensure!(attached.map(u32::from) == self.first.program_id);
+        ensure!(attached.map(u32::from) == self.first.program_id());
         self.check_that_it_runs(link, &self.first, &self.second)?;
 
         link.update(self.to_second())?;
@@ -448,7 +383,7 @@ impl Subject<'_> {
         }
         let same_link = RawLink::from_id(link.id()?)?;
         link.detach()?;
-        self.check_that_nothing_runs(Some(link))?;
+        self.check_that_nothing_runs(link)?;
         // Once more makes no difference, by whichever descriptor.
         same_link.detach()?;
         self.check_header(link, &link.info()?, &self.first)?;
@@ -477,12 +412,15 @@ impl Subject<'_> {
         drop(link);
         eventually_holds("the link has gone", || Ok(!links::exists(id.get())?))?;
         ensure_refused!(RawLink::from_id(id), Error::Vanished(_), Some(libc::ENOENT));
-        self.check_that_nothing_runs(None)
+        for counting in [&self.first, &self.second] {
+            counting.stops(|| (self.event)(None))?;
+        }
+        Ok(())
     }
 
-    fn check_that_nothing_runs(&self, link: Option<&RawLink>) -> Result<()> {
+    fn check_that_nothing_runs(&self, detached: &RawLink) -> Result<()> {
         for counting in [&self.first, &self.second] {
-            let ran = counting.runs(|| (self.event)(link))?;
+            let ran = counting.runs(|| (self.event)(Some(detached)))?;
             ensure!(!ran, "it has run without being attached");
         }
         Ok(())

@@ -69,18 +69,19 @@ impl SubKind<'_> {
     }
 
     fn check_that_only_this_runs(&self, link: Option<&Link>, one: Option<&Counting>) -> Result<()> {
-        let before = self.counts()?;
-        (self.event)(link)?;
-        for ((program, before), after) in self.programs.iter().zip(before).zip(self.counts()?) {
-            let is_the_one = one.is_some_and(|one| std::ptr::eq(one, program));
-            ensure!((after > before) == is_the_one, "from {before} to {after}");
+        let event = || (self.event)(link);
+        for program in &self.programs {
+            let ran = match one {
+                Some(one) if std::ptr::eq(one, program) => continue,
+                Some(one) => program.runs(|| {
+                    ensure!(one.runs(event)?, "what is attached has not run");
+                    Ok(())
+                })?,
+                None => program.runs(event)?,
+            };
+            ensure!(!ran, "what is not attached has run");
         }
         Ok(())
-    }
-
-    fn counts(&self) -> Result<[u64; 2]> {
-        let [first, second] = &self.programs;
-        Ok([first.count()?, second.count()?])
     }
 
     fn check_update(&self, link: &Link) -> Result<()> {
@@ -132,7 +133,9 @@ impl SubKind<'_> {
         let id = link.id()?;
         drop(link);
         eventually_holds("the link has gone", || Ok(!links::exists(id.get())?))?;
-        self.check_that_only_this_runs(None, None)
+        self.programs
+            .iter()
+            .try_for_each(|program| program.stops(|| (self.event)(None)))
     }
 }
 

@@ -11,7 +11,9 @@ use bpf_link_typed::{
 };
 
 use crate::fixture::as_nobody;
-use crate::fixture::attaching::{counting, counts, ensure_error, entries, id_of, order, request};
+use crate::fixture::attaching::{
+    counting, counts, ensure_error, entries, id_of, order, request, stops,
+};
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
@@ -61,7 +63,7 @@ fn attach(sandbox: &Sandbox) -> Result<()> {
         ensure!(info.attach_type == CgroupHook::InetEgress.attach_type());
         ensure!(counts(&counter, || cgroup.inside(send_packet))?);
         drop(link);
-        ensure!(!counts(&counter, || cgroup.inside(send_packet))?);
+        stops(&counter, || cgroup.inside(send_packet))?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use bpf_link_typed::{Error, FileRef, NetnsAttach, NetnsHook, NetnsLink};
 use rustix::fs::{Mode, OFlags};
 
 use crate::fixture::attaching::{
-    counting, counts, ensure_error, entries, id_of, only_a_path, request,
+    counting, counts, ensure_error, entries, id_of, only_a_path, request, stops,
 };
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Test, test};
@@ -36,7 +36,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         ensure!(info.attach_type == NetnsHook::SkLookup.attach_type());
         ensure!(counts(&counter, send_packet)?);
         drop(link);
-        ensure!(!counts(&counter, send_packet)?);
+        stops(&counter, send_packet)?;
     }
     ensure_error!(
         NetnsAttach::to(PATH, NetnsHook::FlowDissector).attach(&program),

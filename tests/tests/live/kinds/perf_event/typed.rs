@@ -19,7 +19,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use crate::fixture::addresses::{ensure_address, kallsyms};
 use crate::fixture::as_nobody;
 use crate::fixture::attaching::{
-    COOKIE, adding, counts, counts_switches, ensure_error, id_of, since, without,
+    COOKIE, adding, counts, ensure_error, id_of, since, stops, switch, without,
 };
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
 use crate::functions::own::{call_each, counted, counters, first, offset_of};
@@ -75,14 +75,14 @@ fn tracepoint(sandbox: &Sandbox) -> Result<()> {
         ensure!(tracepoint.name.as_deref() == Some(c"sched_switch"));
         ensure!(tracepoint.cookie == since(6, 9, COOKIE)?, "{info:?}");
     }
-    ensure!(counts_switches(&counter)?);
+    ensure!(counts(&counter, switch)?);
     ensure_error!(
         to.attach(&program),
         Error::AlreadyAttached(_),
         Some(libc::EEXIST)
     );
     drop(link);
-    ensure!(!counts_switches(&counter)?);
+    stops(&counter, switch)?;
 
     for (category, name) in [("sched", "no_such"), ("no_such", "sched_switch")] {
         let refused = PerfEventAttach::to(event(category, name)).attach(&program);

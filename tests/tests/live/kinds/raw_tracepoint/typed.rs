@@ -6,7 +6,9 @@ use bpf_link_tests::asm::{self, Register};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox};
 use bpf_link_typed::{Error, InfoBuf, RawTracepointAttach, RawTracepointLink};
 
-use crate::fixture::attaching::{COOKIE, counting, counts_switches, ensure_error, id_of, since};
+use crate::fixture::attaching::{
+    COOKIE, counting, counts, ensure_error, id_of, since, stops, switch,
+};
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
 
@@ -32,7 +34,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     let info = link.info()?;
     ensure!(info.name.as_deref() == Some(c"sched_switch"));
     ensure!(info.program_id == id_of(&program)?);
-    ensure!(counts_switches(&counter)?);
+    ensure!(counts(&counter, switch)?);
     if Need::Before(6, 10).missing()?.is_none() {
         ensure_error!(
             to.attach(&program),
@@ -58,7 +60,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EFAULT)
     );
     drop(link);
-    ensure!(!counts_switches(&counter)?);
+    stops(&counter, switch)?;
     Ok(())
 }
 
@@ -71,7 +73,7 @@ fn cookie(_sandbox: &Sandbox) -> Result<()> {
     let to = RawTracepointAttach::to(c"sched_switch").cookie(COOKIE);
     let link = to.attach(&program)?;
     ensure!(link.info()?.cookie == since(6, 17, COOKIE)?);
-    ensure!(counts_switches(&sum)?);
+    ensure!(counts(&sum, switch)?);
     Ok(())
 }
 
@@ -96,7 +98,7 @@ fn with_types(_sandbox: &Sandbox) -> Result<()> {
     let to = RawTracepointAttach::to_load_time_target();
     let link = to.attach(&program)?;
     ensure!(link.info()?.name.as_deref() == Some(c"sched_switch"));
-    ensure!(counts_switches(&counter)?);
+    ensure!(counts(&counter, switch)?);
     drop(link);
     if Need::Linux(5, 19).missing()?.is_none() {
         let link = to.cookie(COOKIE).attach(&program)?;

@@ -5,11 +5,11 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use anyhow::{Result, ensure};
 use bpf_link::RawLink;
-use bpf_link_tests::{Hook, Map, Program, Sandbox};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{AttachType, Error, MapId, SockmapAttach, SockmapHook, SockmapLink};
 
 use crate::fixture::attaching::{
-    counting, counts, ensure_error, entries, id_of, only_a_path, request, without,
+    counting, counts, ensure_error, entries, id_of, only_a_path, request, stops, without,
 };
 use crate::fixture::traffic::{connect, exchange};
 use crate::harness::{Need, Test, test};
@@ -51,7 +51,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EINVAL)
     );
     drop(link);
-    ensure!(!counts(&counter, send)?);
+    stops(&counter, send)?;
 
     let packets = Program::passing(Hook::SK_SKB_VERDICT)?;
     let streams = Program::passing(Hook::SK_SKB_STREAM_VERDICT)?;
@@ -115,7 +115,9 @@ fn query(_sandbox: &Sandbox) -> Result<()> {
     ensure!(!answer.has_links && answer.revision.is_none());
     ensure!(SockmapHook::SkbVerdict.query(&map)?.programs.is_empty());
     drop(link);
-    ensure!(hook.query(&map)?.programs.is_empty());
+    eventually_holds("nothing is attached", || {
+        Ok(hook.query(&map)?.programs.is_empty())
+    })?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use bpf_link_typed::{Anchor, Error, Interface, Position, TcxAttach, TcxHook, Tcx
 
 use crate::fixture::LOOPBACK;
 use crate::fixture::attaching::{
-    counting, counts, ensure_error, ensure_unknown, entries, id_of, order, request, without,
+    counting, counts, ensure_error, ensure_unknown, entries, id_of, order, request, stops, without,
 };
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
@@ -42,7 +42,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         ensure!(info.attach_type == of.attach_type());
         ensure!(counts(&counter, send_packet)?);
         drop(link);
-        ensure!(!counts(&counter, send_packet)?);
+        stops(&counter, send_packet)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use bpf_link::{LinkCreate, RawLink, RawTracepointOpen, TracingArgs};
 use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Replaceable, Sandbox};
 use bpf_link_typed::{AttachType, BtfTypeId, Error, TracingAttach, TracingHook, TracingLink};
 
-use crate::fixture::attaching::{COOKIE, counts, ensure_error, id_of, only_a_path, since};
+use crate::fixture::attaching::{COOKIE, counts, ensure_error, id_of, only_a_path, since, stops};
 use crate::functions::test::{
     CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
 };
@@ -56,7 +56,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         ensure!(info.target_btf_id == since(5, 13, function_id(function)?)?);
         ensure!(counts(&counter, event)?, "{of:?}");
         drop(link);
-        ensure!(!counts(&counter, event)?, "{of:?}");
+        stops(&counter, event).with_context(|| format!("{of:?}"))?;
     }
     // The hook that is asked for is the program's.
     let program = Loader::new(Hook::FEXIT).function(FUNCTION)?.passing()?;
@@ -126,7 +126,7 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
         ensure!(info.target_obj_id == since(5, 13, target.id()?)?);
         ensure!(counts(&counter, || target.run())?);
         drop(link);
-        ensure!(!counts(&counter, || target.run())?);
+        stops(&counter, || target.run())?;
     }
     // Once it was attached, the target has to be named.
     let before_6_1 = Need::Before(6, 1).missing()?.is_none();

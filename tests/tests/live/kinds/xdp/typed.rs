@@ -5,7 +5,8 @@ use bpf_link::RawLink;
 use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{Error, Interface, XdpAttach, XdpLink, XdpMode};
 
-use crate::fixture::attaching::{counting, ensure_error, id_of, request};
+use crate::fixture::attaching::{counting, ensure_error, id_of, request, stops};
+use crate::fixture::traffic::send_packet;
 use crate::fixture::{LOOPBACK, runs, xdp as on_loopback};
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
@@ -31,7 +32,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
             ensure!(info.ifindex == Some(LOOPBACK) && info.program_id == id_of(&program)?);
             ensure!(runs(&counter)?);
             drop(link);
-            ensure!(!runs(&counter)?);
+            stops(&counter, send_packet)?;
         }
     }
     Ok(())
