@@ -12,9 +12,12 @@ use crate::sys;
 
 /// An exclusive lock of the directory that a pin is in, as long as this exists.
 ///
-/// It keeps out those who take it as well, and nobody else: whoever just pins, removes or renames does not ask for it. The
-/// kernel takes it back when the process ends, however that ends, so none is ever left behind. It belongs to a descriptor:
-/// a process that takes it twice waits for itself.
+/// It keeps out those who take it as well, and nobody else: whoever just pins, removes or renames does not ask for it. It
+/// belongs to a descriptor: a process that takes it twice waits for itself.
+///
+/// Dropping it releases it, also if a process that was forked meanwhile has a copy of the descriptor. Such a copy, dropped
+/// in the forked process, releases nothing. If the process ends without dropping it, the kernel releases it, once the
+/// processes that it has forked have ended or called `execve(2)`.
 ///
 /// ```no_run
 /// use bpf_link::{PinLock, RawLink};
@@ -31,7 +34,9 @@ use crate::sys;
 /// ```
 #[derive(Debug)]
 pub struct PinLock {
-    _directory: OwnedFd,
+    directory: OwnedFd,
+    /// The process that has taken it.
+    process: u32,
 }
 
 impl PinLock {
@@ -74,16 +79,28 @@ impl PinLock {
             let directory = sys::open_directory(&parent).map_err(failed(Command::OpenDirectory))?;
             check(&path, &directory)?;
             sys::lock(directory.as_fd()).map_err(failed(Command::Lock))?;
-            if is_there_still(&parent, &directory).map_err(failed(Command::Stat))? {
-                return Ok(Self {
-                    _directory: directory,
-                });
+            let lock = Self {
+                directory,
+                process: std::process::id(),
+            };
+            if is_there_still(&parent, &lock.directory).map_err(failed(Command::Stat))? {
+                return Ok(lock);
             }
         }
     }
 }
 
 /// Refuses a directory or a name in which nothing can be pinned.
+/// Closing the descriptor is not enough: a forked process may have a copy, and the lock goes with the last of them.
+impl Drop for PinLock {
+    fn drop(&mut self) {
+        // A forked process that drops its copy would release the lock of the one that has taken it.
+        if std::process::id() == self.process {
+            sys::unlock(self.directory.as_fd());
+        }
+    }
+}
+
 fn check(path: &PinPath, directory: &OwnedFd) -> Result<()> {
     let error = |command, reason| {
         let source = io::Error::new(io::ErrorKind::InvalidInput, reason);

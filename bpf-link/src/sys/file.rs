@@ -134,6 +134,12 @@ pub(crate) fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// `flock(2)`: releases the lock that this file has. It cannot fail: the descriptor is open, and nothing is waited for.
+pub(crate) fn unlock(file: BorrowedFd<'_>) {
+    // SAFETY: `flock` takes two numbers.
+    let _ = check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) });
+}
+
 fn open(dir: Option<BorrowedFd<'_>>, path: &CStr, flags: c_int) -> io::Result<OwnedFd> {
     // SAFETY: the path is live for the call and ends with a NUL; the kernel only reads it.
     let fd = unsafe { libc::openat(at(dir), path.as_ptr(), flags | libc::O_CLOEXEC) };

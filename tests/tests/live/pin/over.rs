@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{Command, Error, PinLock, RawLink, temporary_pin};
-use bpf_link_tests::{Hook, Map, Program, Sandbox, links, pins};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, links, pins, sys};
 use rustix::mount::{MountFlags, mount_remount};
 
 use crate::fixture::{Counted, ensure_refused, refusal, without_descriptors, xdp};
@@ -13,6 +13,7 @@ use crate::harness::{Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_is_waited_for),
+    test!(a_forked_process_neither_keeps_nor_releases_a_lock),
     test!(a_lock_goes_with_its_process),
     test!(a_pin_that_somebody_else_has_put_there),
     test!(it_takes_the_place_of_anything_but_a_directory),
@@ -240,6 +241,23 @@ fn a_lock_goes_with_its_process(sandbox: &Sandbox) -> Result<()> {
     ensure!(player.hear()? == "locked" && is_locked(sandbox.bpffs())?);
     player.kill()?;
     let _lock = PinLock::of(&path)?;
+    Ok(())
+}
+
+fn a_forked_process_neither_keeps_nor_releases_a_lock(sandbox: &Sandbox) -> Result<()> {
+    let path = sandbox.bpffs().join("pin");
+    let lock = PinLock::of(&path)?;
+    let _copy = sys::fork(&mut sys::pause_for_ever)?;
+    ensure!(is_locked(sandbox.bpffs())?);
+    drop(lock);
+    ensure!(!is_locked(sandbox.bpffs())?, "the copy keeps it");
+
+    let mut lock = Some(PinLock::of(&path)?);
+    let ended = sys::fork(&mut || drop(lock.take()))?.wait()?;
+    ensure!(ended.exit_status() == Some(0), "{ended:?}");
+    ensure!(is_locked(sandbox.bpffs())?, "the copy has released it");
+    drop(lock);
+    ensure!(!is_locked(sandbox.bpffs())?);
     Ok(())
 }
 
