@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use bpf_link_sys as c;
 
+use super::link::is_link;
 use super::{NO_DESCRIPTOR, bpf, len_of, raw};
 
 /// Room for the info of any object: a program's is the longest.
@@ -65,23 +66,65 @@ pub(crate) fn prog_info(program: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo
     }
 }
 
-/// No program and no map has a shorter info, since Linux 4.19. Everything else has: a link 64 bytes at most.
+/// No program and no map has a shorter info, since Linux 4.19. On the kernels of today everything else has: a link 64 bytes at most.
 pub(super) const SHORTEST: usize = 80;
 
 const _: () = assert!(size_of::<c::bpf_link_info>() < SHORTEST);
 const _: () = assert!(size_of::<c::bpf_btf_info>() < SHORTEST);
 
 /// What the kernel says about a map; `None` if it is none.
-///
-/// No command tells a map from every other object without an effect. But the infos of others are shorter, except for those
-/// of programs.
 pub(crate) fn map_info(map: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo>> {
     match object_info(map) {
-        Ok(info) => Ok((info.len >= SHORTEST && !is_program(map)?).then_some(info)),
+        Ok(info) => map_of(info, read_no_element(map), || {
+            Ok(is_program(map)? || is_link(map)?)
+        }),
         // Not an object of BPF at all.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The info, if it is a map's: by what the object answers that is asked for no element, and else by whether it is something other than
+/// a map.
+///
+/// The length of the info does not tell: the infos of links grow.
+fn map_of(
+    info: ObjectInfo,
+    answer: io::Result<()>,
+    is_other: impl FnOnce() -> io::Result<bool>,
+) -> io::Result<Option<ObjectInfo>> {
+    let errno = answer.as_ref().err().map(io::Error::raw_os_error);
+    let is_map = match errno {
+        // The map has no batches, which is an error of the kernel's own.
+        None | Some(Some(ENOTSUPP)) => true,
+        Some(Some(libc::EINVAL)) => false,
+        // The map was opened, or made, to be written only; or the command is not for this caller.
+        Some(Some(libc::EPERM)) => info.len >= SHORTEST && !is_other()?,
+        Some(_) => return answer.map(|()| None),
+    };
+    Ok(is_map.then_some(info))
+}
+
+/// The number of an error that has no name outside of the kernel.
+const ENOTSUPP: i32 = 524;
+
+/// Reads no element of a map, without an effect. Since Linux 5.6.
+///
+/// The kernel looks up the map before it looks at how many elements are asked for: what is not a map answers `EINVAL`.
+fn read_no_element(map: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = c::bpf_attr__batch {
+        in_batch: 0,
+        out_batch: 0,
+        keys: 0,
+        values: 0,
+        count: 0,
+        map_fd: raw(map),
+        elem_flags: 0,
+        flags: 0,
+    };
+    // SAFETY: the attr is eight initialised integers without padding; its pointers are null, and where no element is asked for, the
+    // kernel follows none of them.
+    unsafe { bpf(c::BPF_MAP_LOOKUP_BATCH, &mut attr) }.map(drop)
 }
 
 /// Whether a file descriptor is a program, without procfs and without an effect.
@@ -100,5 +143,50 @@ pub(crate) fn is_program(fd: BorrowedFd<'_>) -> io::Result<bool> {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
         Err(error) => Err(error),
         Ok(_) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An info as a link may have on a later kernel: of a raw tracepoint, and longer than a map's.
+    fn longer_than_any() -> ObjectInfo {
+        let fields = [c::BPF_LINK_TYPE_RAW_TRACEPOINT, 12, 34, 0, 0, 0, 13];
+        let mut bytes = [0; ROOM];
+        for (at, field) in bytes.chunks_exact_mut(size_of::<u32>()).zip(fields) {
+            at.copy_from_slice(&u32::to_ne_bytes(field));
+        }
+        ObjectInfo {
+            bytes,
+            len: SHORTEST + 16,
+        }
+    }
+
+    fn is_map(answer: Result<(), i32>, is_other: io::Result<bool>) -> io::Result<bool> {
+        let answer = answer.map_err(io::Error::from_raw_os_error);
+        Ok(map_of(longer_than_any(), answer, || is_other)?.is_some())
+    }
+
+    #[test]
+    fn a_long_info_does_not_make_a_map() -> io::Result<()> {
+        assert!(!is_map(Err(libc::EINVAL), Ok(false))?);
+        assert!(!is_map(Err(libc::EPERM), Ok(true))?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_map_answers_that_it_has_no_batches_or_may_not_be_read() -> io::Result<()> {
+        for answer in [Ok(()), Err(ENOTSUPP), Err(libc::EPERM)] {
+            assert!(is_map(answer, Ok(false))?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_the_kernel_will_not_say_is_an_error() {
+        let refused = || io::Error::from_raw_os_error(libc::EACCES);
+        assert!(is_map(Err(libc::EACCES), Ok(false)).is_err());
+        assert!(is_map(Err(libc::EPERM), Err(refused())).is_err());
     }
 }

@@ -88,6 +88,8 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::everywhere("new_prog_fd=-1", libc::EBADF),
     // And by this a program.
     Answer::everywhere("BPF_PROG_BIND_MAP", libc::EBADF),
+    // A map, which is told by being asked for none of its elements, may be one that may not be read.
+    Answer::everywhere("BPF_MAP_LOOKUP_BATCH", libc::EPERM),
     // What was opened by its pin is told by an info with room for more than a link's. If that is refused, the above tells.
     Answer::ignored("info_len=72", &[]),
     // By these a kernel is told that knows the positions of links in a cgroup: no descriptor has the number of that cgroup.

@@ -9,7 +9,9 @@ use anyhow::{Result, ensure};
 use bpf_link::{
     AttachType, Error, LinkCreate, MapId, MapInfo, ProgramId, ProgramInfo, ProgramType, RawLink,
 };
-use bpf_link_tests::{Hook, Loader, Map, Program, Sandbox, sys};
+use bpf_link_sys as c;
+use bpf_link_tests::sys::MapCreate;
+use bpf_link_tests::{Hook, Loader, Map, Program, Sandbox, names, sys};
 
 use crate::fixture::{as_nobody, ensure_refused, without_descriptors};
 use crate::harness::Listed::{self, Tests};
@@ -25,6 +27,7 @@ const TESTS: &[Test] = &[
         Need::Member("bpf_prog_info", "attach_btf_obj_id"),
     ]),
     test!(a_map),
+    test!(maps_that_are_not_read_in_batches),
     test!(what_is_neither),
     test!(ids_that_there_are_not),
     test!(ids_take_a_privilege),
@@ -81,6 +84,35 @@ fn a_map(_sandbox: &Sandbox) -> Result<()> {
     ensure!(info.name.to_str()?.ends_with("map"));
     ensure!(info.btf_vmlinux_value_type_id.is_none());
     ensure!(MapInfo::from_id(info.id)? == info);
+    Ok(())
+}
+
+fn maps_that_are_not_read_in_batches(_sandbox: &Sandbox) -> Result<()> {
+    const PAGE: u32 = 4096;
+    let write_only = MapCreate {
+        map_type: c::BPF_MAP_TYPE_ARRAY,
+        name: &names::object_name("map"),
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        flags: c::BPF_F_WRONLY,
+        value_type: None,
+        element_types: None,
+    };
+    for map in [
+        Map::hash(4, 4, 1)?,
+        Map::sockmap(1)?,
+        Map::socket_storage()?,
+        Map::new(c::BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1)?,
+        Map::new(c::BPF_MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 1)?,
+        Map::new(c::BPF_MAP_TYPE_QUEUE, 0, 4, 1)?,
+        Map::new(c::BPF_MAP_TYPE_RINGBUF, 0, 0, PAGE)?,
+        Map::new(c::BPF_MAP_TYPE_STACK_TRACE, 4, 8, 1)?,
+        Map::from(sys::map_create(&write_only)?),
+    ] {
+        ensure!(u32::from(MapInfo::of(&map)?.id) == map.id()?);
+        ensure_refused!(ProgramInfo::of(&map), Error::NotAProgram(_));
+    }
     Ok(())
 }
 
