@@ -241,10 +241,15 @@ impl RawLink {
     /// The answer is whole for every kind that has neither a name nor arrays; for the others it says how long they
     /// are, and [`info_with`](Self::info_with) gets them.
     ///
+    /// The kernel refuses every info of a `uprobe_multi` link while the path of its file is longer than 4,095 bytes. Then the
+    /// answer has what every kind has (id, kind and program), which procfs tells, and nothing else: its
+    /// [`kernel_len`](LinkInfo::kernel_len) is 32, which is too short for any field of that kind.
+    ///
     /// # Errors
     ///
     /// - [`Error::PermissionDenied`] (`EPERM`): before Linux 5.19, the caller lacks `CAP_BPF` where the use of
     ///   `bpf(2)` is restricted.
+    /// - [`Error::Command`] with `ENAMETOOLONG`: a `uprobe_multi` link with such a path, with no procfs at `/proc`.
     ///
     /// # Kernel
     ///

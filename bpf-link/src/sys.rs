@@ -6,6 +6,7 @@
 mod btf_info;
 mod by_id;
 mod create;
+mod fdinfo;
 mod file;
 mod identity;
 mod info;

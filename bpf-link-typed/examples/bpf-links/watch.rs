@@ -5,10 +5,11 @@ use std::io::Write as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
 
 use anyhow::{Context as _, Result};
-use bpf_link::LinkInfo;
+use bpf_link::{LinkInfo, RawLink};
 use bpf_link_typed::{InfoBuf, LinkId, LinkKind};
 
 use crate::args::Watch;
+use crate::failure;
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output, printable};
@@ -62,26 +63,40 @@ fn look(before: &BTreeMap<LinkId, Seen>, notes: &Notes) -> Result<BTreeMap<LinkI
     let mut seen = BTreeMap::new();
     for link in bpf_link::links() {
         let link = link?;
-        let said = link.info()?;
-        let now = if let Some(known) = before.get(&said.id()).filter(|known| known.said == said) {
-            known.clone()
-        } else {
-            let view = View {
-                info: buf.read(&link)?,
-                resolver: &resolver,
-                pinned: None,
-                holders: None,
-            };
-            Seen {
-                said,
-                kind: said.kind(),
-                program: text::program(&view),
-                attached_to: kinds::attached_to(&view),
+        // One that is refused must not end the watch of the others.
+        match look_at(&link, before, &resolver, &mut buf) {
+            Ok(now) => {
+                seen.insert(now.said.id(), now);
             }
-        };
-        seen.insert(said.id(), now);
+            Err(error) => notes.add("some links are not watched", failure::line(&error)),
+        }
     }
     Ok(seen)
+}
+
+/// Looks at one link, which may be as it was.
+fn look_at(
+    link: &RawLink,
+    before: &BTreeMap<LinkId, Seen>,
+    resolver: &Resolver<'_>,
+    buf: &mut InfoBuf,
+) -> Result<Seen> {
+    let said = link.info()?;
+    if let Some(known) = before.get(&said.id()).filter(|known| known.said == said) {
+        return Ok(known.clone());
+    }
+    let view = View {
+        info: buf.read(link)?,
+        resolver,
+        pinned: None,
+        holders: None,
+    };
+    Ok(Seen {
+        said,
+        kind: said.kind(),
+        program: text::program(&view),
+        attached_to: kinds::attached_to(&view),
+    })
 }
 
 /// Says what is not as it was.

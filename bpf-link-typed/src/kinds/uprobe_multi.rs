@@ -43,6 +43,9 @@ info! {
     /// What the kernel says about a [`UprobeMultiLink`]: nothing before Linux 6.8.
     ///
     /// The order is that in which the link was created. Whether the program is a session is not part of it.
+    ///
+    /// While the path of the file is longer than 4,095 bytes, the kernel refuses to say anything: every field but the ids of the
+    /// link and of the program is `None`.
     pub struct UprobeMultiInfo / UprobeMultiInfoRef {
         /// The file, as seen from the caller's root; with ` (deleted)` behind it if it has been. Since Linux 6.8.
         #[cfg_attr(feature = "serde", serde(default, with = "crate::info::serde_name"))]

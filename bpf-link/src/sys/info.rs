@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bpf_link_sys as c;
 
+use super::fdinfo::info_without_path;
 use super::identity::{Identity, Remembered};
 use super::info_bytes::InfoBytes;
 use super::marks::{ByteSet, MARK_32, mark_64, marked, without_info};
@@ -76,9 +77,14 @@ impl LinkFd {
     pub(crate) fn info(&self, info: &mut InfoBytes) -> io::Result<u32> {
         *info = InfoBytes::ZERO;
         // SAFETY: `info` is all zeros: no pointer for the kernel to follow.
-        let len = unsafe { get_info(self.fd.as_fd(), info) }?;
-        self.identity.put(Identity::of(info, len));
-        Ok(len)
+        match unsafe { get_info(self.fd.as_fd(), info) } {
+            Ok(len) => {
+                self.identity.put(Identity::of(info, len));
+                Ok(len)
+            }
+            // Its identity is not put by, as how long an info is on this kernel is not known.
+            Err(refusal) => info_without_path(refusal, self.fd.as_fd(), info),
+        }
     }
 
     /// What never changes about this link; asks the kernel if it has not said yet.
@@ -115,7 +121,11 @@ impl LinkFd {
         // kernel has said that this link is of that kind; each pointer is for a slice that `buffers` borrows mutably for
         // longer than the call, and the length beside it is the slice's own, or that of the shortest slice where one
         // length goes for several.
-        let len = unsafe { get_info(self.fd.as_fd(), info) }?;
+        let len = match unsafe { get_info(self.fd.as_fd(), info) } {
+            Ok(len) => len,
+            Err(refusal) if lends_a_short_path(buffers) => return Err(refusal),
+            Err(refusal) => info_without_path(refusal, self.fd.as_fd(), info)?,
+        };
         // The kernel gives the addresses of our buffers back; they say nothing about the link.
         for (offset, address) in pointers.iter().flatten() {
             info.take(*offset, address.to_ne_bytes());
@@ -139,6 +149,12 @@ impl AsFd for LinkFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Whether there is room for a path, but not for every path that the kernel writes.
+fn lends_a_short_path(buffers: &InfoBuffers<'_>) -> bool {
+    const LONGEST: usize = libc::PATH_MAX as usize;
+    matches!(buffers, InfoBuffers::UprobeMulti { path, .. } if (1..LONGEST).contains(&path.len()))
 }
 
 /// Where in an info request an address was put, and which.

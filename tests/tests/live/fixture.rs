@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, Error, LinkCreate, RawLink};
 use bpf_link_tests::{CounterMap, Hook, Program};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::set_thread_uid;
 
@@ -113,5 +114,13 @@ pub(crate) fn without_descriptors<T>(work: impl FnOnce() -> T) -> Result<T> {
     let result = work();
     setrlimit(Resource::Nofile, before).context("raising the limit again")?;
     ensure!(getrlimit(Resource::Nofile) == before);
+    Ok(result)
+}
+
+/// Does something while `/proc` is empty, in this process's own mount namespace.
+pub(crate) fn hiding_procfs<T>(work: impl FnOnce() -> T) -> Result<T> {
+    mount("tmpfs", "/proc", "tmpfs", MountFlags::empty(), None)?;
+    let result = work();
+    unmount("/proc", UnmountFlags::empty())?;
     Ok(result)
 }

@@ -3,7 +3,7 @@
 mod arguments;
 pub(crate) mod bpftool;
 mod churn;
-mod commands;
+pub(crate) mod commands;
 mod found;
 mod names;
 mod sample;

@@ -130,7 +130,8 @@ fn xdp_links() -> bpf_link::Result<HashMap<(u32, ProgramId), usize>> {
     let mut counts = HashMap::new();
     for link in bpf_link::links() {
         let link = link?;
-        if link.kind()? != LinkKind::Xdp {
+        // One of which the kernel does not tell even the kind is not an XDP link.
+        if !matches!(link.kind(), Ok(LinkKind::Xdp)) {
             continue;
         }
         let Ok(link) = bpf_link_typed::XdpLink::try_from(link) else {

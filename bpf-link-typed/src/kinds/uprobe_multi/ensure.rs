@@ -21,7 +21,11 @@ impl Recipe for UprobeMultiAttach<'_> {
     fn compare(&self, link: &UprobeMultiLink, _wanted: &Wanted<'_>) -> Result<Match> {
         let info = link.info()?;
         let Some(offsets) = info.offsets else {
-            return Ok(Match::Unclear);
+            return Ok(if has_too_long_a_path(link)? {
+                Match::OtherHook
+            } else {
+                Match::Unclear
+            });
         };
         let is_file = self
             .path()
@@ -51,6 +55,13 @@ impl Recipe for UprobeMultiAttach<'_> {
             .and(is_given(self.cookies, info.cookies))
             .and(is_of_process))
     }
+}
+
+/// Whether the kernel says nothing about the link because the path of its file is longer than it writes: so it is another file, as the
+/// one that is wanted has a path that can be given. No kernel with such links has so short an info else.
+fn has_too_long_a_path(link: &UprobeMultiLink) -> Result<bool> {
+    const SHORTEST: u32 = 32;
+    Ok(link.as_raw().info()?.kernel_len() <= SHORTEST)
 }
 
 impl UprobeMultiAttach<'_> {

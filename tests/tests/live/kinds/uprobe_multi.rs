@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod long_path;
 mod process;
 mod soak;
 mod sorts;
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
     AttachFlags, AttachType, Error, InfoBuffers, InvalidRequest, LinkCreate, LinkKind, RawLink,
     UprobeMultiArgs, UprobeMultiFlags,
@@ -53,6 +54,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(ensure::TESTS),
     Tests(golden::TESTS),
+    Tests(long_path::TESTS),
     Tests(process::TESTS),
     Roles(process::ROLES),
     Tests(sorts::TESTS),
@@ -83,10 +85,6 @@ const TESTS: &[Test] = &[
         .needs(Need::UPROBE_MULTI)
         .alone(),
     test!(the_path)
-        .needs(Need::UPROBE_MULTI)
-        .alone()
-        .also_needs(INFO),
-    test!(a_path_that_no_kernel_tells)
         .needs(Need::UPROBE_MULTI)
         .alone()
         .also_needs(INFO),
@@ -422,41 +420,5 @@ fn before_there_was_uprobe_multi(_sandbox: &Sandbox) -> Result<()> {
         Error::UnsupportedByKernel(_),
         Some(libc::EINVAL)
     );
-    Ok(())
-}
-
-/// The kernel refuses every info of a link to a file whose path has more than 4,096 bytes. Such a link is opened all the same.
-fn a_path_that_no_kernel_tells(sandbox: &Sandbox) -> Result<()> {
-    let above = std::env::current_dir()?;
-    std::env::set_current_dir(sandbox.directory())?;
-    let name = "d".repeat(200);
-    for _ in 0..25 {
-        std::fs::create_dir(&name)?;
-        std::env::set_current_dir(&name)?;
-    }
-    std::fs::write("file", [0; 4096])?;
-    let program = Program::passing(Hook::UPROBE_MULTI)?;
-    let args = UprobeMultiArgs::path(c"file", &[64]);
-    let request = LinkCreate::new(&program, AttachType::TraceUprobeMulti).args(args);
-    let mut link = RawLink::create(&request)?;
-    let refused = Some(libc::ENAMETOOLONG);
-    ensure_refused!(link.info(), Error::Command(_), refused);
-
-    let pin = sandbox.bpffs().join("pin");
-    link.pin(&pin)?;
-    let mut opened = RawLink::from_pinned(&pin)?;
-    ensure_refused!(opened.kind(), Error::Command(_), refused);
-    let error = match bpf_link_typed::Link::try_from(opened) {
-        Ok(link) => bail!("the kernel has told: {link:?}"),
-        Err(rejected) => rejected,
-    };
-    ensure!(error.error().errno() == refused, "{error:?}");
-    opened = error.into_input();
-    ensure_refused!(opened.unpin(), Error::Command(_), refused);
-    std::fs::remove_file(&pin)?;
-
-    std::env::set_current_dir(sandbox.directory())?;
-    std::fs::remove_dir_all(&name)?;
-    std::env::set_current_dir(above)?;
     Ok(())
 }

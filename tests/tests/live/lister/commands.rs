@@ -295,13 +295,13 @@ fn a_broken_pipe_ends_it_quietly(_sandbox: &Sandbox) -> Result<()> {
 }
 
 /// A `watch` that is running.
-struct Watching {
+pub(crate) struct Watching {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Watching {
-    fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let mut child = command(&["watch", "--interval", "0.02"])?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -311,7 +311,7 @@ impl Watching {
     }
 
     /// Waits for the line that begins like this.
-    fn hear(&mut self, start: &str) -> Result<String> {
+    pub(crate) fn hear(&mut self, start: &str) -> Result<String> {
         let mut line = String::new();
         loop {
             line.clear();
@@ -325,7 +325,7 @@ impl Watching {
         }
     }
 
-    fn interrupt(mut self) -> Result<ExitStatus> {
+    pub(crate) fn interrupt(mut self) -> Result<ExitStatus> {
         rustix::process::kill_process(Pid::from_child(&self.child), Signal::INT)?;
         Ok(self.child.wait()?)
     }

@@ -6,12 +6,9 @@ use std::fs::{self, File};
 use anyhow::{Result, ensure};
 use bpf_link::{Error, RawLink};
 use bpf_link_tests::Sandbox;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount,
-    fsopen, mount, unmount,
-};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
-use crate::fixture::{Counted, ensure_refused, without_descriptors};
+use crate::fixture::{Counted, ensure_refused, hiding_procfs, without_descriptors};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -145,15 +142,7 @@ fn without_procfs(sandbox: &Sandbox) -> Result<()> {
     hiding_procfs(|| {
         counted.link.pin_at(&directory, "pin")?;
         RawLink::from_pinned_at(&directory, "pin")
-    })??;
+    })??);
     counted.link.unpin()?;
     Ok(())
-}
-
-/// Does something while `/proc` is empty, in this process's own mount namespace.
-fn hiding_procfs<T>(work: impl FnOnce() -> T) -> Result<T> {
-    mount("tmpfs", "/proc", "tmpfs", MountFlags::empty(), None)?;
-    let result = work();
-    unmount("/proc", UnmountFlags::empty())?;
-    Ok(result)
 }

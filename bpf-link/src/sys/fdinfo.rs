@@ -1,0 +1,104 @@
+//! What procfs says about a link that the kernel refuses the info of.
+
+use std::fs;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use bpf_link_sys as c;
+
+use super::info_bytes::InfoBytes;
+
+/// How long the info is that is put together here: as long as in the first Linux that had one, 5.8, and so too short for what a
+/// `uprobe_multi` link has of its own.
+const SHORTEST: u32 = 32;
+
+const _: () = assert!(
+    offset_of!(c::bpf_link_info, raw_tracepoint_union.uprobe_multi.count) >= SHORTEST as usize
+);
+
+/// Puts what procfs says about a link into its info, if the kernel has refused that because a name in it is too long; returns its
+/// length. Otherwise the refusal.
+///
+/// Only a `uprobe_multi` link is refused so, whatever is asked: if the path of its file has become longer than the kernel writes,
+/// which is for whoever owns one of its directories to decide. What every kind has does not depend on it.
+#[cold]
+pub(super) fn info_without_path(
+    refusal: io::Error,
+    link: BorrowedFd<'_>,
+    info: &mut InfoBytes,
+) -> io::Result<u32> {
+    if refusal.raw_os_error() != Some(libc::ENAMETOOLONG) {
+        return Err(refusal);
+    }
+    // The thread's own, as it may have another table of descriptors than its process.
+    let path = format!("/proc/thread-self/fdinfo/{}", link.as_raw_fd());
+    let Some(said) = fs::read_to_string(path).ok().as_deref().and_then(Said::of) else {
+        return Err(refusal);
+    };
+    *info = InfoBytes::ZERO;
+    for (at, number) in [
+        (
+            offset_of!(c::bpf_link_info, type_),
+            c::BPF_LINK_TYPE_UPROBE_MULTI,
+        ),
+        (offset_of!(c::bpf_link_info, id), said.id),
+        (offset_of!(c::bpf_link_info, prog_id), said.program),
+    ] {
+        info.put(at, number.to_ne_bytes());
+    }
+    Ok(SHORTEST)
+}
+
+/// What procfs says about a `uprobe_multi` link.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    id: u32,
+    program: u32,
+}
+
+impl Said {
+    /// Reads it from lines with a name, a colon and a value each. `None` if they are about something else.
+    fn of(lines: &str) -> Option<Self> {
+        let value = |name: &str| {
+            lines.lines().find_map(|line| {
+                let (found, value) = line.split_once(':')?;
+                (found == name).then(|| value.trim())
+            })
+        };
+        let kind = value("link_type")?;
+        // The second is how later kernels write one whose program runs on return.
+        matches!(kind, "uprobe_multi" | "uretprobe_multi").then_some(())?;
+        let number = |name| value(name)?.parse::<u32>().ok().filter(|id| *id != 0);
+        Some(Self {
+            id: number("link_id")?,
+            program: number("prog_id")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_procfs_says_is_read() {
+        let lines = "pos:\t0\nflags:\t02000000\nlink_type:\tuprobe_multi\nlink_id:\t12\nprog_tag:\ta04f5eef06a7f555\nprog_id:\t34\n";
+        let said = Said {
+            id: 12,
+            program: 34,
+        };
+        assert_eq!(Said::of(lines), Some(said));
+        let on_return = lines.replace("uprobe_multi", "uretprobe_multi");
+        assert!(Said::of(&on_return).is_some());
+        for (from, to) in [
+            ("uprobe_multi", "xdp"),
+            ("link_id:\t12\n", ""),
+            ("12", "0"),
+            ("12", "many"),
+            ("prog_id", "prog"),
+        ] {
+            assert_eq!(Said::of(&lines.replace(from, to)), None, "{from} -> {to}");
+        }
+    }
+}
