@@ -374,6 +374,8 @@ pub enum Command {
     InterfaceIndex,
     /// `ioctl(2)` with `SIOCGIFNAME`, or the `socket(2)` that it needs
     InterfaceName,
+    /// `kcmp(2)` with `KCMP_FILES`
+    CompareDescriptors,
     /// Reading the kernel's own types, and looking for one among them.
     ReadKernelTypes,
 }
@@ -411,6 +413,7 @@ impl fmt::Display for Command {
             Self::CurrentDirectory => "getcwd",
             Self::InterfaceIndex => "ioctl(SIOCGIFINDEX)",
             Self::InterfaceName => "ioctl(SIOCGIFNAME)",
+            Self::CompareDescriptors => "kcmp",
             Self::ReadKernelTypes => "reading the kernel's types",
         })
     }
@@ -442,6 +445,8 @@ pub enum Target {
     Interface(CString),
     /// The network device with this index.
     InterfaceIndex(u32),
+    /// The thread with this id.
+    Thread(u32),
     /// The links of this machine.
     Links,
     /// Nothing but the question whether the kernel has links of this kind.
@@ -471,6 +476,7 @@ impl fmt::Display for Target {
             }
             Self::Interface(name) => write!(f, "interface {}", name.to_string_lossy()),
             Self::InterfaceIndex(index) => write!(f, "the interface with index {index}"),
+            Self::Thread(id) => write!(f, "thread {id}"),
             Self::Links => f.write_str("the links of this machine"),
             Self::Probe(kind) => write!(f, "a probe for {kind} links"),
         }

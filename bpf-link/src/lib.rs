@@ -85,6 +85,7 @@ mod query;
 mod rejected;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
+mod thread;
 mod update;
 mod walk;
 
@@ -113,5 +114,6 @@ pub use pin::{PinLock, temporary_pin};
 pub use probe::Support;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;
+pub use thread::share_descriptors;
 pub use update::Update;
 pub use walk::{LinkIds, Links, link_ids, links};

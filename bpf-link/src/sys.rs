@@ -21,6 +21,7 @@ mod perf_event;
 mod pinned;
 mod probe;
 mod query;
+mod thread;
 
 use std::ffi::c_long;
 use std::io;
@@ -49,6 +50,7 @@ pub(crate) use object_info::{is_program, map_info, prog_info};
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
 pub(crate) use probe::{ProbeProgram, create_struct_ops_map, link_create_from_nowhere, load_probe};
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};
+pub(crate) use thread::share_descriptors;
 
 /// A number that no file descriptor has.
 const NO_DESCRIPTOR: u32 = u32::MAX;

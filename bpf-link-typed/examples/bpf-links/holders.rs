@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use bpf_link::share_descriptors;
 use bpf_link_typed::LinkId;
 
 use crate::failure;
@@ -40,12 +42,11 @@ impl Holders {
         let mut unread = Unread::default();
         match fs::read_dir(PROCESSES) {
             Ok(entries) => {
-                let pids = entries.flatten().filter_map(|entry| {
-                    let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-                    Some((pid, entry.path()))
-                });
+                let can_compare = has_our_numbers();
+                let pids = entries.flatten();
+                let pids = pids.filter_map(|entry| Some((number(&entry)?, entry.path())));
                 for (pid, process) in pids.filter(|(pid, _)| *pid != std::process::id()) {
-                    match holders.add(pid, &process) {
+                    match holders.add(pid, &process, can_compare) {
                         Err(error) if !has_ended(&error) => {
                             unread.processes += 1;
                             unread.why.get_or_insert(error);
@@ -74,22 +75,12 @@ impl Holders {
         holders
     }
 
-    fn add(&mut self, pid: u32, process: &Path) -> io::Result<()> {
-        let mut links = Vec::new();
-        for entry in fs::read_dir(process.join("fd"))? {
-            let entry = entry?;
-            let name = match fs::read_link(entry.path()) {
-                Err(error) if has_ended(&error) => continue,
-                name => name?,
-            };
-            if !NAMES.contains(&name.as_os_str().as_bytes()) {
-                continue;
-            }
-            let info = match fs::read_to_string(process.join("fdinfo").join(entry.file_name())) {
-                Err(error) if has_ended(&error) => continue,
-                info => info?,
-            };
-            links.extend(link_id(&info));
+    fn add(&mut self, pid: u32, process: &Path, can_compare: bool) -> io::Result<()> {
+        let mut links = links_of(process)?;
+        let tasks = process.join("task");
+        // A link of its own, one to the directory above it, and one for each thread.
+        if fs::metadata(&tasks)?.nlink() > 3 {
+            links.extend(links_of_other_tables(pid, &tasks, can_compare)?);
         }
         if links.is_empty() {
             return Ok(());
@@ -111,6 +102,62 @@ impl Holders {
         self.0.get(&id).map_or(&[], Vec::as_slice)
     }
 }
+/// The links in a process's or a thread's table of descriptors.
+fn links_of(task: &Path) -> io::Result<Vec<LinkId>> {
+    let mut links = Vec::new();
+    for entry in fs::read_dir(task.join("fd"))? {
+        let entry = entry?;
+        let name = match fs::read_link(entry.path()) {
+            Err(error) if has_ended(&error) => continue,
+            name => name?,
+        };
+        if !NAMES.contains(&name.as_os_str().as_bytes()) {
+            continue;
+        }
+        let info = match fs::read_to_string(task.join("fdinfo").join(entry.file_name())) {
+            Err(error) if has_ended(&error) => continue,
+            info => info?,
+        };
+        links.extend(link_id(&info));
+    }
+    Ok(links)
+}
+
+/// The links in the tables that threads have besides that of the first: because they have asked for one of their own, or because the
+/// first has ended.
+fn links_of_other_tables(pid: u32, tasks: &Path, can_compare: bool) -> io::Result<Vec<LinkId>> {
+    let mut links = Vec::new();
+    let mut tables = vec![pid];
+    for entry in fs::read_dir(tasks)? {
+        let entry = entry?;
+        let Some(thread) = number(&entry) else {
+            continue;
+        };
+        // What cannot be compared is read.
+        let is_known = |table: &u32| matches!(share_descriptors(*table, thread), Ok(true));
+        if thread == pid || can_compare && tables.iter().any(is_known) {
+            continue;
+        }
+        match links_of(&entry.path()) {
+            Err(error) if has_ended(&error) => continue,
+            found => links.extend(found?),
+        }
+        tables.push(thread);
+    }
+    Ok(links)
+}
+
+/// Whether the numbers in procfs are those that this process has for others: not if it is of another PID namespace.
+fn has_our_numbers() -> bool {
+    let own = fs::read_link(Path::new(PROCESSES).join("self")).ok();
+    own.is_some_and(|own| own.to_str() == Some(&std::process::id().to_string()))
+}
+
+/// The number that an entry of procfs has for its name.
+fn number(entry: &fs::DirEntry) -> Option<u32> {
+    entry.file_name().to_str()?.parse().ok()
+}
+
 
 /// The id in what procfs says about a descriptor.
 fn link_id(info: &str) -> Option<LinkId> {

@@ -98,6 +98,11 @@ pub(crate) struct Player {
 }
 
 impl Player {
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a line.
     pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
         let lines = self

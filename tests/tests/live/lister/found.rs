@@ -4,9 +4,9 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::RawLink;
-use bpf_link_tests::{Map, Sandbox, pins};
+use bpf_link_tests::{Map, Sandbox, eventually_holds, pins, sys};
 use serde_json::{Value, json};
 
 use crate::fixture::Counted;
@@ -16,13 +16,14 @@ use crate::lister::{LISTER, Nobody, at, list, run, show, text};
 pub(crate) const TESTS: &[Test] = &[
     test!(pins_are_found).needs(LISTER).alone(),
     test!(holders_are_found).needs(LISTER).alone(),
+    test!(threads_that_hold_are_found).needs(LISTER).alone(),
     test!(what_cannot_be_read_is_said_once).needs(LISTER),
     test!(without_privilege)
         .needs(LISTER)
         .also_needs(&[Need::Linux(5, 19)]),
 ];
 
-pub(crate) const ROLES: &[Role] = &[role!(holder)];
+pub(crate) const ROLES: &[Role] = &[role!(holder), role!(thread_that_holds)];
 
 fn pins_are_found(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
@@ -109,6 +110,54 @@ fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
         table.contains(&format!("({})", std::process::id())),
         "{table}"
     );
+    Ok(counted.link.unpin()?)
+}
+
+/// As [`holder`], in a thread: with a table of descriptors of its own, or after the first thread has ended.
+fn thread_that_holds(arguments: &[String]) -> Result<()> {
+    match arguments {
+        [how, path] if how == OWN_TABLE => {
+            sys::with_own_descriptors(holder, std::slice::from_ref(path))?
+        }
+        [how, path] if how == LAST => {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                let held = first_thread_has_ended().and_then(|()| holder(&[path]));
+                std::process::exit(i32::from(held.is_err()))
+            });
+            sys::end_this_thread()
+        }
+        _ => bail!("{arguments:?}"),
+    }
+}
+
+const OWN_TABLE: &str = "own table";
+const LAST: &str = "last";
+
+fn first_thread_has_ended() -> Result<()> {
+    eventually_holds("the first thread has ended", || {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        Ok(status.contains("State:\tZ"))
+    })
+}
+
+fn threads_that_hold_are_found(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let id = counted.link.id()?;
+    let path = sandbox.bpffs().join("pin");
+    counted.link.pin(&path)?;
+    for how in [OWN_TABLE, LAST] {
+        let mut player = role!(thread_that_holds).start(&[how, text(&path)?])?;
+        ensure!(player.hear()? == id.to_string());
+        let shown = show(id, &["--holders"])?;
+        let pids = at(&shown, "pids").as_array().context("no pids")?;
+        let is_found = |pid: &Value| *at(pid, "pid") == player.id();
+        ensure!(
+            pids.len() == 2 && pids.iter().any(is_found),
+            "{how}: {shown}"
+        );
+        player.finish()?;
+    }
     Ok(counted.link.unpin()?)
 }
 
