@@ -12,7 +12,6 @@ use bpf_link_typed::LinkId;
 
 use crate::failure;
 use crate::notes::Notes;
-use crate::output::printable;
 
 const PROCESSES: &str = "/proc";
 /// How the descriptors of links are named: fresh ones, and those that were opened by id or by path.
@@ -22,7 +21,7 @@ const NAMES: [&[u8]; 2] = [b"anon_inode:bpf_link", b"anon_inode:bpf-link"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) pid: u32,
-    pub(crate) comm: String,
+    pub(crate) comm: Vec<u8>,
 }
 
 /// The holders of all links, as they were when they were looked for.
@@ -102,6 +101,7 @@ impl Holders {
         self.0.get(&id).map_or(&[], Vec::as_slice)
     }
 }
+
 /// The links in a process's or a thread's table of descriptors.
 fn links_of(task: &Path) -> io::Result<Vec<LinkId>> {
     let mut links = Vec::new();
@@ -158,7 +158,6 @@ fn number(entry: &fs::DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.parse().ok()
 }
 
-
 /// The id in what procfs says about a descriptor.
 fn link_id(info: &str) -> Option<LinkId> {
     let mut lines = info.lines();
@@ -166,9 +165,12 @@ fn link_id(info: &str) -> Option<LinkId> {
     LinkId::new(id.trim().parse().ok()?)
 }
 
-fn command(process: &Path) -> String {
-    let comm = fs::read(process.join("comm")).unwrap_or_default();
-    printable(String::from_utf8_lossy(&comm).trim_end_matches('\n'))
+fn command(process: &Path) -> Vec<u8> {
+    let mut comm = fs::read(process.join("comm")).unwrap_or_default();
+    if comm.last() == Some(&b'\n') {
+        comm.pop();
+    }
+    comm
 }
 
 /// A process that has ended, or a descriptor that was closed.

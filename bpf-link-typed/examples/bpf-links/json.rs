@@ -4,9 +4,15 @@
 //! is without its hook, and the names of what the link has numbers of: `prog_name`, `prog_tag`, `map_name`, `cgroup_path`,
 //! `pf_name`, `hook_name`; and for a tracing link, `func` with `module`, or with `target_prog_name` if it is a function of a
 //! program. The `funcs` of a `tracing_multi` link have `func` and `module`, too.
+//!
+//! JSON has text only. A name that is not UTF-8 has its bytes that are not replaced, and beside it a key that ends in `_bytes`, with
+//! all of them in hexadecimal digits.
 
+pub(crate) mod escape;
 pub(crate) mod functions;
 pub(crate) mod values;
+
+use std::os::unix::ffi::OsStrExt as _;
 
 use bpf_link_typed::{IterTarget, LinkInfoRef};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -14,7 +20,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::kinds;
 use crate::resolve::{TracingTarget, family_name, hook_name};
 use crate::view::View;
-use values::{Each, Lossy, Name, NameOrNumber, Pid};
+use values::{Each, NameOrNumber, Pid, name, paths};
 
 pub(crate) struct LinkJson<'a>(pub(crate) &'a View<'a>);
 
@@ -31,7 +37,7 @@ impl Serialize for LinkJson<'_> {
         }
         kinds::keys(&mut map, view)?;
         if let Some(pinned) = view.pinned {
-            map.serialize_entry("pinned", &Each(|| pinned.iter().map(|path| Lossy(path))))?;
+            paths(&mut map, "pinned", pinned)?;
         }
         if let Some(holders) = view.holders {
             map.serialize_entry("pids", &Each(|| holders.iter().map(Pid)))?;
@@ -48,7 +54,7 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
         map.serialize_entry("defunct", &is_defunct)?;
     }
     if let Some(program) = info.program_id().and_then(|id| resolver.program(id)) {
-        map.serialize_entry("prog_name", &Name(&program.name))?;
+        name(map, "prog_name", program.name.to_bytes())?;
         map.serialize_entry("prog_tag", &program.tag.to_string())?;
     }
     let linked_map = match info {
@@ -61,7 +67,7 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
         _ => None,
     };
     if let Some(linked_map) = linked_map.and_then(|id| resolver.map(id)) {
-        map.serialize_entry("map_name", &Name(&linked_map.name))?;
+        name(map, "map_name", linked_map.name.to_bytes())?;
     }
     let cgroup = match info {
         LinkInfoRef::Cgroup(info) => info.cgroup_id,
@@ -72,7 +78,7 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
         _ => None,
     };
     if let Some(path) = cgroup.and_then(|id| resolver.cgroup(id)) {
-        map.serialize_entry("cgroup_path", &Lossy(path))?;
+        name(map, "cgroup_path", path.as_os_str().as_bytes())?;
     }
     match info {
         LinkInfoRef::Netfilter(info) => {
@@ -93,7 +99,7 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
                     map.serialize_entry("func", &function.name)?;
                 }
                 if let Some(program) = program {
-                    map.serialize_entry("target_prog_name", &Name(&program.name))?;
+                    name(map, "target_prog_name", program.name.to_bytes())?;
                 }
             }
             None => {}

@@ -8,7 +8,7 @@ use bpf_link_typed::InfoBuf;
 
 use crate::args::List;
 use crate::holders::Holders;
-use crate::json::LinkJson;
+use crate::json::{LinkJson, escape};
 use crate::notes::Notes;
 use crate::output::{self, Output};
 use crate::pinned::Pinned;
@@ -124,10 +124,10 @@ impl Writer {
             Form::Array { is_empty } => {
                 self.out.write_all(if *is_empty { b"[" } else { b"," })?;
                 *is_empty = false;
-                serde_json::to_writer(&mut self.out, &LinkJson(view))?;
+                escape::write(&mut self.out, &LinkJson(view))?;
             }
             Form::Lines => {
-                serde_json::to_writer(&mut self.out, &LinkJson(view))?;
+                escape::write(&mut self.out, &LinkJson(view))?;
                 self.out.write_all(b"\n")?;
             }
             Form::Table(table) => table.add(view, &mut self.out)?,

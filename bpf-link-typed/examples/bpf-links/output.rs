@@ -44,17 +44,27 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Makes what comes from others fit for one line of a terminal: no line breaks, and nothing that moves the cursor.
+/// Whether a terminal may take this for something other than a character in its place: a control, the end of a line, or a mark that
+/// turns the direction of the text around.
+pub(crate) fn acts_on_a_terminal(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// Makes what comes from others fit for one line of a terminal: what the terminal may act on is escaped as Rust escapes it.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                character
-            }
-        })
-        .collect()
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if acts_on_a_terminal(character) {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
 }
 
 #[cfg(test)]
@@ -75,6 +85,13 @@ mod tests {
 
     #[test]
     fn a_line_stays_a_line() {
-        assert_eq!(printable("a\nb\u{1b}[2J"), "a\u{fffd}b\u{fffd}[2J");
+        assert_eq!(printable("a\nb\u{1b}[2J"), r"a\nb\u{1b}[2J");
+        assert_eq!(
+            printable("a\u{202e}b\u{2066}c\u{61c}"),
+            r"a\u{202e}b\u{2066}c\u{61c}"
+        );
+        // What some terminals take for the beginning of a command.
+        assert_eq!(printable("\u{9b}31m"), r"\u{9b}31m");
+        assert_eq!(printable("é \u{5d0}"), "é \u{5d0}");
     }
 }

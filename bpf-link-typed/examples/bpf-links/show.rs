@@ -7,7 +7,7 @@ use bpf_link_typed::InfoBuf;
 
 use crate::args::Show;
 use crate::holders::Holders;
-use crate::json::LinkJson;
+use crate::json::{LinkJson, escape};
 use crate::notes::Notes;
 use crate::output;
 use crate::pinned::Pinned;
@@ -32,9 +32,9 @@ pub(crate) fn run(args: &Show) -> Result<()> {
     };
     let mut out = output::open();
     if output::is_terminal() && !args.json {
-        serde_json::to_writer_pretty(&mut out, &LinkJson(&view))?;
+        escape::write_pretty(&mut out, &LinkJson(&view))?;
     } else {
-        serde_json::to_writer(&mut out, &LinkJson(&view))?;
+        escape::write(&mut out, &LinkJson(&view))?;
     }
     writeln!(out)?;
     output::close(out)?;

@@ -149,7 +149,10 @@ impl Table {
         if let Some(holders) = view.holders {
             let holders: Vec<_> = holders
                 .iter()
-                .map(|holder| format!("{} ({})", holder.comm, holder.pid))
+                .map(|holder| {
+                    let command = String::from_utf8_lossy(&holder.comm);
+                    format!("{} ({})", printable(&command), holder.pid)
+                })
                 .collect();
             row.push(Cell::new(list(&holders)));
         }

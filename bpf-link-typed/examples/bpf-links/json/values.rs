@@ -1,7 +1,9 @@
 //! The values of a link's keys.
 
 use std::ffi::CStr;
-use std::path::Path;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use bpf_link_typed::AttachType;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
@@ -26,21 +28,63 @@ impl From<AttachType> for NameOrNumber<'_> {
     }
 }
 
-/// A name that need not be UTF-8, as JSON has to be.
-pub(crate) struct Name<'a>(pub(crate) &'a CStr);
+/// A key for a name, and where the name is not UTF-8, another for its bytes.
+///
+/// JSON has text only, so under the first key the bytes that are not are replaced.
+pub(crate) fn name<M: SerializeMap>(
+    map: &mut M,
+    key: &str,
+    name: impl AsRef<[u8]>,
+) -> Result<(), M::Error> {
+    let bytes = name.as_ref();
+    map.serialize_entry(key, &String::from_utf8_lossy(bytes))?;
+    if std::str::from_utf8(bytes).is_err() {
+        map.serialize_entry(&format!("{key}_bytes"), &Hex(bytes))?;
+    }
+    Ok(())
+}
 
-impl Serialize for Name<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_string_lossy())
+/// The same, if there is a name.
+pub(crate) fn name_if_any<M: SerializeMap>(
+    map: &mut M,
+    key: &str,
+    found: Option<&CStr>,
+) -> Result<(), M::Error> {
+    match found {
+        Some(found) => name(map, key, found.to_bytes()),
+        None => Ok(()),
     }
 }
 
-/// A path that need not be UTF-8.
-pub(crate) struct Lossy<'a>(pub(crate) &'a Path);
+/// The same of an array of paths: if one of them is not UTF-8, the other key has the bytes of them all.
+pub(crate) fn paths<M: SerializeMap>(
+    map: &mut M,
+    key: &str,
+    paths: &[PathBuf],
+) -> Result<(), M::Error> {
+    map.serialize_entry(
+        key,
+        &Each(|| paths.iter().map(|path| path.to_string_lossy())),
+    )?;
+    if paths.iter().any(|path| path.to_str().is_none()) {
+        let bytes = || paths.iter().map(|path| Hex(path.as_os_str().as_bytes()));
+        map.serialize_entry(&format!("{key}_bytes"), &Each(bytes))?;
+    }
+    Ok(())
+}
 
-impl Serialize for Lossy<'_> {
+/// Bytes as hexadecimal digits, two each.
+struct Hex<'a>(&'a [u8]);
+
+impl Serialize for Hex<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_string_lossy())
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -48,9 +92,9 @@ pub(crate) struct Pid<'a>(pub(crate) &'a Holder);
 
 impl Serialize for Pid<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("pid", &self.0.pid)?;
-        map.serialize_entry("comm", &self.0.comm)?;
+        name(&mut map, "comm", &self.0.comm)?;
         map.end()
     }
 }

@@ -3,7 +3,7 @@
 use bpf_link_typed::{IterInfoRef, IterTarget};
 use serde::ser::SerializeMap;
 
-use crate::json::values::{Name, NameOrNumber, entry};
+use crate::json::values::{NameOrNumber, name_if_any};
 use crate::text::{cgroup, lossy, map, or_unknown};
 use crate::view::View;
 
@@ -12,7 +12,7 @@ pub(super) fn keys<M: SerializeMap>(
     _view: &View<'_>,
     info: &IterInfoRef<'_>,
 ) -> Result<(), M::Error> {
-    entry(map, "target_name", info.target_name.map(Name))?;
+    name_if_any(map, "target_name", info.target_name)?;
     match info.target {
         IterTarget::Map(id) => map.serialize_entry("map_id", &id.get()),
         IterTarget::Cgroup { cgroup_id, order } => {

@@ -5,7 +5,7 @@ use bpf_link_typed::{
 };
 use serde::ser::SerializeMap;
 
-use crate::json::values::{Name, NameOrNumber, entry};
+use crate::json::values::{NameOrNumber, entry, name, name_if_any};
 use crate::resolve::{event_config_name, event_type_name};
 use crate::text::{UNKNOWN, address_name, lossy, or_unknown, place};
 use crate::view::View;
@@ -21,7 +21,7 @@ pub(super) fn keys<M: SerializeMap>(
         PerfEventDetailsRef::Uprobe(probe) => uprobe_keys(map, probe, false),
         PerfEventDetailsRef::Uretprobe(probe) => uprobe_keys(map, probe, true),
         PerfEventDetailsRef::Tracepoint(tracepoint) => {
-            entry(map, "tracepoint", tracepoint.name.map(Name))?;
+            name_if_any(map, "tracepoint", tracepoint.name)?;
             entry(map, "cookie", tracepoint.cookie)
         }
         PerfEventDetailsRef::Event(event) => {
@@ -69,7 +69,7 @@ fn kprobe_keys<M: SerializeMap>(
     map.serialize_entry("retprobe", &is_return)?;
     entry(map, "addr", address)?;
     match probe.function.filter(|function| !function.is_empty()) {
-        Some(function) => map.serialize_entry("func", &Name(function))?,
+        Some(function) => name(map, "func", function.to_bytes())?,
         // It was placed by its address.
         None => map.serialize_entry("func", &symbol.map(|symbol| symbol.name))?,
     }
@@ -86,7 +86,7 @@ fn uprobe_keys<M: SerializeMap>(
     is_return: bool,
 ) -> Result<(), M::Error> {
     map.serialize_entry("retprobe", &is_return)?;
-    entry(map, "file", probe.file.map(Name))?;
+    name_if_any(map, "file", probe.file)?;
     map.serialize_entry("offset", &probe.offset)?;
     entry(map, "cookie", probe.cookie)?;
     entry(map, "ref_ctr_offset", probe.ref_ctr_offset)

@@ -3,7 +3,7 @@
 use bpf_link_typed::RawTracepointInfoRef;
 use serde::ser::SerializeMap;
 
-use crate::json::values::{Name, entry};
+use crate::json::values::{entry, name_if_any};
 use crate::text::{lossy, or_unknown};
 use crate::view::View;
 
@@ -12,7 +12,7 @@ pub(super) fn keys<M: SerializeMap>(
     _view: &View<'_>,
     info: &RawTracepointInfoRef<'_>,
 ) -> Result<(), M::Error> {
-    entry(map, "tp_name", info.name.map(Name))?;
+    name_if_any(map, "tp_name", info.name)?;
     entry(map, "cookie", info.cookie)
 }
 

@@ -4,7 +4,7 @@ use bpf_link_typed::{UprobeMultiFlags, UprobeMultiInfoRef};
 use serde::ser::SerializeMap;
 
 use crate::json::functions::UprobePlaces;
-use crate::json::values::{Name, entry};
+use crate::json::values::{entry, name_if_any};
 use crate::text::{UNKNOWN, lossy, or_unknown};
 use crate::view::View;
 
@@ -17,7 +17,7 @@ pub(super) fn keys<M: SerializeMap>(
         .flags
         .map(|flags| flags.contains(UprobeMultiFlags::RETURN));
     entry(map, "retprobe", is_return)?;
-    entry(map, "path", info.path.map(Name))?;
+    name_if_any(map, "path", info.path)?;
     entry(map, "func_cnt", info.count)?;
     entry(map, "pid", info.pid)?;
     entry(map, "funcs", info.count.map(|_| UprobePlaces(info)))

@@ -1,6 +1,9 @@
 //! The names that `bpf-links` has for what links have numbers of.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
@@ -11,7 +14,7 @@ use bpf_link_tests::{
     CounterMap, Device, DeviceKind, Hook, KernelBtf, Loader, Map, Netns, Program, Replaceable,
     Sandbox, device, iterator,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::LOOPBACK;
 use crate::functions::kernel::{SYMBOLS, address_of, with_hidden_addresses};
@@ -19,6 +22,7 @@ use crate::harness::{Need, Test, test};
 use crate::lister::{LISTER, at, list, run, show};
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(names_that_are_not_text).needs(LISTER),
     test!(programs_and_maps).needs(LISTER),
     test!(xdp_devices).needs(LISTER).alone(),
     test!(tcx_devices).needs(LISTER).also_needs(Need::TCX),
@@ -41,6 +45,52 @@ pub(crate) const TESTS: &[Test] = &[
         .also_needs(&[Need::Linux(6, 6)])
         .alone(),
 ];
+
+/// A byte that is not UTF-8, and a character that turns the direction of the text around.
+const ODD: &[u8] = b"odd\xff\xe2\x80\xae";
+
+fn names_that_are_not_text(sandbox: &Sandbox) -> Result<()> {
+    let above = sandbox.new_cgroup("above")?;
+    let (path, pin) = (
+        above.path().join(OsStr::from_bytes(ODD)),
+        sandbox.bpffs().join(OsStr::from_bytes(ODD)),
+    );
+    std::fs::create_dir(&path)?;
+    let cgroup = File::open(&path)?;
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let request = LinkCreate::new(&program, AttachType::CgroupInetEgress);
+    let mut link = RawLink::create(&request.target_fd(&cgroup))?;
+    link.pin(&pin)?;
+
+    let id = link.id()?;
+    let written = run(&["show", "--id", &id.to_string(), "--pinned"])?.well()?;
+    ensure!(!written.contains('\u{202e}'), "{written}");
+    ensure!(written.contains(r"\u202e"), "{written}");
+    let shown = show(id, &["--pinned"])?;
+    let bytes = |path: &Path| -> String {
+        let bytes = path.as_os_str().as_bytes().iter();
+        let digits: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
+        digits.concat()
+    };
+    ensure!(
+        *at(&shown, "cgroup_path") == *path.to_string_lossy(),
+        "{shown}"
+    );
+    ensure!(*at(&shown, "cgroup_path_bytes") == bytes(&path), "{shown}");
+    ensure!(*at(&shown, "pinned") == json!([pin.to_string_lossy()]));
+    ensure!(*at(&shown, "pinned_bytes") == json!([bytes(&pin)]));
+    // What is text has one key.
+    ensure!(at(&shown, "prog_name").is_string(), "{shown}");
+    ensure!(shown.get("prog_name_bytes").is_none(), "{shown}");
+
+    let table = run(&["list", "--kind", "cgroup", "--pinned"])?.well()?;
+    ensure!(!table.contains('\u{202e}'), "{table}");
+    ensure!(table.matches(r"\u{202e}").count() == 2, "{table}");
+
+    link.unpin()?;
+    drop((link, cgroup));
+    Ok(std::fs::remove_dir(&path)?)
+}
 
 fn programs_and_maps(_sandbox: &Sandbox) -> Result<()> {
     let map = Map::hash(4, 8, 3)?;
