@@ -22,6 +22,7 @@ macro_rules! define {
         /// It has the operations of every kind. One that the link's kind does not have, the kernel refuses, and the error is
         /// [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) with the kind, the command and the kernel's error number.
         #[derive(Debug)]
+        #[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
         #[non_exhaustive]
         pub enum Link {
             $(
@@ -51,7 +52,6 @@ macro_rules! define {
             }
 
             /// The link without its kind.
-            #[must_use]
             pub fn as_raw(&self) -> &RawLink {
                 match self {
                     $( Self::$Variant(link) => link.as_raw(), )+

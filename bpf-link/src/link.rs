@@ -18,6 +18,7 @@ use crate::sys;
 /// A `RawLink` remembers at which path it was pinned, by itself or by the one who opened it from there; a
 /// [clone](Self::try_clone) does not.
 #[derive(Debug)]
+#[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
 pub struct RawLink {
     pub(crate) fd: sys::LinkFd,
     pub(crate) pin: Option<PinPath>,

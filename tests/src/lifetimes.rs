@@ -119,3 +119,113 @@
 //!     link
 //! }
 //! ```
+//!
+//! # A link that nobody keeps is a warning
+//!
+//! The attribute is on the types: on a function it is lost after `?`.
+//!
+//! ```
+//! #![deny(unused_must_use)]
+//! use std::fs::File;
+//! use bpf_link::{AttachType, LinkCreate, RawLink};
+//!
+//! fn attach(program: &File) -> bpf_link::Result<()> {
+//!     let request = LinkCreate::new(program, AttachType::Xdp).target_ifindex(1);
+//!     let _link = RawLink::create(&request)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! use std::fs::File;
+//! use bpf_link::{AttachType, LinkCreate, RawLink};
+//!
+//! fn attach(program: &File) -> bpf_link::Result<()> {
+//!     let request = LinkCreate::new(program, AttachType::Xdp).target_ifindex(1);
+//!     RawLink::create(&request)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```
+//! #![deny(unused_must_use)]
+//! use std::fs::File;
+//! use bpf_link_typed::XdpAttach;
+//!
+//! fn attach(program: &File) -> bpf_link_typed::Result<()> {
+//!     let _link = XdpAttach::to("lo").attach(program)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! use std::fs::File;
+//! use bpf_link_typed::XdpAttach;
+//!
+//! fn attach(program: &File) -> bpf_link_typed::Result<()> {
+//!     XdpAttach::to("lo").attach(program)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```
+//! #![deny(unused_must_use)]
+//! use bpf_link_typed::Link;
+//!
+//! fn open() -> bpf_link_typed::Result<()> {
+//!     let _link = Link::from_pinned("/sys/fs/bpf/link")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! use bpf_link_typed::Link;
+//!
+//! fn open() -> bpf_link_typed::Result<()> {
+//!     Link::from_pinned("/sys/fs/bpf/link")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```
+//! #![deny(unused_must_use)]
+//! use bpf_link_typed::OtherLink;
+//!
+//! fn open() -> bpf_link_typed::Result<()> {
+//!     let _link = OtherLink::from_pinned("/sys/fs/bpf/link")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! use bpf_link_typed::OtherLink;
+//!
+//! fn open() -> bpf_link_typed::Result<()> {
+//!     OtherLink::from_pinned("/sys/fs/bpf/link")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```
+//! #![deny(unused_must_use)]
+//! use bpf_link::PinLock;
+//!
+//! fn lock() -> bpf_link::Result<()> {
+//!     let _lock = PinLock::of("/sys/fs/bpf/link")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! use bpf_link::PinLock;
+//!
+//! fn lock() -> bpf_link::Result<()> {
+//!     PinLock::of("/sys/fs/bpf/link")?;
+//!     Ok(())
+//! }
+//! ```

@@ -14,6 +14,7 @@ macro_rules! link_type {
     ) => {
         $(#[$meta])*
         #[derive(Debug)]
+        #[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
         pub struct $Link(pub(crate) ::bpf_link::RawLink);
 
         impl $Link {
@@ -158,7 +159,6 @@ macro_rules! common {
             }
 
             /// The link without its kind.
-            #[must_use]
             pub fn as_raw(&self) -> &::bpf_link::RawLink {
                 &self.0
             }

@@ -33,6 +33,7 @@ use crate::sys;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "a lock that is dropped at once keeps nobody out"]
 pub struct PinLock {
     directory: OwnedFd,
     /// The process that has taken it.
@@ -90,7 +91,6 @@ impl PinLock {
     }
 }
 
-/// Refuses a directory or a name in which nothing can be pinned.
 /// Closing the descriptor is not enough: a forked process may have a copy, and the lock goes with the last of them.
 impl Drop for PinLock {
     fn drop(&mut self) {
@@ -101,6 +101,7 @@ impl Drop for PinLock {
     }
 }
 
+/// Refuses a directory or a name in which nothing can be pinned.
 fn check(path: &PinPath, directory: &OwnedFd) -> Result<()> {
     let error = |command, reason| {
         let source = io::Error::new(io::ErrorKind::InvalidInput, reason);

@@ -117,7 +117,7 @@ fn check_types(mut link: RawLink, kind: LinkKind) -> Result<()> {
                     fits += 1;
                     ensure!(typed.id()? == id && typed.as_raw().kind()? == kind);
                     ensure!(typed.try_clone()?.id()? == id);
-                    bpf_link_typed::$Link::from_id(id)?;
+                    drop(bpf_link_typed::$Link::from_id(id)?);
                     let typed = bpf_link_typed::$Link::try_from(OwnedFd::from(typed))?;
                     let typed = bpf_link_typed::$Link::try_from(Link::from(typed))?;
                     RawLink::from(typed)

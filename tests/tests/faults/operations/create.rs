@@ -41,7 +41,7 @@ fn create_where_another_is(run: &mut Run<'_>) -> Result<()> {
     run.attempt_in_vain(Some(libc::EBUSY), || RawLink::create(&xdp_request(&other)))?;
     ensure_program(&link, &program)?;
     drop(link);
-    RawLink::create(&xdp_request(&other))?;
+    drop(RawLink::create(&xdp_request(&other))?);
     Ok(())
 }
 
@@ -53,7 +53,9 @@ fn create_on_nothing(run: &mut Run<'_>) -> Result<()> {
     run.attempt_in_vain(Some(libc::EINVAL), || RawLink::create(&request))?;
     ensure!(!is_lo_taken()?);
     let request = LinkCreate::new(&program, AttachType::TcxIngress);
-    RawLink::create(&request.target_ifindex(LOOPBACK).args(args))?;
+    drop(RawLink::create(
+        &request.target_ifindex(LOOPBACK).args(args),
+    )?);
     Ok(())
 }
 
@@ -79,7 +81,7 @@ fn create_next_to_a_link(run: &mut Run<'_>) -> Result<()> {
     let request = before(Anchor::link(&first), &two);
     let link = run.attempt(|| RawLink::create(&request))?;
     check_order(link, &one, &two)?;
-    RawLink::create(&request)?;
+    drop(RawLink::create(&request)?);
     Ok(())
 }
 
@@ -89,7 +91,7 @@ fn create_next_to_an_id(run: &mut Run<'_>) -> Result<()> {
     let request = before(Anchor::LinkId(first.id()?), &two);
     let link = run.attempt(|| RawLink::create(&request))?;
     check_order(link, &one, &two)?;
-    RawLink::create(&request)?;
+    drop(RawLink::create(&request)?);
     Ok(())
 }
 
@@ -126,7 +128,7 @@ fn create_at_a_position_in_a_cgroup(run: &mut Run<'_>) -> Result<()> {
     let found = sys::prog_query(target, attach_type)?;
     ensure!(found == Vec::from_iter(expected), "{found:?}");
     drop(link);
-    RawLink::create(&request()?)?;
+    drop(RawLink::create(&request()?)?);
     Ok(())
 }
 
@@ -170,6 +172,6 @@ fn open_with(run: &mut Run<'_>, cookie: u64) -> Result<()> {
         ensure_program(link, &program)?;
     }
     drop(link);
-    RawLink::open_raw_tracepoint(&request)?;
+    drop(RawLink::open_raw_tracepoint(&request)?);
     Ok(())
 }

@@ -82,7 +82,7 @@ fn try_clone(run: &mut Run<'_>) -> Result<()> {
     // Whoever has a clone has the link.
     ensure!(is_dissected()? == was_made);
     drop(clone);
-    dissecting(&dissector()?)?.try_clone()?;
+    drop(dissecting(&dissector()?)?.try_clone()?);
     Ok(())
 }
 
@@ -96,7 +96,7 @@ fn convert(run: &mut Run<'_>) -> Result<()> {
         Err(rejected) => rejected.into_input(),
     };
     ensure!(fd.as_raw_fd() == number && is_dissected()?);
-    RawLink::try_from(fd)?;
+    drop(RawLink::try_from(fd)?);
     Ok(())
 }
 

@@ -94,7 +94,7 @@ fn from_id(run: &mut Run<'_>) -> Result<()> {
     ensure!(is_dissected()? == was_opened);
     drop(opened);
     let link = dissecting(&dissector()?)?;
-    RawLink::from_id(link.id()?)?;
+    drop(RawLink::from_id(link.id()?)?);
     Ok(())
 }
 

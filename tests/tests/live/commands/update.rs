@@ -144,7 +144,7 @@ fn a_link_that_was_detached(sandbox: &Sandbox) -> Result<()> {
     ensure!(RawLink::from_pinned(&path)?.id()? == id);
     counted.link.unpin()?;
     // The hook is free.
-    xdp(&counted.program)?;
+    drop(xdp(&counted.program)?);
     Ok(())
 }
 

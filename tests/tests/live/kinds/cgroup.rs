@@ -276,7 +276,7 @@ fn a_program_that_does_not_share(sandbox: &Sandbox) -> Result<()> {
         Some(libc::EPERM)
     );
     sys::prog_detach(cgroup.as_fd(), exclusive.as_fd(), BPF_CGROUP_INET_EGRESS)?;
-    RawLink::create(&on(&cgroup, &program))?;
+    drop(RawLink::create(&on(&cgroup, &program))?);
     Ok(())
 }
 
@@ -300,7 +300,7 @@ fn sixty_four_programs_to_a_hook(sandbox: &Sandbox) -> Result<()> {
     let links: Vec<RawLink> = (0..64).map(|_| create()).collect::<bpf_link::Result<_>>()?;
     ensure_refused!(create(), Error::Command(_), Some(libc::E2BIG));
     drop(links);
-    create()?;
+    drop(create()?);
     Ok(())
 }
 
@@ -412,6 +412,6 @@ fn before_there_was_an_order(sandbox: &Sandbox) -> Result<()> {
     let attached = sys::prog_query(place.target, EGRESS.as_raw())?;
     ensure!(attached == [there.program.id()?], "{attached:?}");
     // Without either, the arguments ask for nothing.
-    RawLink::create(&request.args(MprogArgs::new()))?;
+    drop(RawLink::create(&request.args(MprogArgs::new()))?);
     Ok(())
 }

@@ -114,11 +114,15 @@ fn one_program_to_a_priority(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EBUSY)
     );
     // The same program on another priority, hook or family is another matter.
-    create(args(NF_INET_LOCAL_OUT, 78))?;
-    create(args(NF_INET_PRE_ROUTING, 77))?;
-    create(NetfilterArgs::new(NFPROTO_IPV6, NF_INET_LOCAL_OUT, 77))?;
+    drop(create(args(NF_INET_LOCAL_OUT, 78))?);
+    drop(create(args(NF_INET_PRE_ROUTING, 77))?);
+    drop(create(NetfilterArgs::new(
+        NFPROTO_IPV6,
+        NF_INET_LOCAL_OUT,
+        77,
+    ))?);
     link.detach()?;
-    create(args(NF_INET_LOCAL_OUT, 77))?;
+    drop(create(args(NF_INET_LOCAL_OUT, 77))?);
     Ok(())
 }
 

@@ -374,9 +374,9 @@ fn one_program_to_an_event(sandbox: &Sandbox) -> Result<()> {
         Error::Command(_),
         Some(libc::EEXIST)
     );
-    RawLink::create(&request(&same_tracepoint, &second))?;
+    drop(RawLink::create(&request(&same_tracepoint, &second))?);
     drop(link);
-    RawLink::create(&request(&event, &second))?;
+    drop(RawLink::create(&request(&event, &second))?);
     Ok(())
 }
 

@@ -170,7 +170,7 @@ fn before_there_was_a_cookie(_sandbox: &Sandbox) -> Result<()> {
         Error::Command(_),
         Some(libc::EINVAL)
     );
-    RawLink::open_raw_tracepoint(&open.cookie(0))?;
+    drop(RawLink::open_raw_tracepoint(&open.cookie(0))?);
     Ok(())
 }
 
@@ -184,7 +184,9 @@ fn before_typed_ones_were_created(_sandbox: &Sandbox) -> Result<()> {
             Some(libc::EINVAL)
         );
     }
-    RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(&program))?;
+    drop(RawLink::open_raw_tracepoint(
+        &RawTracepointOpen::load_time_target(&program),
+    )?);
     Ok(())
 }
 
@@ -318,6 +320,9 @@ fn once_the_same_program_twice(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EEXIST)
     );
     // Elsewhere it is not yet.
-    RawLink::open_raw_tracepoint(&RawTracepointOpen::named(&program, c"sys_exit")?)?;
+    drop(RawLink::open_raw_tracepoint(&RawTracepointOpen::named(
+        &program,
+        c"sys_exit",
+    )?)?);
     Ok(())
 }

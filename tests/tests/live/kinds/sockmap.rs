@@ -190,7 +190,7 @@ fn one_link_to_a_slot(_sandbox: &Sandbox) -> Result<()> {
     }
     let _other_slot = create(sent.0, sent.1)??;
     link.detach()?;
-    create(streams.0, streams.1)??;
+    drop(create(streams.0, streams.1)??);
     Ok(())
 }
 

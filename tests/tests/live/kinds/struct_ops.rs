@@ -146,7 +146,7 @@ fn a_name_that_is_taken(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EEXIST)
     );
     drop(link);
-    RawLink::create(&LinkCreate::struct_ops(&second))?;
+    drop(RawLink::create(&LinkCreate::struct_ops(&second))?);
     Ok(())
 }
 

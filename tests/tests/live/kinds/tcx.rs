@@ -153,7 +153,7 @@ fn a_program_that_is_there_already(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EEXIST)
     );
     // In the other direction it is not.
-    RawLink::create(&EGRESS.request(&first.program))?;
+    drop(RawLink::create(&EGRESS.request(&first.program))?);
     Ok(())
 }
 

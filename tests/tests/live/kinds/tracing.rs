@@ -369,7 +369,7 @@ fn the_same_program_twice(_sandbox: &Sandbox) -> Result<()> {
     let link = open(&program)?;
     ensure_refused!(open(&program), Error::Command(_), Some(libc::EBUSY));
     drop(link);
-    open(&program)?;
+    drop(open(&program)?);
 
     // Of an extension the kernel forgets for what it was loaded.
     let counter = CounterMap::new()?;
@@ -378,7 +378,7 @@ fn the_same_program_twice(_sandbox: &Sandbox) -> Result<()> {
     drop(open(&extension)?);
     ensure_refused!(open(&extension), Error::Command(_), Some(libc::EINVAL));
     let request = LinkCreate::new(&extension, EXTENSION).target_fd(&target);
-    RawLink::create(&request.args(function_of_target()?))?;
+    drop(RawLink::create(&request.args(function_of_target()?))?);
     Ok(())
 }
 
@@ -412,6 +412,6 @@ fn before_they_were_created(_sandbox: &Sandbox) -> Result<()> {
             Some(libc::EINVAL)
         );
     }
-    open(&program)?;
+    drop(open(&program)?);
     Ok(())
 }

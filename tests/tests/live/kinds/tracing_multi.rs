@@ -238,7 +238,7 @@ fn functions_that_do_not_go(_sandbox: &Sandbox) -> Result<()> {
         );
     }
     // Not one of them was attached.
-    create(&program, TracingMultiArgs::new(&[first, second]))?;
+    drop(create(&program, TracingMultiArgs::new(&[first, second]))?);
     // Loaded for the exit.
     let other = Program::passing(EXIT.0)?;
     ensure_refused!(
@@ -258,8 +258,8 @@ fn a_program_on_the_same_function(_sandbox: &Sandbox) -> Result<()> {
         Error::Command(_),
         Some(libc::EBUSY)
     );
-    create(&program, TracingMultiArgs::new(&[third]))?;
-    create(&other, TracingMultiArgs::new(&[third, second]))?;
+    drop(create(&program, TracingMultiArgs::new(&[third]))?);
+    drop(create(&other, TracingMultiArgs::new(&[third, second]))?);
     Ok(())
 }
 

@@ -224,7 +224,7 @@ fn before_a_file_was_given_by_descriptor(_sandbox: &Sandbox) -> Result<()> {
         Error::UnsupportedByKernel(_),
         Some(libc::EINVAL)
     );
-    create(&program, UprobeMultiArgs::path(FILE, &offsets))?;
+    drop(create(&program, UprobeMultiArgs::path(FILE, &offsets))?);
     Ok(())
 }
 

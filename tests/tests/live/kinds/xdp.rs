@@ -288,7 +288,7 @@ fn the_arguments_of_another_kind(_sandbox: &Sandbox) -> Result<()> {
         ensure!(arguments == name, "the arguments are of {arguments}");
     }
     // Nothing was attached.
-    RawLink::create(&request)?;
+    drop(RawLink::create(&request)?);
     Ok(())
 }
 

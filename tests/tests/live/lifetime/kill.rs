@@ -192,7 +192,7 @@ fn while_pinning_a_new_link(sandbox: &Sandbox) -> Result<()> {
             eventually_holds("it is off the hook", || Ok(!runs(&counter)?))?;
         }
         // The hook is free for the next.
-        xdp(&program)?;
+        drop(xdp(&program)?);
         Ok(())
     })?;
     std::fs::remove_file(&pinned_program)?;

@@ -117,7 +117,7 @@ fn a_link_is_detached(_sandbox: &Sandbox) -> Result<()> {
         "{shown}"
     );
     // The hook is free.
-    xdp(&Program::passing(Hook::XDP)?)?;
+    drop(xdp(&Program::passing(Hook::XDP)?)?);
     Ok(())
 }
 

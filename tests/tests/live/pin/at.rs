@@ -139,7 +139,7 @@ fn without_procfs_on_an_old_kernel(sandbox: &Sandbox) -> Result<()> {
 fn without_procfs(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
     let directory = File::open(sandbox.bpffs())?;
-    hiding_procfs(|| {
+    drop(hiding_procfs(|| {
         counted.link.pin_at(&directory, "pin")?;
         RawLink::from_pinned_at(&directory, "pin")
     })??);

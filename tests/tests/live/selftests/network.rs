@@ -130,7 +130,7 @@ fn try_flow_dissectors() -> Result<()> {
     // The hook is free, for either.
     without_a_link(&one)?;
     off(&one)?;
-    to.attach(&one)?;
+    drop(to.attach(&one)?);
     Ok(())
 }
 
@@ -167,7 +167,7 @@ fn flow_dissector_in_the_first_namespace(_sandbox: &Sandbox) -> Result<()> {
             Some(libc::EEXIST)
         );
         drop(link);
-        to(other).attach(&program)?;
+        drop(to(other).attach(&program)?);
     }
     Ok(())
 }
@@ -458,8 +458,8 @@ fn sockmap_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EBUSY)
     );
     sys::prog_detach(map.as_fd(), streams.as_fd(), BPF_SK_SKB_STREAM_VERDICT)?;
-    SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&wrong)?;
+    drop(SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&wrong)?);
     let request = LinkCreate::new(&wrong, AttachType::SkSkbVerdict).target_fd(&map);
-    RawLink::create(&request)?;
+    drop(RawLink::create(&request)?);
     Ok(())
 }

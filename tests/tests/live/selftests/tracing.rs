@@ -206,7 +206,7 @@ fn a_program_that_sleeps_on_many(_sandbox: &Sandbox) -> Result<()> {
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
-    TracingMultiAttach::to(When::Entry, &[sleeping]).attach(&program)?;
+    drop(TracingMultiAttach::to(When::Entry, &[sleeping]).attach(&program)?);
     Ok(())
 }
 
@@ -234,7 +234,7 @@ fn a_program_that_writes_registers(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EINVAL)
     );
     let at = UprobeEvent::at(own_code::FILE, offset_of(never_called)?);
-    PerfEventAttach::to(at).attach(&one)?;
+    drop(PerfEventAttach::to(at).attach(&one)?);
     Ok(())
 }
 
@@ -282,7 +282,7 @@ fn a_breakpoint_is_no_place_for_a_probe(_sandbox: &Sandbox) -> Result<()> {
     let to = |offsets| UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);
     let refused = to(&offsets).attach(&program).err().context("not refused")?;
     ensure!(refused.errno() == Some(ENOTSUPP), "{refused:?}");
-    to(std::slice::from_ref(first)).attach(&program)?;
+    drop(to(std::slice::from_ref(first)).attach(&program)?);
     Ok(())
 }
 
@@ -344,6 +344,6 @@ fn a_full_function_undoes_the_rest(_sandbox: &Sandbox) -> Result<()> {
     );
     drop(links);
     // Were it on one of them still, it would be there already.
-    TracingMultiAttach::to(When::Entry, &ids).attach(&program)?;
+    drop(TracingMultiAttach::to(When::Entry, &ids).attach(&program)?);
     Ok(())
 }

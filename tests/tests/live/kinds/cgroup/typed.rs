@@ -223,7 +223,7 @@ fn without_preorder(sandbox: &Sandbox) -> Result<()> {
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
-    to.attach(&program)?;
+    drop(to.attach(&program)?);
     Ok(())
 }
 

@@ -120,7 +120,7 @@ fn errors_of_maps(_sandbox: &Sandbox) -> Result<()> {
         Error::Link(bpf_link::Error::PermissionDenied(_)),
         Some(libc::EACCES)
     );
-    IterAttach::over_map(&Map::hash(4, 16, 1)?).attach(&program)?;
+    drop(IterAttach::over_map(&Map::hash(4, 16, 1)?).attach(&program)?);
     Ok(())
 }
 

@@ -279,7 +279,7 @@ fn errors_full(sandbox: &Sandbox) -> Result<()> {
     let one_more = Program::passing(Hook::TRACEPOINT)?;
     ensure_error!(to.attach(&one_more), Error::HookTaken(_), Some(libc::E2BIG));
     drop(links);
-    to.attach(&one_more)?;
+    drop(to.attach(&one_more)?);
     let faults = u64::from(bpf_link_sys::PERF_COUNT_SW_PAGE_FAULTS);
     let program = Program::passing(Hook::PERF_EVENT)?;
     as_nobody(|| {
