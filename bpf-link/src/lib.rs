@@ -110,7 +110,7 @@ pub use object::{
     open_program,
 };
 pub use perf_event::PerfEvent;
-pub use pin::{PinLock, temporary_pin};
+pub use pin::{PinEntry, PinLock, temporary_pin};
 pub use probe::Support;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;

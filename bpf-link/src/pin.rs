@@ -1,9 +1,11 @@
 //! `BPF_OBJ_PIN` and `BPF_OBJ_GET`: a link's name on a bpffs.
 
+pub(crate) mod entry;
 mod lock;
 mod over;
 pub(crate) mod path;
 
+pub use entry::PinEntry;
 pub use lock::PinLock;
 pub use over::temporary_pin;
 
@@ -15,15 +17,9 @@ use std::path::Path;
 
 use crate::error::{Command, CommandError, Error, Result};
 use crate::link::RawLink;
+use crate::pin::entry::{get_refused, is_at, no_link};
 use crate::pin::path::PinPath;
 use crate::sys;
-
-/// What is found at the path of a pin.
-pub(crate) enum Found {
-    ThisLink,
-    Nothing,
-    SomethingElse,
-}
 
 impl RawLink {
     /// Opens the link that is pinned at this path, and remembers the path.
@@ -134,20 +130,20 @@ impl RawLink {
 
     pub(crate) fn pin_to(&mut self, new: PinPath) -> Result<()> {
         if let Some(old) = &self.pin {
-            match self.find(old)? {
-                Found::ThisLink if old.is_same_as(&new)? => return Ok(()),
-                Found::ThisLink => {
+            match is_at(self, old)? {
+                Some(true) if old.is_same_as(&new)? => return Ok(()),
+                Some(true) => {
                     old.rename_to(&new)
                         .map_err(|source| rename_refused(Command::Rename, old, &new, source))?;
                     self.pin = Some(new);
                     return Ok(());
                 }
-                Found::SomethingElse => {
+                Some(false) => {
                     return Err(Error::PinReplaced {
                         path: old.path().to_owned(),
                     });
                 }
-                Found::Nothing => {}
+                None => {}
             }
         }
         new.pin(self.as_fd())
@@ -177,15 +173,15 @@ impl RawLink {
         let Some(pin) = &self.pin else {
             return Ok(());
         };
-        match self.find(pin)? {
-            Found::ThisLink => match pin.unlink() {
+        match is_at(self, pin)? {
+            Some(true) => match pin.unlink() {
                 Err(source) if source.raw_os_error() != Some(libc::ENOENT) => {
                     return Err(CommandError::new(Command::Unlink, pin.target(), source).classify());
                 }
                 _ => {}
             },
-            Found::Nothing => {}
-            Found::SomethingElse => {
+            None => {}
+            Some(false) => {
                 return Err(Error::PinReplaced {
                     path: pin.path().to_owned(),
                 });
@@ -193,69 +189,6 @@ impl RawLink {
         }
         self.pin = None;
         Ok(())
-    }
-
-    /// What is at the path of a pin now.
-    pub(crate) fn find(&self, pin: &PinPath) -> Result<Found> {
-        match pin.file_id() {
-            Ok(file) if file.is_symlink() => return Ok(Found::SomethingElse),
-            Ok(_) => {}
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(Found::Nothing),
-            Err(source) => {
-                return Err(CommandError::new(Command::Stat, pin.target(), source).classify());
-            }
-        }
-        let other = match pin.get() {
-            Ok(fd) => fd,
-            Err(source) => {
-                return match get_refused(pin, source) {
-                    Error::PathNotFound(_) => Ok(Found::Nothing),
-                    Error::NotOnBpffs { .. } | Error::NotALink(_) => Ok(Found::SomethingElse),
-                    error => Err(error),
-                };
-            }
-        };
-        match sys::LinkFd::check_pinned(other) {
-            Ok(fd) => {
-                let same = Self::from_link_fd(fd).id()? == self.id()?;
-                Ok(if same {
-                    Found::ThisLink
-                } else {
-                    Found::SomethingElse
-                })
-            }
-            Err((_, refusal)) => match no_link(pin, refusal) {
-                Error::NotALink(_) => Ok(Found::SomethingElse),
-                error => Err(error),
-            },
-        }
-    }
-}
-
-/// What it means that a pinned object was not taken for a link: it is none, or the kernel refused to tell.
-#[cold]
-fn no_link(pin: &PinPath, refusal: Option<io::Error>) -> Error {
-    match refusal {
-        None => Error::NotALink(pin.target()),
-        Some(source) => CommandError::new(Command::LinkUpdate, pin.target(), source).classify(),
-    }
-}
-
-/// What the refusal to open a pin means.
-#[cold]
-pub(crate) fn get_refused(pin: &PinPath, source: io::Error) -> Error {
-    let error = CommandError::new(Command::ObjGet, pin.target(), source);
-    match error.errno() {
-        Some(libc::ENOENT) => Error::PathNotFound(error),
-        Some(libc::EINVAL) if pin.dir().is_some() => Error::UnsupportedByKernel(error),
-        Some(libc::EACCES) if matches!(pin.is_on_bpffs(), Ok(false)) => Error::NotOnBpffs {
-            path: pin.path().to_owned(),
-            source: error,
-        },
-        Some(libc::EACCES) if pin.file_id().is_ok_and(sys::FileId::is_directory) => {
-            Error::NotALink(pin.target())
-        }
-        _ => error.classify(),
     }
 }
 

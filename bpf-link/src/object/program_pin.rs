@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use crate::error::{Command, CommandError, Error, Result};
-use crate::pin::get_refused;
+use crate::pin::entry::get_refused;
 use crate::pin::path::PinPath;
 use crate::sys;
 

@@ -60,34 +60,71 @@ impl PinLock {
     ///
     /// `flock(2)` with `LOCK_EX`.
     pub fn of(path: impl AsRef<Path>) -> Result<Self> {
-        let path = PinPath::new(path.as_ref())?;
-        let failed = |command| {
-            let target = path.target();
-            move |source: io::Error| {
-                let error = CommandError::new(command, target, source);
-                match error.errno() {
-                    Some(libc::ENOENT) => Error::PathNotFound(error),
-                    _ => error.classify(),
-                }
-            }
-        };
-        let not_found = |_| io::Error::from_raw_os_error(libc::ENOENT);
-        let (parent, _) = path
-            .split()
-            .map_err(not_found)
-            .map_err(failed(Command::OpenDirectory))?;
+        let place = Place::new(path.as_ref())?;
         loop {
-            let directory = sys::open_directory(&parent).map_err(failed(Command::OpenDirectory))?;
-            check(&path, &directory)?;
-            sys::lock(directory.as_fd()).map_err(failed(Command::Lock))?;
+            let directory = place.open()?;
+            sys::lock(directory.as_fd()).map_err(|source| place.refused(Command::Lock, source))?;
             let lock = Self {
                 directory,
                 process: std::process::id(),
             };
-            if is_there_still(&parent, &lock.directory).map_err(failed(Command::Stat))? {
+            let is_there_still = is_there_still(&place.parent, &lock.directory)
+                .map_err(|source| place.refused(Command::Stat, source))?;
+            if is_there_still {
                 return Ok(lock);
             }
         }
+    }
+
+    /// Looks whether something could be pinned at this path, as [`of`](Self::of) does, but does not take the lock: nothing
+    /// changes, and nobody is waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    ///
+    /// # Kernel
+    ///
+    /// `openat(2)` and `fstatfs(2)` of the directory.
+    pub fn check(path: impl AsRef<Path>) -> Result<()> {
+        Place::new(path.as_ref())?.open().map(drop)
+    }
+}
+
+/// A path to pin at, and its directory.
+struct Place {
+    path: PinPath,
+    parent: CString,
+}
+
+impl Place {
+    fn new(path: &Path) -> Result<Self> {
+        let path = PinPath::new(path)?;
+        if let Ok((parent, _)) = path.split() {
+            return Ok(Self { path, parent });
+        }
+        let source = io::Error::from_raw_os_error(libc::ENOENT);
+        Err(refused(&path, Command::OpenDirectory, source))
+    }
+
+    /// Opens the directory, if something can be pinned in it by this name.
+    fn open(&self) -> Result<OwnedFd> {
+        let directory = sys::open_directory(&self.parent)
+            .map_err(|source| self.refused(Command::OpenDirectory, source))?;
+        check(&self.path, &directory)?;
+        Ok(directory)
+    }
+
+    fn refused(&self, command: Command, source: io::Error) -> Error {
+        refused(&self.path, command, source)
+    }
+}
+
+fn refused(path: &PinPath, command: Command, source: io::Error) -> Error {
+    let error = CommandError::new(command, path.target(), source);
+    match error.errno() {
+        Some(libc::ENOENT) => Error::PathNotFound(error),
+        _ => error.classify(),
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Command, Error, Result};
 use crate::link::RawLink;
+use crate::pin::entry::is_at;
 use crate::pin::path::PinPath;
-use crate::pin::{Found, rename_refused};
+use crate::pin::rename_refused;
 
 /// What is behind a pin's name in the name of the pin that is to take its place. A bpffs allows no dot.
 const SUFFIX: &str = "~new";
@@ -53,11 +54,11 @@ impl RawLink {
         let new = PinPath::new(path)?;
         let is_pinned = match &self.pin {
             None => false,
-            Some(old) => match self.find(old)? {
-                Found::ThisLink if old.is_same_as(&new)? => return Ok(()),
-                Found::ThisLink => true,
-                Found::Nothing => false,
-                Found::SomethingElse => {
+            Some(old) => match is_at(self, old)? {
+                Some(true) if old.is_same_as(&new)? => return Ok(()),
+                Some(true) => true,
+                None => false,
+                Some(false) => {
                     return Err(Error::PinReplaced {
                         path: old.path().to_owned(),
                     });
