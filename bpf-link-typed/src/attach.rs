@@ -1,4 +1,4 @@
-//! What the builders of the kinds are made of.
+//! What the attach options of several kinds have in common.
 
 pub(crate) mod device_mprog;
 pub(crate) mod file_ref;
@@ -7,4 +7,6 @@ pub(crate) mod hook_enum;
 pub(crate) mod interface;
 pub(crate) mod position;
 pub(crate) mod tracefs;
-pub(crate) mod when;
+mod when;
+
+pub use when::When;

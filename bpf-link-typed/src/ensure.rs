@@ -1,35 +1,44 @@
 //! Restarts and upgrades: whatever the last run left behind, end with this program attached here and pinned there.
 
-mod attempt;
+mod act;
+mod decide;
+mod foresee;
+mod look;
 mod old_link;
 mod options;
 mod ours;
 mod outcome;
 mod place;
+mod plan;
 mod recipe;
-mod replace;
+mod seen;
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use bpf_link::{PinLock, RawLink};
+use bpf_link::{PinEntry, PinLock, RawLink};
 
 pub use ours::Ours;
 pub use outcome::{Attached, Ensured, LeftOver, OldLink, Outcome, Why};
-pub(crate) use recipe::{KindLink, Match, Old, Recipe, Wanted, WayBack};
+pub use plan::{Gap, Plan, Planned};
+pub(crate) use recipe::{Blocks, Create, KindLink, Match, Old, Recipe, Wanted};
 
-use crate::StructOpsAttach;
 use crate::error::{Error, Result};
-use attempt::{Run, Step};
+use crate::info::facts::KindFacts;
+use act::{Run, Step, refused};
+use decide::{AboutOurs, Rules, decide};
+use foresee::{Stop, foresee};
+use look::{look, search};
 use options::Options;
 use place::Place;
+use seen::{Hook, Seen};
 
 /// The options that a link of one kind is attached with: [`XdpAttach`](crate::XdpAttach) and so on, a type for each kind.
 ///
 /// What all of them have in common is that a link can be had by them over restarts and upgrades:
 /// [`ensure_pinned`](Self::ensure_pinned). This trait is implemented for them only.
-pub trait Attach: Recipe + Sized {
+pub trait Attach: Create + Sized {
     /// Whatever is there, end with a link by these options that is pinned at this path on a bpffs: see [`Ensure`].
     ///
     /// Nothing is done before [`Ensure::run`].
@@ -46,8 +55,33 @@ pub trait Attach: Recipe + Sized {
     }
 }
 
-/// The options that a program is attached with: all but [`StructOpsAttach`], which is of a map.
-pub trait AttachProgram: Attach {}
+/// The options that a program is attached with: all but [`StructOpsAttach`](crate::StructOpsAttach), which is of a map.
+///
+/// Code that is about more than one kind attaches by it. Each kind's own `attach` does the same, and says what can go wrong.
+///
+/// ```no_run
+/// use bpf_link_typed::{AttachProgram, RawLink};
+///
+/// # fn example() {
+/// fn attach_all<A: AttachProgram>(to: &[A], program: &std::fs::File) -> bpf_link_typed::Result<Vec<RawLink>> {
+///     to.iter().map(|to| Ok(to.attach(program)?.into())).collect()
+/// }
+/// # }
+/// ```
+pub trait AttachProgram: Attach {
+    /// Attaches the program. The program stays the caller's.
+    ///
+    /// # Errors
+    ///
+    /// What the kind's own `attach` says.
+    fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<Self::Link>;
+}
+
+impl<A: AttachProgram> Create for A {
+    fn create(&self, program: BorrowedFd<'_>) -> Result<Self::Link> {
+        self.attach(&program)
+    }
+}
 
 /// Ends with a link on one hook that runs one program and is pinned at one path, whatever an earlier run has left behind.
 ///
@@ -56,7 +90,8 @@ pub trait AttachProgram: Attach {}
 /// [`run`](Self::run) does it.
 ///
 /// ```no_run
-/// use bpf_link_typed::{Attach as _, Ours, Outcome, TcxAttach, TcxHook};
+/// use bpf_link_typed::ensure::{Ours, Outcome};
+/// use bpf_link_typed::{Attach as _, TcxAttach, TcxHook};
 ///
 /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
 /// let ensured = TcxAttach::to("eth0", TcxHook::Ingress)
@@ -73,18 +108,9 @@ pub trait AttachProgram: Attach {}
 /// # Ok(())
 /// # }
 /// ```
-///
-/// # What it finds, and what it does
-///
-/// | at the path | what is done | [`Outcome`] |
-/// |---|---|---|
-/// | nothing | a link is made and pinned, unless one of ours is found ([`take_over`](Self::take_over)) | `Created` |
-/// | a link on this hook that runs this program | nothing | `AlreadyRunning` |
-/// | a link on this hook that runs another program | it is updated in place, if what is seen on it is still there | `Updated` |
-/// | the same, of a kind that is not updated | another link takes its place | `Replaced` |
-/// | a link on another hook, with other options, or without its hook | another link takes its place | `Replaced` |
-/// | something else | an error, unless it may be [replaced](Self::replace_other) | `Replaced` |
-///
+#[doc = ""]
+#[doc = include_str!("ensure/decisions.md")]
+#[doc = ""]
 /// Another link takes the place of one like this: it is attached first, pinned beside the path
 /// ([`temporary_pin`](bpf_link::temporary_pin)), and renamed over the pin in one step. Then the old link is detached, or closed
 /// if it cannot be detached. So no event is missed, and some are seen by both programs. Only where the hook takes one program
@@ -95,18 +121,18 @@ pub trait AttachProgram: Attach {}
 ///
 /// | kind | another program | what tells the hook, and the options that are compared |
 /// |---|---|---|
-/// | cgroup | in place | the cgroup, the attach type (for `Lsm` the hook that the programs were loaded for) |
-/// | netns | in place | the namespace, the attach type |
-/// | xdp | in place; between programs with and without an attach type, a gap | the device |
-/// | tcx, netkit | in place | the hook's own list of links |
-/// | sockmap | in place | the map, the attach type |
-/// | iter | in place | what it goes over |
-/// | `struct_ops` | in place, if the name is the same and the subsystem can; otherwise another link, with a gap if the name is | the sort of struct |
-/// | netfilter | another link, with a gap | family, hook, priority, fragments |
-/// | `raw_tracepoint` | another link | the tracepoint, the cookie |
-/// | tracing | another link; for an extension with a gap | the function, the attach type, the cookie |
-/// | `perf_event` | another link | the event, the cookie |
-/// | `kprobe_multi`, `uprobe_multi`, `tracing_multi` | another link | the functions or places, when the program runs, the cookies; the process |
+/// | [`cgroup`](crate::CgroupAttach) | in place | the cgroup, the attach type (for `Lsm` the hook that the programs were loaded for) |
+/// | [`netns`](crate::NetnsAttach) | in place | the namespace, the attach type |
+/// | [`xdp`](crate::XdpAttach) | in place; between programs with and without an attach type, a gap | the device |
+/// | [`tcx`](crate::TcxAttach), [`netkit`](crate::NetkitAttach) | in place | the hook's own list of links |
+/// | [`sockmap`](crate::SockmapAttach) | in place | the map, the attach type |
+/// | [`iter`](crate::IterAttach) | in place | what it goes over |
+/// | [`struct_ops`](crate::StructOpsAttach) | in place, if the name is the same and the subsystem can; otherwise another link, with a gap if the name is | the sort of struct |
+/// | [`netfilter`](crate::NetfilterAttach) | another link, with a gap | family, hook, priority, fragments |
+/// | [`raw_tracepoint`](crate::RawTracepointAttach) | another link | the tracepoint, the cookie |
+/// | [`tracing`](crate::TracingAttach) | another link; for an extension with a gap | the function, the attach type, the cookie |
+/// | [`perf_event`](crate::PerfEventAttach) | another link | the event, the cookie |
+/// | [`kprobe_multi`](crate::KprobeMultiAttach), [`uprobe_multi`](crate::UprobeMultiAttach), [`tracing_multi`](crate::TracingMultiAttach) | another link | the functions or places, when the program runs, the cookies; the process |
 ///
 /// Positions among other programs, the mode of xdp, and `preorder` are not part of any info: they are not compared, and a link
 /// that is updated keeps what it has. Of a kind that is not updated, whatever this kernel does not tell is taken to differ: cookies
@@ -143,7 +169,7 @@ pub trait AttachProgram: Attach {}
 #[derive(Clone)]
 #[must_use = "nothing is done before `run`"]
 pub struct Ensure<A> {
-    to: A,
+    pub(crate) to: A,
     options: Options,
 }
 
@@ -180,41 +206,42 @@ impl<A: Attach> Ensure<A> {
     /// [`Error::OursFound`]. To find them takes `CAP_SYS_ADMIN`. Where this kernel does not tell what a link is on, what it runs
     /// has to do.
     pub fn take_over(mut self, ours: Ours) -> Self {
-        self.options.ours = Some((ours, true));
+        self.options.ours = Some((ours, AboutOurs::TakeOver));
         self
     }
 
     /// Reports a link that is on the hook and ours, but not pinned at the path, as [`Error::OursFound`]: nothing is attached a
     /// second time.
     pub fn report(mut self, ours: Ours) -> Self {
-        self.options.ours = Some((ours, false));
+        self.options.ours = Some((ours, AboutOurs::Report));
         self
     }
 
-    fn run_with(&self, object: &(impl AsFd + ?Sized)) -> Result<Ensured<A::Link>> {
-        let wanted = Wanted::of(object.as_fd(), A::Link::KIND)?;
+    pub(crate) fn run_with(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
+        let wanted = Wanted::of(object, A::Link::KIND)?;
         let place = Place::new(&self.options.path)?;
         if let Some(mode) = self.options.parents {
             place.make_parents(mode)?;
         }
         let _lock = PinLock::of(&place.path)?;
-        let mut run = Run {
-            to: &self.to,
-            options: &self.options,
-            place: &place,
-            wanted: &wanted,
-            taken_over: None,
-            left_over: None,
-            refusal: None,
-        };
+        let rules = self.rules(&wanted);
+        let mut run = Run::new(&self.to, &self.options, &place, &wanted);
         for _ in 0..ATTEMPTS {
-            if let Step::Done(link, outcome) = run.attempt()? {
-                return Ok(Ensured {
-                    link,
-                    outcome,
-                    taken_over: run.taken_over,
-                    left_over: run.left_over,
-                });
+            let mut seen = look(&self.to, &wanted, &place)?;
+            run.refusal = None;
+            loop {
+                match run.act(decide(&seen, &rules), &mut seen)? {
+                    Step::Done(link, outcome) => {
+                        return Ok(Ensured {
+                            link,
+                            outcome,
+                            taken_over: run.taken_over,
+                            left_over: run.left_over,
+                        });
+                    }
+                    Step::Again => break,
+                    Step::Learned => {}
+                }
             }
         }
         if let Some(refusal) = run.refusal {
@@ -225,6 +252,60 @@ impl<A: Attach> Ensure<A> {
             left: left.ok(),
             path: place.path,
         })
+    }
+
+    pub(crate) fn plan_with(&self, object: BorrowedFd<'_>) -> Result<Plan> {
+        let wanted = Wanted::of(object, A::Link::KIND)?;
+        let place = Place::new(&self.options.path)?;
+        let directories: Vec<_> = match self.options.parents {
+            Some(_) => place
+                .missing_parents()?
+                .into_iter()
+                .map(Path::to_owned)
+                .collect(),
+            None => Vec::new(),
+        };
+        let mut seen = if directories.is_empty() {
+            place.check()?;
+            look(&self.to, &wanted, &place)?
+        } else {
+            Seen {
+                at_path: PinEntry::Missing,
+                beside: PinEntry::Missing,
+                ours: None,
+                hook: Hook::NotTried,
+                update_refused: false,
+            }
+        };
+        let mut search = |but| match &self.options.ours {
+            Some((ours, _)) => search(&self.to, &wanted, ours, but),
+            None => Ok(Vec::new()),
+        };
+        match foresee(&mut seen, &self.rules(&wanted), &mut search) {
+            Ok((left_over, planned)) => Ok(Plan {
+                directories,
+                left_over,
+                planned,
+            }),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Refused(refusal)) => Err(refused(refusal, &place, &seen)),
+        }
+    }
+
+    fn rules(&self, wanted: &Wanted<'_>) -> Rules {
+        let kind = A::Link::KIND;
+        let if_free = match KindFacts::of(kind).and_then(|facts| facts.gone) {
+            Some(_) => Why::OtherHook,
+            None => Why::HookGone,
+        };
+        Rules {
+            wanted: wanted.attached,
+            replace_other: self.options.replace_other,
+            ours: self.options.ours.as_ref().map(|(_, about)| *about),
+            is_updatable: kind.updated_by().is_some(),
+            is_detachable: kind.is_detachable(),
+            attempt_tells: A::ATTEMPT_TELLS.then_some(if_free),
+        }
     }
 }
 
@@ -260,47 +341,31 @@ impl<A: AttachProgram> Ensure<A> {
     ///
     /// What the kind needs, with `BPF_LINK_UPDATE`, `BPF_OBJ_PIN`, `flock(2)` and `rename(2)`.
     pub fn run(&self, program: &(impl AsFd + ?Sized)) -> Result<Ensured<A::Link>> {
-        self.run_with(program)
+        self.run_with(program.as_fd())
     }
-}
 
-impl Ensure<StructOpsAttach<'_>> {
-    /// Does it, with the map that the options are of.
+    /// What [`run`](Self::run) would do now. Nothing is changed: no link is attached, updated or detached, and no pin,
+    /// directory or lock is made.
+    ///
+    /// Where only an attempt to attach can tell whether the hook is free, which is so for xdp and netfilter, the plan says
+    /// what each answer would lead to: [`Planned::Attempt`].
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::{Attach as _, TcxAttach, TcxHook};
+    ///
+    /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+    /// let ensure = TcxAttach::to("eth0", TcxHook::Ingress)
+    ///     .ensure_pinned("/sys/fs/bpf/agent/eth0_ingress");
+    /// // Such as "update link 7, instead of program 34".
+    /// println!("{}", ensure.plan(&program)?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As for the other kinds.
-    pub fn run(&self) -> Result<Ensured<crate::StructOpsLink>> {
-        self.run_with(&self.to.map())
+    /// Those of [`run`](Self::run) with which nothing is changed, as far as they show without an attempt.
+    pub fn plan(&self, program: &(impl AsFd + ?Sized)) -> Result<Plan> {
+        self.plan_with(program.as_fd())
     }
 }
-
-/// Says of the options of each kind that a link can be had by them over restarts.
-macro_rules! attach {
-    ($($Attach:ident $(<$a:lifetime>)?),+) => {$(
-        impl Attach for crate::$Attach $(<$a>)? {}
-    )+};
-}
-macro_rules! attach_program {
-    ($($Attach:ident $(<$a:lifetime>)?),+ $(,)?) => {
-        attach!($($Attach $(<$a>)?),+);
-        $( impl AttachProgram for crate::$Attach $(<$a>)? {} )+
-    };
-}
-attach_program!(
-    RawTracepointAttach<'_>,
-    TracingAttach<'_>,
-    CgroupAttach<'_>,
-    IterAttach<'_>,
-    NetnsAttach<'_>,
-    XdpAttach,
-    PerfEventAttach<'_>,
-    KprobeMultiAttach<'_>,
-    NetfilterAttach,
-    TcxAttach<'_>,
-    UprobeMultiAttach<'_>,
-    NetkitAttach<'_>,
-    SockmapAttach<'_>,
-    TracingMultiAttach<'_>,
-);
-attach!(StructOpsAttach<'_>);

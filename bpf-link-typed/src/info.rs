@@ -16,7 +16,7 @@ use crate::info::buf::{Asked, InfoBuf};
 use crate::other::{OtherInfo, OtherInfoRef, OtherLink};
 
 macro_rules! define {
-    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?; )+) => {
+    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?, $Attach:ident $(<$b:lifetime>)? of $object:ident; )+) => {
         /// What the kernel says about a link, of whichever kind.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[cfg_attr(

@@ -42,40 +42,70 @@ pub use tracing_multi::{
 pub use uprobe_multi::{UprobeMultiAttach, UprobeMultiInfo, UprobeMultiInfoRef, UprobeMultiLink};
 pub use xdp::{XdpAttach, XdpInfo, XdpLink, XdpMode};
 
+use std::os::fd::AsFd;
+
+use crate::ensure::{Attach, AttachProgram};
+use crate::error::Result;
 use crate::info::facts::KindFacts;
 
-/// Hands the kinds to a macro: the variant, the type of the link, of its info, and of a view of the info.
+/// Hands the kinds to a macro: the variant, the type of the link, of its info, and of a view of the info; then the attach
+/// options, and whether they are for a program or of a map.
 ///
 /// A new kind is a line here, a line for its module above, and a file of its own with these types.
 macro_rules! for_every_kind {
     ($define:ident) => {
         $define! {
-            RawTracepoint: RawTracepointLink, RawTracepointInfo, RawTracepointInfoRef<'a>;
-            Tracing: TracingLink, TracingInfo, TracingInfo;
-            Cgroup: CgroupLink, CgroupInfo, CgroupInfo;
-            Iter: IterLink, IterInfo, IterInfoRef<'a>;
-            Netns: NetnsLink, NetnsInfo, NetnsInfo;
-            Xdp: XdpLink, XdpInfo, XdpInfo;
-            PerfEvent: PerfEventLink, PerfEventInfo, PerfEventInfoRef<'a>;
-            KprobeMulti: KprobeMultiLink, KprobeMultiInfo, KprobeMultiInfoRef<'a>;
-            StructOps: StructOpsLink, StructOpsInfo, StructOpsInfo;
-            Netfilter: NetfilterLink, NetfilterInfo, NetfilterInfo;
-            Tcx: TcxLink, TcxInfo, TcxInfo;
-            UprobeMulti: UprobeMultiLink, UprobeMultiInfo, UprobeMultiInfoRef<'a>;
-            Netkit: NetkitLink, NetkitInfo, NetkitInfo;
-            Sockmap: SockmapLink, SockmapInfo, SockmapInfo;
-            TracingMulti: TracingMultiLink, TracingMultiInfo, TracingMultiInfoRef<'a>;
+            RawTracepoint: RawTracepointLink, RawTracepointInfo, RawTracepointInfoRef<'a>, RawTracepointAttach<'_> of program;
+            Tracing: TracingLink, TracingInfo, TracingInfo, TracingAttach<'_> of program;
+            Cgroup: CgroupLink, CgroupInfo, CgroupInfo, CgroupAttach<'_> of program;
+            Iter: IterLink, IterInfo, IterInfoRef<'a>, IterAttach<'_> of program;
+            Netns: NetnsLink, NetnsInfo, NetnsInfo, NetnsAttach<'_> of program;
+            Xdp: XdpLink, XdpInfo, XdpInfo, XdpAttach of program;
+            PerfEvent: PerfEventLink, PerfEventInfo, PerfEventInfoRef<'a>, PerfEventAttach<'_> of program;
+            KprobeMulti: KprobeMultiLink, KprobeMultiInfo, KprobeMultiInfoRef<'a>, KprobeMultiAttach<'_> of program;
+            StructOps: StructOpsLink, StructOpsInfo, StructOpsInfo, StructOpsAttach<'_> of map;
+            Netfilter: NetfilterLink, NetfilterInfo, NetfilterInfo, NetfilterAttach of program;
+            Tcx: TcxLink, TcxInfo, TcxInfo, TcxAttach<'_> of program;
+            UprobeMulti: UprobeMultiLink, UprobeMultiInfo, UprobeMultiInfoRef<'a>, UprobeMultiAttach<'_> of program;
+            Netkit: NetkitLink, NetkitInfo, NetkitInfo, NetkitAttach<'_> of program;
+            Sockmap: SockmapLink, SockmapInfo, SockmapInfo, SockmapAttach<'_> of program;
+            TracingMulti: TracingMultiLink, TracingMultiInfo, TracingMultiInfoRef<'a>, TracingMultiAttach<'_> of program;
         }
     };
 }
 pub(crate) use for_every_kind;
 
+/// Says of the attach options of a kind that a link can be had by them over restarts, and that they are for a program.
+macro_rules! program {
+    ($Attach:ident $(<$a:lifetime>)?) => {
+        map!($Attach $(<$a>)?);
+
+        impl AttachProgram for $Attach $(<$a>)? {
+            fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<Self::Link> {
+                Self::attach(self, program)
+            }
+        }
+    };
+}
+
+/// The same of options that are of a map.
+macro_rules! map {
+    ($Attach:ident $(<$a:lifetime>)?) => {
+        impl Attach for $Attach $(<$a>)? {}
+    };
+}
+
 macro_rules! define {
-    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?; )+) => {
+    ($(
+        $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?,
+        $Attach:ident $(<$b:lifetime>)? of $object:ident;
+    )+) => {
         impl KindFacts {
             /// Every kind that has a type of its own, in the kernel's order.
             pub const ALL: &'static [Self] = &[$( crate::$Link::FACTS, )+];
         }
+
+        $( $object!($Attach $(<$b>)?); )+
     };
 }
 for_every_kind!(define);

@@ -129,8 +129,8 @@
     )
 )]
 
-mod attach;
-mod ensure;
+pub mod attach;
+pub mod ensure;
 mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -142,15 +142,13 @@ mod other;
 pub use attach::file_ref::FileRef;
 pub use attach::interface::Interface;
 pub use attach::position::{LinkAnchor, Position};
-pub use attach::when::When;
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,
     IterArgs, IterCgroup, IterTask, KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags,
     ProgramId, RawLink, Support, UpdateBy, UprobeMultiFlags,
 };
-pub use ensure::{
-    Attach, AttachProgram, Attached, Ensure, Ensured, LeftOver, OldLink, Ours, Outcome, Why,
-};
+#[doc(inline)]
+pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
 pub use error::{Error, Rejected, Result, UntraceableSymbols};
 pub use info::answer::RecordedBuffers;
 pub use info::buf::InfoBuf;

@@ -16,7 +16,7 @@ use crate::link::let_go::let_go;
 use crate::other::OtherLink;
 
 macro_rules! define {
-    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?; )+) => {
+    ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?, $Attach:ident $(<$b:lifetime>)? of $object:ident; )+) => {
         /// A link, of whichever kind.
         ///
         /// It has the operations of every kind. One that the link's kind does not have, the kernel refuses, and the error is

@@ -56,16 +56,13 @@ impl DeviceMprog<'_> {
         Ok(programs.iter().filter_map(|program| program.link).collect())
     }
 
-    /// Whether a link is in the list. `info` is asked after the list: the link's id, and the index of its device.
-    pub(crate) fn compare(
-        &self,
-        info: impl FnOnce() -> Result<(LinkId, Option<u32>)>,
-    ) -> Result<Match> {
+    /// Whether the link with this id is in the list. Its info has this index of a device, or that it has none any more.
+    pub(crate) fn compare(&self, id: LinkId, ifindex: Option<u32>) -> Result<Match> {
         let links = self.links()?;
-        Ok(match info()? {
-            (_, None) => Match::Gone,
+        Ok(match ifindex {
+            None => Match::Gone,
             // An index of a device means another in another network namespace, so it is the list that tells.
-            (id, Some(_)) => Match::hook(Some(links.contains(&id))),
+            Some(_) => Match::hook(Some(links.contains(&id))),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::ensure::decide::AboutOurs;
 use crate::ensure::ours::Ours;
 
 /// What is wanted of a run, besides the hook and the program.
@@ -10,6 +11,6 @@ pub(super) struct Options {
     pub(super) path: PathBuf,
     pub(super) parents: Option<u32>,
     pub(super) replace_other: bool,
-    /// What is ours, and whether it is taken over or reported.
-    pub(super) ours: Option<(Ours, bool)>,
+    /// What is ours, and what is done about it.
+    pub(super) ours: Option<(Ours, AboutOurs)>,
 }

@@ -1,12 +1,10 @@
-//! Links of ours that are on the hook, but not pinned where they should be.
+//! How links of ours are known that are not pinned where they should be.
 
 use std::ffi::{CStr, CString};
 
-use bpf_link::{LinkId, MapInfo, ProgramInfo, RawLink};
+use bpf_link::{MapInfo, ProgramInfo};
 
 use crate::ensure::outcome::Attached;
-use crate::ensure::recipe::{KindLink as _, Recipe, Wanted};
-use crate::error::Result;
 
 /// How a link of ours is known: by what is attached by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +32,7 @@ impl Ours {
         Self(Rule::Tag(tag))
     }
 
-    fn is(&self, attached: Attached) -> bpf_link::Result<bool> {
+    pub(super) fn is(&self, attached: Attached) -> bpf_link::Result<bool> {
         match attached {
             Attached::Program(id) => {
                 let info = ProgramInfo::from_id(id)?;
@@ -53,48 +51,6 @@ impl Ours {
 
 /// How many bytes of a name the kernel keeps, without the NUL.
 const KEPT: usize = bpf_link_sys::BPF_OBJ_NAME_LEN as usize - 1;
-
-/// The links of ours that are on the hook; `but` is not one of them.
-pub(super) fn find<A: Recipe>(
-    to: &A,
-    ours: &Ours,
-    wanted: &Wanted<'_>,
-    but: Option<LinkId>,
-) -> Result<Vec<A::Link>> {
-    let mut found = Vec::new();
-    let mut look_at = |link: RawLink| -> Result<()> {
-        if Some(link.id()?) == but || link.kind()? != A::Link::KIND {
-            return Ok(());
-        }
-        let link = A::Link::try_from(link)?;
-        let Some(attached) = A::attached(&link)? else {
-            return Ok(());
-        };
-        match ours.is(attached) {
-            Ok(true) if to.compare(&link, wanted)?.is_here() => found.push(link),
-            // A program that has gone since was not on a link that is still there.
-            Ok(_) | Err(bpf_link::Error::Vanished(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    };
-    match to.links_on_hook()? {
-        Some(ids) => {
-            for id in ids {
-                match RawLink::from_id(id) {
-                    Err(bpf_link::Error::Vanished(_) | bpf_link::Error::Unsettled(_)) => {}
-                    link => look_at(link?)?,
-                }
-            }
-        }
-        None => {
-            for link in bpf_link::links() {
-                look_at(link?)?;
-            }
-        }
-    }
-    Ok(found)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,12 @@
-//! The place of the pin: its directory, and what is there.
+//! The place of the pin, and its directory.
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use bpf_link::{LinkKind, PinLock, RawLink};
+use bpf_link::PinLock;
 
-use crate::ensure::recipe::KindLink;
 use crate::error::{Error, Result};
 
 /// Where the link is to be pinned, and where it is pinned for a moment on the way there.
@@ -15,16 +14,6 @@ use crate::error::{Error, Result};
 pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) temporary: PathBuf,
-}
-
-/// What is pinned at a path.
-#[derive(Debug)]
-pub(super) enum Found<L> {
-    Nothing,
-    Link(L),
-    OtherKind(RawLink, LinkKind),
-    /// A map, a program, a directory, a symbolic link.
-    NoLink,
 }
 
 impl Place {
@@ -43,18 +32,29 @@ impl Place {
         })
     }
 
-    /// Makes the directories that the pin is to be in and that do not exist, with this mode, if they are on a bpffs.
-    pub(super) fn make_parents(&self, mode: u32) -> Result<()> {
+    /// The directories that the pin is to be in and that do not exist, from the outermost on.
+    ///
+    /// An error if they cannot be made: what is there is not on a bpffs, or a name is not allowed there.
+    pub(super) fn missing_parents(&self) -> Result<Vec<&Path>> {
         // What cannot be looked at, as its name has a dot, cannot be made either, and that says why.
         let is_missing = |parent: &&Path| std::fs::symlink_metadata(parent).is_err();
-        let missing: Vec<&Path> = self
-            .path
-            .ancestors()
-            .skip(1)
-            .take_while(is_missing)
-            .collect();
-        for parent in missing.into_iter().rev() {
-            // Makes sure that it is on a bpffs.
+        let parents = self.path.ancestors().skip(1);
+        let mut missing: Vec<&Path> = parents.take_while(is_missing).collect();
+        missing.reverse();
+        let Some(inner) = missing.first().and_then(|outermost| outermost.parent()) else {
+            return Ok(missing);
+        };
+        for path in missing.iter().copied().chain([self.path.as_path()]) {
+            // As if it were in the innermost directory that there is: that is where its name is looked at.
+            PinLock::check(inner.join(path.file_name().unwrap_or_default()))?;
+        }
+        Ok(missing)
+    }
+
+    /// Makes these directories with this mode.
+    pub(super) fn make_parents(&self, mode: u32) -> Result<()> {
+        for parent in self.missing_parents()? {
+            // One after the other with whoever does the same.
             let _lock = PinLock::of(parent)?;
             match DirBuilder::new().mode(mode).create(parent) {
                 Ok(()) => {}
@@ -70,46 +70,9 @@ impl Place {
         }
         Ok(())
     }
-}
 
-/// Opens what is pinned at this path.
-pub(super) fn look<L: KindLink>(path: &Path) -> Result<Found<L>> {
-    match std::fs::symlink_metadata(path) {
-        // The kernel would follow it, and open what is pinned elsewhere.
-        Ok(metadata) if metadata.is_symlink() => return Ok(Found::NoLink),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(source) => {
-            return Err(Error::File {
-                path: path.to_owned(),
-                source,
-            });
-        }
-    }
-    let link = match RawLink::from_pinned(path) {
-        Ok(link) => link,
-        Err(bpf_link::Error::PathNotFound(_)) => return Ok(Found::Nothing),
-        Err(bpf_link::Error::NotALink(_)) => return Ok(Found::NoLink),
-        Err(error) => return Err(error.into()),
-    };
-    match L::try_from(link).map_err(crate::error::Rejected::into_parts) {
-        Ok(link) => Ok(Found::Link(link)),
-        Err((link, Error::WrongKind { found, .. })) => Ok(Found::OtherKind(link, found)),
-        Err((_, error)) => Err(error),
-    }
-}
-
-impl<L> Found<L> {
-    /// The error that this is in the way, if it is no link of the kind.
-    pub(super) fn refused_at(&self, path: &Path) -> Option<Error> {
-        let found = match self {
-            Self::Nothing | Self::Link(_) => return None,
-            Self::OtherKind(_, kind) => Some(*kind),
-            Self::NoLink => None,
-        };
-        Some(Error::PinTaken {
-            path: path.to_owned(),
-            found,
-        })
+    /// Looks whether something can be pinned there, without the lock.
+    pub(super) fn check(&self) -> Result<()> {
+        Ok(PinLock::check(&self.path)?)
     }
 }

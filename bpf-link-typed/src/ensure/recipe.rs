@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{LinkId, LinkKind, MapInfo, ProgramInfo, RawLink, UpdateBy};
+use bpf_link::{LinkId, LinkKind, MapInfo, ProgramId, ProgramInfo, RawLink, UpdateBy};
 
 use crate::ensure::outcome::Attached;
 use crate::error::{Rejected, Result};
@@ -12,12 +12,24 @@ pub trait KindLink: TryFrom<RawLink, Error = Rejected<RawLink>> + Into<RawLink> 
     /// The kind.
     const KIND: LinkKind;
 
+    /// What the kernel says about one.
+    type Info;
+
+    /// Asks the kernel for it.
+    fn ask(&self) -> Result<Self::Info>;
+
+    /// The id and the program of the link that the info is about.
+    fn id_and_program(info: &Self::Info) -> (LinkId, Option<ProgramId>);
+
     fn raw(&self) -> &RawLink;
     fn raw_mut(&mut self) -> &mut RawLink;
 }
 
+/// What the kernel says about a link that is made by these options.
+pub(crate) type InfoOf<A> = <<A as Recipe>::Link as KindLink>::Info;
+
 /// The options that a link of one kind is attached with.
-pub trait Recipe {
+pub trait Recipe: Clone {
     /// The type of the links.
     type Link: KindLink;
 
@@ -25,12 +37,10 @@ pub trait Recipe {
     /// program, so an attempt to attach tells.
     const ATTEMPT_TELLS: bool = false;
 
-    /// Attaches the program, or the map.
-    fn create(&self, object: BorrowedFd<'_>) -> Result<Self::Link>;
-
-    /// Whether the link is on the hook that the options are for, and with these options. Before, whatever the options are
-    /// made of is looked up: if that is missing, that is the error.
-    fn compare(&self, link: &Self::Link, wanted: &Wanted<'_>) -> Result<Match>;
+    /// Whether the link, of which this is the info, is on the hook that the options are for, and with these options. Before,
+    /// whatever the options are made of is looked up: if that is missing, that is the error.
+    fn compare(&self, link: &Self::Link, info: &InfoOf<Self>, wanted: &Wanted<'_>)
+    -> Result<Match>;
 
     /// Refuses a program that the kernel would not attach here, but does not refuse in an update.
     fn check(&self, _wanted: &Wanted<'_>) -> Result<()> {
@@ -38,13 +48,13 @@ pub trait Recipe {
     }
 
     /// Whether the old link can be why the hook is taken.
-    fn is_in_the_way(&self, old: &Old<'_, Self::Link>) -> Result<bool> {
-        Ok(old.found.is_here())
+    fn blocks(&self, old: &Old<'_, InfoOf<Self>>) -> Result<Blocks> {
+        Ok(Blocks::always_if(old.found.is_here()))
     }
 
-    /// How the old program is attached as it was, to be asked while the old link is there.
-    fn way_back(&self, _old: &Self::Link) -> Result<WayBack<'_, Self::Link>> {
-        Ok(Box::new(|object| self.create(object)))
+    /// The options that the old program was attached with.
+    fn way_back(&self, _old: &InfoOf<Self>) -> Result<Self> {
+        Ok(self.clone())
     }
 
     /// The links on the hook, if the hook can be asked for them; otherwise all links of the machine are gone through.
@@ -53,13 +63,16 @@ pub trait Recipe {
     }
 
     /// What is attached by the link.
-    fn attached(link: &Self::Link) -> Result<Option<Attached>> {
-        Ok(link.raw().info()?.program_id().map(Attached::Program))
+    fn attached(info: &InfoOf<Self>) -> Option<Attached> {
+        let (_, program) = Self::Link::id_and_program(info);
+        program.map(Attached::Program)
     }
 }
 
-/// Attaches a program, or a map, as another was.
-pub(crate) type WayBack<'a, L> = Box<dyn FnOnce(BorrowedFd<'_>) -> Result<L> + 'a>;
+/// Attaching what is wanted, be it a program or a map.
+pub trait Create: Recipe {
+    fn create(&self, object: BorrowedFd<'_>) -> Result<Self::Link>;
+}
 
 /// A link beside the options that it is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,15 +114,28 @@ impl Match {
     }
 }
 
+/// Whether an old link can be why the hook is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocks {
+    Never,
+    /// Where the hook has as many programs as it takes.
+    WhenFull,
+    Always,
+}
+
+impl Blocks {
+    pub fn always_if(blocks: bool) -> Self {
+        if blocks { Self::Always } else { Self::Never }
+    }
+}
+
 /// The old link, where it may be why the hook is taken.
 #[derive(Debug)]
-pub struct Old<'a, L> {
-    pub link: &'a L,
+pub struct Old<'a, I> {
+    pub info: &'a I,
     pub found: Match,
     /// Whether it is the same program that is to be attached.
     pub same_program: bool,
-    /// Whether the hook has as many programs as it takes.
-    pub is_full: bool,
 }
 
 /// What is to be attached.
@@ -122,7 +148,7 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Refuses what is no program, or no map.
+    /// Refuses what is not a program, or not a map.
     pub fn of(object: BorrowedFd<'a>, kind: LinkKind) -> Result<Self> {
         if kind.updated_by() == Some(UpdateBy::Map) {
             return Ok(Self {
@@ -139,13 +165,10 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// Whether the program of this link was loaded for the same function, hook or tracepoint as the wanted one; `None` if
-    /// that cannot be told.
-    pub fn has_load_time_target_of(&self, link: &RawLink) -> Result<Option<bool>> {
-        let Some(wanted) = &self.program else {
-            return Ok(None);
-        };
-        let Some(id) = link.info()?.program_id() else {
+    /// Whether this program was loaded for the same function, hook or tracepoint as the wanted one; `None` if that cannot be
+    /// told.
+    pub fn has_load_time_target_of(&self, program: Option<ProgramId>) -> Result<Option<bool>> {
+        let (Some(wanted), Some(id)) = (&self.program, program) else {
             return Ok(None);
         };
         if id == wanted.id {

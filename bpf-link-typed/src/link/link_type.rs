@@ -35,7 +35,7 @@ macro_rules! link_type {
         }
 
         $crate::link::link_type::common!($Link);
-        $crate::link::link_type::of_kind!($Link, $Kind);
+        $crate::link::link_type::of_kind!($Link: $Kind, $Info);
         $crate::link::link_type::info_methods!($Link, $Info $(/ $InfoRef)?);
         $($( $crate::link::link_type::$operation!($Link); )+)?
     };
@@ -197,9 +197,24 @@ macro_rules! common {
 
 /// What makes the type the type of its kind.
 macro_rules! of_kind {
-    ($Link:ident, $Kind:ident) => {
+    ($Link:ident: $Kind:ident, $Info:ident) => {
         impl $crate::ensure::KindLink for $Link {
             const KIND: ::bpf_link::LinkKind = Self::KIND;
+
+            type Info = $Info;
+
+            fn ask(&self) -> $crate::Result<$Info> {
+                self.info()
+            }
+
+            fn id_and_program(
+                info: &$Info,
+            ) -> (
+                ::bpf_link::LinkId,
+                ::core::option::Option<::bpf_link::ProgramId>,
+            ) {
+                (info.id, info.program_id)
+            }
 
             fn raw(&self) -> &::bpf_link::RawLink {
                 &self.0

@@ -178,8 +178,8 @@ pub(crate) const LISTS: &[List] = &[
     ),
     line(
         "bpf-link-typed/src/ensure.rs",
-        "{Kind}Attach",
-        "a line of `attach_program!`, and a row of the table of kinds",
+        "(crate::{Kind}Attach)",
+        "a row of the table of kinds",
     ),
     line(
         "bpf-link-typed/examples/bpf-links/kinds.rs",

@@ -5,6 +5,7 @@ mod gaps;
 mod killed;
 mod others;
 pub(crate) mod places;
+pub(crate) mod planned;
 pub(crate) mod suite;
 mod under_load;
 
@@ -15,8 +16,8 @@ use bpf_link_tests::{
     CounterMap, Device, DeviceKind, Hook, Map, Program, Sandbox, eventually_holds, pins,
 };
 use bpf_link_typed::{
-    Attach as _, Attached, CgroupAttach, CgroupHook, Error, LinkKind, OldLink, Outcome, ProgramId,
-    Why, XdpAttach, XdpLink,
+    Attach as _, CgroupAttach, CgroupHook, Error, LinkKind, ProgramId, XdpAttach, XdpLink,
+    ensure::{Attached, OldLink, Outcome, Why},
 };
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
@@ -34,6 +35,7 @@ pub(crate) const ALL: &[Listed] = &[
     Roles(killed::ROLES),
     Tests(others::TESTS),
     Roles(others::ROLES),
+    Tests(planned::TESTS),
     Tests(under_load::TESTS),
     Roles(under_load::ROLES),
 ];

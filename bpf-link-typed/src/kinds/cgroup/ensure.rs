@@ -1,30 +1,25 @@
 //! Whether a link is on this hook of this cgroup.
 
-use std::os::fd::BorrowedFd;
-
 use bpf_link::{LinkCreate, RawLink};
 
-use super::{CgroupAttach, CgroupHook, CgroupLink};
+use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
 impl Recipe for CgroupAttach<'_> {
     type Link = CgroupLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<CgroupLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &CgroupLink, wanted: &Wanted<'_>) -> Result<Match> {
+    fn compare(&self, _link: &CgroupLink, info: &CgroupInfo, wanted: &Wanted<'_>) -> Result<Match> {
         let cgroup_id = self.cgroup.inode()?;
-        let info = link.info()?;
         let Some(found) = info.cgroup_id else {
             return Ok(Match::Gone);
         };
         let is_same = found == cgroup_id && info.attach_type == self.hook.attach_type();
         if is_same && self.hook == CgroupHook::Lsm {
             // The program says which of the hooks of the security modules it is.
-            return Ok(Match::hook(wanted.has_load_time_target_of(&link.0)?));
+            return Ok(Match::hook(
+                wanted.has_load_time_target_of(info.program_id)?,
+            ));
         }
         Ok(Match::hook(Some(is_same)))
     }

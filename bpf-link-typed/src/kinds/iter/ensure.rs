@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use bpf_link::{IterArgs, IterCgroup, IterTask, MapInfo};
 
-use super::{IterAttach, IterLink, IterTarget};
+use super::{IterAttach, IterInfo, IterLink, IterTarget};
 use crate::attach::file_ref::FileRef;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
@@ -12,14 +12,10 @@ use crate::error::Result;
 impl Recipe for IterAttach<'_> {
     type Link = IterLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<IterLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &IterLink, wanted: &Wanted<'_>) -> Result<Match> {
-        let is_same = self.is_over(link.info()?.target)?;
+    fn compare(&self, _link: &IterLink, info: &IterInfo, wanted: &Wanted<'_>) -> Result<Match> {
+        let is_same = self.is_over(info.target)?;
         // Which sort of objects, the program says.
-        let is_of_sort = wanted.has_load_time_target_of(&link.0)?;
+        let is_of_sort = wanted.has_load_time_target_of(info.program_id)?;
         Ok(match (is_same, is_of_sort) {
             (true, is_of_sort) => Match::hook(is_of_sort),
             (false, _) => Match::OtherHook,

@@ -6,14 +6,15 @@ use std::os::fd::AsFd;
 use bpf_link::{AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, RawLink};
 
 use super::KprobeMultiLink;
+use crate::attach::When;
 use crate::attach::tracefs;
-use crate::attach::when::When;
 use crate::error::{Error, Result};
 
 /// Attaches a program to the entry, the return, or both, of many kernel functions.
 ///
 /// ```no_run
-/// use bpf_link_typed::{KprobeMultiAttach, When};
+/// use bpf_link_typed::attach::When;
+/// use bpf_link_typed::KprobeMultiAttach;
 ///
 /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
 /// let link = KprobeMultiAttach::to_symbols(When::Return, &[c"vfs_read", c"vfs_write"])

@@ -1,12 +1,10 @@
 //! Whether a link is on these functions, with these cookies.
 
-use std::os::fd::BorrowedFd;
-
 use bpf_link::KprobeMultiFlags;
 
 use super::attach::Functions;
 use super::{KprobeMultiAttach, KprobeMultiInfo, KprobeMultiLink};
-use crate::attach::when::When;
+use crate::attach::When;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 use crate::info::hideable::Hideable;
@@ -14,16 +12,16 @@ use crate::info::hideable::Hideable;
 impl Recipe for KprobeMultiAttach<'_> {
     type Link = KprobeMultiLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<KprobeMultiLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &KprobeMultiLink, _wanted: &Wanted<'_>) -> Result<Match> {
-        let info = link.info()?;
+    fn compare(
+        &self,
+        _link: &KprobeMultiLink,
+        info: &KprobeMultiInfo,
+        _wanted: &Wanted<'_>,
+    ) -> Result<Match> {
         let on_return = info
             .flags
             .map(|flags| flags.contains(KprobeMultiFlags::RETURN) == (self.when == When::Return));
-        Ok(self.compare_functions(&info).and(on_return))
+        Ok(self.compare_functions(info).and(on_return))
     }
 }
 

@@ -1,9 +1,7 @@
 //! Whether a link is on this netfilter hook, with this priority.
 
-use std::os::fd::BorrowedFd;
-
-use super::{NetfilterAttach, NetfilterFamily, NetfilterHook, NetfilterLink};
-use crate::ensure::{Match, Recipe, Wanted, WayBack};
+use super::{NetfilterAttach, NetfilterFamily, NetfilterHook, NetfilterInfo, NetfilterLink};
+use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for NetfilterAttach {
@@ -12,26 +10,25 @@ impl Recipe for NetfilterAttach {
     /// The info is the same whether the link is attached or not, and does not say in which network namespace.
     const ATTEMPT_TELLS: bool = true;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &NetfilterLink, _wanted: &Wanted<'_>) -> Result<Match> {
-        let info = link.info()?;
+    fn compare(
+        &self,
+        _link: &NetfilterLink,
+        info: &NetfilterInfo,
+        _wanted: &Wanted<'_>,
+    ) -> Result<Match> {
         let is_same = info.family == self.family.as_raw()
             && info.hook == self.hook.as_raw()
             && info.priority == self.priority;
         Ok(Match::hook(Some(is_same)).and(Some(info.flags == self.flags)))
     }
 
-    fn way_back(&self, old: &NetfilterLink) -> Result<WayBack<'_, NetfilterLink>> {
-        let info = old.info()?;
+    fn way_back(&self, old: &NetfilterInfo) -> Result<Self> {
         let mut to = NetfilterAttach::to(
-            NetfilterFamily::from_raw(info.family),
-            NetfilterHook::from_raw(info.hook),
-            info.priority,
+            NetfilterFamily::from_raw(old.family),
+            NetfilterHook::from_raw(old.hook),
+            old.priority,
         );
-        to.flags = info.flags;
-        Ok(Box::new(move |program| to.attach(&program)))
+        to.flags = old.flags;
+        Ok(to)
     }
 }

@@ -1,23 +1,21 @@
 //! Whether a link is on this end of a netkit device.
 
-use std::os::fd::BorrowedFd;
-
 use bpf_link::LinkId;
 
-use super::{NetkitAttach, NetkitLink};
+use super::{NetkitAttach, NetkitInfo, NetkitLink};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for NetkitAttach<'_> {
     type Link = NetkitLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<NetkitLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &NetkitLink, _wanted: &Wanted<'_>) -> Result<Match> {
-        self.list
-            .compare(|| link.info().map(|info| (info.id, info.ifindex)))
+    fn compare(
+        &self,
+        _link: &NetkitLink,
+        info: &NetkitInfo,
+        _wanted: &Wanted<'_>,
+    ) -> Result<Match> {
+        self.list.compare(info.id, info.ifindex)
     }
 
     fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {

@@ -1,21 +1,14 @@
 //! Whether a link is on this hook of this network namespace.
 
-use std::os::fd::BorrowedFd;
-
-use super::{NetnsAttach, NetnsHook, NetnsLink};
-use crate::ensure::{Match, Old, Recipe, Wanted};
+use super::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
+use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for NetnsAttach<'_> {
     type Link = NetnsLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<NetnsLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &NetnsLink, _wanted: &Wanted<'_>) -> Result<Match> {
+    fn compare(&self, _link: &NetnsLink, info: &NetnsInfo, _wanted: &Wanted<'_>) -> Result<Match> {
         let inode = self.netns.inode()?;
-        let info = link.info()?;
         Ok(match info.netns_ino {
             None => Match::Gone,
             Some(found) => Match::hook(Some(
@@ -25,11 +18,11 @@ impl Recipe for NetnsAttach<'_> {
     }
 
     /// The flow dissector of one namespace can exclude that of another.
-    fn is_in_the_way(&self, old: &Old<'_, NetnsLink>) -> Result<bool> {
+    fn blocks(&self, old: &Old<'_, NetnsInfo>) -> Result<Blocks> {
         let is_dissector = |attach_type| attach_type == NetnsHook::FlowDissector.attach_type();
         let is_other = self.hook == NetnsHook::FlowDissector
             && old.found == Match::OtherHook
-            && is_dissector(old.link.info()?.attach_type);
-        Ok(old.found.is_here() || is_other)
+            && is_dissector(old.info.attach_type);
+        Ok(Blocks::always_if(old.found.is_here() || is_other))
     }
 }

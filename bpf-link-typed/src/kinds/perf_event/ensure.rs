@@ -1,28 +1,28 @@
 //! Whether a link is on such an event, with this cookie.
 
-use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::events::KernelPlace;
 use super::{
-    KprobeEvent, PerfEventAttach, PerfEventDetails, PerfEventLink, PerfKprobe, PerfTarget,
-    PerfUprobe, UprobeEvent,
+    KprobeEvent, PerfEventAttach, PerfEventDetails, PerfEventInfo, PerfEventLink, PerfKprobe,
+    PerfTarget, PerfUprobe, UprobeEvent,
 };
-use crate::ensure::{Match, Old, Recipe, Wanted, WayBack};
+use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for PerfEventAttach<'_> {
     type Link = PerfEventLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<PerfEventLink> {
-        self.attach(&program)
-    }
-
     /// Tasks, processors and periods are not part of the info. They are no matter for tracepoints and kprobes, as long as
     /// these come from here.
-    fn compare(&self, link: &PerfEventLink, _wanted: &Wanted<'_>) -> Result<Match> {
-        let event = link.info()?.event;
-        let found = match (&self.target, &event) {
+    fn compare(
+        &self,
+        _link: &PerfEventLink,
+        info: &PerfEventInfo,
+        _wanted: &Wanted<'_>,
+    ) -> Result<Match> {
+        let event = &info.event;
+        let found = match (&self.target, event) {
             // The kernel has other numbers for some counters than those that are asked for.
             (_, PerfEventDetails::NotReported | PerfEventDetails::Unknown { .. })
             | (PerfTarget::Fd(_), _)
@@ -50,20 +50,24 @@ impl Recipe for PerfEventAttach<'_> {
             _ => Match::OtherHook,
         };
         let cookie = self.cookie.unwrap_or(0);
-        Ok(found.and(cookie_of(&event).map(|found| found == cookie)))
+        Ok(found.and(cookie_of(event).map(|found| found == cookie)))
     }
 
     /// A tracepoint does not take one program twice, nor more than 64 programs, and an event only one.
-    fn is_in_the_way(&self, old: &Old<'_, PerfEventLink>) -> Result<bool> {
-        Ok(old.found.is_here() && (old.same_program || old.is_full))
+    fn blocks(&self, old: &Old<'_, PerfEventInfo>) -> Result<Blocks> {
+        Ok(match (old.found.is_here(), old.same_program) {
+            (false, _) => Blocks::Never,
+            (true, false) => Blocks::WhenFull,
+            (true, true) => Blocks::Always,
+        })
     }
 
-    fn way_back(&self, old: &PerfEventLink) -> Result<WayBack<'_, PerfEventLink>> {
+    fn way_back(&self, old: &PerfEventInfo) -> Result<Self> {
         let to = Self {
-            cookie: cookie_of(&old.info()?.event).or(self.cookie),
+            cookie: cookie_of(&old.event).or(self.cookie),
             ..*self
         };
-        Ok(Box::new(move |program| to.attach(&program)))
+        Ok(to)
     }
 }
 

@@ -1,26 +1,24 @@
 //! Whether a link is on this tracepoint, with this cookie.
 
-use std::os::fd::BorrowedFd;
-
 use bpf_link::{RawLink, RawTracepointOpen};
 
-use super::{RawTracepointAttach, RawTracepointLink};
-use crate::ensure::{Match, Old, Recipe, Wanted, WayBack};
+use super::{RawTracepointAttach, RawTracepointInfo, RawTracepointLink};
+use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for RawTracepointAttach<'_> {
     type Link = RawTracepointLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<RawTracepointLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &RawTracepointLink, wanted: &Wanted<'_>) -> Result<Match> {
-        let info = link.info()?;
+    fn compare(
+        &self,
+        link: &RawTracepointLink,
+        info: &RawTracepointInfo,
+        wanted: &Wanted<'_>,
+    ) -> Result<Match> {
         let is_same = match (self.name, &info.name) {
             (Some(name), Some(found)) => Some(name == found.as_c_str()),
             (Some(_), None) => None,
-            (None, _) => wanted.has_load_time_target_of(&link.0)?,
+            (None, _) => wanted.has_load_time_target_of(info.program_id)?,
         };
         let cookie = self.cookie.unwrap_or(0);
         let has_cookie = match info.cookie {
@@ -32,16 +30,16 @@ impl Recipe for RawTracepointAttach<'_> {
     }
 
     /// Before Linux 6.10 a tracepoint does not take one program twice.
-    fn is_in_the_way(&self, old: &Old<'_, RawTracepointLink>) -> Result<bool> {
-        Ok(old.found.is_here() && old.same_program)
+    fn blocks(&self, old: &Old<'_, RawTracepointInfo>) -> Result<Blocks> {
+        Ok(Blocks::always_if(old.found.is_here() && old.same_program))
     }
 
-    fn way_back(&self, old: &RawTracepointLink) -> Result<WayBack<'_, RawTracepointLink>> {
+    fn way_back(&self, old: &RawTracepointInfo) -> Result<Self> {
         let to = Self {
-            cookie: old.info()?.cookie.or(self.cookie),
+            cookie: old.cookie.or(self.cookie),
             ..*self
         };
-        Ok(Box::new(move |program| to.attach(&program)))
+        Ok(to)
     }
 }
 

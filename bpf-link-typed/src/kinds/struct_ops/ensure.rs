@@ -4,26 +4,21 @@ use std::os::fd::BorrowedFd;
 
 use bpf_link::MapInfo;
 
-use super::{StructOpsAttach, StructOpsLink};
-use crate::ensure::{Attached, Match, Recipe, Wanted};
+use super::{StructOpsAttach, StructOpsInfo, StructOpsLink};
+use crate::ensure::{Attached, Create, Ensure, Ensured, Match, Plan, Recipe, Wanted};
 use crate::error::Result;
-
-impl StructOpsAttach<'_> {
-    pub(crate) fn map(&self) -> BorrowedFd<'_> {
-        self.map
-    }
-}
 
 impl Recipe for StructOpsAttach<'_> {
     type Link = StructOpsLink;
 
-    fn create(&self, map: BorrowedFd<'_>) -> Result<StructOpsLink> {
-        StructOpsAttach::of(&map).attach()
-    }
-
     /// By the sort of struct. Whether its name is the same, such as that of a congestion control, an update tells.
-    fn compare(&self, link: &StructOpsLink, wanted: &Wanted<'_>) -> Result<Match> {
-        let Some(map_id) = link.info()?.map_id else {
+    fn compare(
+        &self,
+        _link: &StructOpsLink,
+        info: &StructOpsInfo,
+        wanted: &Wanted<'_>,
+    ) -> Result<Match> {
+        let Some(map_id) = info.map_id else {
             return Ok(Match::Gone);
         };
         if wanted.attached == Attached::Map(map_id) {
@@ -40,7 +35,33 @@ impl Recipe for StructOpsAttach<'_> {
         Ok(Match::hook(Some(found == wanted)))
     }
 
-    fn attached(link: &StructOpsLink) -> Result<Option<Attached>> {
-        Ok(link.info()?.map_id.map(Attached::Map))
+    fn attached(info: &StructOpsInfo) -> Option<Attached> {
+        info.map_id.map(Attached::Map)
+    }
+}
+
+impl Create for StructOpsAttach<'_> {
+    fn create(&self, map: BorrowedFd<'_>) -> Result<StructOpsLink> {
+        StructOpsAttach::of(&map).attach()
+    }
+}
+
+impl Ensure<StructOpsAttach<'_>> {
+    /// Does it, with the map that the options are of.
+    ///
+    /// # Errors
+    ///
+    /// As for the other kinds.
+    pub fn run(&self) -> Result<Ensured<StructOpsLink>> {
+        self.run_with(self.to.map)
+    }
+
+    /// What [`run`](Self::run) would do now; nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// As for the other kinds.
+    pub fn plan(&self) -> Result<Plan> {
+        self.plan_with(self.to.map)
     }
 }

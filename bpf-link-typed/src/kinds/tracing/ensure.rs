@@ -1,26 +1,24 @@
 //! Whether a link is on the function, or the hook of the security modules, that a program is for.
 
-use std::os::fd::BorrowedFd;
-
 use bpf_link::{LinkCreate, ProgramInfo, RawLink, TracingArgs};
 
 use super::attach::Place;
 use super::{TracingAttach, TracingHook, TracingInfo, TracingLink};
-use crate::ensure::{Match, Old, Recipe, Wanted, WayBack};
+use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for TracingAttach<'_> {
     type Link = TracingLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &TracingLink, wanted: &Wanted<'_>) -> Result<Match> {
-        let info = link.info()?;
+    fn compare(
+        &self,
+        link: &TracingLink,
+        info: &TracingInfo,
+        wanted: &Wanted<'_>,
+    ) -> Result<Match> {
         let is_same = match self.place {
             Place::Hook(hook) if info.attach_type != hook.attach_type() => Some(false),
-            Place::Hook(_) | Place::Extension => wanted.has_load_time_target_of(&link.0)?,
+            Place::Hook(_) | Place::Extension => wanted.has_load_time_target_of(info.program_id)?,
             Place::ExtensionOf(target, function) => {
                 let target = ProgramInfo::of(&target)?.id;
                 info.target_obj_id
@@ -28,21 +26,27 @@ impl Recipe for TracingAttach<'_> {
                     .map(|found| found == (target.get(), function))
             }
         };
-        Ok(Match::hook(is_same).and(self.has_cookie_of(&info, link)))
+        Ok(Match::hook(is_same).and(self.has_cookie_of(info, link)))
     }
 
     /// A function does not take one program twice, nor two extensions, nor more programs than a few dozens.
-    fn is_in_the_way(&self, old: &Old<'_, TracingLink>) -> Result<bool> {
+    fn blocks(&self, old: &Old<'_, TracingInfo>) -> Result<Blocks> {
         let is_extension = !matches!(self.place, Place::Hook(_));
-        Ok(old.found.is_here() && (old.same_program || old.is_full || is_extension))
+        Ok(
+            match (old.found.is_here(), old.same_program || is_extension) {
+                (false, _) => Blocks::Never,
+                (true, false) => Blocks::WhenFull,
+                (true, true) => Blocks::Always,
+            },
+        )
     }
 
-    fn way_back(&self, old: &TracingLink) -> Result<WayBack<'_, TracingLink>> {
+    fn way_back(&self, old: &TracingInfo) -> Result<Self> {
         let to = Self {
-            cookie: old.info()?.cookie.or(self.cookie),
+            cookie: old.cookie.or(self.cookie),
             ..*self
         };
-        Ok(Box::new(move |program| to.attach(&program)))
+        Ok(to)
     }
 }
 

@@ -5,13 +5,14 @@ use std::os::fd::AsFd;
 use bpf_link::{AttachType, BtfTypeId, LinkCreate, RawLink, TracingMultiArgs};
 
 use super::TracingMultiLink;
-use crate::attach::when::When;
+use crate::attach::When;
 use crate::error::Result;
 
 /// Attaches a program to the entry, the exit, or both, of many functions of the kernel or of a module.
 ///
 /// ```no_run
-/// use bpf_link_typed::{BtfTypeId, TracingMultiAttach, When};
+/// use bpf_link_typed::attach::When;
+/// use bpf_link_typed::{BtfTypeId, TracingMultiAttach};
 ///
 /// # fn example(program: std::fs::File, ids: [BtfTypeId; 2]) -> bpf_link_typed::Result<()> {
 /// let link = TracingMultiAttach::to(When::Entry, &ids)

@@ -1,22 +1,20 @@
 //! Whether a link is on these functions, with these cookies.
 
-use std::os::fd::BorrowedFd;
-
-use super::{TracingMultiAttach, TracingMultiLink};
-use crate::ensure::{Match, Old, Recipe, Wanted};
+use super::{TracingMultiAttach, TracingMultiInfo, TracingMultiLink};
+use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for TracingMultiAttach<'_> {
     type Link = TracingMultiLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<TracingMultiLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &TracingMultiLink, wanted: &Wanted<'_>) -> Result<Match> {
-        let info = link.info()?;
+    fn compare(
+        &self,
+        _link: &TracingMultiLink,
+        info: &TracingMultiInfo,
+        wanted: &Wanted<'_>,
+    ) -> Result<Match> {
         let (Some(attach_type), Some(ids), Some(cookies)) =
-            (info.attach_type, info.ids, info.cookies)
+            (info.attach_type, &info.ids, &info.cookies)
         else {
             return Ok(Match::Unclear);
         };
@@ -29,14 +27,21 @@ impl Recipe for TracingMultiAttach<'_> {
         functions.sort_unstable();
         let is_same = attach_type == self.attach_type()
             && object.is_none_or(|object| info.btf_obj_id == Some(object))
-            && functions.iter().map(|(id, _)| *id).eq(ids);
-        let has_cookies = functions.iter().map(|(_, cookie)| *cookie).eq(cookies);
+            && functions.iter().map(|(id, _)| *id).eq(ids.iter().copied());
+        let has_cookies = functions
+            .iter()
+            .map(|(_, cookie)| *cookie)
+            .eq(cookies.iter().copied());
         Ok(Match::hook(Some(is_same)).and(Some(has_cookies)))
     }
 
     /// A function does not take one program twice, nor more programs than a few dozens. The functions may be others in part.
-    fn is_in_the_way(&self, old: &Old<'_, TracingMultiLink>) -> Result<bool> {
-        Ok(old.same_program || old.is_full)
+    fn blocks(&self, old: &Old<'_, TracingMultiInfo>) -> Result<Blocks> {
+        Ok(if old.same_program {
+            Blocks::Always
+        } else {
+            Blocks::WhenFull
+        })
     }
 }
 

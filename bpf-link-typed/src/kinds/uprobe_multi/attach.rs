@@ -7,14 +7,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use bpf_link::{AttachType, LinkCreate, RawLink, UprobeMultiArgs, UprobeMultiFlags};
 
 use super::UprobeMultiLink;
+use crate::attach::When;
 use crate::attach::file_ref::FileRef;
-use crate::attach::when::When;
 use crate::error::Result;
 
 /// Attaches a program to many places in a user-space file.
 ///
 /// ```no_run
-/// use bpf_link_typed::{UprobeMultiAttach, When};
+/// use bpf_link_typed::attach::When;
+/// use bpf_link_typed::UprobeMultiAttach;
 ///
 /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
 /// let link = UprobeMultiAttach::to("/usr/bin/workload", When::Entry, &[0x1139, 0x1150])

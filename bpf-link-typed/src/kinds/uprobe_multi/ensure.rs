@@ -1,26 +1,26 @@
 //! Whether a link is on these places of this file, with these cookies.
 
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use bpf_link::UprobeMultiFlags;
 
-use super::{UprobeMultiAttach, UprobeMultiLink};
+use super::{UprobeMultiAttach, UprobeMultiInfo, UprobeMultiLink};
+use crate::attach::When;
 use crate::attach::file_ref::FileRef;
-use crate::attach::when::When;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for UprobeMultiAttach<'_> {
     type Link = UprobeMultiLink;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<UprobeMultiLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &UprobeMultiLink, _wanted: &Wanted<'_>) -> Result<Match> {
-        let info = link.info()?;
-        let Some(offsets) = info.offsets else {
+    fn compare(
+        &self,
+        link: &UprobeMultiLink,
+        info: &UprobeMultiInfo,
+        _wanted: &Wanted<'_>,
+    ) -> Result<Match> {
+        let Some(offsets) = &info.offsets else {
             return Ok(if has_too_long_a_path(link)? {
                 Match::OtherHook
             } else {
@@ -29,9 +29,9 @@ impl Recipe for UprobeMultiAttach<'_> {
         };
         let is_file = self
             .path()
-            .zip(info.path)
+            .zip(info.path.as_deref())
             .map(|(path, found)| path == found.to_bytes());
-        let is_same = if self.offsets == offsets {
+        let is_same = if self.offsets == offsets.as_slice() {
             is_file
         } else {
             Some(false)
@@ -40,7 +40,7 @@ impl Recipe for UprobeMultiAttach<'_> {
             .flags
             .map(|flags| flags.contains(UprobeMultiFlags::RETURN) == (self.when == When::Return));
         let zeros = vec![0; offsets.len()];
-        let is_given = |wanted: Option<&[u64]>, found: Option<Vec<u64>>| {
+        let is_given = |wanted: Option<&[u64]>, found: Option<&[u64]>| {
             found.map(|found| wanted.unwrap_or(&zeros) == found)
         };
         let is_of_process = match (self.pid, info.pid) {
@@ -51,8 +51,11 @@ impl Recipe for UprobeMultiAttach<'_> {
         };
         Ok(Match::hook(is_same)
             .and(on_return)
-            .and(is_given(self.ref_ctr_offsets, info.ref_ctr_offsets))
-            .and(is_given(self.cookies, info.cookies))
+            .and(is_given(
+                self.ref_ctr_offsets,
+                info.ref_ctr_offsets.as_deref(),
+            ))
+            .and(is_given(self.cookies, info.cookies.as_deref()))
             .and(is_of_process))
     }
 }

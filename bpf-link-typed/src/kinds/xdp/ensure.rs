@@ -1,8 +1,6 @@
 //! Whether a link is on the receive path of this device.
 
-use std::os::fd::BorrowedFd;
-
-use super::{XdpAttach, XdpLink};
+use super::{XdpAttach, XdpInfo, XdpLink};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -12,13 +10,9 @@ impl Recipe for XdpAttach {
     /// The index of a device means another in another network namespace.
     const ATTEMPT_TELLS: bool = true;
 
-    fn create(&self, program: BorrowedFd<'_>) -> Result<XdpLink> {
-        self.attach(&program)
-    }
-
-    fn compare(&self, link: &XdpLink, _wanted: &Wanted<'_>) -> Result<Match> {
+    fn compare(&self, _link: &XdpLink, info: &XdpInfo, _wanted: &Wanted<'_>) -> Result<Match> {
         let ifindex = self.interface.index()?;
-        Ok(match link.info()?.ifindex {
+        Ok(match info.ifindex {
             None => Match::Gone,
             Some(found) => Match::hook(Some(found == ifindex)),
         })

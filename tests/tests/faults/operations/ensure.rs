@@ -9,7 +9,8 @@ use bpf_link_tests::names::object_name;
 use bpf_link_tests::{Hook, Map, Program, links, pins};
 use bpf_link_typed::{
     Attach as _, Ensure, Ensured, NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach,
-    NetnsHook, NetnsLink, Ours, Outcome, Why, XdpAttach,
+    NetnsHook, NetnsLink, XdpAttach,
+    ensure::{Ours, Outcome, Why},
 };
 
 use super::{Operation, operations};

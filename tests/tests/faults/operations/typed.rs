@@ -5,7 +5,7 @@ use bpf_link_tests::{Hook, Map, Program};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, IterAttach, Link, LinkInfo, PerfEventAttach, RawLink,
     RawTracepointAttach, SockmapHook, TcxAttach, TcxHook, TracepointEvent, UprobeEvent,
-    UprobeMultiAttach, When, XdpAttach, XdpLink,
+    UprobeMultiAttach, XdpAttach, XdpLink, attach::When,
 };
 
 use super::{Operation, operations};

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Sandbox, eventually_holds, links, pins};
-use bpf_link_typed::{Ensured, LeftOver, Link, LinkId, Outcome};
+use bpf_link_typed::{
+    Ensured, Link, LinkId,
+    ensure::{LeftOver, Outcome},
+};
 
 /// What the call did, with the link as one of any kind.
 #[derive(Debug)]

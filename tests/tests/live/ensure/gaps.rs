@@ -6,7 +6,8 @@ use bpf_link_sys::{BPF_PROG_TYPE_XDP, BPF_XDP_DEVMAP};
 use bpf_link_tests::{Hook, Netns, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Attach as _, Error, NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook,
-    OldLink, Outcome, Rejected, SockmapAttach, SockmapHook, Why, XdpAttach, XdpLink,
+    Rejected, SockmapAttach, SockmapHook, XdpAttach, XdpLink,
+    ensure::{OldLink, Outcome, Why},
 };
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin};

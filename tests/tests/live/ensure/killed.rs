@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, eventually_holds, pins};
 use bpf_link_typed::{
     Attach as _, CgroupAttach, CgroupHook, Link, NetfilterAttach, NetfilterFamily, NetfilterHook,
-    Ours, RawTracepointAttach, XdpAttach,
+    RawTracepointAttach, XdpAttach, ensure::Ours,
 };
 
 use crate::ensure::end::{Done, ensure_one_link_and_pin, is_pinned, our_links, temporary};

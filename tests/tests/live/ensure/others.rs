@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, Update};
 use bpf_link_tests::{Hook, Map, Netns, Program, Sandbox, eventually_holds, links, names};
 use bpf_link_typed::{
-    Attach as _, Attached, CgroupAttach, CgroupHook, Error, Link, NetfilterAttach, NetfilterFamily,
-    NetfilterHook, OldLink, Ours, Outcome, ProgramId, RawTracepointAttach, TcxAttach, TcxHook, Why,
-    XdpAttach, XdpLink,
+    Attach as _, CgroupAttach, CgroupHook, Error, Link, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, ProgramId, RawTracepointAttach, TcxAttach, TcxHook, XdpAttach, XdpLink,
+    ensure::{Attached, OldLink, Ours, Outcome, Why},
 };
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 

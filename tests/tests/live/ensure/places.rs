@@ -3,7 +3,7 @@
 use anyhow::Result;
 use bpf_link::RawLink;
 use bpf_link_tests::{Hook, Sandbox};
-use bpf_link_typed::{AttachProgram, Link, Why};
+use bpf_link_typed::{AttachProgram, Link, ensure::Why};
 
 use crate::ensure::suite::{Again, Elsewhere, Subject, Way, check};
 use crate::harness::Need;

@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::RawLink;
 use bpf_link_tests::{Hook, Loader, Map, Sandbox, eventually_holds, names, pins};
 use bpf_link_typed::{
-    Attach, AttachProgram, Attached, Ensure, Error, LeftOver, Link, LinkId, LinkInfo, OldLink,
-    Ours, Outcome, Why,
+    Attach, AttachProgram, Ensure, Error, Link, LinkId, LinkInfo,
+    ensure::{Attached, LeftOver, OldLink, Ours, Outcome, Why},
 };
 
 use crate::ensure::end::{Done, ensure_one_link_and_pin, is_pinned, our_links, temporary};
+use crate::ensure::planned::run_as_planned;
 use crate::suites::conformance::Counting;
 
 /// What the call is told besides the options of the kind.
@@ -35,7 +36,7 @@ impl How<'_> {
         }
     }
 
-    /// Makes the call.
+    /// Makes the call, after a plan of it.
     pub(crate) fn run<A: AttachProgram>(
         self,
         to: A,
@@ -45,7 +46,8 @@ impl How<'_> {
     where
         A::Link: Into<Link>,
     {
-        Ok(self.of(to, path).run(program)?.into())
+        let to = self.of(to, path);
+        run_as_planned(path, || to.plan(program), || Ok(to.run(program)?.into()))
     }
 }
 

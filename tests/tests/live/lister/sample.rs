@@ -8,7 +8,7 @@ use bpf_link_tests::{Device, DeviceKind, Hook, Loader, Map, Sandbox, iterator};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, CounterEvent, IterAttach, Link, NetfilterAttach, NetfilterFamily,
     NetfilterHook, NetnsAttach, NetnsHook, PerfEventAttach, RawTracepointAttach, SockmapAttach,
-    SockmapHook, TcxAttach, TcxHook, UprobeMultiAttach, When, XdpAttach, XdpMode,
+    SockmapHook, TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach, XdpMode, attach::When,
 };
 
 use crate::harness::{Need, Role, Test, role, test};

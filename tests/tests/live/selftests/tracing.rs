@@ -6,7 +6,7 @@ use bpf_link_tests::asm::{self, Register};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, own_code};
 use bpf_link_typed::{
     BtfTypeId, Error, KprobeEvent, KprobeMultiAttach, PerfEventAttach, PerfEventDetails,
-    TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, When,
+    TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, attach::When,
 };
 
 use crate::fixture::attaching::{ensure_error, since};

@@ -9,11 +9,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{MapId, open_map, open_program};
 use bpf_link_tests::{PATIENCE, eventually_holds, links};
 use bpf_link_typed::{
-    Attach as _, AttachProgram, Attached, CgroupAttach, CgroupHook, IterAttach, KprobeEvent,
+    Attach as _, AttachProgram, CgroupAttach, CgroupHook, IterAttach, KprobeEvent,
     KprobeMultiAttach, Link, NetfilterAttach, NetfilterFamily, NetfilterHook, NetkitAttach,
-    NetkitHook, NetnsAttach, NetnsHook, OldLink, Outcome, PerfEventAttach, ProgramId,
-    RawTracepointAttach, SockmapAttach, SockmapHook, StructOpsAttach, TcxAttach, TcxHook,
-    TracepointEvent, TracingAttach, TracingHook, When, XdpAttach,
+    NetkitHook, NetnsAttach, NetnsHook, PerfEventAttach, ProgramId, RawTracepointAttach,
+    SockmapAttach, SockmapHook, StructOpsAttach, TcxAttach, TcxHook, TracepointEvent,
+    TracingAttach, TracingHook, XdpAttach,
+    attach::When,
+    ensure::{Attached, OldLink, Outcome},
 };
 
 use crate::ensure::end::Done;

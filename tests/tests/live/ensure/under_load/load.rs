@@ -8,7 +8,10 @@ use std::time::Instant;
 use anyhow::{Result, anyhow, ensure};
 use bpf_link::{MapInfo, ProgramInfo};
 use bpf_link_tests::{Loader, Sandbox, in_form};
-use bpf_link_typed::{Attached, Link, OldLink, Outcome, Why};
+use bpf_link_typed::{
+    Link,
+    ensure::{Attached, OldLink, Outcome, Why},
+};
 
 use super::agent::Place;
 use crate::ensure::end::ensure_one_link_and_pin;

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use anyhow::Result;
 use bpf_link_tests::{Hook, Loader, Sandbox};
-use bpf_link_typed::{KprobeMultiAttach, When};
+use bpf_link_typed::{KprobeMultiAttach, attach::When};
 
 use crate::ensure::places::{ANOTHER_HOOK, is_linux, kept_since};
 use crate::ensure::suite::{Again, Call, Subject, Way, check};

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bpf_link_tests::{Hook, Sandbox};
-use bpf_link_typed::{KprobeMultiAttach, When};
+use bpf_link_typed::{KprobeMultiAttach, attach::When};
 use serde_json::json;
 
 use crate::functions::kernel::{SYMBOLS, address_of, call_all};

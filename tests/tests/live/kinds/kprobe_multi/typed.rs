@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{KprobeMultiArgs, RawLink};
 use bpf_link_tests::{Hook, Program, Sandbox};
 use bpf_link_typed::{
-    Error, Hideable, InfoBuf, KprobeMultiAttach, KprobeMultiFlags, KprobeMultiLink, When,
+    Error, Hideable, InfoBuf, KprobeMultiAttach, KprobeMultiFlags, KprobeMultiLink, attach::When,
 };
 
 use crate::fixture::addresses::{FUNCTIONS, are_hidden_from_nobody, ensure_functions};

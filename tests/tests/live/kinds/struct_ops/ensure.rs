@@ -5,6 +5,7 @@ use bpf_link_tests::{CongestionControl, CounterMap, Map, Sandbox, names};
 use bpf_link_typed::StructOpsAttach;
 use rustix::net::sockopt::set_tcp_congestion;
 
+use crate::ensure::planned::run_as_planned;
 use crate::ensure::suite::{Again, Subject, Way, check};
 use crate::fixture::traffic::{connect, exchange};
 use crate::harness::{Need, Test, test};
@@ -25,7 +26,10 @@ fn over_restarts(sandbox: &Sandbox) -> Result<()> {
         first: load()?,
         second: load()?,
         misfit: Counting::map(Map::array(4, 1)?.into(), CounterMap::new()?),
-        here: &|how, path, map| Ok(how.of(StructOpsAttach::of(map), path).run()?.into()),
+        here: &|how, path, map| {
+            let to = how.of(StructOpsAttach::of(map), path);
+            run_as_planned(path, || to.plan(), || Ok(to.run()?.into()))
+        },
         elsewhere: None,
         event: &|_| {
             let [here, there] = connect()?;

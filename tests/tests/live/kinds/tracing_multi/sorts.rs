@@ -4,7 +4,7 @@ use std::os::fd::AsFd as _;
 
 use anyhow::Result;
 use bpf_link_tests::{Hook, Loader, Sandbox, sys};
-use bpf_link_typed::{AttachType, BtfTypeId, TracingMultiAttach, When};
+use bpf_link_typed::{AttachType, BtfTypeId, TracingMultiAttach, attach::When};
 use serde_json::json;
 
 use crate::functions::test::{FUNCTION, FUNCTIONS, call_test_functions, function_id};

@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, TracingMultiArgs};
 use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Sandbox};
 use bpf_link_typed::{
-    AttachType, BtfTypeId, Error, Hideable, LinkKind, TracingMultiAttach, TracingMultiLink, When,
+    AttachType, BtfTypeId, Error, Hideable, LinkKind, TracingMultiAttach, TracingMultiLink,
+    attach::When,
 };
 
 use crate::fixture::addresses::{FUNCTIONS, ensure_functions};

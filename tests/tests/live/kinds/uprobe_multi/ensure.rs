@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bpf_link_tests::{Hook, Loader, Sandbox, own_code};
-use bpf_link_typed::{UprobeMultiAttach, When};
+use bpf_link_typed::{UprobeMultiAttach, attach::When};
 
 use crate::ensure::places::{ANOTHER_HOOK, is_linux, kept_since};
 use crate::ensure::suite::{Call, Subject, Way, check};

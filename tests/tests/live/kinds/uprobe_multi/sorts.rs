@@ -4,7 +4,7 @@ use std::fs::File;
 
 use anyhow::Result;
 use bpf_link_tests::{Hook, Sandbox, own_code};
-use bpf_link_typed::{FileRef, UprobeMultiAttach, When};
+use bpf_link_typed::{FileRef, UprobeMultiAttach, attach::When};
 use serde_json::json;
 
 use crate::functions::own::{call_each, counters, offsets};

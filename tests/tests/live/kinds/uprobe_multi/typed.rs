@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, UprobeMultiArgs};
 use bpf_link_tests::{Hook, Program, Sandbox, own_code};
 use bpf_link_typed::{
-    Error, FileRef, InfoBuf, UprobeMultiAttach, UprobeMultiFlags, UprobeMultiLink, When,
+    Error, FileRef, InfoBuf, UprobeMultiAttach, UprobeMultiFlags, UprobeMultiLink, attach::When,
 };
 
 use crate::fixture::attaching::{

@@ -1,0 +1,331 @@
+//! Doing the one thing that was decided.
+
+mod old_first;
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use bpf_link::{Command, LinkId, PinEntry, Update};
+
+use crate::ensure::decide::{Action, Refusal};
+use crate::ensure::look::{Held, SeenBy, search};
+use crate::ensure::old_link::{self, Waiting};
+use crate::ensure::options::Options;
+use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome, Why};
+use crate::ensure::place::Place;
+use crate::ensure::recipe::{Create, KindLink as _, Match, Wanted};
+use crate::ensure::seen::{Candidate, Found, Hook, Seen};
+use crate::error::{Error, Result};
+
+/// A run on its way: what is wanted where, and what was done so far.
+pub(super) struct Run<'a, A> {
+    pub(super) to: &'a A,
+    pub(super) options: &'a Options,
+    pub(super) place: &'a Place,
+    pub(super) wanted: &'a Wanted<'a>,
+    pub(super) taken_over: Option<LinkId>,
+    pub(super) left_over: Option<LeftOver>,
+    /// Why the last attempt failed, if that may have been somebody else's doing.
+    pub(super) refusal: Option<Error>,
+    /// Why the last attempt to attach failed, if that was because of what is on the hook.
+    hook_taken: Option<Error>,
+}
+
+/// What an action comes to.
+pub(super) enum Step<L> {
+    Done(L, Outcome),
+    /// Something has changed, by us or by somebody else: look again.
+    Again,
+    /// Nothing has changed, but more is known now: decide again.
+    Learned,
+}
+
+impl<'a, A: Create> Run<'a, A> {
+    pub(super) fn new(
+        to: &'a A,
+        options: &'a Options,
+        place: &'a Place,
+        wanted: &'a Wanted<'a>,
+    ) -> Self {
+        Self {
+            to,
+            options,
+            place,
+            wanted,
+            taken_over: None,
+            left_over: None,
+            refusal: None,
+            hook_taken: None,
+        }
+    }
+
+    /// Does it. What it is done to is taken out of what was seen; where that is not there, which no decision leads to, it is
+    /// looked for again.
+    pub(super) fn act(&mut self, action: Action, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
+        match action {
+            Action::Refuse(Refusal::HookTaken) => Err(self
+                .hook_taken
+                .take()
+                .unwrap_or_else(|| refused(Refusal::HookTaken, self.place, seen))),
+            Action::Refuse(refusal) => Err(refused(refusal, self.place, seen)),
+            Action::RemoveLeftOver => self.remove_left_over(seen),
+            Action::FinishLeftOver => self.finish_left_over(seen),
+            Action::Search => {
+                if let Some((ours, _)) = &self.options.ours {
+                    let but = seen.pinned().map(|pinned| pinned.id);
+                    seen.ours = Some(search(self.to, self.wanted, ours, but)?);
+                }
+                Ok(Step::Learned)
+            }
+            Action::TakeOver => self.take_over(seen),
+            Action::Keep => match seen.take_pinned() {
+                Some(pinned) => self.done(pinned.link.link, Outcome::AlreadyRunning),
+                None => Ok(Step::Again),
+            },
+            Action::Update => self.update(seen),
+            Action::Attach(why) => self.attach(why, seen),
+            Action::AttachOnceFree(why) => {
+                let new = self.create_once_free()?;
+                self.put(new, seen.take_pinned(), why, false)
+            }
+            Action::OldFirst(why) => match (seen.take_pinned(), why) {
+                (Some(old), Some(why)) => self.replace_old_first(old, why),
+                _ => Ok(Step::Again),
+            },
+        }
+    }
+
+    fn remove_left_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
+        match seen.take_beside() {
+            Some(Found::OfKind(left)) => old_link::remove(left.link.link.into())?,
+            Some(Found::OtherKind(left, _)) => old_link::remove(left)?,
+            None => return Ok(Step::Again),
+        };
+        self.left_over = Some(LeftOver::Removed);
+        Ok(Step::Again)
+    }
+
+    /// Finishes what a run was killed at.
+    fn finish_left_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
+        let Some(Found::OfKind(mut left)) = seen.take_beside() else {
+            return Ok(Step::Again);
+        };
+        if is_pinned(left.link.link.raw_mut().pin_over(&self.place.path))? {
+            self.left_over = Some(LeftOver::Finished);
+            if let Some(pinned) = seen.take_pinned() {
+                old_link::retire(pinned.link.link.into())?;
+            }
+        }
+        Ok(Step::Again)
+    }
+
+    /// Pins a link of ours where it should be. Perhaps the place is taken by something that is of no use any more.
+    fn take_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
+        let Some(ours) = seen.take_ours() else {
+            return Ok(Step::Again);
+        };
+        let mut link = ours.link.link;
+        let path = &self.place.path;
+        let result = match &seen.at_path {
+            PinEntry::Missing => link.raw_mut().pin(path),
+            PinEntry::Link(_) | PinEntry::NotALink => link.raw_mut().pin_over(path),
+        };
+        if is_pinned(result)? {
+            self.taken_over = Some(ours.id);
+        }
+        Ok(Step::Again)
+    }
+
+    /// Puts the program on the link, if what was seen there is there still.
+    fn update(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
+        self.to.check(self.wanted)?;
+        let Some(previous) = seen.pinned().and_then(|pinned| pinned.attached) else {
+            return Ok(Step::Again);
+        };
+        let expected = match open(previous) {
+            Ok(expected) => Some(expected),
+            // The link has another by now.
+            Err(bpf_link::Error::Vanished(_)) => return Ok(Step::Again),
+            // Without the privilege to open it there is only the lock.
+            Err(bpf_link::Error::PermissionDenied(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let update = match self.wanted.attached {
+            Attached::Program(_) => Update::program(&self.wanted.object),
+            Attached::Map(_) => Update::map(&self.wanted.object),
+        };
+        let update = match &expected {
+            Some(expected) => update.expecting(expected),
+            None => update,
+        };
+        let Some(pinned) = seen.pinned() else {
+            return Ok(Step::Again);
+        };
+        match pinned.link.link.raw().update(update) {
+            Ok(()) => match seen.take_pinned() {
+                Some(pinned) => self.done(pinned.link.link, Outcome::Updated { previous }),
+                None => Ok(Step::Again),
+            },
+            Err(bpf_link::Error::OldProgramMismatch { .. } | bpf_link::Error::HookGone(_)) => {
+                Ok(Step::Again)
+            }
+            // The kernel has one number for both, and what was expected may be there again by now.
+            Err(error @ bpf_link::Error::PermissionDenied(_)) if expected.is_some() => {
+                self.refusal = Some(error.into());
+                Ok(Step::Again)
+            }
+            Err(error) => match error.errno() {
+                // Not of this sort: on a link of its own it may go, or the kernel says better why not.
+                Some(libc::EINVAL | libc::EOPNOTSUPP) => {
+                    seen.update_refused = true;
+                    Ok(Step::Learned)
+                }
+                Some(libc::EEXIST) => Err(Error::AlreadyAttached(error)),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    fn attach(&mut self, why: Option<Why>, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
+        match self.to.create(self.wanted.object) {
+            Ok(new) => self.put(new, seen.take_pinned(), why, false),
+            Err(refusal) if is_taken(&refusal) => {
+                seen.hook = if refusal.errno() == Some(libc::E2BIG) {
+                    Hook::Full
+                } else {
+                    Hook::Taken
+                };
+                self.hook_taken = Some(refusal);
+                Ok(Step::Learned)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Tries again what was refused, as long as a link that has just gone may be why: where links cannot be detached, the
+    /// kernel first gives up the id of the last that it was by, and then takes the program off, in its own time.
+    fn create_once_free(&mut self) -> Result<A::Link> {
+        let mut waiting = Waiting::for_at_most(old_link::PATIENCE);
+        loop {
+            let goes_on = waiting.goes_on();
+            match self.to.create(self.wanted.object) {
+                Err(refusal) if is_taken(&refusal) && goes_on => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Pins a new link, in the place of what is pinned now.
+    fn put(
+        &self,
+        mut new: A::Link,
+        old: Option<Candidate<Held<A>>>,
+        why: Option<Why>,
+        gap: bool,
+    ) -> Result<Step<A::Link>> {
+        let pinned = match why {
+            None => is_pinned(new.raw_mut().pin(&self.place.path)),
+            Some(_) => match self.is_there_still(old.as_ref()) {
+                Ok(true) => is_pinned(new.raw_mut().pin_over(&self.place.path)),
+                answer => answer,
+            },
+        };
+        match pinned {
+            Ok(true) => {}
+            Ok(false) => {
+                old_link::discard(new.raw());
+                return Ok(Step::Again);
+            }
+            Err(error) => {
+                old_link::discard(new.raw());
+                return Err(error);
+            }
+        }
+        let previous = old.as_ref().and_then(|old| old.attached);
+        let old_link = match old {
+            None => OldLink::None,
+            Some(old) if old.found == Match::Gone => OldLink::Gone,
+            Some(old) => old_link::retire(old.link.link.into())?,
+        };
+        let outcome = match why {
+            None => Outcome::Created,
+            Some(why) => Outcome::Replaced {
+                why,
+                previous,
+                gap,
+                old_link,
+            },
+        };
+        self.done(new, outcome)
+    }
+
+    /// Whether what is to be replaced is still what is pinned.
+    fn is_there_still(&self, old: Option<&Candidate<Held<A>>>) -> Result<bool> {
+        Ok(match (PinEntry::at(&self.place.path)?, old) {
+            (PinEntry::Link(found), Some(old)) => found.id()? == old.id,
+            (PinEntry::Link(found), None) => found.kind()? != A::Link::KIND,
+            (PinEntry::NotALink, old) => old.is_none(),
+            (PinEntry::Missing, _) => false,
+        })
+    }
+
+    /// Makes sure, at the end, that the link is pinned there: pins it again if the pin has gone meanwhile.
+    fn done(&self, mut link: A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
+        if is_pinned(link.raw_mut().pin(&self.place.path))? {
+            Ok(Step::Done(link, outcome))
+        } else {
+            Ok(Step::Again)
+        }
+    }
+}
+
+/// The error that says why nothing can be done.
+pub(super) fn refused<L, O>(refusal: Refusal, place: &Place, seen: &Seen<L, O>) -> Error {
+    let taken = |path: &Path, found| Error::PinTaken {
+        path: path.to_owned(),
+        found,
+    };
+    match refusal {
+        Refusal::PathTaken(found) => taken(&place.path, found),
+        Refusal::BesideTaken => taken(&place.temporary, None),
+        // What has the hook is said by the refusal to attach.
+        Refusal::OursFound | Refusal::HookTaken => Error::OursFound {
+            links: seen.ours.iter().flatten().map(|ours| ours.id).collect(),
+        },
+    }
+}
+
+/// Whether a link is pinned now; no if somebody else was faster.
+fn is_pinned(result: bpf_link::Result<()>) -> Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(bpf_link::Error::PathExists(_) | bpf_link::Error::PinReplaced { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens what is attached by a link.
+fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
+    match attached {
+        Attached::Program(id) => bpf_link::open_program(id),
+        Attached::Map(id) => bpf_link::open_map(id),
+    }
+}
+
+/// Whether the refusal is because of what is on the hook.
+fn is_taken(error: &Error) -> bool {
+    match error {
+        Error::HookTaken(_) | Error::PriorityTaken { .. } | Error::AlreadyAttached(_) => true,
+        // To attach may take other commands as well, whose refusals say nothing about the hook.
+        Error::Link(bpf_link::Error::Command(error)) => {
+            matches!(
+                (error.command(), error.errno()),
+                (
+                    Command::LinkCreate | Command::RawTracepointOpen,
+                    Some(libc::EBUSY | libc::EEXIST | libc::E2BIG)
+                )
+            )
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,169 @@
+//! What is to be done about what was seen: the table in `decisions.md`. Nothing is asked of the kernel, and nothing is done.
+
+#[cfg(test)]
+mod table;
+
+use bpf_link::{LinkKind, PinEntry};
+
+use crate::ensure::outcome::{Attached, Why};
+use crate::ensure::recipe::Match;
+use crate::ensure::seen::{Candidate, Found, Hook, Seen, of_kind};
+
+/// What is wanted, and what is always so for links of the kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) wanted: Attached,
+    /// Whatever is at the path may be replaced.
+    pub(super) replace_other: bool,
+    /// What is done about links of ours that are not at the path.
+    pub(super) ours: Option<AboutOurs>,
+    /// Links of the kind can be updated.
+    pub(super) is_updatable: bool,
+    /// Links of the kind can be detached.
+    pub(super) is_detachable: bool,
+    /// Where a link of the kind is, only an attempt to attach tells. This is why a link is replaced that turns out not to be
+    /// on the hook.
+    pub(super) attempt_tells: Option<Why>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AboutOurs {
+    TakeOver,
+    Report,
+}
+
+/// The one thing that is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Nothing can be done.
+    Refuse(Refusal),
+    /// Removes the pin of what was left beside the path, and the link; then looks again.
+    RemoveLeftOver,
+    /// Moves what was left beside the path to the path; then looks again.
+    FinishLeftOver,
+    /// Looks for links of ours; then decides again.
+    Search,
+    /// Pins the link of ours at the path; then looks again.
+    TakeOver,
+    /// Keeps the link that is at the path as it is.
+    Keep,
+    /// Puts the program on the link that is at the path. If the kernel refuses that for programs like this, decides again.
+    Update,
+    /// Makes another link, and pins it at the path. There is a reason why if something is there. If the hook takes no more,
+    /// decides again.
+    Attach(Option<Why>),
+    /// The same, waiting until something that has just gone from the hook no longer takes it.
+    AttachOnceFree(Option<Why>),
+    /// Takes the link that is at the path off before.
+    OldFirst(Option<Why>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Something that is not to be replaced is at the path: a link of this kind, or not a link.
+    PathTaken(Option<LinkKind>),
+    /// Something that is not a link is beside the path.
+    BesideTaken,
+    /// There are links of ours.
+    OursFound,
+    /// The hook is taken, and not by what is to be replaced.
+    HookTaken,
+}
+
+/// The one thing that is to be done about this.
+pub(super) fn decide<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Action {
+    if let Some(refusal) = path_taken(&seen.at_path).filter(|_| !rules.replace_other) {
+        return Action::Refuse(refusal);
+    }
+    if let Some(action) = left_over(seen, rules) {
+        return action;
+    }
+    let Some(pinned) = seen.pinned() else {
+        let why = match &seen.at_path {
+            PinEntry::Missing => None,
+            PinEntry::Link(_) | PinEntry::NotALink => Some(Why::NotSuchALink),
+        };
+        return attach_unless_ours(seen, rules, why);
+    };
+    let is_wanted = pinned.attached == Some(rules.wanted);
+    match pinned.found {
+        Match::Gone => return attach_unless_ours(seen, rules, Some(Why::HookGone)),
+        Match::OtherHook => return attach_unless_ours(seen, rules, Some(Why::OtherHook)),
+        Match::OtherOptions => return attach(seen, rules, Some(Why::OtherOptions)),
+        Match::Unclear if is_wanted && !rules.is_updatable => {
+            return attach(seen, rules, Some(Why::OtherOptions));
+        }
+        Match::Unclear | Match::Same => {}
+    }
+    if rules.attempt_tells.is_some() && seen.hook == Hook::NotTried {
+        return Action::Attach(rules.attempt_tells);
+    }
+    if is_wanted {
+        Action::Keep
+    } else if rules.is_updatable && !seen.update_refused {
+        Action::Update
+    } else {
+        attach(seen, rules, Some(Why::NotUpdatable))
+    }
+}
+
+/// Something that is only replaced where the caller has said so.
+fn path_taken<L, O>(at_path: &PinEntry<Found<L, O>>) -> Option<Refusal> {
+    match at_path {
+        PinEntry::Missing | PinEntry::Link(Found::OfKind(_)) => None,
+        PinEntry::Link(Found::OtherKind(_, kind)) => Some(Refusal::PathTaken(Some(*kind))),
+        PinEntry::NotALink => Some(Refusal::PathTaken(None)),
+    }
+}
+
+/// What is done about something that a killed run has left beside the path.
+fn left_over<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Option<Action> {
+    let left = match &seen.beside {
+        PinEntry::Missing => return None,
+        PinEntry::NotALink => return Some(Action::Refuse(Refusal::BesideTaken)),
+        // By its name it is of an earlier run, which was about another kind.
+        PinEntry::Link(Found::OtherKind(..)) => return Some(Action::RemoveLeftOver),
+        PinEntry::Link(Found::OfKind(left)) => left,
+    };
+    let is_wanted = left.found == Match::Same && left.attached == Some(rules.wanted);
+    // Where only one link can be on the hook, it is the newer one.
+    let is_better =
+        |pinned: &Candidate<L>| is_wanted || rules.attempt_tells.is_some() || !pinned.is_here();
+    Some(
+        if left.is_here() && of_kind(&seen.at_path).is_none_or(is_better) {
+            Action::FinishLeftOver
+        } else {
+            Action::RemoveLeftOver
+        },
+    )
+}
+
+/// Makes another link, unless one of ours is on the hook.
+///
+/// Where the info leaves it open whether a link is on this hook, an attempt to attach is the better way to find out: a link of
+/// ours is not on a hook that is free, but perhaps on one like it in another network namespace.
+fn attach_unless_ours<L, O>(seen: &Seen<L, O>, rules: &Rules, why: Option<Why>) -> Action {
+    let Some(about) = rules.ours else {
+        return attach(seen, rules, why);
+    };
+    match (seen.ours.as_ref().map(Vec::len), about) {
+        (None, _) if rules.attempt_tells.is_some() && seen.hook == Hook::NotTried => {
+            attach(seen, rules, why)
+        }
+        (None, _) => Action::Search,
+        (Some(0), _) => attach(seen, rules, why),
+        (Some(1), AboutOurs::TakeOver) => Action::TakeOver,
+        (Some(_), _) => Action::Refuse(Refusal::OursFound),
+    }
+}
+
+/// Makes another link: beside the old one if the hook takes both.
+fn attach<L, O>(seen: &Seen<L, O>, rules: &Rules, why: Option<Why>) -> Action {
+    match (seen.hook, seen.pinned()) {
+        (Hook::NotTried, _) => Action::Attach(why),
+        (hook, Some(pinned)) if pinned.is_in_the_way(hook) => Action::OldFirst(why),
+        // The kernel takes off what cannot be detached after its id has gone, in its own time.
+        _ if !rules.is_detachable => Action::AttachOnceFree(why),
+        _ => Action::Refuse(Refusal::HookTaken),
+    }
+}

@@ -1,0 +1,120 @@
+//! One look at what there is: the info of each link is asked once.
+
+use std::path::Path;
+
+use bpf_link::{LinkId, PinEntry, RawLink};
+
+use crate::ensure::ours::Ours;
+use crate::ensure::place::Place;
+use crate::ensure::recipe::{InfoOf, KindLink as _, Old, Recipe, Wanted};
+use crate::ensure::seen::{Candidate, Found, Hook, Seen};
+use crate::error::{Error, Rejected, Result};
+
+/// A link of the kind, and what the kernel says about it.
+pub(super) struct Held<A: Recipe> {
+    pub(super) link: A::Link,
+    pub(super) info: InfoOf<A>,
+}
+
+/// What a look finds by these options.
+pub(super) type SeenBy<A> = Seen<Held<A>, RawLink>;
+
+/// Looks at what is at the path, and beside it.
+pub(super) fn look<A: Recipe>(to: &A, wanted: &Wanted<'_>, place: &Place) -> Result<SeenBy<A>> {
+    Ok(Seen {
+        at_path: look_at(to, wanted, &place.path)?,
+        beside: look_at(to, wanted, &place.temporary)?,
+        ours: None,
+        hook: Hook::NotTried,
+        update_refused: false,
+    })
+}
+
+fn look_at<A: Recipe>(
+    to: &A,
+    wanted: &Wanted<'_>,
+    path: &Path,
+) -> Result<PinEntry<Found<Held<A>, RawLink>>> {
+    Ok(match PinEntry::at(path)? {
+        PinEntry::Missing => PinEntry::Missing,
+        PinEntry::NotALink => PinEntry::NotALink,
+        PinEntry::Link(link) => PinEntry::Link(
+            match A::Link::try_from(link).map_err(Rejected::into_parts) {
+                Ok(link) => Found::OfKind(judge(to, wanted, held::<A>(link)?)?),
+                Err((link, Error::WrongKind { found, .. })) => Found::OtherKind(link, found),
+                Err((_, error)) => return Err(error),
+            },
+        ),
+    })
+}
+
+fn held<A: Recipe>(link: A::Link) -> Result<Held<A>> {
+    let info = link.ask()?;
+    Ok(Held { link, info })
+}
+
+/// Holds a link against what is wanted.
+fn judge<A: Recipe>(to: &A, wanted: &Wanted<'_>, held: Held<A>) -> Result<Candidate<Held<A>>> {
+    let found = to.compare(&held.link, &held.info, wanted)?;
+    let attached = A::attached(&held.info);
+    let blocks = to.blocks(&Old {
+        info: &held.info,
+        found,
+        same_program: attached == Some(wanted.attached),
+    })?;
+    let (id, _) = A::Link::id_and_program(&held.info);
+    Ok(Candidate {
+        link: held,
+        id,
+        found,
+        attached,
+        blocks,
+    })
+}
+
+/// Looks for the links of ours that are on the hook; `but` is not one of them.
+pub(super) fn search<A: Recipe>(
+    to: &A,
+    wanted: &Wanted<'_>,
+    ours: &Ours,
+    but: Option<LinkId>,
+) -> Result<Vec<Candidate<Held<A>>>> {
+    let mut found = Vec::new();
+    let mut look_at = |link: RawLink| -> Result<()> {
+        if Some(link.id()?) == but || link.kind()? != A::Link::KIND {
+            return Ok(());
+        }
+        let held = held::<A>(A::Link::try_from(link)?)?;
+        let Some(attached) = A::attached(&held.info) else {
+            return Ok(());
+        };
+        match ours.is(attached) {
+            Ok(true) => {
+                let candidate = judge(to, wanted, held)?;
+                if candidate.is_here() {
+                    found.push(candidate);
+                }
+            }
+            // A program that has gone since was not on a link that is still there.
+            Ok(false) | Err(bpf_link::Error::Vanished(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    };
+    match to.links_on_hook()? {
+        Some(ids) => {
+            for id in ids {
+                match RawLink::from_id(id) {
+                    Err(bpf_link::Error::Vanished(_) | bpf_link::Error::Unsettled(_)) => {}
+                    link => look_at(link?)?,
+                }
+            }
+        }
+        None => {
+            for link in bpf_link::links() {
+                look_at(link?)?;
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,162 @@
+//! What a run would do, in words.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use bpf_link::LinkId;
+
+use crate::ensure::outcome::{Attached, LeftOver, Why};
+
+/// What [`Ensure::run`](crate::Ensure::run) would do now: [`Ensure::plan`](crate::Ensure::plan).
+///
+/// It is good for what was seen when it was made. What the kernel says to a command shows only when that is given: any program
+/// may be refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The directories that would be made, from the outermost on.
+    pub directories: Vec<PathBuf>,
+    /// What would become of a link that a killed run has left beside the pin.
+    pub left_over: Option<LeftOver>,
+    /// What would be done then.
+    pub planned: Planned,
+}
+
+/// What would be done about a program, a hook and a pin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Planned {
+    /// A link would be attached and pinned.
+    Create,
+    /// The link runs this program already, and nothing would be done.
+    Keep {
+        /// The link.
+        link: LinkId,
+    },
+    /// The link would be updated in place. If the kernel does not put this program on this link (`EINVAL`, `EOPNOTSUPP`: one
+    /// with an attach type on an xdp link without, `struct_ops` of another name), it would be replaced instead.
+    Update {
+        /// The link.
+        link: LinkId,
+        /// What is attached by it now. `None` if it was detached in this moment.
+        previous: Option<Attached>,
+    },
+    /// Another link would take the place of what is pinned.
+    Replace {
+        /// The link that is pinned; `None` if something else is, or a link of another kind.
+        link: Option<LinkId>,
+        /// Why it would not be kept.
+        why: Why,
+        /// What is attached by it now.
+        previous: Option<Attached>,
+        /// Whether the hook would be without either program for a moment.
+        gap: Gap,
+    },
+    /// A link of ours that is on the hook without this pin would be pinned, and then treated like this.
+    TakeOver {
+        /// The link.
+        link: LinkId,
+        /// What would be done with it.
+        then: Box<Planned>,
+    },
+    /// Links of ours that are on the hook without this pin would be reported as
+    /// [`Error::OursFound`](crate::Error::OursFound).
+    ReportOurs {
+        /// The links.
+        links: Vec<LinkId>,
+    },
+    /// Only an attempt to attach can tell whether the hook is free (xdp, netfilter), so one would be made.
+    Attempt {
+        /// What it would come to if the hook is free.
+        if_free: Box<Planned>,
+        /// What would be done if the hook is taken.
+        if_taken: Box<Planned>,
+    },
+}
+
+/// Whether a hook would be without a program for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Gap {
+    /// No: both programs would be attached for a moment.
+    No,
+    /// Only if the kernel does not attach the new one beside the old one, which an attempt tells.
+    IfRefused,
+    /// Yes: the hook takes only one of them.
+    Yes,
+}
+
+/// Writes in one line what would be done, for a log.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for directory in &self.directories {
+            write!(f, "make directory {}; ", directory.display())?;
+        }
+        match self.left_over {
+            None => {}
+            Some(LeftOver::Finished) => f.write_str("pin the link that a killed run has left; ")?,
+            Some(LeftOver::Removed) => {
+                f.write_str("remove the link that a killed run has left; ")?;
+            }
+        }
+        fmt::Display::fmt(&self.planned, f)
+    }
+}
+
+/// Writes in a few words what would be done, for a log.
+impl fmt::Display for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create => f.write_str("create a link"),
+            Self::Keep { link } => write!(f, "keep link {link}, which runs the program already"),
+            Self::Update { link, previous } => {
+                write!(f, "update link {link}")?;
+                previous.map_or(Ok(()), |previous| write!(f, ", instead of {previous}"))
+            }
+            Self::Replace { link, why, gap, .. } => {
+                match link {
+                    Some(link) => write!(f, "replace link {link}")?,
+                    None => f.write_str("replace what is pinned")?,
+                }
+                write!(f, " {gap}, as {}", Reason(*why))
+            }
+            Self::TakeOver { link, then } => write!(f, "pin link {link}, which is ours; {then}"),
+            Self::ReportOurs { links } => {
+                f.write_str("report the links that are ours:")?;
+                for (index, link) in links.iter().enumerate() {
+                    write!(f, "{} {link}", if index == 0 { "" } else { "," })?;
+                }
+                Ok(())
+            }
+            Self::Attempt { if_free, if_taken } => write!(
+                f,
+                "try to attach, as only that can tell; if the hook is free, {if_free}; if it is taken, {if_taken}"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "without a gap",
+            Self::IfRefused => "without a gap if the hook takes both programs",
+            Self::Yes => "with a gap",
+        })
+    }
+}
+
+/// Why it is replaced, while it is still there.
+struct Reason(Why);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Why::HookGone => "its hook has gone",
+            Why::OtherHook => "it is on another hook",
+            Why::OtherOptions => "it has other options",
+            Why::NotUpdatable => "it is not updated",
+            Why::NotSuchALink => "it is not such a link",
+        })
+    }
+}
