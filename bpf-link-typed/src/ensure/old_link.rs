@@ -12,23 +12,27 @@ use crate::error::Result;
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Detaches a link that has lost its pin, and closes it. If its kind cannot be detached, looks what becomes of it.
-pub(super) fn retire(link: RawLink) -> Result<OldLink> {
+///
+/// Where ours is the last descriptor to be closed, the program is off the hook when the close returns. Where it is not, the
+/// kernel takes the program off after the id has gone, so that the id tells too early. Kernels that let go of a removed pin
+/// late (those without `bpf_destroy_inode`, such as Linux 5.10) would be the last as a rule: so the link is open except for
+/// the moment of a look.
+pub(super) fn retire(mut link: RawLink) -> Result<OldLink> {
     let id = link.id()?;
     match link.detach() {
         Ok(()) => return Ok(OldLink::Gone),
         Err(Error::UnsupportedByKind { .. } | Error::UnsupportedByKernel(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    drop(link);
     let mut waiting = Waiting::for_at_most(PATIENCE);
     loop {
-        match RawLink::from_id(id) {
+        drop(link);
+        link = match RawLink::from_id(id) {
+            Ok(link) => link,
             Err(Error::Vanished(_)) => return Ok(OldLink::Gone),
             Err(Error::PermissionDenied(_)) => return Ok(OldLink::Unknown(id)),
-            // Whoever opens a link while it goes is the one with whom it goes, and here that is at once.
-            Ok(link) => drop(link),
             Err(error) => return Err(error.into()),
-        }
+        };
         if !waiting.goes_on() {
             return Ok(OldLink::Held(id));
         }

@@ -67,8 +67,12 @@ pub enum Why {
 pub enum OldLink {
     /// There was none: something else was pinned.
     None,
-    /// It has gone, or has been detached: its program does not run there any more. If its kind cannot be detached, the
-    /// program may still run for a moment: the kernel removes the link's id first and takes the program off after that.
+    /// It has gone, or has been detached: its program does not run there any more.
+    ///
+    /// There is one exception, for kinds that cannot be detached. The kernel removes a link's id first, and takes the program
+    /// off after that. Where our descriptor is the last to be closed, both are over when we look. But somebody else who holds
+    /// the link, or a kernel that lets go of removed pins late (Linux 5.10, 6.16), may close it in the moment between our close
+    /// and our look: then the program may run a little longer.
     Gone,
     /// It is not of a kind that can be detached, and two seconds after its pin was replaced and our descriptor closed it was
     /// still there, so that its program may still run. As a rule somebody else holds it: another process, or another pin. A

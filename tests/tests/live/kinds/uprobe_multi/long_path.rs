@@ -7,7 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Error, InfoBuffers, LinkKind, RawLink};
 use bpf_link_tests::{Hook, Loader, Program, Sandbox, sys};
 use bpf_link_typed::{
-    Attach as _, Ours, Outcome, UprobeMultiAttach, UprobeMultiLink, When, Why, XdpAttach,
+    Attach as _, UprobeMultiAttach, UprobeMultiLink, XdpAttach,
+    attach::When,
+    ensure::{Ours, Outcome, Why},
 };
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, open, openat, renameat};
 
