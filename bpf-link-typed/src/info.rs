@@ -4,6 +4,8 @@ pub(crate) mod answer;
 pub(crate) mod buf;
 pub(crate) mod facts;
 pub(crate) mod hideable;
+#[cfg(test)]
+pub(crate) mod recorded;
 #[cfg(feature = "serde")]
 pub(crate) mod serde_name;
 pub(crate) mod types;

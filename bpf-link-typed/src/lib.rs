@@ -74,23 +74,7 @@
 //! the place of the link's; not every kind can be detached while somebody holds it. Behind each field of the info is
 //! since which Linux the kernel reports it. The same is there as data: [`KindFacts`].
 //!
-//! | link | attached to | since Linux | updated by | detached since Linux | info, since Linux |
-//! |---|---|---|---|---|---|
-//! | [`RawTracepointLink`] | a tracepoint | 5.7 | no | no | 5.8: `name`; 6.17: `cookie` |
-//! | [`TracingLink`] | a function, a security hook | 5.7 | no | no | 5.8: `attach_type`; 5.13: `target_obj_id`, `target_btf_id`; 6.17: `cookie` |
-//! | [`CgroupLink`] | a cgroup | 5.7 | program | 5.9 | 5.8: `cgroup_id`, `attach_type` |
-//! | [`IterLink`] | kernel objects | 5.8 | program | no | 5.8: `target_name`; 5.10: `target` |
-//! | [`NetnsLink`] | a network namespace | 5.8 | program | 5.9 | 5.8: `netns_ino`, `attach_type` |
-//! | [`XdpLink`] | a network device | 5.9 | program | 5.9 | 5.9: `ifindex` |
-//! | [`PerfEventLink`] | a perf event | 5.15 | no | no | 6.6: `event` |
-//! | [`KprobeMultiLink`] | kernel functions | 5.18 | no | no | 6.6: `count`, `addresses`, `flags`; 6.7: `missed`; 6.9: `cookies` |
-//! | [`StructOpsLink`] | callbacks of the kernel | 6.4 | map | 6.11 | 6.4: `map_id` |
-//! | [`NetfilterLink`] | a netfilter hook | 6.4 | no | 6.4 | 6.4: `family`, `hook`, `priority`, `flags` |
-//! | [`TcxLink`] | a network device | 6.6 | program | 6.6 | 6.6: `ifindex`, `attach_type` |
-//! | [`UprobeMultiLink`] | places in a file | 6.6 | no | no | 6.8: `path`, `count`, `offsets`, `ref_ctr_offsets`, `cookies`, `flags`, `pid` |
-//! | [`NetkitLink`] | a netkit device | 6.7 | program | 6.7 | 6.7: `ifindex`, `attach_type` |
-//! | [`SockmapLink`] | a sockmap | 6.10 | program | 6.10 | 6.10: `map_id`, `attach_type` |
-//! | [`TracingMultiLink`] | kernel functions | 7.2 | no | no | 7.3: `attach_type`, `btf_obj_id`, `count`, `ids`, `addresses`, `cookies` |
+#![doc = include_str!("../docs/kinds.md")]
 //!
 //! # What this kernel can do
 //!

@@ -76,3 +76,20 @@ impl OtherLink {
         Ok(self.0.create_iter()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bpf_link::LinkKind;
+
+    use crate::info::LinkInfoRef;
+    use crate::info::recorded::{Bytes, NONE, check};
+
+    #[test]
+    fn a_later_kind_keeps_its_bytes() {
+        let bytes = Bytes::of(LinkKind::Unknown(99)).u64(56, 5);
+        check!(bytes, NONE, Other(info) => {
+            assert_eq!((info.kind, info.bytes), (LinkKind::Unknown(99), bytes.0.as_slice()));
+            assert_eq!(info.is_defunct(), None);
+        });
+    }
+}

@@ -1,6 +1,6 @@
 //! What a link is created from: plain data, checked where arrays have to agree.
 
-mod info_buffers;
+pub(crate) mod info_buffers;
 pub(crate) mod iter;
 mod kprobe_multi;
 pub(crate) mod mprog;

@@ -12,15 +12,20 @@ use crate::id::{LinkId, ProgramId};
 use crate::kind::LinkKind;
 use crate::link::RawLink;
 use crate::sys;
+use crate::sys::ByteSet;
+use crate::sys::layout::{ARM, Field, field, layout};
 
 /// What the kernel says about a link: its kind, id and program, and the bytes of what is particular to its kind.
-#[derive(Clone, Copy, PartialEq, Eq)]
+///
+/// Two are equal if the kernel has said the same: whether it was asked in a way that tells which fields it has left out
+/// ([`is_conclusive`](Self::is_conclusive)) makes no difference.
+#[derive(Clone, Copy)]
 pub struct LinkInfo {
     id: LinkId,
     bytes: sys::InfoBytes,
     len: u32,
     /// What the kernel was asked to say, and has not said; `None` if it was not asked.
-    missing: Option<sys::ByteSet>,
+    missing: Option<ByteSet>,
 }
 
 impl LinkInfo {
@@ -118,42 +123,55 @@ impl LinkInfo {
 
     /// Whether the kernel has written the field at these bytes.
     ///
-    /// `None` if that cannot be told: a field that only later kernels write reads 0 in the answer to
-    /// [`info`](RawLink::info). The answer to [`info_with`](RawLink::info_with) always tells.
+    /// `None` if that cannot be told: the field is 0, only later kernels write it, and the kind of the link was not known
+    /// when the kernel was asked, as with the first [`info`](RawLink::info) of a link. Every later one tells, and so does
+    /// every [`info_with`](RawLink::info_with). Of a field for the address of a buffer, `Some(false)` says that the kernel
+    /// has left the buffer as it was.
     #[inline]
     #[must_use]
     pub fn is_reported(&self, field: Range<usize>) -> Option<bool> {
         match self.missing {
             Some(missing) => {
                 let is_there = field.start <= field.end && field.end <= self.len as usize;
-                Some(is_there && !missing.intersects(field))
+                Some(is_there && !missing.intersects(ByteSet::of(&field)))
             }
             None => self.is_certainly_reported(field),
         }
     }
 
+    /// Whether [`is_reported`](Self::is_reported) can tell of every field. If not, an [`info`](RawLink::info) that is asked
+    /// for now can: the link's kind was not known before, and links of this kind have fields that only later kernels write.
+    #[inline]
+    #[must_use]
+    pub fn is_conclusive(&self) -> bool {
+        self.missing.is_some()
+            || !layout(self.kind())
+                .marked()
+                .intersects(ByteSet::of(&(0..self.len as usize)))
+    }
+
     /// The same of an answer that was asked for without marks.
     fn is_certainly_reported(&self, field: Range<usize>) -> Option<bool> {
-        if !self.has_kind_info() && field.end > offset_of!(c::bpf_link_info, raw_tracepoint_union) {
+        if !self.has_kind_info() && field.end > ARM.start {
             return Some(false);
         }
         let Some(bytes) = self.as_bytes().get(field.clone()) else {
             return Some(false);
         };
+        let marked = layout(self.kind()).marked();
         let certain =
-            bytes.iter().any(|byte| *byte != 0) || !sys::may_be_missing(self.kind(), field);
+            bytes.iter().any(|byte| *byte != 0) || !marked.intersects(ByteSet::of(&field));
         certain.then_some(true)
     }
 
     /// Whether this kernel has anything to say that is particular to the kind: some learnt to make a kind of link before
     /// they learnt to tell about it.
     fn has_kind_info(&self) -> bool {
-        match self.kind() {
-            LinkKind::PerfEvent => self.perf_event_type().is_some(),
-            LinkKind::KprobeMulti | LinkKind::UprobeMulti | LinkKind::TracingMulti => {
-                self.count().is_some()
-            }
-            _ => true,
+        let layout = layout(self.kind());
+        // A link with arrays has entries. The field that tells where there are marks may be 0.
+        match layout.tells {
+            Some(tells) => self.number_at(layout.count.unwrap_or(tells)).is_some(),
+            None => true,
         }
     }
 
@@ -163,21 +181,11 @@ impl LinkInfo {
     /// Kernels from Linux 6.6 to 6.11 may not say for a perf event that has a name; 4,096 bytes are enough for each.
     #[must_use]
     pub fn name_len(&self) -> Option<usize> {
-        macro_rules! at {
-            ($($field:tt)+) => { offset_of!(c::bpf_link_info, raw_tracepoint_union.$($field)+) };
+        let name = layout(self.kind()).name.as_ref()?;
+        match name.unless {
+            Some((field, value)) if self.number_at(field) == Some(value) => None,
+            _ => self.size_at(name.len),
         }
-        let at = match self.kind() {
-            LinkKind::RawTracepoint => at!(raw_tracepoint.tp_name_len),
-            LinkKind::Iter => at!(iter.target_name_len),
-            // This sort of event has numbers where the others have a name.
-            LinkKind::PerfEvent if self.perf_event_type() == Some(c::BPF_PERF_EVENT_EVENT) => {
-                return None;
-            }
-            LinkKind::PerfEvent => at!(perf_event.uprobe_union.uprobe.name_len),
-            LinkKind::UprobeMulti => at!(uprobe_multi.path_size),
-            _ => return None,
-        };
-        self.size_at(at)
     }
 
     /// How many entries the arrays of this link have: the functions of a `kprobe_multi` or `tracing_multi` link, the
@@ -185,44 +193,35 @@ impl LinkInfo {
     #[inline]
     #[must_use]
     pub fn count(&self) -> Option<usize> {
-        macro_rules! at {
-            ($($field:tt)+) => { offset_of!(c::bpf_link_info, raw_tracepoint_union.$($field)+) };
-        }
-        let at = match self.kind() {
-            LinkKind::KprobeMulti => at!(kprobe_multi.count),
-            LinkKind::UprobeMulti => at!(uprobe_multi.count),
-            LinkKind::TracingMulti => at!(tracing_multi.count),
-            _ => return None,
-        };
-        self.size_at(at)
+        self.size_at(layout(self.kind()).count?)
     }
 
     /// The map that is on a `struct_ops` link; `None` once that has been detached.
     pub(crate) fn struct_ops_map(&self) -> Option<u32> {
-        let at = offset_of!(c::bpf_link_info, raw_tracepoint_union.struct_ops.map_id);
-        self.number_at(at)
+        self.number_at(field!(struct_ops.map_id))
     }
 
     #[inline]
-    fn size_at(&self, at: usize) -> Option<usize> {
-        usize::try_from(self.number_at(at)?).ok()
+    fn size_at(&self, field: Field<u32>) -> Option<usize> {
+        usize::try_from(self.number_at(field)?).ok()
     }
 
-    /// The type of a perf event, which is not the same as the kind of its link; `None` where the kernel does not say.
-    fn perf_event_type(&self) -> Option<u32> {
-        self.number_at(offset_of!(
-            c::bpf_link_info,
-            raw_tracepoint_union.perf_event.type_
-        ))
-    }
-
-    /// The number at this place, unless it is 0 or beyond the end.
+    /// The number in this field, unless it is 0 or beyond the end.
     #[inline]
-    fn number_at(&self, at: usize) -> Option<u32> {
-        let number = u32::from_ne_bytes(*self.as_bytes().get(at..)?.first_chunk()?);
+    fn number_at(&self, field: Field<u32>) -> Option<u32> {
+        let number = u32::from_ne_bytes(*self.as_bytes().get(field.start()..)?.first_chunk()?);
         (number != 0).then_some(number)
     }
 }
+
+impl PartialEq for LinkInfo {
+    fn eq(&self, other: &Self) -> bool {
+        // The id is among the bytes.
+        self.bytes == other.bytes && self.len == other.len
+    }
+}
+
+impl Eq for LinkInfo {}
 
 impl fmt::Debug for LinkInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,7 +238,9 @@ impl RawLink {
     /// Asks what this link is: one system call, no allocation, no change.
     ///
     /// The answer is whole for every kind that has neither a name nor arrays; for the others it says how long they
-    /// are, and [`info_with`](Self::info_with) gets them.
+    /// are, and [`info_with`](Self::info_with) gets them. If the kernel has said before what kind the link is (any earlier
+    /// info or [`kind`](Self::kind)), the answer also tells which fields this kernel does not report:
+    /// [`LinkInfo::is_reported`].
     ///
     /// The kernel refuses every info of a `uprobe_multi` link while the path of its file is longer than 4,095 bytes. Then the
     /// answer has what every kind has (id, kind and program), which procfs tells, and nothing else: its
@@ -257,8 +258,8 @@ impl RawLink {
     #[inline]
     pub fn info(&self) -> Result<LinkInfo> {
         let mut bytes = sys::InfoBytes::ZERO;
-        let len = self.ask(&mut bytes)?;
-        self.answer(bytes, len, None)
+        let answer = self.ask(&mut bytes)?;
+        self.answer(bytes, answer)
     }
 
     /// As [`info`](Self::info), with the answer put where it is to stay, in the place of any earlier one; nothing is
@@ -273,7 +274,7 @@ impl RawLink {
     pub fn info_in<'a>(&self, slot: &'a mut Option<LinkInfo>) -> Result<&'a LinkInfo> {
         let info = slot.get_or_insert(LinkInfo::UNASKED);
         let asked = match self.ask(&mut info.bytes) {
-            Ok(len) => self.complete(info, len, None),
+            Ok(answer) => self.complete(info, answer),
             Err(error) => Err(error),
         };
         answer_in(slot, asked)
@@ -301,7 +302,7 @@ impl RawLink {
     pub fn info_with(&self, buffers: InfoBuffers<'_>) -> Result<LinkInfo> {
         let mut bytes = sys::InfoBytes::ZERO;
         let answer = self.ask_with(buffers, &mut bytes)?;
-        self.answer(bytes, answer.len, Some(answer.missing))
+        self.answer(bytes, answer)
     }
 
     /// As [`info_with`](Self::info_with), with the answer put where it is to stay, in the place of any earlier one;
@@ -318,14 +319,14 @@ impl RawLink {
     ) -> Result<&'a LinkInfo> {
         let info = slot.get_or_insert(LinkInfo::UNASKED);
         let asked = match self.ask_with(buffers, &mut info.bytes) {
-            Ok(answer) => self.complete(info, answer.len, Some(answer.missing)),
+            Ok(answer) => self.complete(info, answer),
             Err(error) => Err(error),
         };
         answer_in(slot, asked)
     }
 
     #[inline]
-    fn ask(&self, bytes: &mut sys::InfoBytes) -> Result<u32> {
+    fn ask(&self, bytes: &mut sys::InfoBytes) -> Result<sys::Answer> {
         self.fd
             .info(bytes)
             .map_err(|source| self.info_refused(source))
@@ -334,11 +335,12 @@ impl RawLink {
     #[inline]
     fn ask_with(
         &self,
-        mut buffers: InfoBuffers<'_>,
+        buffers: InfoBuffers<'_>,
         bytes: &mut sys::InfoBytes,
     ) -> Result<sys::Answer> {
-        buffers.check_lengths()?;
-        match self.fd.info_with(bytes, &mut buffers) {
+        let mut lent = buffers.lent();
+        lent.check_lengths()?;
+        match self.fd.info_with(bytes, &mut lent) {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(self.buffers_refused()),
             Err(source) => Err(self.info_with_refused(source)),
@@ -369,26 +371,21 @@ impl RawLink {
 
     /// Puts an info together from what the kernel has written; in one go, as a copy of what has only just been written is slow.
     #[inline]
-    fn answer(
-        &self,
-        bytes: sys::InfoBytes,
-        len: u32,
-        missing: Option<sys::ByteSet>,
-    ) -> Result<LinkInfo> {
+    fn answer(&self, bytes: sys::InfoBytes, answer: sys::Answer) -> Result<LinkInfo> {
         Ok(LinkInfo {
             id: self.id_in(&bytes)?,
             bytes,
-            len,
-            missing,
+            len: answer.len,
+            missing: answer.missing,
         })
     }
 
     /// Completes an info that the kernel has written into.
     #[inline]
-    fn complete(&self, info: &mut LinkInfo, len: u32, missing: Option<sys::ByteSet>) -> Result<()> {
+    fn complete(&self, info: &mut LinkInfo, answer: sys::Answer) -> Result<()> {
         info.id = self.id_in(&info.bytes)?;
-        info.len = len;
-        info.missing = missing;
+        info.len = answer.len;
+        info.missing = answer.missing;
         Ok(())
     }
 

@@ -5,13 +5,16 @@
 
 mod btf_info;
 mod by_id;
+mod byte_set;
 mod create;
 mod fdinfo;
 mod file;
 mod identity;
 mod info;
 mod info_bytes;
+mod info_request;
 mod interface;
+pub(crate) mod layout;
 mod link;
 mod marks;
 mod name;
@@ -31,6 +34,7 @@ use bpf_link_sys as c;
 
 pub(crate) use btf_info::{BtfAnswer, BtfFd};
 pub(crate) use by_id::{link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, prog_get_fd_by_id};
+pub(crate) use byte_set::ByteSet;
 pub(crate) use create::{
     knows_link_create, knows_raw_tracepoint_cookie, link_create, raw_tracepoint_open,
 };
@@ -43,7 +47,6 @@ pub(crate) use info::{Answer, LinkFd, object_start};
 pub(crate) use info_bytes::{INFO_SIZE, InfoBytes};
 pub(crate) use interface::{interface_index, interface_name};
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
-pub(crate) use marks::{ByteSet, may_be_missing};
 pub(crate) use name::until_nul;
 pub(crate) use object::{obj_get, obj_pin};
 pub(crate) use object_info::{is_program, map_info, prog_info};

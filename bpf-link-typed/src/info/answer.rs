@@ -5,7 +5,7 @@ use std::mem::offset_of;
 
 use bpf_link::{InfoBuffers, LinkId, ProgramId};
 use bpf_link_sys as c;
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::error::{Error, Result};
 use crate::info::hideable::Hideable;
@@ -21,10 +21,11 @@ const _: () = assert!(
     "the fields of a kind are the end"
 );
 
-/// Defines the fields of one kind, in the kernel's layout.
+/// Defines the fields of one kind, in the kernel's layout: what [`Answer::arm`] gives is a view of the kernel's bytes.
 ///
-/// Behind each field is its path in the bindings' `bpf_link_info`, from the union on; padding has none. Behind the name
-/// is the binding that has to have the same size.
+/// The types are zerocopy's `U32`, `I32` and `U64` in the machine's byte order: the bytes may be at any address. Behind
+/// each field is its path in the bindings' `bpf_link_info`, from the union on; padding has none. Behind the name is the
+/// binding that has to have the same size.
 macro_rules! mirror {
     (
         $(#[$meta:meta])*
@@ -33,21 +34,17 @@ macro_rules! mirror {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug)]
+        #[derive(
+            Debug,
+            zerocopy::FromBytes,
+            zerocopy::Immutable,
+            zerocopy::KnownLayout,
+            zerocopy::Unaligned,
+        )]
         #[repr(C)]
+        #[allow(dead_code, reason = "every field has its place, whether anybody reads it or not")]
         struct $Mirror {
             $( $field: $type, )+
-        }
-
-        impl $crate::info::answer::Mirror for $Mirror {
-            #[inline]
-            fn read(arm: &[u8; $crate::info::answer::ARM_SIZE]) -> Self {
-                Self {
-                    $(
-                        $field: $crate::info::answer::field(arm, ::core::mem::offset_of!($Mirror, $field)),
-                    )+
-                }
-            }
         }
 
         const _: () = {
@@ -68,34 +65,33 @@ macro_rules! mirror {
 }
 pub(crate) use mirror;
 
-/// The fields of one kind, which [`mirror!`] defines.
-pub(crate) trait Mirror {
-    fn read(arm: &[u8; ARM_SIZE]) -> Self;
-}
-
-/// The field at this place; 0 beyond the end.
-#[inline]
-pub(crate) fn field<T: FromBytes>(arm: &[u8; ARM_SIZE], at: usize) -> T {
-    let field = arm
-        .get(at..)
-        .and_then(|rest| T::read_from_prefix(rest).ok());
-    field.map_or_else(T::new_zeroed, |(field, _)| field)
-}
-
 /// The value of a field that not every kernel reports.
 ///
-/// `$arm` is the mirror that has been read from `$answer`.
+/// `$arm` is the view that `$answer` has given.
 macro_rules! reported {
     ($answer:expr, $arm:ident: $Mirror:ty, $field:ident) => {
-        $answer
-            .has(
-                ::core::mem::offset_of!($Mirror, $field),
-                size_of_val(&$arm.$field),
-            )
-            .then_some($arm.$field)
+        ($answer.is_reported(
+            ::core::mem::offset_of!($Mirror, $field),
+            size_of_val(&$arm.$field),
+        ) == Some(true))
+        .then(|| $arm.$field.get())
     };
 }
 pub(crate) use reported;
+
+/// Whether the kernel may have written the array whose address is in this field. It has not if it has left the array
+/// alone; of an answer that was recorded, the array tells.
+///
+/// `$arm` is the view that `$answer` has given.
+macro_rules! may_have {
+    ($answer:expr, $arm:ident: $Mirror:ty, $field:ident) => {
+        $answer.is_reported(
+            ::core::mem::offset_of!($Mirror, $field),
+            size_of_val(&$arm.$field),
+        ) != Some(false)
+    };
+}
+pub(crate) use may_have;
 
 /// The names and arrays that the kernel has written for one info; what was not asked for is empty.
 ///
@@ -163,21 +159,28 @@ impl<'a> Answer<'a> {
         self.bytes().get(ARM..).unwrap_or_default()
     }
 
-    /// The fields of a kind, zeros where this kernel has none; [`mirror!`] defines them.
+    /// The fields of a kind, which [`mirror!`] defines, in the kernel's bytes; zeros where this kernel has none.
     #[inline]
-    pub(crate) fn arm<T: Mirror>(&self) -> T {
+    pub(crate) fn arm<T: FromBytes + Immutable + KnownLayout + Unaligned>(&self) -> &'a T {
         const {
             assert!(size_of::<T>() <= ARM_SIZE);
         }
-        let arm = self.info.as_struct_bytes().last_chunk();
-        T::read(arm.unwrap_or(&[0; ARM_SIZE]))
+        let arm: &'a [u8; ARM_SIZE] = self
+            .info
+            .as_struct_bytes()
+            .last_chunk()
+            .unwrap_or(&[0; ARM_SIZE]);
+        match T::ref_from_prefix(arm) {
+            Ok((fields, _)) => fields,
+            Err(_) => unreachable!("it is no longer than the arm, and any address is right for it"),
+        }
     }
 
-    /// Whether the kernel has certainly written a field of a kind; [`reported!`] asks.
+    /// Whether the kernel has written a field of a kind; `None` if that cannot be told.
     #[inline]
-    pub(crate) fn has(&self, at: usize, len: usize) -> bool {
+    pub(crate) fn is_reported(&self, at: usize, len: usize) -> Option<bool> {
         let start = ARM + at;
-        self.info.is_reported(start..start + len) == Some(true)
+        self.info.is_reported(start..start + len)
     }
 
     /// The name that the kernel wrote, up to its NUL; `None` if it is empty or was not asked for.

@@ -1,8 +1,5 @@
 //! Memory that the caller lends for names and arrays, and the calls that fill it.
 
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::OnceLock;
-
 use bpf_link::{InfoBuffers, LinkInfo, LinkKind, RawLink};
 
 use crate::error::Result;
@@ -30,7 +27,7 @@ pub struct InfoBuf {
     memory: Memory,
 }
 
-/// The memory of a buffer, to be lent by way of [`name_room`], [`room`] and [`marked_room`].
+/// The memory of a buffer, to be lent by way of [`name_room`] and [`room`].
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) name: Vec<u8>,
@@ -44,13 +41,11 @@ pub(crate) struct Memory {
 /// What is asked of the kernel for the info of one kind.
 #[derive(Clone, Copy)]
 pub(crate) enum Ask {
-    /// Fields that every kernel reports which has the kind.
+    /// Fields, and nothing else.
     Fields,
-    /// Fields, some of which not every kernel reports: they go in with a mark.
-    MarkedFields(fn() -> InfoBuffers<'static>),
-    /// A name, and fields with a mark.
+    /// A name.
     Name(for<'b> fn(&'b mut Memory) -> InfoBuffers<'b>),
-    /// Arrays with so many entries, and fields with a mark.
+    /// Arrays with so many entries.
     Arrays(for<'b> fn(&'b mut Memory, usize) -> InfoBuffers<'b>),
 }
 
@@ -61,27 +56,32 @@ pub(crate) enum Asked {
     Already,
 }
 
-impl Ask {
-    /// What the kernel says without names and arrays; asks it unless it has said all of that already.
-    #[inline]
-    pub(crate) fn fields<'b>(
-        self,
-        link: &RawLink,
-        asked: Asked,
-        slot: &'b mut Option<LinkInfo>,
-    ) -> Result<&'b LinkInfo> {
-        match self {
-            Self::MarkedFields(lend) => Ok(link.info_with_in(lend(), slot)?),
-            Self::Fields | Self::Name(_) | Self::Arrays(_) => known(link, asked, slot),
-        }
+/// What the kernel says without names and arrays; asks it unless it has said all of that already.
+#[inline]
+pub(crate) fn fields<'b>(
+    link: &RawLink,
+    asked: Asked,
+    slot: &'b mut Option<LinkInfo>,
+) -> Result<&'b LinkInfo> {
+    let is_conclusive = match (asked, &*slot) {
+        (Asked::Already, Some(info)) => info.is_conclusive(),
+        _ => link.info_in(slot)?.is_conclusive(),
+    };
+    match (is_conclusive, slot) {
+        (true, Some(info)) => Ok(info),
+        // Now that the kind is known, the answer tells which fields this kernel has.
+        (_, slot) => Ok(link.info_in(slot)?),
     }
 }
 
-fn known<'b>(link: &RawLink, asked: Asked, slot: &'b mut Option<LinkInfo>) -> Result<&'b LinkInfo> {
-    match (asked, slot) {
-        (Asked::Already, Some(info)) => Ok(info),
-        (_, slot) => Ok(link.info_in(slot)?),
-    }
+/// How many entries the arrays of a link have; `None` if this kernel says nothing that is particular to the kind.
+#[inline]
+fn count(link: &RawLink, asked: Asked, slot: &mut Option<LinkInfo>) -> Result<Option<usize>> {
+    let info = match (asked, slot) {
+        (Asked::Already, Some(info)) => info,
+        (_, slot) => link.info_in(slot)?,
+    };
+    Ok(info.count())
 }
 
 /// A buffer that the kernel has filled.
@@ -129,16 +129,11 @@ impl InfoBuf {
     ) -> Result<Filled<'b>> {
         let Self { info, memory } = self;
         let (info, count) = match ask {
-            Ask::Fields | Ask::MarkedFields(_) => (ask.fields(link, asked, info)?, 0),
+            Ask::Fields => (fields(link, asked, info)?, 0),
             Ask::Name(lend) => (link.info_with_in(lend(memory), info)?, 0),
-            Ask::Arrays(lend) => match ask.fields(link, asked, info)?.count() {
-                // Nothing of what is particular to the kind is reported by this kernel.
-                None => (ask.fields(link, Asked::Already, info)?, 0),
-                Some(count) => {
-                    let info = link.info_with_in(lend(memory, count), info)?;
-                    memory.forget_unwritten();
-                    (info, count)
-                }
+            Ask::Arrays(lend) => match count(link, asked, info)? {
+                None => (fields(link, Asked::Already, info)?, 0),
+                Some(count) => (link.info_with_in(lend(memory, count), info)?, count),
             },
         };
         Ok(Filled {
@@ -162,14 +157,6 @@ impl Memory {
             cookies: written(&self.cookies, count),
         }
     }
-
-    /// A kernel that has the arrays may not have the cookies yet (`kprobe_multi`, before Linux 6.9).
-    #[inline]
-    fn forget_unwritten(&mut self) {
-        if self.cookies.first() == Some(&mark()) {
-            self.cookies.clear();
-        }
-    }
 }
 
 /// Room for a name, which reads as none until the kernel has written one.
@@ -182,7 +169,7 @@ pub(crate) fn name_room(name: &mut Vec<u8>) -> &mut [u8] {
     room
 }
 
-/// Room for an array with so many entries, all of which the kernel writes if it has the array.
+/// Room for an array with so many entries. The kernel writes all of them, or says that it does not have the array.
 #[inline]
 pub(crate) fn room<T: Clone + Default>(array: &mut Vec<T>, count: usize) -> &mut [T] {
     if array.len() < count {
@@ -191,56 +178,23 @@ pub(crate) fn room<T: Clone + Default>(array: &mut Vec<T>, count: usize) -> &mut
     array.get_mut(..count).unwrap_or_default()
 }
 
-/// Room for an array that the kernel may not have: the first entry has a mark, which is left if nothing was written.
-#[inline]
-pub(crate) fn marked_room(array: &mut Vec<u64>, count: usize) -> &mut [u64] {
-    let room = room(array, count);
-    if let Some(first) = room.first_mut() {
-        *first = mark();
-    }
-    room
-}
-
 #[inline]
 fn written<T>(array: &[T], count: usize) -> &[T] {
     array.get(..count).unwrap_or_default()
-}
-
-/// A number that no cookie is but by chance: made up at random for this process.
-#[inline]
-fn mark() -> u64 {
-    static MARK: OnceLock<u64> = OnceLock::new();
-    *MARK.get_or_init(|| RandomState::new().hash_one("cookie"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What a kernel leaves alone is not what another link has left there.
+    /// The name of another link is not taken for that of one whose name the kernel does not write.
     #[test]
-    fn what_is_not_written_is_not_there() {
+    fn a_name_that_is_not_written_is_not_there() {
         let mut memory = Memory::default();
-        marked_room(&mut memory.cookies, 3).fill(7);
-        room(&mut memory.addresses, 3).fill(8);
         name_room(&mut memory.name).fill(b'x');
-        assert_eq!(memory.written(3).cookies, [7, 7, 7]);
-        assert_eq!(memory.written(3).addresses, [8, 8, 8]);
-
-        // A kernel that has the addresses, but not the cookies yet.
-        marked_room(&mut memory.cookies, 2);
-        room(&mut memory.addresses, 2).fill(9);
+        assert_eq!(memory.written(0).name.first(), Some(&b'x'));
         name_room(&mut memory.name);
-        memory.forget_unwritten();
-        let written = memory.written(2);
-        assert_eq!(written.addresses, [9, 9]);
-        assert_eq!(written.cookies, [0_u64; 0]);
-        assert_eq!(written.name.first(), Some(&0));
-
-        // One that has them, all of which are 0.
-        marked_room(&mut memory.cookies, 2).fill(0);
-        memory.forget_unwritten();
-        assert_eq!(memory.written(2).cookies, [0, 0]);
+        assert_eq!(memory.written(0).name.first(), Some(&0));
     }
 
     #[test]

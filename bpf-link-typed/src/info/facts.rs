@@ -117,6 +117,7 @@ pub(crate) const fn version(text: &str) -> LinuxVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::info::recorded::{Bytes, NONE};
 
     #[test]
     fn every_kind_has_facts() {
@@ -131,6 +132,32 @@ mod tests {
         assert_eq!(KindFacts::of(LinkKind::Unknown(99)), None);
     }
 
+    /// The facts of a kind name the fields that its info has.
+    #[test]
+    fn the_facts_name_the_fields() {
+        for facts in KindFacts::ALL {
+            Bytes::of(facts.kind).check(NONE, |view| {
+                // Written out, a struct is its name and its fields, each followed by a colon.
+                let text = format!("{:#?}", view.into_owned());
+                let fields: Vec<&str> = text
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("        "))
+                    .filter(|line| !line.starts_with(' '))
+                    .filter_map(|line| Some(line.split_once(':')?.0))
+                    .collect();
+                let mut expected: Vec<&str> = facts.fields.iter().map(|(name, _)| *name).collect();
+                let [id, program_id, found @ ..] = fields.as_slice() else {
+                    panic!("{fields:?}");
+                };
+                let mut found = found.to_vec();
+                expected.sort_unstable();
+                found.sort_unstable();
+                assert_eq!((*id, *program_id), ("id", "program_id"));
+                assert_eq!(found, expected, "{}", facts.kind);
+            });
+        }
+    }
+
     #[test]
     fn versions_are_read() {
         let version = version("5.10");
@@ -142,10 +169,10 @@ mod tests {
     /// The table on the crate's page has a row for each kind, and each says what the data says.
     #[test]
     fn the_table_is_true() {
-        let page = include_str!("../lib.rs");
+        let page = include_str!("../../docs/kinds.md");
         let rows: Vec<&str> = page
             .lines()
-            .filter(|line| line.starts_with("//! | ["))
+            .filter(|line| line.starts_with("| ["))
             .collect();
         let expected: Vec<String> = KindFacts::ALL.iter().map(row).collect();
         assert_eq!(rows, expected, "\n{}\n", expected.join("\n"));
@@ -165,7 +192,7 @@ mod tests {
             format!("{since}: {}", names.collect::<Vec<_>>().join(", "))
         });
         format!(
-            "//! | [`{:?}Link`] | {} | {} | {updated} | {} | {} |",
+            "| [`{:?}Link`] | {} | {} | {updated} | {} | {} |",
             facts.kind,
             facts.hook,
             facts.since,

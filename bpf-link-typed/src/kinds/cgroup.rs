@@ -3,8 +3,11 @@
 mod attach;
 mod ensure;
 mod query;
+#[cfg(test)]
+mod tests;
 
 use bpf_link::AttachType;
+use zerocopy::native_endian::{U32, U64};
 
 use crate::info::answer::{Answer, mirror};
 use crate::info::buf::Ask;
@@ -44,21 +47,21 @@ info! {
 
 mirror! {
     struct Fields: bpf_link_info__cgroup {
-        cgroup_id: u64 = cgroup.cgroup_id,
-        attach_type: u32 = cgroup.attach_type,
-        padding: u32,
+        cgroup_id: U64 = cgroup.cgroup_id,
+        attach_type: U32 = cgroup.attach_type,
+        padding: U32,
     }
 }
 
 impl CgroupInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            cgroup_id: Some(fields.cgroup_id).filter(|id| *id != 0),
-            attach_type: AttachType::from_raw(fields.attach_type),
+            cgroup_id: Some(fields.cgroup_id.get()).filter(|id| *id != 0),
+            attach_type: AttachType::from_raw(fields.attach_type.get()),
         }
     }
 

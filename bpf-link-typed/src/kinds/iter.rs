@@ -2,11 +2,14 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
 
 use bpf_link::{CgroupIterOrder, InfoBuffers, MapId};
+use zerocopy::native_endian::{U32, U64};
 
 use crate::error::Result;
 use crate::info::answer::{Answer, mirror, reported};
@@ -75,34 +78,34 @@ pub enum IterTarget {
 mirror! {
     /// The fields of an iterator over what is in a map.
     struct OverMap: bpf_link_info__iter {
-        target_name: u64 = iter.target_name,
-        target_name_len: u32 = iter.target_name_len,
-        map_id: u32 = iter.map_union.map.map_id,
-        other: [u64; 2],
+        target_name: U64 = iter.target_name,
+        target_name_len: U32 = iter.target_name_len,
+        map_id: U32 = iter.map_union.map.map_id,
+        other: [U64; 2],
     }
 }
 
 mirror! {
     /// The fields of an iterator over cgroups.
     struct OverCgroups: bpf_link_info__iter {
-        target_name: u64 = iter.target_name,
-        target_name_len: u32 = iter.target_name_len,
-        map_id: u32 = iter.map_union.map.map_id,
-        cgroup_id: u64 = iter.cgroup_union.cgroup.cgroup_id,
-        order: u32 = iter.cgroup_union.cgroup.order,
-        padding: u32,
+        target_name: U64 = iter.target_name,
+        target_name_len: U32 = iter.target_name_len,
+        map_id: U32 = iter.map_union.map.map_id,
+        cgroup_id: U64 = iter.cgroup_union.cgroup.cgroup_id,
+        order: U32 = iter.cgroup_union.cgroup.order,
+        padding: U32,
     }
 }
 
 mirror! {
     /// The fields of an iterator over tasks.
     struct OverTasks: bpf_link_info__iter {
-        target_name: u64 = iter.target_name,
-        target_name_len: u32 = iter.target_name_len,
-        map_id: u32 = iter.map_union.map.map_id,
-        tid: u32 = iter.cgroup_union.task.tid,
-        pid: u32 = iter.cgroup_union.task.pid,
-        padding: u64,
+        target_name: U64 = iter.target_name,
+        target_name_len: U32 = iter.target_name_len,
+        map_id: U32 = iter.map_union.map.map_id,
+        tid: U32 = iter.cgroup_union.task.tid,
+        pid: U32 = iter.cgroup_union.task.pid,
+        padding: U64,
     }
 }
 
@@ -122,7 +125,7 @@ impl<'a> IterInfoRef<'a> {
 impl IterTarget {
     #[inline]
     fn parse(answer: &Answer<'_>, name: Option<&CStr>) -> Self {
-        let map: OverMap = answer.arm();
+        let map: &OverMap = answer.arm();
         if let Some(id) = reported!(answer, map: OverMap, map_id).and_then(MapId::new) {
             return Self::Map(id);
         }
@@ -130,17 +133,17 @@ impl IterTarget {
         // name says what it is.
         match name.map_or(b"".as_slice(), CStr::to_bytes) {
             b"cgroup" => {
-                let cgroups: OverCgroups = answer.arm();
+                let cgroups: &OverCgroups = answer.arm();
                 match reported!(answer, cgroups: OverCgroups, order) {
                     Some(order) => Self::Cgroup {
-                        cgroup_id: cgroups.cgroup_id,
+                        cgroup_id: cgroups.cgroup_id.get(),
                         order: CgroupIterOrder::from_raw(order),
                     },
                     None => Self::All,
                 }
             }
             b"task" | b"task_file" | b"task_vma" => {
-                let tasks: OverTasks = answer.arm();
+                let tasks: &OverTasks = answer.arm();
                 let tid = reported!(answer, tasks: OverTasks, tid).filter(|tid| *tid != 0);
                 let pid = reported!(answer, tasks: OverTasks, pid).filter(|pid| *pid != 0);
                 match (tid, pid) {

@@ -2,11 +2,14 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
 use bpf_link::{InfoBuffers, KprobeMultiFlags};
+use zerocopy::native_endian::{U32, U64};
 
-use crate::info::answer::{Answer, mirror, reported};
-use crate::info::buf::{Ask, marked_room, room};
+use crate::info::answer::{Answer, may_have, mirror, reported};
+use crate::info::buf::{Ask, room};
 use crate::info::facts::facts;
 use crate::info::hideable::Hideable;
 use crate::info::types::{always_attached, info};
@@ -30,7 +33,7 @@ link_type! {
     };
     ask: Ask::Arrays(|memory, count| InfoBuffers::KprobeMulti {
         addresses: room(&mut memory.addresses, count),
-        cookies: marked_room(&mut memory.cookies, count),
+        cookies: room(&mut memory.cookies, count),
     });
 }
 
@@ -58,27 +61,29 @@ always_attached!(KprobeMultiInfo, KprobeMultiInfoRef<'_>);
 
 mirror! {
     struct Fields: bpf_link_info__kprobe_multi {
-        addrs: u64 = kprobe_multi.addrs,
-        count: u32 = kprobe_multi.count,
-        flags: u32 = kprobe_multi.flags,
-        missed: u64 = kprobe_multi.missed,
-        cookies: u64 = kprobe_multi.cookies,
+        addrs: U64 = kprobe_multi.addrs,
+        count: U32 = kprobe_multi.count,
+        flags: U32 = kprobe_multi.flags,
+        missed: U64 = kprobe_multi.missed,
+        cookies: U64 = kprobe_multi.cookies,
     }
 }
 
 impl<'a> KprobeMultiInfoRef<'a> {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         // There is no link without functions, and with their number came the flags.
-        let count = Some(fields.count).filter(|count| *count != 0);
+        let count = Some(fields.count.get()).filter(|count| *count != 0);
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
             count,
-            addresses: answer.addresses(fields.count),
-            cookies: answer.cookies(fields.count),
-            flags: count.map(|_| KprobeMultiFlags::from_bits_retain(fields.flags)),
+            addresses: answer.addresses(fields.count.get()),
+            cookies: answer
+                .cookies(fields.count.get())
+                .filter(|_| may_have!(answer, fields: Fields, cookies)),
+            flags: count.map(|_| KprobeMultiFlags::from_bits_retain(fields.flags.get())),
             missed: reported!(answer, fields: Fields, missed),
         }
     }

@@ -2,8 +2,11 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
 use bpf_link::NetfilterFlags;
+use zerocopy::native_endian::{I32, U32};
 
 use crate::info::answer::{Answer, mirror};
 use crate::info::buf::Ask;
@@ -47,24 +50,24 @@ info! {
 
 mirror! {
     struct Fields: bpf_link_info__netfilter {
-        pf: u32 = netfilter.pf,
-        hooknum: u32 = netfilter.hooknum,
-        priority: i32 = netfilter.priority,
-        flags: u32 = netfilter.flags,
+        pf: U32 = netfilter.pf,
+        hooknum: U32 = netfilter.hooknum,
+        priority: I32 = netfilter.priority,
+        flags: U32 = netfilter.flags,
     }
 }
 
 impl NetfilterInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            family: fields.pf,
-            hook: fields.hooknum,
-            priority: fields.priority,
-            flags: NetfilterFlags::from_bits_retain(fields.flags),
+            family: fields.pf.get(),
+            hook: fields.hooknum.get(),
+            priority: fields.priority.get(),
+            flags: NetfilterFlags::from_bits_retain(fields.flags.get()),
         }
     }
 

@@ -3,8 +3,11 @@
 mod attach;
 mod ensure;
 mod query;
+#[cfg(test)]
+mod tests;
 
 use bpf_link::AttachType;
+use zerocopy::native_endian::U32;
 
 use crate::info::answer::{Answer, mirror};
 use crate::info::buf::Ask;
@@ -43,20 +46,20 @@ info! {
 
 mirror! {
     struct Fields: bpf_link_info__netns {
-        netns_ino: u32 = netns.netns_ino,
-        attach_type: u32 = netns.attach_type,
+        netns_ino: U32 = netns.netns_ino,
+        attach_type: U32 = netns.attach_type,
     }
 }
 
 impl NetnsInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            netns_ino: Some(fields.netns_ino).filter(|inode| *inode != 0),
-            attach_type: AttachType::from_raw(fields.attach_type),
+            netns_ino: Some(fields.netns_ino.get()).filter(|inode| *inode != 0),
+            attach_type: AttachType::from_raw(fields.attach_type.get()),
         }
     }
 

@@ -3,11 +3,14 @@
 mod attach;
 mod ensure;
 mod events;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{CStr, CString};
 
 use bpf_link::InfoBuffers;
 use bpf_link_sys as c;
+use zerocopy::native_endian::{U32, U64};
 
 use crate::info::answer::{Answer, mirror, reported};
 use crate::info::buf::{Ask, name_room};
@@ -223,54 +226,54 @@ impl Own for PerfEventDetailsRef<'_> {
 
 mirror! {
     struct Type: bpf_perf_event_type {
-        number: u32 = perf_event.type_,
+        number: U32 = perf_event.type_,
     }
 }
 
 mirror! {
     struct Uprobe: bpf_link_info__perf_event__uprobe after 8 {
-        number: u32 = perf_event.type_,
-        hole: u32,
-        file_name: u64 = perf_event.uprobe_union.uprobe.file_name,
-        name_len: u32 = perf_event.uprobe_union.uprobe.name_len,
-        offset: u32 = perf_event.uprobe_union.uprobe.offset,
-        cookie: u64 = perf_event.uprobe_union.uprobe.cookie,
-        ref_ctr_offset: u64 = perf_event.uprobe_union.uprobe.ref_ctr_offset,
+        number: U32 = perf_event.type_,
+        hole: U32,
+        file_name: U64 = perf_event.uprobe_union.uprobe.file_name,
+        name_len: U32 = perf_event.uprobe_union.uprobe.name_len,
+        offset: U32 = perf_event.uprobe_union.uprobe.offset,
+        cookie: U64 = perf_event.uprobe_union.uprobe.cookie,
+        ref_ctr_offset: U64 = perf_event.uprobe_union.uprobe.ref_ctr_offset,
     }
 }
 
 mirror! {
     struct Kprobe: bpf_link_info__perf_event__kprobe after 8 {
-        number: u32 = perf_event.type_,
-        hole: u32,
-        func_name: u64 = perf_event.uprobe_union.kprobe.func_name,
-        name_len: u32 = perf_event.uprobe_union.kprobe.name_len,
-        offset: u32 = perf_event.uprobe_union.kprobe.offset,
-        addr: u64 = perf_event.uprobe_union.kprobe.addr,
-        missed: u64 = perf_event.uprobe_union.kprobe.missed,
-        cookie: u64 = perf_event.uprobe_union.kprobe.cookie,
+        number: U32 = perf_event.type_,
+        hole: U32,
+        func_name: U64 = perf_event.uprobe_union.kprobe.func_name,
+        name_len: U32 = perf_event.uprobe_union.kprobe.name_len,
+        offset: U32 = perf_event.uprobe_union.kprobe.offset,
+        addr: U64 = perf_event.uprobe_union.kprobe.addr,
+        missed: U64 = perf_event.uprobe_union.kprobe.missed,
+        cookie: U64 = perf_event.uprobe_union.kprobe.cookie,
     }
 }
 
 mirror! {
     struct Tracepoint: bpf_link_info__perf_event__tracepoint after 8 {
-        number: u32 = perf_event.type_,
-        hole: u32,
-        tp_name: u64 = perf_event.uprobe_union.tracepoint.tp_name,
-        name_len: u32 = perf_event.uprobe_union.tracepoint.name_len,
-        padding: u32,
-        cookie: u64 = perf_event.uprobe_union.tracepoint.cookie,
+        number: U32 = perf_event.type_,
+        hole: U32,
+        tp_name: U64 = perf_event.uprobe_union.tracepoint.tp_name,
+        name_len: U32 = perf_event.uprobe_union.tracepoint.name_len,
+        padding: U32,
+        cookie: U64 = perf_event.uprobe_union.tracepoint.cookie,
     }
 }
 
 mirror! {
     struct Counter: bpf_link_info__perf_event__event after 8 {
-        number: u32 = perf_event.type_,
-        hole: u32,
-        config: u64 = perf_event.uprobe_union.event.config,
-        event_type: u32 = perf_event.uprobe_union.event.type_,
-        padding: u32,
-        cookie: u64 = perf_event.uprobe_union.event.cookie,
+        number: U32 = perf_event.type_,
+        hole: U32,
+        config: U64 = perf_event.uprobe_union.event.config,
+        event_type: U32 = perf_event.uprobe_union.event.type_,
+        padding: U32,
+        cookie: U64 = perf_event.uprobe_union.event.cookie,
     }
 }
 
@@ -288,8 +291,8 @@ impl<'a> PerfEventInfoRef<'a> {
 impl<'a> PerfEventDetailsRef<'a> {
     #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
-        let Type { number } = answer.arm();
-        match number {
+        let kind: &Type = answer.arm();
+        match kind.number.get() {
             c::BPF_PERF_EVENT_UNSPEC => Self::NotReported,
             c::BPF_PERF_EVENT_UPROBE => Self::Uprobe(PerfUprobeRef::parse(answer)),
             c::BPF_PERF_EVENT_URETPROBE => Self::Uretprobe(PerfUprobeRef::parse(answer)),
@@ -308,10 +311,10 @@ impl<'a> PerfEventDetailsRef<'a> {
 impl<'a> PerfUprobeRef<'a> {
     #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
-        let fields: Uprobe = answer.arm();
+        let fields: &Uprobe = answer.arm();
         Self {
             file: answer.name(),
-            offset: fields.offset,
+            offset: fields.offset.get(),
             ref_ctr_offset: reported!(answer, fields: Uprobe, ref_ctr_offset),
             cookie: reported!(answer, fields: Uprobe, cookie),
         }
@@ -321,11 +324,11 @@ impl<'a> PerfUprobeRef<'a> {
 impl<'a> PerfKprobeRef<'a> {
     #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
-        let fields: Kprobe = answer.arm();
+        let fields: &Kprobe = answer.arm();
         Self {
             function: answer.name(),
-            offset: fields.offset,
-            address: Hideable::address(fields.addr),
+            offset: fields.offset.get(),
+            address: Hideable::address(fields.addr.get()),
             missed: reported!(answer, fields: Kprobe, missed),
             cookie: reported!(answer, fields: Kprobe, cookie),
         }
@@ -335,7 +338,7 @@ impl<'a> PerfKprobeRef<'a> {
 impl<'a> PerfTracepointRef<'a> {
     #[inline]
     fn parse(answer: &Answer<'a>) -> Self {
-        let fields: Tracepoint = answer.arm();
+        let fields: &Tracepoint = answer.arm();
         Self {
             name: answer.name(),
             cookie: reported!(answer, fields: Tracepoint, cookie),
@@ -346,10 +349,10 @@ impl<'a> PerfTracepointRef<'a> {
 impl PerfCounter {
     #[inline]
     fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Counter = answer.arm();
+        let fields: &Counter = answer.arm();
         Self {
-            event_type: fields.event_type,
-            config: fields.config,
+            event_type: fields.event_type.get(),
+            config: fields.config.get(),
             cookie: reported!(answer, fields: Counter, cookie),
         }
     }

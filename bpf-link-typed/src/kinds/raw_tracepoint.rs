@@ -2,10 +2,13 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{CStr, CString};
 
 use bpf_link::InfoBuffers;
+use zerocopy::native_endian::{U32, U64};
 
 use crate::info::answer::{Answer, mirror, reported};
 use crate::info::buf::{Ask, name_room};
@@ -44,17 +47,17 @@ always_attached!(RawTracepointInfo, RawTracepointInfoRef<'_>);
 
 mirror! {
     struct Fields: bpf_link_info__raw_tracepoint {
-        tp_name: u64 = raw_tracepoint.tp_name,
-        tp_name_len: u32 = raw_tracepoint.tp_name_len,
-        padding: u32,
-        cookie: u64 = raw_tracepoint.cookie,
+        tp_name: U64 = raw_tracepoint.tp_name,
+        tp_name_len: U32 = raw_tracepoint.tp_name_len,
+        padding: U32,
+        cookie: U64 = raw_tracepoint.cookie,
     }
 }
 
 impl<'a> RawTracepointInfoRef<'a> {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),

@@ -3,8 +3,11 @@
 mod attach;
 mod ensure;
 mod query;
+#[cfg(test)]
+mod tests;
 
 use bpf_link::{AttachType, MapId};
+use zerocopy::native_endian::U32;
 
 use crate::info::answer::{Answer, mirror};
 use crate::info::buf::Ask;
@@ -41,20 +44,20 @@ info! {
 
 mirror! {
     struct Fields: bpf_link_info__sockmap {
-        map_id: u32 = sockmap.map_id,
-        attach_type: u32 = sockmap.attach_type,
+        map_id: U32 = sockmap.map_id,
+        attach_type: U32 = sockmap.attach_type,
     }
 }
 
 impl SockmapInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            map_id: MapId::new(fields.map_id),
-            attach_type: AttachType::from_raw(fields.attach_type),
+            map_id: MapId::new(fields.map_id.get()),
+            attach_type: AttachType::from_raw(fields.attach_type.get()),
         }
     }
 

@@ -2,10 +2,13 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::AsFd;
 
 use bpf_link::{MapId, Update};
+use zerocopy::native_endian::U32;
 
 use crate::error::Result;
 use crate::info::answer::{Answer, mirror};
@@ -41,18 +44,18 @@ info! {
 
 mirror! {
     struct Fields: bpf_link_info__struct_ops {
-        map_id: u32 = struct_ops.map_id,
+        map_id: U32 = struct_ops.map_id,
     }
 }
 
 impl StructOpsInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            map_id: MapId::new(fields.map_id),
+            map_id: MapId::new(fields.map_id.get()),
         }
     }
 

@@ -3,8 +3,11 @@
 mod attach;
 mod ensure;
 mod query;
+#[cfg(test)]
+mod tests;
 
 use bpf_link::AttachType;
+use zerocopy::native_endian::U32;
 
 use crate::info::answer::{Answer, mirror};
 use crate::info::buf::Ask;
@@ -45,20 +48,20 @@ info! {
 
 mirror! {
     struct Fields: bpf_link_info__tcx {
-        ifindex: u32 = tcx.ifindex,
-        attach_type: u32 = tcx.attach_type,
+        ifindex: U32 = tcx.ifindex,
+        attach_type: U32 = tcx.attach_type,
     }
 }
 
 impl TcxInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            ifindex: Some(fields.ifindex).filter(|index| *index != 0),
-            attach_type: AttachType::from_raw(fields.attach_type),
+            ifindex: Some(fields.ifindex.get()).filter(|index| *index != 0),
+            attach_type: AttachType::from_raw(fields.attach_type.get()),
         }
     }
 

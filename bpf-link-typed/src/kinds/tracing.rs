@@ -2,8 +2,11 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
-use bpf_link::{AttachType, BtfTypeId, InfoBuffers};
+use bpf_link::{AttachType, BtfTypeId};
+use zerocopy::native_endian::{U32, U64};
 
 use crate::info::answer::{Answer, mirror, reported};
 use crate::info::buf::Ask;
@@ -27,7 +30,7 @@ link_type! {
         target_btf_id "5.13",
         cookie "6.17",
     };
-    ask: Ask::MarkedFields(|| InfoBuffers::Tracing);
+    ask: Ask::Fields;
 }
 
 info! {
@@ -50,22 +53,22 @@ always_attached!(TracingInfo);
 
 mirror! {
     struct Fields: bpf_link_info__tracing {
-        attach_type: u32 = tracing.attach_type,
-        target_obj_id: u32 = tracing.target_obj_id,
-        target_btf_id: u32 = tracing.target_btf_id,
-        padding: u32,
-        cookie: u64 = tracing.cookie,
+        attach_type: U32 = tracing.attach_type,
+        target_obj_id: U32 = tracing.target_obj_id,
+        target_btf_id: U32 = tracing.target_btf_id,
+        padding: U32,
+        cookie: U64 = tracing.cookie,
     }
 }
 
 impl TracingInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            attach_type: AttachType::from_raw(fields.attach_type),
+            attach_type: AttachType::from_raw(fields.attach_type.get()),
             target_obj_id: reported!(answer, fields: Fields, target_obj_id).filter(|id| *id != 0),
             target_btf_id: reported!(answer, fields: Fields, target_btf_id)
                 .and_then(BtfTypeId::new),

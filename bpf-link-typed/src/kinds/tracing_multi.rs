@@ -2,11 +2,14 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
 use bpf_link::{AttachType, BtfId, InfoBuffers};
+use zerocopy::native_endian::{U32, U64};
 
 use crate::info::answer::{Answer, mirror};
-use crate::info::buf::{Ask, marked_room, room};
+use crate::info::buf::{Ask, room};
 use crate::info::facts::facts;
 use crate::info::hideable::Hideable;
 use crate::info::types::{always_attached, info};
@@ -32,7 +35,7 @@ link_type! {
     ask: Ask::Arrays(|memory, count| InfoBuffers::TracingMulti {
         ids: room(&mut memory.ids, count),
         addresses: room(&mut memory.addresses, count),
-        cookies: marked_room(&mut memory.cookies, count),
+        cookies: room(&mut memory.cookies, count),
     });
 }
 
@@ -62,31 +65,31 @@ always_attached!(TracingMultiInfo, TracingMultiInfoRef<'_>);
 
 mirror! {
     struct Fields: bpf_link_info__tracing_multi {
-        attach_type: u32 = tracing_multi.attach_type,
-        count: u32 = tracing_multi.count,
-        btf_obj_id: u32 = tracing_multi.btf_obj_id,
-        padding: u32,
-        ids: u64 = tracing_multi.ids,
-        addrs: u64 = tracing_multi.addrs,
-        cookies: u64 = tracing_multi.cookies,
+        attach_type: U32 = tracing_multi.attach_type,
+        count: U32 = tracing_multi.count,
+        btf_obj_id: U32 = tracing_multi.btf_obj_id,
+        padding: U32,
+        ids: U64 = tracing_multi.ids,
+        addrs: U64 = tracing_multi.addrs,
+        cookies: U64 = tracing_multi.cookies,
     }
 }
 
 impl<'a> TracingMultiInfoRef<'a> {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         // There is no link without functions, and with their number came everything else.
-        let count = Some(fields.count).filter(|count| *count != 0);
+        let count = Some(fields.count.get()).filter(|count| *count != 0);
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            attach_type: count.map(|_| AttachType::from_raw(fields.attach_type)),
-            btf_obj_id: BtfId::new(fields.btf_obj_id),
+            attach_type: count.map(|_| AttachType::from_raw(fields.attach_type.get())),
+            btf_obj_id: BtfId::new(fields.btf_obj_id.get()),
             count,
-            ids: answer.ids(fields.count),
-            addresses: answer.addresses(fields.count),
-            cookies: answer.cookies(fields.count),
+            ids: answer.ids(fields.count.get()),
+            addresses: answer.addresses(fields.count.get()),
+            cookies: answer.cookies(fields.count.get()),
         }
     }
 }

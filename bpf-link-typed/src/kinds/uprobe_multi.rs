@@ -2,13 +2,16 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{CStr, CString};
 
 use bpf_link::{InfoBuffers, UprobeMultiFlags};
+use zerocopy::native_endian::{U32, U64};
 
 use crate::info::answer::{Answer, mirror};
-use crate::info::buf::{Ask, marked_room, name_room, room};
+use crate::info::buf::{Ask, name_room, room};
 use crate::info::facts::facts;
 use crate::info::types::{always_attached, info};
 use crate::link::link_type::link_type;
@@ -35,7 +38,7 @@ link_type! {
         path: name_room(&mut memory.name),
         offsets: room(&mut memory.offsets, count),
         ref_ctr_offsets: room(&mut memory.ref_ctr_offsets, count),
-        cookies: marked_room(&mut memory.cookies, count),
+        cookies: room(&mut memory.cookies, count),
     });
 }
 
@@ -72,33 +75,33 @@ always_attached!(UprobeMultiInfo, UprobeMultiInfoRef<'_>);
 
 mirror! {
     struct Fields: bpf_link_info__uprobe_multi {
-        path: u64 = uprobe_multi.path,
-        offsets: u64 = uprobe_multi.offsets,
-        ref_ctr_offsets: u64 = uprobe_multi.ref_ctr_offsets,
-        cookies: u64 = uprobe_multi.cookies,
-        path_size: u32 = uprobe_multi.path_size,
-        count: u32 = uprobe_multi.count,
-        flags: u32 = uprobe_multi.flags,
-        pid: u32 = uprobe_multi.pid,
+        path: U64 = uprobe_multi.path,
+        offsets: U64 = uprobe_multi.offsets,
+        ref_ctr_offsets: U64 = uprobe_multi.ref_ctr_offsets,
+        cookies: U64 = uprobe_multi.cookies,
+        path_size: U32 = uprobe_multi.path_size,
+        count: U32 = uprobe_multi.count,
+        flags: U32 = uprobe_multi.flags,
+        pid: U32 = uprobe_multi.pid,
     }
 }
 
 impl<'a> UprobeMultiInfoRef<'a> {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'a>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         // There is no link without places, and with their number came everything else.
-        let count = Some(fields.count).filter(|count| *count != 0);
+        let count = Some(fields.count.get()).filter(|count| *count != 0);
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
             path: answer.name(),
             count,
-            offsets: answer.offsets(fields.count),
-            ref_ctr_offsets: answer.ref_ctr_offsets(fields.count),
-            cookies: answer.cookies(fields.count),
-            flags: count.map(|_| UprobeMultiFlags::from_bits_retain(fields.flags)),
-            pid: count.map(|_| fields.pid),
+            offsets: answer.offsets(fields.count.get()),
+            ref_ctr_offsets: answer.ref_ctr_offsets(fields.count.get()),
+            cookies: answer.cookies(fields.count.get()),
+            flags: count.map(|_| UprobeMultiFlags::from_bits_retain(fields.flags.get())),
+            pid: count.map(|_| fields.pid.get()),
         }
     }
 }

@@ -2,6 +2,10 @@
 
 mod attach;
 mod ensure;
+#[cfg(test)]
+mod tests;
+
+use zerocopy::native_endian::U32;
 
 use crate::info::answer::{Answer, mirror};
 use crate::info::buf::Ask;
@@ -39,18 +43,18 @@ info! {
 
 mirror! {
     struct Fields: bpf_link_info__xdp {
-        ifindex: u32 = xdp.ifindex,
+        ifindex: U32 = xdp.ifindex,
     }
 }
 
 impl XdpInfo {
     #[inline]
     pub(crate) fn parse(answer: &Answer<'_>) -> Self {
-        let fields: Fields = answer.arm();
+        let fields: &Fields = answer.arm();
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            ifindex: Some(fields.ifindex).filter(|index| *index != 0),
+            ifindex: Some(fields.ifindex.get()).filter(|index| *index != 0),
         }
     }
 

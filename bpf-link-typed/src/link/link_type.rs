@@ -246,13 +246,15 @@ macro_rules! info_methods {
         impl $Link {
             /// Asks the kernel for all that it says about this link: one system call, no allocation.
             ///
+            /// The first one may take a second call, if links of this kind have fields that not every kernel reports.
+            ///
             /// # Errors
             ///
             /// As [`RawLink::info`](bpf_link::RawLink::info).
             pub fn info(&self) -> $crate::Result<$Info> {
                 let mut info = None;
-                let info =
-                    Self::ASK.fields(&self.0, $crate::info::buf::Asked::NotYet, &mut info)?;
+                let asked = $crate::info::buf::Asked::NotYet;
+                let info = $crate::info::buf::fields(&self.0, asked, &mut info)?;
                 let nothing = $crate::RecordedBuffers::default();
                 Ok($Info::parse(&$crate::info::answer::Answer::new(
                     info, nothing,

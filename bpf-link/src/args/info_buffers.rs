@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use crate::error::{Error, same_length};
 use crate::kind::LinkKind;
 use crate::sys;
+use crate::sys::layout::{MOST_ARRAYS, layout};
 
 /// Memory that is lent to the kernel, for the names and arrays of one kind of link.
 ///
@@ -14,8 +15,6 @@ use crate::sys;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InfoBuffers<'a> {
-    /// For a [`LinkKind::Tracing`] link, which has neither name nor arrays, but fields that not every kernel reports.
-    Tracing,
     /// For a [`LinkKind::RawTracepoint`] link.
     RawTracepoint {
         /// The tracepoint's name, with its NUL.
@@ -60,13 +59,12 @@ pub enum InfoBuffers<'a> {
     },
 }
 
-impl InfoBuffers<'_> {
+impl<'a> InfoBuffers<'a> {
     /// The kind of link that these buffers are for.
     #[inline]
     #[must_use]
     pub fn kind(&self) -> LinkKind {
         match self {
-            Self::Tracing => LinkKind::Tracing,
             Self::RawTracepoint { .. } => LinkKind::RawTracepoint,
             Self::Iter { .. } => LinkKind::Iter,
             Self::PerfEvent { .. } => LinkKind::PerfEvent,
@@ -83,43 +81,119 @@ impl InfoBuffers<'_> {
         sys::until_nul(buffer).filter(|name| !name.is_empty())
     }
 
-    /// Refuses arrays of different lengths: the kernel takes one number for all of them.
+    /// The same, in the order of the kind's layout.
     #[inline]
-    pub(crate) fn check_lengths(&self) -> Result<(), Error> {
-        let arrays = match self {
-            Self::Tracing
-            | Self::RawTracepoint { .. }
-            | Self::Iter { .. }
-            | Self::PerfEvent { .. }
-            | Self::KprobeMulti { cookies: [], .. } => return Ok(()),
-            // The kernel gives no cookies without addresses, so an empty slice of those is a mismatch as well.
-            Self::KprobeMulti { addresses, cookies } => {
-                return same_length("kprobe_multi.cookies", addresses.len(), cookies.len());
-            }
+    pub(crate) fn lent(self) -> Lent<'a> {
+        let kind = self.kind();
+        let (name, arrays) = match self {
+            Self::RawTracepoint { name }
+            | Self::Iter { target_name: name }
+            | Self::PerfEvent { name } => (name, [Entries::NONE, Entries::NONE, Entries::NONE]),
+            Self::KprobeMulti { addresses, cookies } => (
+                &mut [][..],
+                [
+                    Entries::U64(addresses),
+                    Entries::U64(cookies),
+                    Entries::NONE,
+                ],
+            ),
             Self::UprobeMulti {
+                path,
                 offsets,
                 ref_ctr_offsets,
                 cookies,
-                ..
-            } => [
-                ("uprobe_multi.offsets", offsets.len()),
-                ("uprobe_multi.ref_ctr_offsets", ref_ctr_offsets.len()),
-                ("uprobe_multi.cookies", cookies.len()),
-            ],
+            } => (
+                path,
+                [
+                    Entries::U64(offsets),
+                    Entries::U64(ref_ctr_offsets),
+                    Entries::U64(cookies),
+                ],
+            ),
             Self::TracingMulti {
                 ids,
                 addresses,
                 cookies,
-            } => [
-                ("tracing_multi.ids", ids.len()),
-                ("tracing_multi.addrs", addresses.len()),
-                ("tracing_multi.cookies", cookies.len()),
-            ],
+            } => (
+                &mut [][..],
+                [
+                    Entries::U32(ids),
+                    Entries::U64(addresses),
+                    Entries::U64(cookies),
+                ],
+            ),
         };
-        let mut asked = arrays.into_iter().filter(|(_, len)| *len != 0);
-        let Some((_, expected)) = asked.next() else {
-            return Ok(());
-        };
-        asked.try_for_each(|(what, found)| same_length(what, expected, found))
+        Lent { kind, name, arrays }
+    }
+}
+
+/// Memory for what a link of this kind has: a name, and arrays in the order of the kind's layout.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    pub(crate) kind: LinkKind,
+    pub(crate) name: &'a mut [u8],
+    pub(crate) arrays: [Entries<'a>; MOST_ARRAYS],
+}
+
+/// Memory for an array.
+#[derive(Debug)]
+pub(crate) enum Entries<'a> {
+    U32(&'a mut [u32]),
+    U64(&'a mut [u64]),
+}
+
+impl Lent<'_> {
+    /// Refuses arrays of different lengths: the kernel takes one number for all of them.
+    #[inline]
+    pub(crate) fn check_lengths(&self) -> Result<(), Error> {
+        let mut expected = None;
+        for (array, entries) in layout(self.kind).arrays.iter().zip(&self.arrays) {
+            match (expected, entries.len()) {
+                (_, 0) => {}
+                (Some(expected), len) => same_length(array.path, expected, len)?,
+                // The kernel writes it only together with the first one, which was not asked for.
+                (None, len) if array.is_newer => same_length(array.path, 0, len)?,
+                (None, len) => expected = Some(len),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Entries<'_> {
+    const NONE: Self = Self::U64(&mut []);
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::U32(entries) => entries.len(),
+            Self::U64(entries) => entries.len(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn size_of_entry(&self) -> usize {
+        match self {
+            Self::U32(_) => size_of::<u32>(),
+            Self::U64(_) => size_of::<u64>(),
+        }
+    }
+
+    /// The address to write to.
+    #[inline]
+    pub(crate) fn address(&mut self) -> u64 {
+        match self {
+            Self::U32(entries) => entries.as_mut_ptr() as u64,
+            Self::U64(entries) => entries.as_mut_ptr() as u64,
+        }
+    }
+
+    /// The first entry, if it has 64 bits.
+    #[inline]
+    pub(crate) fn first_mut(&mut self) -> Option<&mut u64> {
+        match self {
+            Self::U32(_) => None,
+            Self::U64(entries) => entries.first_mut(),
+        }
     }
 }

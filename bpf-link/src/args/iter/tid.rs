@@ -1,19 +1,13 @@
 //! Whether this kernel has understood that an iterator is for one thread.
 
 use std::io;
-use std::mem::offset_of;
-
-use bpf_link_sys as c;
 
 use crate::args::{CreateArgs, IterArgs, IterTask, LinkCreate};
 use crate::error::{Error, Result};
 use crate::link::RawLink;
+use crate::sys::layout::{Field, field};
 
-/// The length of an info that has the thread.
-const END: usize = offset_of!(
-    c::bpf_link_info,
-    raw_tracepoint_union.iter.cgroup_union.task
-) + size_of::<u32>();
+const TID: Field<u32> = field!(iter.cgroup_union.task.tid);
 
 /// Refuses a thread's iterator on a kernel that has taken it for an iterator over every thread: such a kernel has no
 /// thread in its info either.
@@ -24,7 +18,7 @@ pub(crate) fn check(request: &LinkCreate<'_>, link: &RawLink) -> Result<()> {
     ) {
         return Ok(());
     }
-    if link.info()?.as_bytes().len() >= END {
+    if link.info()?.as_bytes().len() >= TID.end() {
         return Ok(());
     }
     let source = io::Error::new(io::ErrorKind::Unsupported, "the thread was ignored");

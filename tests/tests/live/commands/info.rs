@@ -46,7 +46,11 @@ fn raw_tracepoint() -> Result<RawLink> {
 fn a_cookie_of_zero_is_a_cookie(_sandbox: &Sandbox) -> Result<()> {
     let link = raw_tracepoint()?;
     let cookie = field!(u64, raw_tracepoint.cookie);
-    ensure!(link.info()?.is_reported(cookie.clone()).is_none());
+    let first = link.info()?;
+    ensure!(first.is_reported(cookie.clone()).is_none() && !first.is_conclusive());
+    let second = link.info()?;
+    ensure!(second.is_reported(cookie.clone()) == Some(true) && second.is_conclusive());
+    ensure!(first == second, "the kernel has said the same");
     let info = link.info_with(InfoBuffers::RawTracepoint { name: &mut [] })?;
     ensure!(info.is_reported(cookie.clone()) == Some(true));
     ensure!(info.as_bytes().get(cookie) == Some([0; 8].as_slice()));
@@ -56,14 +60,17 @@ fn a_cookie_of_zero_is_a_cookie(_sandbox: &Sandbox) -> Result<()> {
 fn a_cookie_that_the_kernel_does_not_report(_sandbox: &Sandbox) -> Result<()> {
     let link = raw_tracepoint()?;
     let cookie = field!(u64, raw_tracepoint.cookie);
-    let info = link.info_with(InfoBuffers::RawTracepoint { name: &mut [] })?;
-    ensure!(info.is_reported(cookie.clone()) == Some(false));
-    // Nothing of how it was found out is left in the bytes.
-    ensure!(
-        info.as_bytes()
-            .get(cookie)
-            .is_none_or(|bytes| bytes == [0; 8])
-    );
+    link.kind()?;
+    let infos = [
+        link.info_with(InfoBuffers::RawTracepoint { name: &mut [] })?,
+        link.info()?,
+    ];
+    for info in infos {
+        ensure!(info.is_reported(cookie.clone()) == Some(false));
+        // Nothing of how it was found out is left in the bytes.
+        let bytes = info.as_bytes().get(cookie.clone());
+        ensure!(bytes.is_none_or(|bytes| bytes == [0; 8]));
+    }
     Ok(())
 }
 

@@ -125,7 +125,7 @@ impl Field {
         self.check_value(info, self.attached)
     }
 
-    /// Fails unless the info, which was asked for with buffers, tells whether the kernel has such a field.
+    /// Fails unless the info, which was asked for once the kind was known, tells whether the kernel has such a field.
     fn check_reported(&self, info: &LinkInfo) -> Result<()> {
         let path = self.kernel_path();
         let known = KernelBtf::get()?.member("bpf_link_info", &path)?;
@@ -177,7 +177,6 @@ pub(crate) use field;
 fn empty_buffers(kind: LinkKind) -> Option<InfoBuffers<'static>> {
     let buffers = match kind {
         LinkKind::RawTracepoint => InfoBuffers::RawTracepoint { name: &mut [] },
-        LinkKind::Tracing => InfoBuffers::Tracing,
         LinkKind::Iter => InfoBuffers::Iter {
             target_name: &mut [],
         },
@@ -233,11 +232,15 @@ impl Subject<'_> {
         for field in &self.fields {
             field.check(&info)?;
         }
+        // Now that the kind is known, every answer tells which fields the kernel has.
+        let mut answers = vec![link.info()?];
         if let Some(buffers) = empty_buffers(self.kind) {
-            let whole = link.info_with(buffers)?;
-            ensure!(whole.as_bytes() == info.as_bytes(), "{whole:?}");
+            answers.push(link.info_with(buffers)?);
+        }
+        for answer in answers {
+            ensure!(answer == info && answer.is_conclusive(), "{answer:?}");
             for field in &self.fields {
-                field.check_reported(&whole)?;
+                field.check_reported(&answer)?;
             }
         }
         let structure = KernelBtf::get()?.size("bpf_link_info")?;

@@ -1,0 +1,19 @@
+//! What is read from the bytes of an info.
+
+use crate::info::recorded::{Bytes, NONE, check};
+use crate::{LinkInfoRef, LinkKind, NetfilterFlags};
+
+#[test]
+fn what_is_in_the_bytes() {
+    let bytes = Bytes::of(LinkKind::Netfilter)
+        .u32(16, 10)
+        .u32(20, 4)
+        .u32(24, u32::from_ne_bytes((-128_i32).to_ne_bytes()))
+        .u32(28, 3);
+    check!(bytes, NONE, Netfilter(info) => {
+        assert_eq!((info.family, info.hook, info.priority), (10, 4, -128));
+        assert_eq!(info.flags, NetfilterFlags::from_bits_retain(3));
+        assert!(info.flags.contains(NetfilterFlags::IP_DEFRAG));
+        assert_eq!(info.is_defunct(), None);
+    });
+}
