@@ -54,14 +54,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn public_api(name: &str) -> Result<String> {
     let json = rustdoc_json(name)?;
     let api = public_api::Builder::from_rustdoc_json(&json)
-        // What the compiler works out itself; tests/tests/auto_traits.rs asserts what is promised of it.
         .omit_blanket_impls(true)
-        .omit_auto_trait_impls(true)
+        // The structs of C are plain data.
+        .omit_auto_trait_impls(name == "bpf-link-sys")
         .omit_auto_derived_impls(true)
         .build()
         .with_context(|| explain(&json))?;
-    let items: Vec<String> = api.items().map(ToString::to_string).collect();
+    let items = api.items().map(ToString::to_string);
+    let items: Vec<String> = items.filter(|item| is_promised(item)).collect();
     Ok(items.join("\n") + "\n")
+}
+
+/// Whether the item is not just what the compiler has worked out. That types are `Send` and `Sync` is promised:
+/// `tests/tests/auto_traits.rs` looks for it in the list.
+fn is_promised(item: &str) -> bool {
+    const NOT_PROMISED: [&str; 5] = [
+        " core::marker::Freeze for ",
+        " core::marker::Unpin for ",
+        " core::marker::UnsafeUnpin for ",
+        " core::panic::unwind_safe::RefUnwindSafe for ",
+        " core::panic::unwind_safe::UnwindSafe for ",
+    ];
+    let item = item.replace(" !", " ");
+    !NOT_PROMISED.iter().any(|name| item.contains(name))
 }
 
 /// What may be wrong with a file that cannot be read.

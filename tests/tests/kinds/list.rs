@@ -143,6 +143,11 @@ pub(crate) const LISTS: &[List] = &[
     )
     .only_if(["bpf-link-typed/src/kinds/{kind}/attach.rs", "{Kind}Args"]),
     line(
+        "bpf-link/src/sys/layout.rs",
+        "LinkKind::{Kind}",
+        "its row: where its info has a name and arrays, and the fields that a kernel may be too old to report",
+    ),
+    line(
         "bpf-link/src/probe/question.rs",
         "LinkKind::{Kind}",
         "a creation that a kernel with the kind refuses in a way of its own",
@@ -166,15 +171,24 @@ pub(crate) const LISTS: &[List] = &[
         "bpf-link-typed/src/kinds/{kind}/ensure.rs",
         "whether a link is the one that the options are for",
     ),
+    file(
+        "bpf-link-typed/src/kinds/{kind}/tests.rs",
+        "its info, read from bytes",
+    ),
     line(
         "bpf-link-typed/src/kinds.rs",
         "mod {kind};",
         "the module, and what it has that is public",
     ),
     line(
-        "bpf-link-typed/src/lib.rs",
-        "//! | [`{Kind}Link`] |",
+        "bpf-link-typed/docs/kinds.md",
+        "| [`{Kind}Link`] |",
         "a row of the table of kinds, which the test in `facts` prints",
+    ),
+    line(
+        "README.md",
+        "`{kind}`",
+        "the first kernel of the matrix that makes such links",
     ),
     line(
         "bpf-link-typed/src/ensure.rs",
@@ -189,16 +203,6 @@ pub(crate) const LISTS: &[List] = &[
     file(
         "bpf-link-typed/examples/bpf-links/kinds/{kind}.rs",
         "what the lister shows of it: the keys that `bpftool` has, and what it is attached to in words",
-    ),
-    line(
-        "bpf-link-typed/tests/parse.rs",
-        "LinkKind::{Kind}",
-        "its info, read from bytes",
-    ),
-    line(
-        "tests/tests/auto_traits.rs",
-        "{Kind}Link,",
-        "its public types, of which this test prints those that are missing",
     ),
     line(
         "tests/tests/live/kinds.rs",
