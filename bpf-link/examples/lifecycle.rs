@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{AttachType, LinkCreate, RawLink, Update, XdpFlags};
 // Loading programs is not this crate's business: whatever is `AsFd` will do, from aya or libbpf-rs, say. These come from the
 // workspace's tests, which put them together by hand.
@@ -125,6 +125,7 @@ fn lifecycle(sandbox: &Sandbox) -> Result<()> {
 
     // Unpin, and close the last descriptor.
     link.unpin()?;
+    ensure!(!moved.exists(), "it is still pinned");
     let id = link.id()?;
     drop(link);
     // Another process that lists links may have it open for a moment.

@@ -1,9 +1,10 @@
 //! The types of the running kernel and its modules, from `/sys/kernel/btf`.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Backend, Btf, BtfType, Type};
@@ -14,6 +15,8 @@ use crate::abi::Abi;
 /// The types of the running kernel, or of a module with the kernel's.
 pub struct KernelBtf {
     btf: Btf,
+    /// What was found by name so far: each look goes over all types.
+    ids: Mutex<HashMap<String, Vec<u32>>>,
 }
 
 impl std::fmt::Debug for KernelBtf {
@@ -50,7 +53,14 @@ impl KernelBtf {
         copy.write_all(&bytes)?;
         let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         let btf = Btf::from_file_with_backend(path, Backend::Mmap).context(PATH)?;
-        Ok(Self { btf })
+        Ok(Self::of(btf))
+    }
+
+    fn of(btf: Btf) -> Self {
+        Self {
+            btf,
+            ids: Mutex::default(),
+        }
     }
 
     /// The types of a module that is loaded, since Linux 5.11.
@@ -62,7 +72,7 @@ impl KernelBtf {
         let path = Path::new(DIRECTORY).join(name);
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
         let btf = Btf::from_split_bytes(&bytes, &Self::get()?.btf)?;
-        Ok(Self { btf })
+        Ok(Self::of(btf))
     }
 
     /// The id of the function of this name; none where the kernel has no such function.
@@ -146,12 +156,22 @@ impl KernelBtf {
     }
 
     fn find(&self, name: &str, is_wanted: impl Fn(&Type) -> bool) -> Result<Option<u32>> {
-        for id in self.btf.resolve_ids_by_name(name)? {
+        for id in self.ids_by_name(name)? {
             if is_wanted(&self.btf.resolve_type_by_id(id)?) {
                 return Ok(Some(id));
             }
         }
         Ok(None)
+    }
+
+    fn ids_by_name(&self, name: &str) -> Result<Vec<u32>> {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = ids.get(name) {
+            return Ok(found.clone());
+        }
+        let found = self.btf.resolve_ids_by_name(name)?;
+        ids.insert(name.to_owned(), found.clone());
+        Ok(found)
     }
 
     fn layout(&self, structure: &str) -> Result<Option<btf_rs::Struct>> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use btf_rs::{Btf, BtfType, Member, Type};
+use btf_rs::{Btf, BtfType, Member, Struct, Type};
 
 use super::{Abi, Aggregate, Enum, Field, Value};
 
@@ -11,11 +11,6 @@ impl Abi {
     /// What a kernel's types have of this interface, and what else is in the same structures, unions and enumerations.
     pub(crate) fn of_kernel(&self, btf: &Btf) -> Result<Self> {
         let mut abi = Self::default();
-        for name in self.types.keys() {
-            if let Some(found) = aggregate(btf, name).with_context(|| name.clone())? {
-                abi.types.insert(name.clone(), found);
-            }
-        }
         let enums: BTreeSet<&str> = self
             .enums
             .iter()
@@ -27,9 +22,23 @@ impl Abi {
             .iter()
             .flat_map(|found| found.values.keys())
             .collect();
+        // To ask for a type by name is to go over all of them, so all are gone over once.
         let (first, last) = btf.base().type_id_range();
         for id in first..=last {
-            let Some(found) = enumeration(btf, &btf.resolve_type_by_id(id)?)? else {
+            let ty = btf.resolve_type_by_id(id)?;
+            if let Type::Struct(found) | Type::Union(found) = &ty {
+                let name = btf.resolve_name(found).unwrap_or_default();
+                if self.types.contains_key(&name) {
+                    let found = aggregate(btf, found).with_context(|| name.clone())?;
+                    let other = abi.types.insert(name, found.clone());
+                    ensure!(
+                        other.is_none_or(|other| other == found),
+                        "the kernel has two types of one name: {found:?}"
+                    );
+                }
+                continue;
+            }
+            let Some(found) = enumeration(btf, &ty)? else {
                 continue;
             };
             let known = enums.contains(found.name.as_str())
@@ -42,24 +51,13 @@ impl Abi {
     }
 }
 
-/// The structure or union of this name; none where the kernel has none.
-fn aggregate(btf: &Btf, name: &str) -> Result<Option<Aggregate>> {
-    let mut found: Option<Aggregate> = None;
-    for id in btf.resolve_ids_by_name(name)? {
-        let (Type::Struct(ty) | Type::Union(ty)) = btf.resolve_type_by_id(id)? else {
-            continue;
-        };
-        let mut aggregate = Aggregate {
-            size: ty.size() as u64,
-            ..Aggregate::default()
-        };
-        add_members(&mut aggregate.fields, btf, &ty.members, "", 0)?;
-        if let Some(other) = &found {
-            ensure!(*other == aggregate, "the kernel has two of this name");
-        }
-        found = Some(aggregate);
-    }
-    Ok(found)
+fn aggregate(btf: &Btf, ty: &Struct) -> Result<Aggregate> {
+    let mut aggregate = Aggregate {
+        size: ty.size() as u64,
+        ..Aggregate::default()
+    };
+    add_members(&mut aggregate.fields, btf, &ty.members, "", 0)?;
+    Ok(aggregate)
 }
 
 /// Adds the members of a type that begins `offset` bits from the start, where `path` leads.

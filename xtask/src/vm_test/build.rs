@@ -18,10 +18,14 @@ const LISTER: &str = "bpf-links";
 const LISTER_PACKAGE: &str = "bpf-link-typed";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Under emulation what is not optimised takes its time, but to optimise dependencies costs more than it saves.
-const PROFILE: [&str; 2] = [
+/// Under emulation what is not optimised takes its time, but to optimise dependencies costs more than it saves; besides what reads the text of
+/// the bindings.
+const PROFILE: [&str; 5] = [
     "profile.dev.opt-level=1",
+    "profile.dev.debug=false",
     "profile.dev.package.\"*\".opt-level=0",
+    "profile.dev.package.proc-macro2.opt-level=1",
+    "profile.dev.package.syn.opt-level=1",
 ];
 
 /// - The symbols stay: tests attach to their own functions, and a panic names the function it was in.

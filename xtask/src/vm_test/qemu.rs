@@ -14,12 +14,12 @@ const PROGRAM: &str = "qemu-system-x86_64";
 const DEBIAN_PACKAGE: &str = "qemu-system-x86";
 
 /// Software emulation of one processor: nested KVM is not to be counted on, and with two emulated processors the kernel's
-/// text patching makes the guest panic now and then.
+/// text patching makes the guest panic now and then. Page tables of four levels, as a fifth makes each walk longer.
 const MACHINE: [&str; 14] = [
     "-accel",
     "tcg,thread=single",
     "-cpu",
-    "max",
+    "max,la57=off",
     "-smp",
     "1",
     "-m",

@@ -1,8 +1,9 @@
-//! Restarts under load: while a thread makes events, an agent is restarted a hundred times, each time with the other of two versions of its
+//! Restarts under load: while a thread makes events, an agent is restarted fifty times, each time with the other of two versions of its
 //! program. Where links are updated, each event is counted by one of the two; where links overlap, by one or both.
 //!
-//! In the long form it is a thousand times. On functions of the kernel it is 30 and 300 times. There the kernel takes long over each: on an emulated Linux 6.12, 52 ms for a kprobe, 98 ms for
-//! fentry and 268 ms for `kprobe_multi`, where a program of a cgroup takes 9 ms, with the start of the agent.
+//! In the long form it is a thousand times. On functions of the kernel it is 20 and 300 times. There the kernel takes long over each: on an
+//! emulated Linux 6.12, 52 ms for a kprobe, 98 ms for fentry and 268 ms for `kprobe_multi`, where a program of a cgroup takes 9 ms, with the
+//! start of the agent.
 
 mod agent;
 mod load;

@@ -1,8 +1,9 @@
 //! Functions of the kernel that a test can call: system calls that do next to nothing.
 
 use std::ffi::CStr;
+use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use rustix::process::{getgid, getppid, getuid};
 
 /// Their symbols, which are not in the order of the alphabet.
@@ -41,27 +42,41 @@ pub(crate) fn call_all() {
 
 /// Where the kernel's function of this name is.
 pub(crate) fn address_of(symbol: &CStr) -> Result<u64> {
-    const LIST: &str = "/proc/kallsyms";
-    // An address, a letter, a name.
-    let list = std::fs::read_to_string(LIST).context(LIST)?;
     let symbol = symbol.to_str()?;
-    let found = list.lines().find_map(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        let address = fields.next()?;
-        (fields.nth(1)? == symbol).then_some(address)
-    });
-    let found = found.with_context(|| format!("the kernel has no {symbol}"))?;
-    let address = u64::from_str_radix(found, 16)?;
-    ensure!(address != 0, "the address of {symbol} is hidden");
-    Ok(address)
+    let address = shown_address_of(symbol)?;
+    address.with_context(|| format!("the address of {symbol} is hidden"))
+}
+
+/// Whether the kernel's addresses are hidden, and from whom.
+const HIDING: &str = "/proc/sys/kernel/kptr_restrict";
+
+/// Where the kernel's function of this name is; none as long as that is hidden even from root.
+///
+/// The list is read once, and again when it begins or ends to hide the addresses: on an emulated machine that takes seconds.
+pub(crate) fn shown_address_of(symbol: &str) -> Result<Option<u64>> {
+    const LIST: &str = "/proc/kallsyms";
+    static READ: Mutex<Option<(String, String)>> = Mutex::new(None);
+    let hiding = std::fs::read_to_string(HIDING).context(HIDING)?;
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if read.as_ref().is_none_or(|(then, _)| *then != hiding) {
+        *read = Some((hiding, std::fs::read_to_string(LIST).context(LIST)?));
+    }
+    let list = read.as_ref().map_or("", |(_, list)| list.as_str());
+    // An address, a letter, a name, and perhaps a module.
+    let place = [format!(" {symbol}\n"), format!(" {symbol}\t")];
+    let place = place.iter().find_map(|found| list.find(found));
+    let line = place.and_then(|place| list.get(..place)?.lines().next_back());
+    let address = line.and_then(|line| line.split(' ').next());
+    let address = address.with_context(|| format!("the kernel has no {symbol}"))?;
+    let address = u64::from_str_radix(address, 16)?;
+    Ok(Some(address).filter(|address| *address != 0))
 }
 
 /// Hides the kernel's addresses from everyone, as long as `work` takes. This is the whole machine's.
 pub(crate) fn with_hidden_addresses<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    const SETTING: &str = "/proc/sys/kernel/kptr_restrict";
-    let before = std::fs::read_to_string(SETTING).context(SETTING)?;
-    std::fs::write(SETTING, "2").context(SETTING)?;
+    let before = std::fs::read_to_string(HIDING).context(HIDING)?;
+    std::fs::write(HIDING, "2").context(HIDING)?;
     let done = work();
-    std::fs::write(SETTING, before.trim_end()).context(SETTING)?;
+    std::fs::write(HIDING, before.trim_end()).context(HIDING)?;
     done
 }

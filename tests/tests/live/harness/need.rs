@@ -1,9 +1,9 @@
 //! What a test needs, and how the machine is asked for it.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use bpf_link_tests::sys::{self, IdSpace};
@@ -134,7 +134,7 @@ impl Need {
                 let found = KernelBtf::get()?.member(structure, member)?;
                 found.is_some()
             }
-            Self::Function(name) => functions()?.contains(name),
+            Self::Function(name) => has_function(name)?,
             Self::Iterator(name) => {
                 let found = KernelBtf::get()?.function(&format!("bpf_iter_{name}"))?;
                 found.is_some()
@@ -214,20 +214,25 @@ pub(super) fn missing_privilege() -> Result<Option<String>> {
     }
 }
 
-/// The names of the kernel's functions and variables, read once in a process.
-fn functions() -> Result<&'static HashSet<String>> {
+/// Whether the kernel has a function or a variable of this name.
+///
+/// The list is read once in a process, and looked through once for each name: to take it apart takes an emulated machine seconds.
+fn has_function(name: &str) -> Result<bool> {
     const LIST: &str = "/proc/kallsyms";
-    static FUNCTIONS: OnceLock<HashSet<String>> = OnceLock::new();
-    if let Some(functions) = FUNCTIONS.get() {
-        return Ok(functions);
+    static LOOKED_FOR: Mutex<(String, BTreeMap<String, bool>)> =
+        Mutex::new((String::new(), BTreeMap::new()));
+    let mut looked_for = LOOKED_FOR.lock().unwrap_or_else(PoisonError::into_inner);
+    let (list, found) = &mut *looked_for;
+    if list.is_empty() {
+        *list = std::fs::read_to_string(LIST).context(LIST)?;
+    }
+    if let Some(found) = found.get(name) {
+        return Ok(*found);
     }
     // An address, a letter, a name, and for a module's the module.
-    let list = std::fs::read_to_string(LIST).context(LIST)?;
-    let names = list
-        .lines()
-        .filter_map(|line| line.split_ascii_whitespace().nth(2));
-    let functions = names.map(str::to_owned).collect();
-    Ok(FUNCTIONS.get_or_init(|| functions))
+    let has = list.contains(&format!(" {name}\n")) || list.contains(&format!(" {name}\t"));
+    found.insert(name.to_owned(), has);
+    Ok(has)
 }
 
 fn has_file_system(name: &str) -> Result<bool> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::RawLink;
-use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually_holds, links, pins};
+use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually_holds, in_form, links, pins};
 
 use crate::fixture::random::Random;
 use crate::fixture::{Counted, runs, xdp};
@@ -21,8 +21,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 pub(crate) const ROLES: &[Role] = &[role!(updater), role!(mover), role!(pinner)];
 
-/// How many owners are killed in a test.
-const KILLS: usize = 100;
+/// How many owners are killed in a test, in the short form and in the long one.
+const KILLS: [usize; 2] = [50, 100];
 /// How long an owner lives at most, once it has begun: some dozen times as long as what it does over and over.
 const LIFE: Duration = Duration::from_millis(2);
 
@@ -35,7 +35,8 @@ fn kill(owner: &Role, arguments: &[&Path], check: impl Fn() -> Result<()>) -> Re
         .iter()
         .map(|path| path.to_str().context("not UTF-8"))
         .collect::<Result<_>>()?;
-    for number in 0..KILLS {
+    let [short, long] = KILLS;
+    for number in 0..in_form(short, long) {
         let mut player = owner.start(&arguments)?;
         ensure!(player.hear()? == "begins");
         let life = u64::try_from(random.below(usize::try_from(LIFE.as_nanos())?))?;

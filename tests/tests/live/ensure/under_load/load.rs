@@ -19,10 +19,10 @@ use crate::ensure::suite::Way;
 use crate::suites::conformance::Counting;
 
 /// How many times an agent is restarted with the other version, in the short form and in the long one.
-const SWAPS: [u32; 2] = [100, 1_000];
+const SWAPS: [u32; 2] = [50, 1_000];
 
 /// How many times where the kernel takes long to put a program on a function, or off it.
-const FEWER_SWAPS: [u32; 2] = [30, 300];
+const FEWER_SWAPS: [u32; 2] = [20, 300];
 
 /// After so many of them the sender gets the time for an event. It is odd, so that this comes to both versions.
 const SWAPS_TO_AN_EVENT: u32 = 5;
@@ -31,7 +31,7 @@ const SWAPS_TO_AN_EVENT: u32 = 5;
 const NICENESS: i32 = 10;
 
 /// How many swaps each of two agents makes against the other.
-const SWAPS_OF_EACH: [u32; 2] = [50, 250];
+const SWAPS_OF_EACH: [u32; 2] = [25, 250];
 
 /// A version of what an agent attaches.
 pub(crate) struct Version {

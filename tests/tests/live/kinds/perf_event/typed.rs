@@ -16,12 +16,12 @@ use bpf_link_typed::{
 };
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::fixture::addresses::{ensure_address, kallsyms};
+use crate::fixture::addresses::ensure_address;
 use crate::fixture::as_nobody;
 use crate::fixture::attaching::{
     COOKIE, adding, counts, ensure_error, id_of, since, stops, switch, without,
 };
-use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
+use crate::functions::kernel::{CALLS, SYMBOLS, address_of, shown_address_of};
 use crate::functions::own::{call_each, counted, counters, first, offset_of};
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
@@ -411,7 +411,7 @@ fn info_of_a_uprobe(sandbox: &Sandbox) -> Result<()> {
 fn info_by_address(_sandbox: &Sandbox) -> Result<()> {
     const TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
     let number = std::fs::read_to_string(TYPE).context(TYPE)?;
-    let Some(address) = kallsyms("bpf_fentry_test1")? else {
+    let Some(address) = shown_address_of("bpf_fentry_test1")? else {
         // Then nobody can place one by address.
         return Ok(());
     };
