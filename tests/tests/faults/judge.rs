@@ -122,6 +122,8 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::to("newfstatat(", libc::ENOENT, &["lock_the_directory"]),
     // A signal came while another had the lock.
     Answer::everywhere("flock(", libc::EINTR),
+    // A lock that is not given back goes with its descriptor, which is closed next.
+    Answer::ignored("LOCK_UN", &[]),
     // A walk is at its end, and passes over a link that has gone or is being attached.
     Answer::to("BPF_LINK_GET_NEXT_ID", libc::ENOENT, WALKS),
     Answer::to("BPF_LINK_GET_FD_BY_ID", libc::ENOENT, WALKS),
