@@ -61,7 +61,8 @@ impl RawLink {
     /// hooks are made, in the network namespace of the calling thread.
     ///
     /// Before Linux 6.17 the kernel ignores the revision, and in some cases the anchor, of a cgroup link, and before
-    /// Linux 6.1 the thread of an iterator; here each of them is [`Error::UnsupportedByKernel`] on such a kernel.
+    /// Linux 6.1 the thread of an iterator; here each of them is [`Error::UnsupportedByKernel`] on such a kernel. So is
+    /// [`PREORDER`](crate::AttachFlags::PREORDER) of a cgroup link, which the kernel refuses with `EINVAL` before Linux 6.17.
     pub fn create(request: &LinkCreate<'_>) -> Result<Self> {
         request.check()?;
         let opened = anchor::open(request)?;

@@ -14,7 +14,7 @@ bitflags! {
         /// Run after the anchor, or after every other program if there is none (tcx, netkit; cgroup since Linux 6.17).
         #[doc(alias = "BPF_F_AFTER")]
         const AFTER = c::BPF_F_AFTER;
-        /// Run an ancestor's program before a descendant's (cgroup, since Linux 6.15).
+        /// Run an ancestor's program before a descendant's (cgroup, since Linux 6.17: 6.15 and 6.16 take it without a link only).
         #[doc(alias = "BPF_F_PREORDER")]
         const PREORDER = c::BPF_F_PREORDER;
         /// Any other bit: the kernel judges it.

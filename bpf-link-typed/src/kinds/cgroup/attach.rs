@@ -117,7 +117,8 @@ impl<'a> CgroupAttach<'a> {
         self
     }
 
-    /// Run it before the programs without this call, and an ancestor's before a descendant's. Since Linux 6.15.
+    /// Run it before the programs without this call, and an ancestor's before a descendant's. Since Linux 6.17: 6.15 and 6.16
+    /// have this for programs that are attached without a link (`BPF_PROG_ATTACH`) only.
     #[doc(alias = "BPF_F_PREORDER")]
     pub fn preorder(mut self) -> Self {
         self.preorder = true;
@@ -143,12 +144,12 @@ impl<'a> CgroupAttach<'a> {
     /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the hook, which is all that it takes.
     /// - [`Error::Link`] with
     ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel has no positions or no
-    ///     revisions on cgroups;
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel has no positions, no
+    ///     revisions or no preorder of cgroup links;
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the cgroup, or one above it, has a program
     ///     that does not share the hook, or the caller lacks `CAP_NET_ADMIN`;
-    ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory; `EINVAL`: the kernel
-    ///     does not know preorder, or the anchor differs in it.
+    ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory; `EINVAL`: the anchor
+    ///     differs in preorder.
     ///
     /// # Kernel
     ///

@@ -1,4 +1,4 @@
-//! Whether this kernel looks at the position and the revision of a cgroup link.
+//! Whether this kernel has an order of the programs of a cgroup's links.
 
 use std::io;
 
@@ -8,15 +8,18 @@ use crate::flags::AttachFlags;
 use crate::kind::LinkKind;
 use crate::sys;
 
-/// Refuses a position or revision of a cgroup link where the kernel would not look at it.
+/// Refuses a position or revision of a cgroup link where the kernel would not look at it, and says of `PREORDER` that it is this
+/// kernel which does not have it.
 ///
-/// Such a kernel refuses the flag `BEFORE` as well, and does so before it looks up the cgroup. So two requests that
+/// Links take that flag since they have positions, in Linux 6.17, although the kernel has it since 6.15: until then they take no
+/// flags at all. Such a kernel refuses the flag `BEFORE` as well, and does so before it looks up the cgroup. So two requests that
 /// can attach nothing, as their cgroup does not exist, tell: with the flag and without.
 pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
-    let CreateArgs::Mprog(args) = &request.args else {
-        return Ok(());
+    let asks = match &request.args {
+        CreateArgs::Mprog(args) => args.anchor.is_some() || args.expected_revision != 0,
+        _ => false,
     };
-    let asks = args.anchor.is_some() || args.expected_revision != 0;
+    let asks = asks || request.flags & AttachFlags::PREORDER.bits() != 0;
     if !asks || request.attach_type.link_kind() != Some(LinkKind::Cgroup) {
         return Ok(());
     }

@@ -41,7 +41,6 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Member("bpf_prog_info", "attach_btf_obj_id"), kernels: &["5.10"] },
     Absent { need: Need::Member("bpf_btf_info", "kernel_btf"), kernels: &["5.10"] },
     Absent { need: Need::Member("bpf_link_info", "perf_event"), kernels: &["6.1"] },
-    Absent { need: Need::Member("bpf_prog_list", "flags"), kernels: &["5.10", "6.1"] },
     Absent { need: Need::Member("cgroup_bpf", "revisions"), kernels: &["5.10", "6.1"] },
     Absent { need: Need::Function("sock_map_bpf_prog_query"), kernels: &["5.10"] },
     Absent { need: Need::Member("bpf_prog_aux", "kprobe_write_ctx"), kernels: &["5.10", "6.1", "6.12"] },

@@ -26,11 +26,9 @@ use crate::suites::descriptor_zero;
 use crate::suites::kind_tests::KindTests;
 use crate::suites::positions::{self, Place};
 
-/// Positions and revisions, since Linux 6.17.
+/// Positions, preorder and revisions, since Linux 6.17.
 const ORDER: &[Need] = &[Need::Member("cgroup_bpf", "revisions")];
 const NO_ORDER: &[Need] = &[Need::Without(&Need::Member("cgroup_bpf", "revisions"))];
-/// `BPF_F_PREORDER`, since Linux 6.15.
-const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
 
 /// What tests of all kinds need to know of this one.
 pub(crate) const KIND: KindTests = KindTests::new(
@@ -67,7 +65,7 @@ const TESTS: &[Test] = &[
     test!(a_capability_is_missing),
     test!(sixty_four_programs_to_a_hook),
     test!(the_cgroup_goes),
-    test!(parents_first).needs(PREORDER),
+    test!(parents_first).needs(ORDER),
     test!(first_and_last).needs(ORDER),
     test!(around_an_anchor).needs(ORDER),
     test!(around_descriptor_zero).needs(ORDER),

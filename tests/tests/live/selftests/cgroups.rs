@@ -25,10 +25,8 @@ use crate::harness::{Need, Test, test};
 use crate::kinds::cgroup::place;
 use crate::suites::positions::Attached;
 
-/// Positions and revisions, since Linux 6.17.
+/// Positions, preorder and revisions, since Linux 6.17.
 const ORDER: &[Need] = &[Need::Member("cgroup_bpf", "revisions")];
-/// `BPF_F_PREORDER`, since Linux 6.15.
-const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_dead_cgroup_is_not_gone_over).needs(&[Need::Member("bpf_link_info", "iter.task")]),
@@ -36,7 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(each_of_four_cgroups_adds_a_run),
     test!(exclusive_programs_and_links),
     test!(positions_run_in_their_order).needs(ORDER),
-    test!(preorder_runs_from_the_parent_down).needs(PREORDER),
+    test!(preorder_runs_from_the_parent_down).needs(ORDER),
     test!(revisions_and_order).needs(ORDER),
     test!(security_hooks).needs(&[
         Need::Trampoline,

@@ -22,16 +22,14 @@ use crate::harness::{Need, Test, test};
 use crate::suites::conformance::Counting;
 use crate::suites::sorts::SubKind;
 
-/// Positions and revisions, since Linux 6.17.
+/// Positions, preorder and revisions, since Linux 6.17.
 const ORDER: &[Need] = &[Need::Member("cgroup_bpf", "revisions")];
-/// Since Linux 6.15.
-const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
 
 pub(crate) const TESTS: &[Test] = &[
     test!(addresses_of_ipv4),
     test!(addresses_of_ipv6),
     test!(addresses_of_unix).needs(&[Need::Constant("bpf_attach_type", "BPF_CGROUP_UNIX_CONNECT")]),
-    test!(before_all_others).needs(PREORDER),
+    test!(before_all_others).needs(ORDER),
     test!(in_a_place).needs(ORDER),
     test!(packets),
     test!(security_hook).needs(&[

@@ -18,12 +18,9 @@ use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
 
-/// Positions and revisions of cgroups, since Linux 6.17.
+/// Positions, preorder and revisions of cgroup links, since Linux 6.17.
 const ORDER: &[Need] = &[Need::Member("cgroup_bpf", "revisions")];
 const NO_ORDER: &[Need] = &[Need::Without(&Need::Member("cgroup_bpf", "revisions"))];
-/// Since Linux 6.15.
-const PREORDER: &[Need] = &[Need::Member("bpf_prog_list", "flags")];
-const NO_PREORDER: &[Need] = &[Need::Without(&Need::Member("bpf_prog_list", "flags"))];
 /// Since Linux 6.17, and since some point of 6.12.
 const CGROUP_REVISIONS: Need = Need::Member("cgroup_bpf", "revisions");
 
@@ -33,10 +30,10 @@ pub(crate) const TESTS: &[Test] = &[
     test!(attach),
     test!(attach_errors),
     test!(positions).needs(ORDER),
-    test!(preorder).needs(PREORDER),
+    test!(preorder).needs(ORDER),
     test!(without_positions).needs(NO_ORDER),
     test!(errors_anchors).needs(ORDER),
-    test!(without_preorder).needs(NO_PREORDER),
+    test!(without_preorder).needs(NO_ORDER),
     test!(info),
     test!(info_that_goes),
     test!(query),
@@ -220,7 +217,7 @@ fn without_preorder(sandbox: &Sandbox) -> Result<()> {
     let to = CgroupAttach::to(FileRef::fd(&cgroup), CgroupHook::InetEgress);
     ensure_error!(
         to.preorder().attach(&program),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
         Some(libc::EINVAL)
     );
     drop(to.attach(&program)?);
