@@ -68,6 +68,9 @@ impl<'a> KprobeMultiAttach<'a> {
     /// The program stays the caller's, and has to be loaded for `BPF_TRACE_KPROBE_MULTI`, or `BPF_TRACE_KPROBE_SESSION` for
     /// a session.
     ///
+    /// Do not give it a program that may sleep (`BPF_F_SLEEPABLE`). It is refused with `EINVAL` since Linux 7.0, and on earlier
+    /// kernels to which that check was backported. Others attach it, and it may sleep where the kernel must not.
+    ///
     /// # Errors
     ///
     /// - [`Error::SymbolNotFound`] (`ESRCH`): some of the symbols are unknown, or of functions that cannot be traced, or
