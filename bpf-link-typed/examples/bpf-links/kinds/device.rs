@@ -2,24 +2,25 @@
 
 use serde::ser::SerializeMap;
 
+use crate::json::values::name;
 use crate::resolve::Device;
-use crate::text::{DETACHED, UNKNOWN};
+use crate::text::{DETACHED, UNKNOWN, lossy};
 use crate::view::View;
 
 pub(super) fn keys<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
     let device = view.resolver.device(&view.info).unwrap_or(Device::Gone);
-    let (name, index) = match &device {
-        Device::Named { index, name } => (&**name, *index),
-        Device::Unknown { index } => ("(unknown)", *index),
-        Device::Gone => ("(detached)", 0),
+    let (found, index) = match &device {
+        Device::Named { index, name } => (name.to_bytes(), *index),
+        Device::Unknown { index } => (UNKNOWN.as_bytes(), *index),
+        Device::Gone => (DETACHED.as_bytes(), 0),
     };
-    map.serialize_entry("devname", name)?;
+    name(map, "devname", found)?;
     map.serialize_entry("ifindex", &index)
 }
 
 pub(super) fn words(view: &View<'_>) -> String {
     match view.resolver.device(&view.info) {
-        Some(Device::Named { index, name }) => format!("{name} ({index})"),
+        Some(Device::Named { index, name }) => format!("{} ({index})", lossy(&name)),
         Some(Device::Unknown { index }) => format!("{UNKNOWN} ({index})"),
         Some(Device::Gone) | None => DETACHED.to_owned(),
     }

@@ -5,14 +5,16 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ffi::CStr;
+use std::ops::Range;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail};
 use bpf_link::{AttachType, Error, Hook, LinkId, LinkKind, ProgramId};
 use bpf_link_typed::{LinkInfoRef, XdpInfo};
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
+use netlink_packet_core::{
+    Emitable as _, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NlasIterator,
+};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
@@ -27,7 +29,7 @@ pub(crate) enum Device {
     /// The device has gone, or the link was detached from it.
     Gone,
     /// It has this name here.
-    Named { index: u32, name: Rc<str> },
+    Named { index: u32, name: Rc<CStr> },
     /// It is in another network namespace, or that cannot be told.
     Unknown { index: u32 },
 }
@@ -42,7 +44,7 @@ pub(super) struct Devices {
 
 /// A device of this network namespace.
 struct Here {
-    name: Rc<str>,
+    name: Rc<CStr>,
     xdp_programs: Vec<u32>,
     /// The index of the device that it is the peer of, if that is in this namespace, too.
     peer_of: Option<u32>,
@@ -149,6 +151,14 @@ fn xdp_links() -> bpf_link::Result<HashMap<(u32, ProgramId), usize>> {
     Ok(counts)
 }
 
+/// What is asked of netlink, and what it answers.
+const GET: u16 = libc::RTM_GETLINK;
+const FOUND: u16 = libc::RTM_NEWLINK;
+const ERROR: u16 = 2;
+/// A `struct ifinfomsg`, and the index in it.
+const ABOUT: usize = 16;
+const INDEX: Range<usize> = 4..8;
+
 /// Asks for the device with this index in the network namespace of this process; `None` if there is none.
 fn ask(index: u32) -> Result<Option<Here>> {
     let socket = rustix::net::socket_with(
@@ -159,57 +169,98 @@ fn ask(index: u32) -> Result<Option<Here>> {
         None,
     )
     .context("opening a netlink socket")?;
-    let mut request = LinkMessage::default();
-    request.header.index = index;
-    let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetLink(request));
-    message.header.flags = NLM_F_REQUEST;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    rustix::net::send(&socket, &bytes, SendFlags::empty()).context("sending to netlink")?;
+    let mut about = [0; ABOUT];
+    if let Some(place) = about.get_mut(INDEX) {
+        place.copy_from_slice(&index.to_ne_bytes());
+    }
+    let mut header = NetlinkHeader::default();
+    let mut request = vec![0; header.buffer_len()];
+    header.length = u32::try_from(request.len() + ABOUT)?;
+    header.message_type = GET;
+    header.flags = NLM_F_REQUEST;
+    header.emit(&mut request);
+    request.extend(about);
+    rustix::net::send(&socket, &request, SendFlags::empty()).context("sending to netlink")?;
 
     let mut answer = vec![0; 64 * 1024];
     let (read, _) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty())
         .context("receiving from netlink")?;
-    let answer = answer.get(..read).unwrap_or_default();
-    match NetlinkMessage::<RouteNetlinkMessage>::deserialize(answer)?.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(found)) => {
-            Ok(Here::of(&found.attributes))
+    let answer = NetlinkBuffer::new_checked(answer.get(..read).unwrap_or_default())?;
+    let payload = answer.payload();
+    match answer.message_type() {
+        FOUND => Here::of(payload.get(ABOUT..).unwrap_or_default()),
+        ERROR => {
+            let errno = i32::from_ne_bytes(first(payload).context("an error without a number")?);
+            match Errno::from_raw_os_error(-errno) {
+                Errno::NODEV => Ok(None),
+                errno => Err(errno).context("asking netlink for a device"),
+            }
         }
-        NetlinkPayload::Error(error) => match Errno::from_io_error(&error.to_io()) {
-            Some(Errno::NODEV) => Ok(None),
-            _ => Err(error.to_io()).context("asking netlink for a device"),
-        },
         _ => bail!("netlink has not answered what it was asked"),
     }
 }
 
 impl Here {
-    fn of(attributes: &[LinkAttribute]) -> Option<Self> {
+    /// Reads what netlink says. A name need not be UTF-8, so it is not left to a reader that wants text.
+    fn of(attributes: &[u8]) -> Result<Option<Self>> {
+        let number = |value: &[u8]| first(value).map(u32::from_ne_bytes);
         let mut name = None;
         let mut xdp_programs = Vec::new();
         let (mut other_end, mut is_elsewhere) = (None, false);
-        for attribute in attributes {
-            match attribute {
-                LinkAttribute::IfName(found) => name = Some(found.as_str().into()),
-                LinkAttribute::Link(index) => other_end = Some(*index),
-                LinkAttribute::LinkNetNsId(_) => is_elsewhere = true,
-                LinkAttribute::Xdp(found) => {
-                    xdp_programs.extend(found.iter().filter_map(|found| match found {
-                        LinkXdp::ProgId(id)
-                        | LinkXdp::DrvProgId(id)
-                        | LinkXdp::SkbProgId(id)
-                        | LinkXdp::HwProgId(id) => Some(*id),
-                        _ => None,
-                    }));
+        for attribute in NlasIterator::new(attributes) {
+            let attribute = attribute?;
+            let value = attribute.value();
+            match attribute.kind() {
+                libc::IFLA_IFNAME => {
+                    name = CStr::from_bytes_until_nul(value).ok().map(Rc::from);
+                }
+                libc::IFLA_LINK => other_end = number(value),
+                libc::IFLA_LINK_NETNSID => is_elsewhere = true,
+                libc::IFLA_XDP => {
+                    for program in NlasIterator::new(value) {
+                        let program = program?;
+                        // Of any mode, of the driver's, of the generic one and of the device's own.
+                        if matches!(program.kind(), 4..=7) {
+                            xdp_programs.extend(number(program.value()));
+                        }
+                    }
                 }
                 _ => {}
             }
         }
-        Some(Self {
-            name: name?,
+        Ok(name.map(|name| Self {
+            name,
             xdp_programs,
             peer_of: other_end.filter(|_| !is_elsewhere),
-        })
+        }))
+    }
+}
+
+/// The bytes of a number at the start.
+fn first(bytes: &[u8]) -> Option<[u8; 4]> {
+    bytes.first_chunk().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_text_is_read() -> Result<()> {
+        let attribute = |kind: u16, value: &[u8]| {
+            let length = u16::try_from(4 + value.len())?;
+            let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+            bytes.extend(value);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            anyhow::Ok(bytes)
+        };
+        let name = attribute(libc::IFLA_IFNAME, b"od\xff\0")?;
+        let nested = [attribute(1, &[2])?, attribute(6, &34_u32.to_ne_bytes())?].concat();
+        let bytes = [name, attribute(libc::IFLA_XDP, &nested)?].concat();
+        let here = Here::of(&bytes)?.context("no device")?;
+        assert_eq!(here.name.to_bytes(), b"od\xff");
+        assert_eq!(here.xdp_programs, [34]);
+        assert_eq!(here.peer_of, None);
+        Ok(())
     }
 }
