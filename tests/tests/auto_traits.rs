@@ -25,25 +25,27 @@ fn every_type_can_be_sent_and_shared() -> Result<()> {
     Ok(())
 }
 
-/// The path of the type that this item is, if it is one.
+/// The name of the type that this item is, if it is one.
 fn type_in(item: &str) -> Option<&str> {
     // What comes before is in brackets: `#[non_exhaustive]`, `#[repr(transparent)]`.
     let item = item.get(item.find("pub ")?..)?;
     let path = ["pub struct ", "pub enum ", "pub union "]
         .into_iter()
         .find_map(|keyword| item.strip_prefix(keyword))?;
-    path.get(..end_of_path(path))
+    name_in(path)
 }
 
 /// Whether this item is such an implementation, such as `impl<T> core::marker::Send for a::Type<T> where ..`.
-fn implements(item: &str, auto_trait: &str, path: &str) -> bool {
+fn implements(item: &str, auto_trait: &str, name: &str) -> bool {
     let Some((start, of)) = item.split_once(" for ") else {
         return false;
     };
     let is_impl = start.starts_with("impl") && start.ends_with(&format!(" {auto_trait}"));
-    is_impl && of.get(..end_of_path(of)) == Some(path)
+    is_impl && name_in(of) == Some(name)
 }
 
-fn end_of_path(text: &str) -> usize {
-    text.find(['<', '(', ' ']).unwrap_or(text.len())
+/// The name at the end of the path that this begins with: a type may have several paths.
+fn name_in(text: &str) -> Option<&str> {
+    let end = text.find(['<', '(', ' ']).unwrap_or(text.len());
+    text.get(..end)?.rsplit("::").next()
 }
