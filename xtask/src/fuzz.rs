@@ -3,10 +3,11 @@
 mod seeds;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::sanitizer::Sanitizer;
 use crate::{command, progress, workspace};
@@ -38,36 +39,54 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     drop(step);
     let targets = targets()?;
     ensure!(!targets.is_empty(), "there is no target");
-    for target in targets {
-        let corpus = directory("corpus", &target)?;
-        let seeds = directory("seeds", &target)?;
-        let longest = seeds::write(&target, &seeds)?;
-        let step = progress::step("fuzz", &format!("{target}, {} seconds", args.seconds));
-        let artifacts = directory("artifacts", &target)?;
-        let output = Command::new(built.join(&target))
-            .args([&corpus, &seeds])
-            .arg(format!("-max_total_time={}", args.seconds))
-            .arg(format!("-artifact_prefix={}/", artifacts.display()))
-            // Room for more than any of the seeds has.
-            .arg(format!("-max_len={}", 2 * longest))
-            .args(["-print_final_stats=1", "-timeout=10"])
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot run {target}"))?;
-        drop(step);
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "{target} failed ({})\n{}",
-            output.status,
-            said.trim()
-        );
-        println!(
-            "{target}: {}",
-            summary(&said).context("it does not say what it did")?
-        );
+    // As many at a time as there are processors.
+    let at_a_time = thread::available_parallelism()?.get();
+    for together in targets.chunks(at_a_time) {
+        let said: Vec<Result<String>> = thread::scope(|scope| {
+            let running: Vec<_> = together
+                .iter()
+                .map(|target| scope.spawn(|| feed(&built, target, args.seconds)))
+                .collect();
+            let said = running.into_iter().map(|one| match one.join() {
+                Ok(said) => said,
+                Err(_) => bail!("it panicked"),
+            });
+            said.collect()
+        });
+        for said in said {
+            println!("{}", said?);
+        }
     }
     Ok(())
+}
+
+/// Feeds one target, and gives back what it did, in words.
+fn feed(built: &Path, target: &str, seconds: u32) -> Result<String> {
+    let corpus = directory("corpus", target)?;
+    let seeds = directory("seeds", target)?;
+    let longest = seeds::write(target, &seeds)?;
+    let step = progress::step("fuzz", &format!("{target}, {seconds} seconds"));
+    let artifacts = directory("artifacts", target)?;
+    let output = Command::new(built.join(target))
+        .args([&corpus, &seeds])
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        // Room for more than any of the seeds has.
+        .arg(format!("-max_len={}", 2 * longest))
+        .args(["-print_final_stats=1", "-timeout=10"])
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {target}"))?;
+    drop(step);
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{target} failed ({})\n{}",
+        output.status,
+        said.trim()
+    );
+    let summary = summary(&said).context("it does not say what it did")?;
+    Ok(format!("{target}: {summary}"))
 }
 
 /// `4128312 executions, 1032 edges, no failure`

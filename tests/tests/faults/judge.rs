@@ -124,6 +124,8 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::everywhere("flock(", libc::EINTR),
     // A lock that is not given back goes with its descriptor, which is closed next.
     Answer::ignored("LOCK_UN", &[]),
+    // A link that is on its way is held open meanwhile, if that can be.
+    Answer::ignored("BPF_LINK_GET_FD_BY_ID", &["ensure_replaced_with_a_gap"]),
     // A walk is at its end, and passes over a link that has gone or is being attached.
     Answer::to("BPF_LINK_GET_NEXT_ID", libc::ENOENT, WALKS),
     Answer::to("BPF_LINK_GET_FD_BY_ID", libc::ENOENT, WALKS),

@@ -13,9 +13,8 @@ const PACKAGE: &str = "bpf-link-tests";
 const INIT: &str = "vm-init";
 /// The benchmarks, which honour it as well.
 const BENCH: &str = "peers";
-/// The example that tests run, and its package.
+/// The example that tests run.
 const LISTER: &str = "bpf-links";
-const LISTER_PACKAGE: &str = "bpf-link-typed";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Under emulation what is not optimised takes its time, but to optimise dependencies costs more than it saves; besides what reads the text of
@@ -64,14 +63,15 @@ struct Target {
 /// The tests, and the lister that they run, in a target directory of their own, for its flags are not those of the workspace's
 /// other builds.
 pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
-    // With the tests of a package cargo builds its binaries as well, and so the init.
-    let mut arguments = vec!["test", "--no-run", "--package", PACKAGE];
+    // With the tests of a package cargo builds its binaries as well, and so the init. Of the whole workspace, as what a package alone depends
+    // on has other features, and so would be built twice.
+    let mut arguments = vec!["test", "--no-run", "--workspace"];
     for test in TESTS {
         arguments.extend(["--test", test]);
     }
     arguments.extend(profile());
     let messages = cargo(&arguments, workspace, target_dir)?;
-    let mut lister = vec!["build", "--package", LISTER_PACKAGE, "--example", LISTER];
+    let mut lister = vec!["build", "--workspace", "--example", LISTER];
     lister.extend(profile());
     let lister = find(&cargo(&lister, workspace, target_dir)?, "example", LISTER)?;
     Ok(Programs {

@@ -3,6 +3,8 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
+use bpf_link::LinkId;
+
 use crate::ensure::look::Held;
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::outcome::{Attached, OldLink, Outcome, Why};
@@ -85,7 +87,7 @@ impl<A: Create> Run<'_, A> {
                     Ok(step) => return Ok(step),
                     Err(error) => break error,
                 },
-                Err(error) if is_taken(&error) && waiting.goes_on() => {}
+                Err(error) if is_taken(&error) && waits_open(id, &mut waiting) => {}
                 Err(error) => break error,
             }
         };
@@ -132,4 +134,13 @@ impl<A: Create> Run<'_, A> {
 struct Back<A> {
     program: OwnedFd,
     way_back: A,
+}
+
+/// Pauses with the link open, if it is there still; whether it makes sense to look again.
+///
+/// A kernel may hold the link for its removed pin a while longer. If that were the last to let go, the program would be taken off in a
+/// worker, which may take seconds on a machine that is short of time. By the close of the last descriptor it is off at once.
+fn waits_open(id: LinkId, waiting: &mut Waiting) -> bool {
+    let _open = old_link::reopen(id);
+    waiting.goes_on()
 }
