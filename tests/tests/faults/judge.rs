@@ -209,6 +209,7 @@ impl Answer {
 
     /// Whether a fault in this call, as it was logged, is such an answer to the operation.
     pub(crate) fn is_one(operation: &str, call: &str, errno: i32) -> bool {
+        let operation = operation.strip_suffix("_by_name").unwrap_or(operation);
         ANSWERS.iter().any(|answer| {
             answer.errno.is_none_or(|expected| expected == errno)
                 && call.contains(answer.call)

@@ -13,6 +13,7 @@ mod probe;
 mod typed;
 
 use anyhow::Result;
+use bpf_link_tests::in_form;
 
 use crate::run::Run;
 
@@ -53,6 +54,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
         create::OPERATIONS,
         ensure::OPERATIONS,
         ensure::WALKS,
+        in_form(&[], ensure::BY_NAME),
         life::OPERATIONS,
         objects::OPERATIONS,
         open::OPERATIONS,

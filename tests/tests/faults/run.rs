@@ -241,11 +241,6 @@ pub(crate) fn xdp_request(program: &Program) -> bpf_link::LinkCreate<'_> {
     bpf_link::LinkCreate::new(program, bpf_link::AttachType::Xdp).target_ifindex(LOOPBACK)
 }
 
-/// A link of this program on `lo`.
-pub(crate) fn xdp(program: &Program) -> Result<RawLink> {
-    Ok(RawLink::create(&xdp_request(program))?)
-}
-
 /// Whether an XDP program is on `lo`: one more cannot be put there, then.
 pub(crate) fn is_lo_taken() -> Result<bool> {
     let target = bpf_link_tests::sys::LinkTarget::Ifindex(LOOPBACK);

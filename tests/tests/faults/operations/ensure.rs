@@ -8,8 +8,8 @@ use bpf_link::RawLink;
 use bpf_link_tests::names::object_name;
 use bpf_link_tests::{Hook, Map, Program, links, pins};
 use bpf_link_typed::{
-    Attach as _, Ensure, Ensured, NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach,
-    NetnsHook, NetnsLink, XdpAttach,
+    Attach as _, AttachProgram, Ensure, Ensured, Link, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, NetnsAttach, NetnsHook, NetnsLink, XdpAttach,
     ensure::{Ours, Outcome, Why},
 };
 
@@ -28,22 +28,85 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     ensure_where_another_is,
 ];
 
+/// The same on a device that is known by its name, which takes more calls. In the long form only, as programs on devices wait for each other
+/// on the whole machine.
+pub(super) const BY_NAME: &[Operation] = &[
+    Operation::new("ensure_kept_by_name", kept::<Device>),
+    Operation::new("ensure_updated_by_name", updated::<Device>),
+    Operation::new("ensure_replaced_by_name", replaced::<Device>),
+    Operation::new(
+        "ensure_in_the_place_of_another_by_name",
+        in_the_place_of_another::<Device>,
+    ),
+    Operation::new(
+        "ensure_where_another_is_by_name",
+        where_another_is::<Device>,
+    ),
+];
+
 pub(super) const WALKS: &[Operation] =
     &[Operation::new("ensure_taken_over", ensure_taken_over).walking()];
 
+/// A hook that takes one program.
+trait Place {
+    type To: AttachProgram<Link: Into<Link> + Send> + Sync;
+
+    fn hook() -> Self::To;
+    fn program() -> Result<Program>;
+    fn is_taken() -> Result<bool>;
+}
+
 /// The hook of most of these: nobody waits for the kernel when a program comes or goes there.
-fn hook() -> NetnsAttach<'static> {
-    NetnsAttach::to("/proc/thread-self/ns/net", NetnsHook::FlowDissector)
+struct Dissector;
+
+impl Place for Dissector {
+    type To = NetnsAttach<'static>;
+
+    fn hook() -> Self::To {
+        NetnsAttach::to("/proc/thread-self/ns/net", NetnsHook::FlowDissector)
+    }
+
+    fn program() -> Result<Program> {
+        dissector()
+    }
+
+    fn is_taken() -> Result<bool> {
+        is_dissected()
+    }
+}
+
+/// `lo`, by its name.
+struct Device;
+
+impl Place for Device {
+    type To = XdpAttach;
+
+    fn hook() -> Self::To {
+        XdpAttach::to("lo")
+    }
+
+    fn program() -> Result<Program> {
+        xdp_program()
+    }
+
+    fn is_taken() -> Result<bool> {
+        is_lo_taken()
+    }
+}
+
+fn any(link: impl Into<Link>) -> Link {
+    link.into()
 }
 
 /// Whatever has become of the attempt, once more: this program is on the hook, by the link that is pinned.
-fn finish(run: &Run<'_>, to: &Ensure<NetnsAttach<'_>>, program: &Program) -> Result<Outcome> {
-    let done = to.run(program)?;
-    check(run, done.link.as_raw(), program)?;
-    ensure!(is_dissected()?);
-    done.link.detach_and_unpin()?;
-    ensure!(!is_dissected()?);
-    Ok(done.outcome)
+fn finish<P: Place>(run: &Run<'_>, to: &Ensure<P::To>, program: &Program) -> Result<Outcome> {
+    let Ensured { link, outcome, .. } = to.run(program)?;
+    let link = any(link);
+    check(run, link.as_raw(), program)?;
+    ensure!(P::is_taken()?);
+    link.detach_and_unpin()?;
+    ensure!(!P::is_taken()?);
+    Ok(outcome)
 }
 
 /// The link is pinned, where it should be and nowhere else, and runs this program.
@@ -81,51 +144,58 @@ fn ensure_created(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn ensure_kept(run: &mut Run<'_>) -> Result<()> {
-    let (path, program) = (run.path("pin"), dissector()?);
-    let to = hook().ensure_pinned(&path);
+    kept::<Dissector>(run)
+}
+
+fn kept<P: Place>(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("pin"), P::program()?);
+    let to = P::hook().ensure_pinned(&path);
     to.run(&program)?;
     let done = run.attempt(|| to.run(&program))?;
     ensure!(done.is_none_or(|done| done.outcome == Outcome::AlreadyRunning));
     ensure!(runs(&path)? == program.id()?);
-    ensure!(finish(run, &to, &program)? == Outcome::AlreadyRunning);
+    ensure!(finish::<P>(run, &to, &program)? == Outcome::AlreadyRunning);
     Ok(())
 }
 
 fn ensure_updated(run: &mut Run<'_>) -> Result<()> {
-    let (path, old, new) = (run.path("pin"), dissector()?, dissector()?);
-    let to = hook().ensure_pinned(&path);
+    updated::<Dissector>(run)
+}
+
+fn updated<P: Place>(run: &mut Run<'_>) -> Result<()> {
+    let (path, old, new) = (run.path("pin"), P::program()?, P::program()?);
+    let to = P::hook().ensure_pinned(&path);
     to.run(&old)?;
-    let done = run.attempt(|| to.run(&new))?;
-    match &done {
-        Some(done) => {
-            let is_updated = matches!(done.outcome, Outcome::Updated { .. });
-            ensure!(is_updated || is_second_look(done.outcome), "{done:?}");
-            check(run, done.link.as_raw(), &new)?;
+    match run.attempt(|| to.run(&new))? {
+        Some(Ensured { link, outcome, .. }) => {
+            let is_updated = matches!(outcome, Outcome::Updated { .. });
+            ensure!(is_updated || is_second_look(outcome), "{outcome:?}");
+            check(run, any(link).as_raw(), &new)?;
         }
         None => ensure!([old.id()?, new.id()?].contains(&runs(&path)?)),
     }
-    drop(done);
-    ensure!(is_dissected()?);
-    finish(run, &to, &new)?;
+    ensure!(P::is_taken()?);
+    finish::<P>(run, &to, &new)?;
     Ok(())
 }
 
-/// The pinned link does nothing any more, so that there is no gap.
 fn ensure_replaced(run: &mut Run<'_>) -> Result<()> {
-    let (path, old, new) = (run.path("pin"), dissector()?, dissector()?);
-    let to = hook().ensure_pinned(&path);
-    to.run(&old)?.link.detach()?;
-    let done = run.attempt(|| to.run(&new))?;
-    if let Some(done) = &done {
+    replaced::<Dissector>(run)
+}
+
+/// The pinned link does nothing any more, so that there is no gap.
+fn replaced<P: Place>(run: &mut Run<'_>) -> Result<()> {
+    let (path, old, new) = (run.path("pin"), P::program()?, P::program()?);
+    let to = P::hook().ensure_pinned(&path);
+    any(to.run(&old)?.link).detach()?;
+    if let Some(Ensured { link, outcome, .. }) = run.attempt(|| to.run(&new))? {
         let why = Why::HookGone;
-        let is_replaced =
-            matches!(done.outcome, Outcome::Replaced { why: found, .. } if found == why);
-        ensure!(is_replaced || is_second_look(done.outcome), "{done:?}");
-        check(run, done.link.as_raw(), &new)?;
+        let is_replaced = matches!(outcome, Outcome::Replaced { why: found, .. } if found == why);
+        ensure!(is_replaced || is_second_look(outcome), "{outcome:?}");
+        check(run, any(link).as_raw(), &new)?;
     }
-    drop(done);
     ensure!([old.id()?, new.id()?].contains(&runs(&path)?));
-    finish(run, &to, &new)?;
+    finish::<P>(run, &to, &new)?;
     Ok(())
 }
 
@@ -156,28 +226,34 @@ fn ensure_replaced_with_a_gap(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn ensure_in_the_place_of_another(run: &mut Run<'_>) -> Result<()> {
-    let (path, program) = (run.path("pin"), dissector()?);
+    in_the_place_of_another::<Dissector>(run)
+}
+
+fn in_the_place_of_another<P: Place>(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("pin"), P::program()?);
     pins::pin(&program, &path)?;
-    let to = hook().ensure_pinned(&path).replace_other();
-    let done = run.attempt(|| to.run(&program))?;
-    if let Some(done) = &done {
-        check(run, done.link.as_raw(), &program)?;
+    let to = P::hook().ensure_pinned(&path).replace_other();
+    if let Some(done) = run.attempt(|| to.run(&program))? {
+        check(run, any(done.link).as_raw(), &program)?;
     }
-    drop(done);
-    ensure!(is_dissected()? == RawLink::from_pinned(&path).is_ok());
-    finish(run, &to, &program)?;
+    ensure!(P::is_taken()? == RawLink::from_pinned(&path).is_ok());
+    finish::<P>(run, &to, &program)?;
     Ok(())
 }
 
 fn ensure_where_another_is(run: &mut Run<'_>) -> Result<()> {
-    let (path, program) = (run.path("pin"), dissector()?);
+    where_another_is::<Dissector>(run)
+}
+
+fn where_another_is<P: Place>(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("pin"), P::program()?);
     let map = Map::array(4, 1)?;
     pins::pin(&map, &path)?;
-    let to = hook().ensure_pinned(&path);
+    let to = P::hook().ensure_pinned(&path);
     run.attempt_in_vain(None, || to.run(&program))?;
-    ensure!(!is_dissected()? && run.sandbox.pinned()? == [path.as_path()]);
+    ensure!(!P::is_taken()? && run.sandbox.pinned()? == [path.as_path()]);
     std::fs::remove_file(&path)?;
-    finish(run, &to, &program)?;
+    finish::<P>(run, &to, &program)?;
     Ok(())
 }
 
@@ -186,7 +262,7 @@ fn ensure_taken_over(run: &mut Run<'_>) -> Result<()> {
     let (path, old, new) = (run.path("pin"), dissector()?, dissector()?);
     let orphan: NetnsLink = dissecting(&old)?.try_into().ok().context("it is one")?;
     let ours = Ours::by_name(&CString::new(object_name("prog"))?);
-    let to = hook().ensure_pinned(&path).take_over(ours);
+    let to = Dissector::hook().ensure_pinned(&path).take_over(ours);
     let done = run.attempt(|| to.run(&new))?;
     if let Some(done) = &done {
         ensure!(done.taken_over == Some(orphan.id()?), "{done:?}");
@@ -194,6 +270,6 @@ fn ensure_taken_over(run: &mut Run<'_>) -> Result<()> {
     }
     drop(done);
     ensure!(is_dissected()?);
-    finish(run, &to, &new)?;
+    finish::<Dissector>(run, &to, &new)?;
     Ok(())
 }

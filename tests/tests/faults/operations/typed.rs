@@ -3,14 +3,16 @@
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Map, Program};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, IterAttach, Link, LinkInfo, PerfEventAttach, RawLink,
+    CgroupAttach, CgroupHook, IterAttach, Link, LinkInfo, NetnsLink, PerfEventAttach, RawLink,
     RawTracepointAttach, SockmapHook, TcxAttach, TcxHook, TracepointEvent, UprobeEvent,
     UprobeMultiAttach, XdpAttach, XdpLink, attach::When,
 };
 
 use super::{Operation, operations};
 use crate::observation::Outcome;
-use crate::run::{Run, ensure_program, is_lo_taken, xdp, xdp_program};
+use crate::run::{
+    Run, dissecting, dissector, ensure_program, is_dissected, is_lo_taken, xdp_program,
+};
 
 pub(super) const OPERATIONS: &[Operation] = operations![
     typed_from_pinned,
@@ -34,22 +36,22 @@ pub(super) const OPERATIONS: &[Operation] = operations![
 ];
 
 fn typed_from_pinned(run: &mut Run<'_>) -> Result<()> {
-    let mut link = xdp(&xdp_program()?)?;
+    let mut link = dissecting(&dissector()?)?;
     let path = run.path("pin");
     link.pin(&path)?;
     let opened = run.attempt(|| Link::from_pinned(&path))?;
-    ensure!(opened.is_none_or(|opened| matches!(opened, Link::Xdp(_))));
-    ensure!(matches!(Link::from_pinned(&path)?, Link::Xdp(_)));
+    ensure!(opened.is_none_or(|opened| matches!(opened, Link::Netns(_))));
+    ensure!(matches!(Link::from_pinned(&path)?, Link::Netns(_)));
     link.unpin()?;
     Ok(())
 }
 
 fn typed_from_id(run: &mut Run<'_>) -> Result<()> {
-    let link = xdp(&xdp_program()?)?;
+    let link = dissecting(&dissector()?)?;
     let id = link.id()?;
-    let opened = run.attempt(|| XdpLink::from_id(id))?;
+    let opened = run.attempt(|| NetnsLink::from_id(id))?;
     drop(opened);
-    ensure!(XdpLink::from_id(id)?.id()? == id);
+    ensure!(NetnsLink::from_id(id)?.id()? == id);
     Ok(())
 }
 
@@ -72,7 +74,8 @@ fn typed_from_a_pin_of_another_kind(run: &mut Run<'_>) -> Result<()> {
 
 fn typed_detach_and_unpin(run: &mut Run<'_>) -> Result<()> {
     let path = run.path("pin");
-    let mut link: XdpLink = XdpAttach::to("lo").attach(&xdp_program()?)?;
+    let link: Result<NetnsLink, _> = dissecting(&dissector()?)?.try_into();
+    let mut link = link.ok().context("it is one")?;
     link.pin(&path)?;
     match run.attempt_whatever(Outcome::Done, || link.detach_and_unpin())? {
         Ok(()) => {
@@ -84,7 +87,7 @@ fn typed_detach_and_unpin(run: &mut Run<'_>) -> Result<()> {
         // What was refused comes back, and goes with the next call.
         Err(refused) => refused.into_parts().0.detach_and_unpin()?,
     }
-    ensure!(!is_lo_taken()? && !path.exists());
+    ensure!(!is_dissected()? && !path.exists());
     Ok(())
 }
 
