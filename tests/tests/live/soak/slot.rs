@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Error, LinkId, LinkKind, RawLink, Update, UpdateBy};
-use bpf_link_tests::eventually_holds;
+use bpf_link_tests::{eventually, eventually_holds};
 use bpf_link_typed::{KindFacts, LinkInfo};
 
 use super::operation::Operation;
@@ -111,10 +111,20 @@ impl<'a> Slot<'a> {
         })
     }
 
+    /// The link before has gone, but the kernel takes its program off the hook only after that.
     fn create(&mut self, random: &mut Random) -> Result<Told> {
         let object = random.below(2);
         let [first, second] = &self.place.objects;
-        let link = self.place.make(if object == 0 { first } else { second })?;
+        let link = eventually("the hook is free", || {
+            let error = match self.place.make(if object == 0 { first } else { second }) {
+                Ok(link) => return Ok(Some(link)),
+                Err(error) => error,
+            };
+            match error.downcast_ref().and_then(Error::errno) {
+                Some(libc::EBUSY | libc::EEXIST | libc::E2BIG) => Ok(None),
+                _ => Err(error),
+            }
+        })?;
         self.model = Some(Model {
             id: link.id()?,
             object,
