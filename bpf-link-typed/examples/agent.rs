@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use bpf_link_typed::{Attach as _, Error, XdpAttach, XdpLink, XdpMode};
+use bpf_link::ProgramInfo;
+use bpf_link_typed::ensure::{Ours, Standing, Stopped};
+use bpf_link_typed::{Attach as _, Link, XdpAttach, XdpMode};
 // Loading programs is not these crates' business: an agent would load its own with aya or libbpf-rs. This one comes from the
 // workspace's tests, which put it together by hand.
 use bpf_link_tests::{CounterMap, Hook, Program};
@@ -51,8 +53,7 @@ fn run(pin: &Path) -> Result<()> {
         .ensure_pinned(pin)
         .create_parents(0o700)
         .run(&program)?;
-    let link = ensured.link;
-    println!("link {}: {}", link.id()?, ensured.outcome);
+    println!("link {}: {}", ensured.link.id()?, ensured.outcome);
 
     // From here on the link stays without us, however we end.
     let traffic = Traffic::new()?;
@@ -61,34 +62,40 @@ fn run(pin: &Path) -> Result<()> {
         let before = counter.read()?;
         traffic.send()?;
         std::thread::sleep(PERIOD);
-        let info = link.info()?;
+        let info = ensured.link.info()?;
         if info.is_defunct() == Some(true) {
             println!("link {} was detached", info.id);
             return Ok(());
         }
-        match info.program_id {
-            Some(id) if id.get() == ours => {
+        match ensured.standing()? {
+            Standing::Ours => {
                 let packets = counter.read()? - before;
                 println!("program {ours} has counted {packets} packets");
             }
-            _ => {
+            // The next version runs: there is nothing left for us to do, nor to take off.
+            Standing::Overtaken { .. } | Standing::PinnedAnew { .. } => {
                 println!("another has taken over from program {ours}");
+                return Ok(());
+            }
+            standing => {
+                println!("{standing}");
                 return Ok(());
             }
         }
     }
 }
 
-/// Takes the program off `lo`, whoever started it, and removes the pin.
+/// Takes our program off `lo`, whichever of our processes started it, and removes the pin. What is not ours stays.
 fn stop_counting(pin: &Path) -> Result<()> {
-    match XdpLink::from_pinned(pin) {
-        Ok(link) => {
-            let id = link.id()?;
-            link.detach_and_unpin()?;
-            println!("link {id}: detached and unpinned");
-        }
-        Err(Error::Link(bpf_link::Error::PathNotFound(_))) => println!("nothing to stop"),
-        Err(error) => return Err(error.into()),
+    // The names of these programs are different in each process, so we know ours by its instructions. An agent whose programs
+    // have names would say `Ours::by_name(c"agent_ingress")`, which is good for other versions of it as well.
+    let program = Program::counting(Hook::XDP, &CounterMap::new()?)?;
+    let ours = Ours::by_tag(ProgramInfo::of(&program)?.tag.0);
+    match Link::stop(pin, &ours)? {
+        Stopped::LetGo => println!("detached and unpinned"),
+        Stopped::Left(Standing::NotPinned) => println!("nothing to stop"),
+        Stopped::Left(standing) => println!("not ours: {standing}"),
+        stopped => println!("{stopped}"),
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod act;
 mod decide;
+mod ensured;
 mod foresee;
 mod look;
 mod old_link;
@@ -12,6 +13,7 @@ mod place;
 mod plan;
 mod recipe;
 mod seen;
+mod standing;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,15 +21,18 @@ use std::path::Path;
 
 use bpf_link::{PinEntry, PinLock, RawLink};
 
+pub use ensured::Ensured;
 pub use ours::Ours;
-pub use outcome::{Attached, Ensured, LeftOver, OldLink, Outcome, Why};
+pub use outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 pub use plan::{Gap, Plan, Planned};
 pub(crate) use recipe::{Blocks, Create, KindLink, Match, Old, Recipe, Wanted};
+pub use standing::{Standing, Stopped};
 
 use crate::error::{Error, Result};
 use crate::info::facts::KindFacts;
 use act::{Run, Step, refused};
 use decide::{AboutOurs, Rules, decide};
+use ensured::Left;
 use foresee::{Stop, foresee};
 use look::{look, search};
 use options::Options;
@@ -103,8 +108,8 @@ impl<A: AttachProgram> Create for A {
 ///     Outcome::Updated { previous } => println!("took over from {previous}"),
 ///     outcome => println!("{outcome}"),
 /// }
-/// // When the agent ends, the program stays. To take it off as well:
-/// ensured.link.detach_and_unpin()?;
+/// // When the agent ends, the program stays. To take it off as well, unless another has taken over:
+/// println!("{}", ensured.stop()?);
 /// # Ok(())
 /// # }
 /// ```
@@ -150,6 +155,9 @@ impl<A: AttachProgram> Create for A {
 ///   at the end, of the program of the last of them.
 /// - Whoever does not ask for the lock is met halfway: an update expects the program that was seen, and what is pinned is
 ///   looked at again before it is replaced, and at the end. After some attempts, [`Error::Overtaken`] says what they have left.
+/// - Every run leaves a pin that is a file of its own, also one that finds its program running. So an agent can tell whether
+///   another has taken over ([`Ensured::is_ours`]), and one that stops never takes off its successor's program
+///   ([`Ensured::stop`]).
 /// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and the name is allowed.
 /// - A program that is refused changes nothing, but for hooks with a gap, where [`Error::OldProgramPutBack`] says so.
 ///
@@ -231,8 +239,16 @@ impl<A: Attach> Ensure<A> {
             run.refusal = None;
             loop {
                 match run.act(decide(&seen, &rules), &mut seen)? {
-                    Step::Done(link, outcome) => {
+                    Step::Done(link, outcome, file) => {
+                        let left = Left {
+                            link: link.raw().id()?,
+                            file,
+                            attached: wanted.attached,
+                            ask: |link: &A::Link| Ok(A::attached(&link.ask()?)),
+                            path: place.path.clone(),
+                        };
                         return Ok(Ensured {
+                            left,
                             link,
                             outcome,
                             taken_over: run.taken_over,

@@ -65,8 +65,8 @@
 //! # }
 //! ```
 //!
-//! The link is left to its pin when it is dropped. `detach_and_unpin`, which every kind's type has, takes the program off and
-//! leaves nothing behind. What is certain, and for which kinds there is a gap, [`Ensure`] says.
+//! The link is left to its pin when it is dropped. [`Ensured::stop`] takes the program off and leaves nothing behind, unless
+//! another agent has taken over. What is certain, and for which kinds there is a gap, [`Ensure`] says.
 //!
 //! # Kinds
 //!

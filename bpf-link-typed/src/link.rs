@@ -7,8 +7,9 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use bpf_link::{LinkId, LinkKind, RawLink, Update, UpdateBy};
+use bpf_link::{LinkId, LinkKind, PinEntry, PinLock, RawLink, Update, UpdateBy};
 
+use crate::ensure::{Attached, Ours, Standing, Stopped};
 use crate::error::{Rejected, Result};
 use crate::info::buf::{Asked, InfoBuf};
 use crate::info::{LinkInfo, LinkInfoRef};
@@ -253,7 +254,8 @@ impl Link {
     /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it if its kind can be detached, and
     /// closes it. In this order nothing is left behind wherever it ends.
     ///
-    /// To leave the link to its pin, just drop it.
+    /// It takes off whichever program runs there, and no lock. An agent that may have been taken over stops with
+    /// [`Ensured::stop`](crate::Ensured::stop). To leave the link to its pin, just drop it.
     ///
     /// # Errors
     ///
@@ -264,6 +266,67 @@ impl Link {
             Ok(()) => Ok(()),
             Err(error) => Err(Rejected::new(self, error.into())),
         }
+    }
+
+    /// Lets go of the link that is pinned at this path, and of its hook, if what is attached by it is ours. Somebody else's
+    /// program, its link and its pin stay as they are.
+    ///
+    /// This is for a process of its own that stops an agent's links: it has not made them, so it knows them by their programs.
+    /// It takes turns with runs and other stops in the same directory: [`PinLock`]. The process that has made a link stops it
+    /// with [`Ensured::stop`](crate::Ensured::stop).
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::Link;
+    /// use bpf_link_typed::ensure::Ours;
+    ///
+    /// # fn example() -> bpf_link_typed::Result<()> {
+    /// let ours = Ours::by_name(c"agent_ingress");
+    /// println!("{}", Link::stop("/sys/fs/bpf/agent/eth0_ingress", &ours)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Nothing was let go of, with
+    ///
+    /// - [`Error::Link`](crate::Error::Link) with [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): to ask for a
+    ///   program by its id takes `CAP_SYS_ADMIN`;
+    /// - those of [`PinLock::of`], except for a directory that is missing, of [`PinEntry::at`] and of [`RawLink::unpin`].
+    ///
+    /// The pin was removed, and the link goes with the last that holds it, with those of [`RawLink::detach`].
+    pub fn stop(path: impl AsRef<Path>, ours: &Ours) -> Result<Stopped> {
+        let path = path.as_ref();
+        let _lock = match PinLock::of(path) {
+            Ok(lock) => lock,
+            // Without the directory there is no pin.
+            Err(bpf_link::Error::PathNotFound(_)) => {
+                return Ok(Stopped::Left(Standing::NotPinned));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut link = match PinEntry::at(path)? {
+            PinEntry::Missing => return Ok(Stopped::Left(Standing::NotPinned)),
+            PinEntry::NotALink => return Ok(Stopped::Left(Standing::NotSuchALink)),
+            PinEntry::Link(link) => Self::try_from(link)?,
+        };
+        let info = link.info()?;
+        let by = match &info {
+            LinkInfo::StructOps(info) => info.map_id.map(Attached::Map),
+            info => info.program_id().map(Attached::Program),
+        };
+        let is_ours = match by.map(|by| ours.is(by)) {
+            None | Some(Err(bpf_link::Error::Vanished(_))) => false,
+            Some(answer) => answer?,
+        };
+        if !is_ours {
+            let link = link.id()?;
+            return Ok(Stopped::Left(Standing::Overtaken { link, by }));
+        }
+        let_go(link.as_raw_mut())?;
+        // Before the lock is given up: the next run finds nothing of it.
+        drop(link);
+        Ok(Stopped::LetGo)
     }
 
     /// Starts a new run of an iterator: what the program writes can be read from the file.

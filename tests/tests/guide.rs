@@ -69,7 +69,7 @@ fn takeover() -> Result<()> {
     third.says(|line| line.contains(": updated, instead of program "))?;
     third.says(|line| line.ends_with(" has counted 10 packets"))?;
     third.interrupt()?;
-    ensure!(output(stop)?.ends_with(": detached and unpinned\n"));
+    ensure!(output(stop)?.ends_with("detached and unpinned\n"));
     Ok(())
 }
 
@@ -92,7 +92,7 @@ fn failed_attach() -> Result<()> {
     ensure!(shown.contains("lo(1)"), "{shown}");
 
     running.interrupt()?;
-    ensure!(output(stop)?.ends_with(": detached and unpinned\n"));
+    ensure!(output(stop)?.ends_with("detached and unpinned\n"));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use bpf_link::{Command, LinkId, PinEntry, Update};
 
 use crate::ensure::decide::{Action, Refusal};
+use crate::ensure::ensured::FileId;
 use crate::ensure::look::{Held, SeenBy, search};
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::options::Options;
@@ -33,7 +34,7 @@ pub(super) struct Run<'a, A> {
 
 /// What an action comes to.
 pub(super) enum Step<L> {
-    Done(L, Outcome),
+    Done(L, Outcome, FileId),
     /// Something has changed, by us or by somebody else: look again.
     Again,
     /// Nothing has changed, but more is known now: decide again.
@@ -69,6 +70,13 @@ impl<'a, A: Create> Run<'a, A> {
                 .unwrap_or_else(|| refused(Refusal::HookTaken, self.place, seen))),
             Action::Refuse(refusal) => Err(refused(refusal, self.place, seen)),
             Action::RemoveLeftOver => self.remove_left_over(seen),
+            Action::UnpinLeftOver => {
+                if let Some(Found::OfKind(mut left)) = seen.take_beside() {
+                    left.link.link.raw_mut().unpin()?;
+                    self.left_over = Some(LeftOver::Unpinned);
+                }
+                Ok(Step::Again)
+            }
             Action::FinishLeftOver => self.finish_left_over(seen),
             Action::Search => {
                 if let Some((ours, _)) = &self.options.ours {
@@ -79,7 +87,7 @@ impl<'a, A: Create> Run<'a, A> {
             }
             Action::TakeOver => self.take_over(seen),
             Action::Keep => match seen.take_pinned() {
-                Some(pinned) => self.done(pinned.link.link, Outcome::AlreadyRunning),
+                Some(pinned) => self.done_with_new_pin(&pinned.link.link, Outcome::AlreadyRunning),
                 None => Ok(Step::Again),
             },
             Action::Update => self.update(seen),
@@ -163,7 +171,9 @@ impl<'a, A: Create> Run<'a, A> {
         };
         match pinned.link.link.raw().update(update) {
             Ok(()) => match seen.take_pinned() {
-                Some(pinned) => self.done(pinned.link.link, Outcome::Updated { previous }),
+                Some(pinned) => {
+                    self.done_with_new_pin(&pinned.link.link, Outcome::Updated { previous })
+                }
                 None => Ok(Step::Again),
             },
             Err(bpf_link::Error::OldProgramMismatch { .. } | bpf_link::Error::HookGone(_)) => {
@@ -269,13 +279,38 @@ impl<'a, A: Create> Run<'a, A> {
         })
     }
 
+    /// Has the link pinned by a pin of this run's own, which tells it from the runs before; then as [`done`](Self::done).
+    fn done_with_new_pin(&self, link: &A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
+        let mut link = A::Link::try_from(link.raw().try_clone()?)?;
+        if !is_pinned(link.raw_mut().pin(&self.place.temporary))? {
+            return Ok(Step::Again);
+        }
+        let is_there = match PinEntry::at(&self.place.path)? {
+            PinEntry::Link(found) => found.id()? == link.raw().id()?,
+            PinEntry::Missing => true,
+            PinEntry::NotALink => false,
+        };
+        if !is_there {
+            link.raw_mut().unpin()?;
+            return Ok(Step::Again);
+        }
+        if let Err(error) = link.raw_mut().pin_over(&self.place.path) {
+            // The refusal is the news; should the temporary pin stay, its name says what it is.
+            let _ = link.raw_mut().unpin();
+            return Err(error.into());
+        }
+        self.done(link, outcome)
+    }
+
     /// Makes sure, at the end, that the link is pinned there: pins it again if the pin has gone meanwhile.
     fn done(&self, mut link: A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
-        if is_pinned(link.raw_mut().pin(&self.place.path))? {
-            Ok(Step::Done(link, outcome))
-        } else {
-            Ok(Step::Again)
+        if !is_pinned(link.raw_mut().pin(&self.place.path))? {
+            return Ok(Step::Again);
         }
+        Ok(match FileId::at(&self.place.path)? {
+            Some(file) => Step::Done(link, outcome, file),
+            None => Step::Again,
+        })
     }
 }
 

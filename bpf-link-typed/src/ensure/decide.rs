@@ -39,6 +39,8 @@ pub(super) enum Action {
     Refuse(Refusal),
     /// Removes the pin of what was left beside the path, and the link; then looks again.
     RemoveLeftOver,
+    /// Removes the pin beside the path, which is of the link that is at the path; then looks again.
+    UnpinLeftOver,
     /// Moves what was left beside the path to the path; then looks again.
     FinishLeftOver,
     /// Looks for links of ours; then decides again.
@@ -125,6 +127,9 @@ fn left_over<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Option<Action> {
         PinEntry::Link(Found::OtherKind(..)) => return Some(Action::RemoveLeftOver),
         PinEntry::Link(Found::OfKind(left)) => left,
     };
+    if seen.pinned().is_some_and(|pinned| pinned.id == left.id) {
+        return Some(Action::UnpinLeftOver);
+    }
     let is_wanted = left.found == Match::Same && left.attached == Some(rules.wanted);
     // Where only one link can be on the hook, it is the newer one.
     let is_better =

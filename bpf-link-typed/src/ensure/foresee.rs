@@ -33,6 +33,10 @@ pub(super) fn foresee<L, O>(
                 seen.beside = PinEntry::Missing;
                 left_over = Some(LeftOver::Removed);
             }
+            Action::UnpinLeftOver => {
+                seen.beside = PinEntry::Missing;
+                left_over = Some(LeftOver::Unpinned);
+            }
             Action::FinishLeftOver => {
                 seen.at_path = std::mem::replace(&mut seen.beside, PinEntry::Missing);
                 left_over = Some(LeftOver::Finished);
@@ -79,9 +83,14 @@ fn planned<L, O>(
         (Action::OldFirst(why), pinned) => Ok(attached(pinned, why, Gap::Yes)),
         (Action::Refuse(refusal), _) => Err(Stop::Refused(refusal)),
         // The rest is of what is beside the path, or of a link that is at the path.
-        (Action::RemoveLeftOver | Action::FinishLeftOver | Action::Keep | Action::Update, _) => {
-            Ok(Planned::Create)
-        }
+        (
+            Action::RemoveLeftOver
+            | Action::UnpinLeftOver
+            | Action::FinishLeftOver
+            | Action::Keep
+            | Action::Update,
+            _,
+        ) => Ok(Planned::Create),
     }
 }
 

@@ -32,7 +32,7 @@ impl Ours {
         Self(Rule::Tag(tag))
     }
 
-    pub(super) fn is(&self, attached: Attached) -> bpf_link::Result<bool> {
+    pub(crate) fn is(&self, attached: Attached) -> bpf_link::Result<bool> {
         match attached {
             Attached::Program(id) => {
                 let info = ProgramInfo::from_id(id)?;

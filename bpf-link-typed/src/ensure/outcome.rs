@@ -4,20 +4,6 @@ use std::fmt;
 
 use bpf_link::{LinkId, MapId, ProgramId};
 
-/// What [`Ensure::run`](crate::Ensure::run) ends with: the link, and what was done.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Ensured<L> {
-    /// The link, which remembers its pin. Dropping it changes nothing: the pin keeps the link.
-    pub link: L,
-    /// What was done.
-    pub outcome: Outcome,
-    /// The link that was on the hook without this pin, and was taken over: [`Ensure::take_over`](crate::Ensure::take_over).
-    pub taken_over: Option<LinkId>,
-    /// What a run that was killed had left beside the pin, and what became of it.
-    pub left_over: Option<LeftOver>,
-}
-
 /// What was done about a program, a hook and a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,7 +15,7 @@ pub enum Outcome {
         /// What was attached before.
         previous: Attached,
     },
-    /// The link was there, and ran this program.
+    /// The link was there, and ran this program. It was pinned anew, which tells this run from the one before.
     AlreadyRunning,
     /// Another link took the place of the one that was pinned.
     Replaced {
@@ -91,6 +77,8 @@ pub enum LeftOver {
     Finished,
     /// A link that was removed, as the pinned one was good.
     Removed,
+    /// A second pin of the pinned link, which was removed.
+    Unpinned,
 }
 
 /// What is attached by a link.

@@ -28,7 +28,7 @@ pub struct Plan {
 pub enum Planned {
     /// A link would be attached and pinned.
     Create,
-    /// The link runs this program already, and nothing would be done.
+    /// The link runs this program already. All that would be done is to pin it anew.
     Keep {
         /// The link.
         link: LinkId,
@@ -95,6 +95,9 @@ impl fmt::Display for Plan {
         match self.left_over {
             None => {}
             Some(LeftOver::Finished) => f.write_str("pin the link that a killed run has left; ")?,
+            Some(LeftOver::Unpinned) => {
+                f.write_str("remove the second pin that a killed run has left; ")?
+            }
             Some(LeftOver::Removed) => {
                 f.write_str("remove the link that a killed run has left; ")?;
             }

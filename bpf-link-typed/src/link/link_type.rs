@@ -145,7 +145,8 @@ macro_rules! common {
             /// link of a kind that cannot be detached stays as long as somebody else holds it; so does one that is pinned at
             /// another path.
             ///
-            /// To leave the link to its pin, just drop it.
+            /// It takes off whichever program runs there, and no lock. An agent that may have been taken over stops with
+            /// [`Ensured::stop`](crate::Ensured::stop). To leave the link to its pin, just drop it.
             ///
             /// # Errors
             ///

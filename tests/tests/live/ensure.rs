@@ -6,6 +6,7 @@ mod killed;
 mod others;
 pub(crate) mod places;
 pub(crate) mod planned;
+mod stopping;
 pub(crate) mod suite;
 mod under_load;
 
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(others::TESTS),
     Roles(others::ROLES),
     Tests(planned::TESTS),
+    Tests(stopping::TESTS),
     Tests(under_load::TESTS),
     Roles(under_load::ROLES),
 ];

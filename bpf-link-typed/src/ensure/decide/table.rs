@@ -63,6 +63,11 @@ fn condition(words: &str) -> Condition {
         "beside it is something else than a link" => {
             |case, _| matches!(case.beside, PinEntry::NotALink)
         }
+        "a link of this kind" => |case, _| case.pinned().is_some(),
+        "beside it is the same link" => |case, _| {
+            of_kind(&case.beside)
+                .is_some_and(|left| case.pinned().is_some_and(|pinned| pinned.id == left.id))
+        },
         "beside it is a link of another kind" => {
             |case, _| matches!(case.beside, PinEntry::Link(Found::OtherKind(..)))
         }
@@ -128,12 +133,15 @@ fn done(action: &str, end: &str) -> Done {
     match (action, end) {
         ("nothing", "[`Error::PinTaken`]") => Done::PinTaken,
         ("nothing", "[`Error::OursFound`]") => Exactly(Action::Refuse(Refusal::OursFound)),
-        ("nothing", "`AlreadyRunning`") => Exactly(Action::Keep),
+        ("it is pinned anew", "`AlreadyRunning`") => Exactly(Action::Keep),
         ("the link beside it is removed", "") => Exactly(Action::RemoveLeftOver),
+        ("the pin beside it is removed", "") => Exactly(Action::UnpinLeftOver),
         ("the link beside it takes its place", "") => Exactly(Action::FinishLeftOver),
         ("the link of ours is pinned", "") => Exactly(Action::TakeOver),
         ("links of ours are looked for", "") => Exactly(Action::Search),
-        ("the program is put on the link", "`Updated`") => Exactly(Action::Update),
+        ("the program is put on the link, and it is pinned anew", "`Updated`") => {
+            Exactly(Action::Update)
+        }
         ("another link is attached", "`Created`") => Done::AttachedFirst,
         ("another link is attached", "`Replaced`, `NotSuchALink`") => Attached(Why::NotSuchALink),
         ("another link is attached", "`Replaced`, `HookGone`") => Attached(Why::HookGone),
@@ -162,7 +170,7 @@ fn program(id: u32) -> Attached {
 }
 
 /// Everything that can be at a path.
-fn entries(blocks: &[Blocks]) -> Vec<PinEntry<Found<(), ()>>> {
+fn entries(ids: &[u32], blocks: &[Blocks]) -> Vec<PinEntry<Found<(), ()>>> {
     let mut entries = vec![
         PinEntry::Missing,
         PinEntry::NotALink,
@@ -177,21 +185,23 @@ fn entries(blocks: &[Blocks]) -> Vec<PinEntry<Found<(), ()>>> {
     ] {
         for attached in [None, Some(program(1)), Some(program(2))] {
             for &blocks in blocks {
-                entries.push(PinEntry::Link(Found::OfKind(Candidate {
-                    attached,
-                    blocks,
-                    ..candidate(found)
-                })));
+                for &id in ids {
+                    entries.push(PinEntry::Link(Found::OfKind(Candidate {
+                        attached,
+                        blocks,
+                        ..candidate(id, found)
+                    })));
+                }
             }
         }
     }
     entries
 }
 
-fn candidate(found: Match) -> Candidate<()> {
+fn candidate(id: u32, found: Match) -> Candidate<()> {
     Candidate {
         link: (),
-        id: LinkId::new(1).expect("it is not 0"),
+        id: LinkId::new(id).expect("it is not 0"),
         found,
         attached: None,
         blocks: Blocks::Never,
@@ -224,8 +234,8 @@ fn all_rules() -> Vec<Rules> {
 }
 
 fn for_each_case(mut hold: impl FnMut(&Case)) {
-    let at_path = entries(&[Blocks::Never, Blocks::WhenFull, Blocks::Always]);
-    let beside = entries(&[Blocks::Never]);
+    let at_path = entries(&[1], &[Blocks::Never, Blocks::WhenFull, Blocks::Always]);
+    let beside = entries(&[1, 2], &[Blocks::Never]);
     for at_path in &at_path {
         for beside in &beside {
             for ours in [None, Some(0), Some(1), Some(2)] {
@@ -234,7 +244,7 @@ fn for_each_case(mut hold: impl FnMut(&Case)) {
                         hold(&Seen {
                             at_path: at_path.clone(),
                             beside: beside.clone(),
-                            ours: ours.map(|count| vec![candidate(Match::Same); count]),
+                            ours: ours.map(|count| vec![candidate(3, Match::Same); count]),
                             hook,
                             update_refused,
                         });

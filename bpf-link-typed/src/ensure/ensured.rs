@@ -1,0 +1,172 @@
+//! What a run ends with, whether that is still there, and letting go of it only then.
+
+use std::fmt;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use bpf_link::{LinkId, PinEntry, PinLock};
+
+use crate::ensure::outcome::{Attached, LeftOver, Outcome};
+use crate::ensure::recipe::KindLink;
+use crate::ensure::standing::{Standing, Stopped};
+use crate::error::{Error, Rejected, Result};
+use crate::link::let_go::let_go;
+
+/// What [`Ensure::run`](crate::Ensure::run) ends with: the link, and what was done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ensured<L> {
+    /// The link, which remembers its pin. Dropping it changes nothing: the pin keeps the link.
+    pub link: L,
+    /// What was done.
+    pub outcome: Outcome,
+    /// The link that was on the hook without this pin, and was taken over: [`Ensure::take_over`](crate::Ensure::take_over).
+    pub taken_over: Option<LinkId>,
+    /// What a run that was killed had left beside the pin, and what became of it.
+    pub left_over: Option<LeftOver>,
+    /// What is to be there as long as nobody else has taken over.
+    pub(super) left: Left<L>,
+}
+
+/// What a run has left, by which it is told from what others leave there.
+pub(super) struct Left<L> {
+    pub(super) path: PathBuf,
+    pub(super) file: FileId,
+    pub(super) link: LinkId,
+    pub(super) attached: Attached,
+    /// Asks what is attached by a link.
+    pub(super) ask: fn(&L) -> Result<Option<Attached>>,
+}
+
+impl<L> fmt::Debug for Left<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Left")
+            .field("path", &self.path)
+            .field("file", &self.file)
+            .field("link", &self.link)
+            .field("attached", &self.attached)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file, whatever it is called: each pin is a file of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// That of what is at this path; `None` if nothing is.
+    pub(super) fn at(path: &Path) -> Result<Option<Self>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(Self {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::File {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+}
+
+impl<L: KindLink> Ensured<L> {
+    /// Whether all is as this run has left it: the link is pinned by the same pin, and runs the same program. Whether the hook
+    /// is still there, the info of the link says.
+    ///
+    /// Every run leaves a pin of its own, also one that finds its program running. So an agent that asks this now and then
+    /// notices that another has taken over, even if that one runs the very same program; [`standing`](Self::standing) tells
+    /// what has happened.
+    ///
+    /// # Errors
+    ///
+    /// As [`standing`](Self::standing).
+    pub fn is_ours(&self) -> Result<bool> {
+        Ok(self.standing()? == Standing::Ours)
+    }
+
+    /// What has become of what this run has left.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Link`] with what [`PinEntry::at`] and [`RawLink::info`](bpf_link::RawLink::info) refuse.
+    /// - [`Error::File`]: the path could not be looked at.
+    pub fn standing(&self) -> Result<Standing> {
+        let left = &self.left;
+        let file = FileId::at(&left.path)?;
+        let link = match PinEntry::at(&left.path)? {
+            PinEntry::Missing => return Ok(Standing::NotPinned),
+            PinEntry::NotALink => return Ok(Standing::NotSuchALink),
+            PinEntry::Link(link) => link,
+        };
+        let link = match L::try_from(link).map_err(Rejected::into_parts) {
+            Ok(link) => link,
+            Err((_, Error::WrongKind { .. })) => return Ok(Standing::NotSuchALink),
+            Err((_, error)) => return Err(error),
+        };
+        let id = link.raw().id()?;
+        let attached = (left.ask)(&link)?;
+        Ok(match attached {
+            Some(attached) if id == left.link && attached == left.attached => {
+                if file == Some(left.file) {
+                    Standing::Ours
+                } else {
+                    Standing::PinnedAnew { attached }
+                }
+            }
+            by => Standing::Overtaken { link: id, by },
+        })
+    }
+
+    /// Lets go of the link and of the hook, if all is still as this run has left it. If another has taken over, its program,
+    /// its link and its pin stay as they are. In any case our descriptor is closed.
+    ///
+    /// It takes turns with runs and other stops in the same directory: [`PinLock`]. An agent that ends with this never takes
+    /// off the program of its successor; to leave its own program attached, it just ends.
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::ensure::{Standing, Stopped};
+    /// use bpf_link_typed::{Attach as _, TcxAttach, TcxHook};
+    ///
+    /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+    /// let ensured = TcxAttach::to("eth0", TcxHook::Ingress)
+    ///     .ensure_pinned("/sys/fs/bpf/agent/eth0_ingress")
+    ///     .run(&program)?;
+    /// match ensured.stop()? {
+    ///     Stopped::LetGo => println!("nothing is attached any more"),
+    ///     Stopped::Left(Standing::Overtaken { by, .. }) => println!("{by:?} has taken over"),
+    ///     stopped => println!("{stopped}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Nothing was let go of, with those of [`standing`](Self::standing), of [`PinLock::of`] except for a directory that is
+    /// missing, and of [`RawLink::unpin`](bpf_link::RawLink::unpin). The pin was removed, and the link goes with the last that
+    /// holds it, with those of [`RawLink::detach`](bpf_link::RawLink::detach).
+    pub fn stop(mut self) -> Result<Stopped> {
+        let _lock = match PinLock::of(&self.left.path) {
+            Ok(lock) => lock,
+            // Without the directory there is no pin.
+            Err(bpf_link::Error::PathNotFound(_)) => {
+                return Ok(Stopped::Left(Standing::NotPinned));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match self.standing()? {
+            Standing::Ours => {
+                let_go(self.link.raw_mut())?;
+                // Before the lock is given up: the next run finds nothing of it.
+                drop(self.link);
+                Ok(Stopped::LetGo)
+            }
+            standing => Ok(Stopped::Left(standing)),
+        }
+    }
+}

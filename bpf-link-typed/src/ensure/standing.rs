@@ -1,0 +1,70 @@
+//! What has become of what a run has left.
+
+use std::fmt;
+
+use bpf_link::LinkId;
+
+use crate::ensure::outcome::Attached;
+
+/// What has become of what a run has left: [`Ensured::standing`](crate::Ensured::standing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Standing {
+    /// All is as the run has left it: its link, which runs its program, by its pin.
+    Ours,
+    /// The link runs the same program, but another run has pinned it anew: it is that run's now.
+    PinnedAnew {
+        /// What is attached.
+        attached: Attached,
+    },
+    /// Another program runs there, by the same link or another.
+    Overtaken {
+        /// The link that is pinned.
+        link: LinkId,
+        /// What is attached by it; `None` if it was detached.
+        by: Option<Attached>,
+    },
+    /// Something else than a link of this kind is pinned there.
+    NotSuchALink,
+    /// Nothing is pinned there.
+    NotPinned,
+}
+
+/// What [`Ensured::stop`](crate::Ensured::stop) and [`Link::stop`](crate::Link::stop) have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// The pin is removed and the link let go of. It is detached; if its kind cannot be detached, it goes with the last that
+    /// holds it.
+    LetGo,
+    /// It is not ours, or not any more, and was left as it is.
+    Left(Standing),
+}
+
+/// Writes it in a few words, for a log.
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours => f.write_str("it is ours"),
+            Self::PinnedAnew { attached } => write!(f, "{attached} was pinned anew"),
+            Self::Overtaken { link, by: Some(by) } => {
+                write!(f, "{by} has taken over, by link {link}")
+            }
+            Self::Overtaken { link, by: None } => {
+                write!(f, "link {link}, which was detached, is pinned")
+            }
+            Self::NotSuchALink => f.write_str("something else is pinned"),
+            Self::NotPinned => f.write_str("nothing is pinned"),
+        }
+    }
+}
+
+/// Writes it in a few words, for a log.
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LetGo => f.write_str("let go of"),
+            Self::Left(standing) => write!(f, "left as it is: {standing}"),
+        }
+    }
+}
