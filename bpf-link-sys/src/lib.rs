@@ -66,6 +66,8 @@ compile_error!(
     reason = "C's names, without the header's comments: the kernel's headers are the documentation"
 )]
 #[allow(
+// It allows what older compilers do not know.
+    unknown_lints,
     unused_mut,
     unsafe_op_in_unsafe_fn,
     clippy::all,

@@ -8,6 +8,10 @@ use crate::ensure::outcome::Attached;
 use crate::error::{Rejected, Result};
 
 /// The type of one kind's links.
+#[allow(
+    unreachable_pub,
+    reason = "Rust 1.85 does not see that `Attach` has it in its bounds"
+)]
 pub trait KindLink: TryFrom<RawLink, Error = Rejected<RawLink>> + Into<RawLink> {
     /// The kind.
     const KIND: LinkKind;
