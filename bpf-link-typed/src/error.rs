@@ -1,28 +1,36 @@
 //! What can go wrong, with nothing of what the layer below says lost.
 
-use std::ffi::CString;
-use std::fmt;
+mod holder;
+mod rejected;
+mod symbols;
+mod words;
+
 use std::io;
 use std::path::PathBuf;
 
-use bpf_link::{AttachType, CommandError, LinkId, LinkKind};
+use bpf_link::{AttachType, CommandError, LinkId, LinkKind, ProgramInfo};
 
 use crate::attach::interface::Interface;
+
+pub use holder::{HolderLink, HookHolder};
+pub use rejected::Rejected;
+pub use symbols::UntraceableSymbols;
 
 /// What the operations of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation on a link of a known kind failed.
-#[derive(Debug, thiserror::Error)]
+///
+/// The message says what was refused and what it was about; what the system answered is the
+/// [`source`](std::error::Error::source), and nothing is said twice.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// An operation that all links have in common failed, or is not one that this kind of link has
     /// ([`bpf_link::Error::UnsupportedByKind`]).
-    #[error(transparent)]
-    Link(#[from] bpf_link::Error),
+    Link(bpf_link::Error),
 
     /// The link is of another kind than was asked for.
-    #[error("a {found} link is not {}", Expected(*expected))]
     WrongKind {
         /// The kind that was asked for; `None` for one that this release does not know.
         expected: Option<LinkKind>,
@@ -31,14 +39,12 @@ pub enum Error {
     },
 
     /// The bytes end before what every kernel reports, so they are not the whole of an info.
-    #[error("{len} bytes are not the whole info of a link")]
     ShortInfo {
         /// How many bytes there are.
         len: usize,
     },
 
     /// There is no such network device in the network namespace of the calling thread.
-    #[error("there is no interface {interface}")]
     NoSuchInterface {
         /// The device that was asked for.
         interface: Interface,
@@ -47,11 +53,14 @@ pub enum Error {
     },
 
     /// The hook takes one program, or no more than it has.
-    #[error("the hook is taken by another program")]
-    HookTaken(#[source] bpf_link::Error),
+    HookTaken {
+        /// The programs that have it, as far as the kernel tells; empty if it does not.
+        holders: Vec<HookHolder>,
+        /// What the kernel answered. Its target is the hook.
+        source: bpf_link::Error,
+    },
 
     /// Something is on this netfilter hook with this priority already, perhaps not a program.
-    #[error("priority {priority} is taken on this hook")]
     PriorityTaken {
         /// The priority that was asked for.
         priority: i32,
@@ -60,24 +69,30 @@ pub enum Error {
     },
 
     /// This program is on this hook already.
-    #[error("the program is on this hook already")]
-    AlreadyAttached(#[source] bpf_link::Error),
+    AlreadyAttached(bpf_link::Error),
 
     /// The link or program that the new link was to be placed next to is not on this hook, or does not exist.
-    #[error("the anchor is not on this hook")]
-    AnchorNotOnHook(#[source] bpf_link::Error),
+    AnchorNotOnHook(bpf_link::Error),
 
     /// The program was loaded for something else than this attach type.
-    #[error("the program does not fit attach type {attach_type}")]
     AttachTypeMismatch {
         /// The attach type that the program was to be attached to.
         attach_type: AttachType,
+        /// The program; `None` if the kernel does not tell the caller about it.
+        program: Option<Box<ProgramInfo>>,
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
+    /// The file is not a cgroup of the second version of cgroups: it is no directory, or on another file system (`EBADF`).
+    NotACgroup {
+        /// Its path; `None` if it was given as a descriptor.
+        path: Option<PathBuf>,
         /// What the kernel answered.
         source: bpf_link::Error,
     },
 
     /// The kernel cannot trace all of the functions that were asked for, so none of them is traced.
-    #[error("{symbols}")]
     SymbolNotFound {
         /// Which they are.
         symbols: Box<UntraceableSymbols>,
@@ -86,7 +101,6 @@ pub enum Error {
     },
 
     /// The kernel has no such tracepoint, or its module is not loaded.
-    #[error("there is no tracepoint {tracepoint}")]
     NoSuchTracepoint {
         /// The tracepoint that was asked for.
         tracepoint: String,
@@ -95,7 +109,6 @@ pub enum Error {
     },
 
     /// The kernel has no perf events of this sort, such as `kprobe` or `uprobe`.
-    #[error("this kernel has no perf events of {name}s")]
     NoEventSource {
         /// The sort.
         name: &'static str,
@@ -105,7 +118,6 @@ pub enum Error {
 
     /// What is pinned at the path is no link of the kind, and was left alone:
     /// [`Ensure::replace_other`](crate::Ensure::replace_other) allows to replace it.
-    #[error("{} is taken by {}", path.display(), Taken(*found))]
     PinTaken {
         /// The path of the pin, or of the one beside it that takes its place.
         path: PathBuf,
@@ -115,14 +127,12 @@ pub enum Error {
 
     /// Links of ours are on the hook, though they are not pinned at the path. Nothing was changed: the caller has asked to be
     /// told, or there is more than one.
-    #[error("links of ours are on the hook already: {}", Ids(links))]
     OursFound {
         /// Their ids.
         links: Vec<LinkId>,
     },
 
     /// Somebody else, who does not take the lock, changed the pin or its link whenever it was looked at.
-    #[error("somebody else was faster, and has left {} at {}", OrNothing(*left), path.display())]
     Overtaken {
         /// The path of the pin.
         path: PathBuf,
@@ -132,7 +142,6 @@ pub enum Error {
 
     /// The hook takes only one program, and the new one could not be attached after the old one was taken off. The old program
     /// was put back, and is pinned again; the hook was without it for a moment.
-    #[error("the new program could not be attached, and the old one was put back")]
     OldProgramPutBack {
         /// The link that the old program has now.
         link: LinkId,
@@ -141,7 +150,6 @@ pub enum Error {
     },
 
     /// The same, but the old program could not be put back either: the hook is without a program.
-    #[error("the new program could not be attached, and the old one could not be put back{}", Because(put_back.as_deref()))]
     OldProgramLost {
         /// Why the new one could not be attached.
         source: Box<Error>,
@@ -152,7 +160,6 @@ pub enum Error {
 
     /// The hook takes only one program, links of this kind cannot be detached, and five seconds after its pin was removed the
     /// old one was still there: as a rule because somebody else holds it. It is pinned as it was.
-    #[error("link {link} is in the way, and has not gone")]
     OldLinkHeld {
         /// The old link.
         link: LinkId,
@@ -161,7 +168,6 @@ pub enum Error {
     },
 
     /// A directory for the pin could not be made.
-    #[error("the directory {} could not be made", path.display())]
     CreateDirectory {
         /// The directory.
         path: PathBuf,
@@ -170,7 +176,6 @@ pub enum Error {
     },
 
     /// A file that was to be attached to, or that says how to attach, could not be opened or read.
-    #[error("{} could not be read", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -201,11 +206,12 @@ impl Error {
         match self {
             Self::Link(error) => error.command_error(),
             Self::NoSuchInterface { source, .. }
-            | Self::HookTaken(source)
+            | Self::HookTaken { source, .. }
             | Self::PriorityTaken { source, .. }
             | Self::AlreadyAttached(source)
             | Self::AnchorNotOnHook(source)
             | Self::AttachTypeMismatch { source, .. }
+            | Self::NotACgroup { source, .. }
             | Self::SymbolNotFound { source, .. } => source.command_error(),
             Self::NoSuchTracepoint { source, .. }
             | Self::OldProgramPutBack { source, .. }
@@ -223,204 +229,26 @@ impl Error {
     }
 }
 
-/// The kind that was asked for, in words.
-struct Expected(Option<LinkKind>);
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(kind) => write!(f, "a {kind} link"),
-            None => f.write_str("of a kind without a type of its own"),
-        }
+impl From<bpf_link::Error> for Error {
+    fn from(error: bpf_link::Error) -> Self {
+        Self::Link(error)
     }
 }
 
-/// What is pinned instead, in words.
-struct Taken(Option<LinkKind>);
-
-impl fmt::Display for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(kind) => write!(f, "a {kind} link"),
-            None => f.write_str("something that is no link"),
-        }
-    }
-}
-
-struct Ids<'a>(&'a [LinkId]);
-
-impl fmt::Display for Ids<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, id) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{id}")?;
-        }
-        Ok(())
-    }
-}
-
-struct OrNothing(Option<LinkId>);
-
-impl fmt::Display for OrNothing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(id) => write!(f, "link {id}"),
-            None => f.write_str("nothing"),
-        }
-    }
-}
-
-struct Because<'a>(Option<&'a Error>);
-
-impl fmt::Display for Because<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(error) => write!(f, " ({error})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The functions, of those that were asked for, that keep all of them from being traced. Both lists are empty if it could
-/// not be found out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UntraceableSymbols {
-    /// Those that the kernel has no function for, or none that it can trace.
-    pub unknown: Vec<CString>,
-    /// Those that were given more than once.
-    pub duplicate: Vec<CString>,
-}
-
-impl fmt::Display for UntraceableSymbols {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unknown, duplicate } = self;
-        if unknown.is_empty() && duplicate.is_empty() {
-            return f.write_str("the kernel cannot trace all of the functions");
-        }
-        let mut separator = "";
-        for (list, problem) in [
-            (unknown, "the kernel has no function to trace called"),
-            (duplicate, "given more than once:"),
-        ] {
-            if list.is_empty() {
-                continue;
-            }
-            write!(f, "{separator}{problem}")?;
-            separator = "; ";
-            for (index, name) in list.iter().enumerate() {
-                let comma = if index == 0 { "" } else { "," };
-                write!(f, "{comma} {}", name.to_string_lossy())?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A conversion that was refused, with the value that was to be converted.
-#[derive(Debug)]
-pub struct Rejected<T> {
-    input: T,
-    /// Elsewhere in memory, as it is rare, and larger than a link.
-    error: Box<Error>,
-}
-
-impl<T> Rejected<T> {
-    pub(crate) fn new(input: T, error: Error) -> Self {
-        Self {
-            input,
-            error: Box::new(error),
-        }
-    }
-
-    /// The link is of another kind than was asked for.
-    pub(crate) fn wrong_kind(link: T, expected: Option<LinkKind>, found: LinkKind) -> Self {
-        Self::new(link, Error::WrongKind { expected, found })
-    }
-
-    /// The same refusal, of what the value was made of.
-    pub(crate) fn map<U>(self, back: impl FnOnce(T) -> U) -> Rejected<U> {
-        Rejected {
-            input: back(self.input),
-            error: self.error,
-        }
-    }
-
-    /// Why it was refused.
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// The value that was to be converted.
-    pub fn into_input(self) -> T {
-        self.input
-    }
-
-    /// The value, and why it was refused.
-    pub fn into_parts(self) -> (T, Error) {
-        (self.input, *self.error)
-    }
-}
-
-impl<T> From<bpf_link::Rejected<T>> for Rejected<T> {
-    fn from(rejected: bpf_link::Rejected<T>) -> Self {
-        let (input, error) = rejected.into_parts();
-        Self::new(input, error.into())
-    }
-}
-
-impl<T> From<Rejected<T>> for Error {
-    fn from(rejected: Rejected<T>) -> Self {
-        *rejected.error
-    }
-}
-
-impl<T> fmt::Display for Rejected<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.error, f)
-    }
-}
-
-impl<T: fmt::Debug> std::error::Error for Rejected<T> {
+impl std::error::Error for Error {
+    /// What the system answered, or why something else was done after all. The command and what it was done to are in the
+    /// message already.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_symbols_are_named() {
-        let [a, b, c] = [c"a", c"b", c"c"].map(ToOwned::to_owned);
-        let symbols = UntraceableSymbols {
-            unknown: vec![a, b],
-            duplicate: vec![c],
-        };
-        assert_eq!(
-            symbols.to_string(),
-            "the kernel has no function to trace called a, b; given more than once: c"
-        );
-        assert_eq!(
-            UntraceableSymbols::default().to_string(),
-            "the kernel cannot trace all of the functions"
-        );
-    }
-
-    #[test]
-    fn the_kinds_are_named() {
-        let wrong = |expected| Error::WrongKind {
-            expected,
-            found: LinkKind::Unknown(99),
-        };
-        assert_eq!(
-            wrong(Some(LinkKind::Xdp)).to_string(),
-            "a 99 link is not a xdp link"
-        );
-        assert_eq!(
-            wrong(None).to_string(),
-            "a 99 link is not of a kind without a type of its own"
-        );
+        match self {
+            Self::NoEventSource { source, .. }
+            | Self::CreateDirectory { source, .. }
+            | Self::File { source, .. } => Some(source),
+            // The message names the tracepoint, as every step on the way to it does.
+            Self::NoSuchTracepoint { source, .. } => source.source(),
+            Self::OldProgramPutBack { source, .. }
+            | Self::OldProgramLost { source, .. }
+            | Self::OldLinkHeld { source, .. } => Some(source),
+            _ => self.command_error().map(|error| error.io_error() as _),
+        }
     }
 }

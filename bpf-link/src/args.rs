@@ -30,6 +30,7 @@ use crate::attach_type::AttachType;
 use crate::error::{Command, CommandError, Error, InvalidRequest, Target};
 use crate::flags::{AttachFlags, KprobeMultiFlags, UprobeMultiFlags, XdpFlags};
 use crate::kind::LinkKind;
+use crate::object::MapInfo;
 
 /// What [`RawLink::create`](crate::RawLink::create) takes: a program (or a `struct_ops` map), where it is
 /// attached, and the arguments of the link's kind.
@@ -50,6 +51,25 @@ pub(crate) enum CreateTarget<'a> {
     Ifindex(u32),
     /// A descriptor that does not exist: what asks the kernel about the rest of a request without attaching anything.
     NoDescriptor,
+}
+
+impl CreateTarget<'_> {
+    /// What errors call it.
+    pub(crate) fn named(self, attach_type: AttachType) -> Option<Target> {
+        match self {
+            Self::Ifindex(index) => Some(Target::ifindex(index)),
+            Self::Fd(map) if attach_type.link_kind() == Some(LinkKind::Sockmap) => {
+                Some(of_map(map))
+            }
+            Self::Fd(_) => Some(Target::Descriptor),
+            Self::None | Self::NoDescriptor => None,
+        }
+    }
+}
+
+/// What errors call a map: by its id, if the kernel tells.
+fn of_map(map: BorrowedFd<'_>) -> Target {
+    MapInfo::of(&map).map_or(Target::Descriptor, |info| Target::Map(info.id))
 }
 
 /// The arguments of one kind: an arm of the kernel's `link_create` union.
@@ -176,7 +196,26 @@ impl<'a> LinkCreate<'a> {
 
     /// The error of a creation that failed like this.
     pub(crate) fn error(&self, source: io::Error) -> CommandError {
-        CommandError::new(Command::LinkCreate, Target::Hook(self.attach_type), source)
+        let target = Target::Hook {
+            attach_type: self.attach_type,
+            of: self.named().map(Box::new),
+        };
+        CommandError::new(Command::LinkCreate, target, source)
+    }
+
+    /// What the caller has named in the request.
+    fn named(&self) -> Option<Target> {
+        match (&self.args, self.target) {
+            (CreateArgs::KprobeMulti(args), _) => Some(args.target()),
+            (CreateArgs::UprobeMulti(args), _) => Some(args.target()),
+            (CreateArgs::TracingMulti(args), _) => Some(args.target()),
+            (CreateArgs::Netfilter(args), _) => Some(args.target()),
+            (CreateArgs::Iter(args), _) => args.target().or_else(|| args.map_fd().map(of_map)),
+            (_, CreateTarget::None) if self.attach_type == AttachType::StructOps => {
+                Some(of_map(self.object))
+            }
+            (_, target) => target.named(self.attach_type),
+        }
     }
 }
 

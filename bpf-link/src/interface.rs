@@ -19,7 +19,10 @@ use crate::sys;
 /// `ioctl(2)` with `SIOCGIFINDEX`.
 pub fn interface_index(name: &CStr) -> Result<u32> {
     sys::interface_index(name).map_err(|source| {
-        let target = Target::Interface(name.to_owned());
+        let target = Target::Interface {
+            name: Some(name.to_owned()),
+            index: None,
+        };
         CommandError::new(Command::InterfaceIndex, target, source).classify()
     })
 }
@@ -38,7 +41,7 @@ pub fn interface_index(name: &CStr) -> Result<u32> {
 /// `ioctl(2)` with `SIOCGIFNAME`.
 pub fn interface_name(index: u32) -> Result<CString> {
     sys::interface_name(index).map_err(|source| {
-        let target = Target::InterfaceIndex(index);
+        let target = Target::ifindex(index);
         CommandError::new(Command::InterfaceName, target, source).classify()
     })
 }

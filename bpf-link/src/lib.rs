@@ -96,7 +96,7 @@ pub use args::{
     UprobeMultiFile,
 };
 pub use attach_type::AttachType;
-pub use error::{Command, CommandError, Error, InvalidRequest, Result, Target};
+pub use error::{Command, CommandError, Error, FirstOf, InvalidRequest, Result, Target};
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
 };

@@ -81,12 +81,15 @@ impl RawLink {
             .map(|identity| LinkKind::from_raw(identity.kind))
     }
 
-    /// The id of the link. Asks the kernel once; a link's id never changes.
+    /// The id of the link. Asks the kernel once, and not at all if the link was opened by its id, which never changes.
     ///
     /// # Errors
     ///
     /// As [`info`](Self::info).
     pub fn id(&self) -> Result<LinkId> {
+        if let Some(id) = LinkId::new(self.fd.known_id()) {
+            return Ok(id);
+        }
         let identity = self.identity()?;
         LinkId::new(identity.id).ok_or_else(|| self.no_id())
     }
@@ -109,14 +112,19 @@ impl RawLink {
         ))
     }
 
-    /// What a command on this link is done to; asks the kernel for the id, if it has not told yet.
+    /// What a command on this link is done to: its pin, if it was opened or pinned there, and its id. Asks the kernel
+    /// for the id, if nobody has told it yet.
     pub(crate) fn target(&self) -> Target {
-        let id = self
-            .fd
-            .identity()
-            .ok()
-            .and_then(|identity| LinkId::new(identity.id));
-        id.map_or(Target::Descriptor, Target::Link)
+        let asked = || self.fd.identity().map_or(0, |identity| identity.id);
+        let link = LinkId::new(self.fd.known_id()).or_else(|| LinkId::new(asked()));
+        match (&self.pin, link) {
+            (Some(pin), link) => Target::Pin {
+                path: pin.path().to_owned(),
+                link,
+            },
+            (None, Some(id)) => Target::Link(id),
+            (None, None) => Target::Descriptor,
+        }
     }
 
     pub(crate) fn error(&self, command: Command, source: std::io::Error) -> CommandError {

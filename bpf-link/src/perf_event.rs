@@ -32,8 +32,8 @@ impl PerfEvent {
         match sys::perf_event_open(config) {
             Ok(fd) => Ok(Self { fd }),
             Err(source) => {
-                let target = Target::PerfEvent(config.event_type, config.config);
-                Err(CommandError::new(Command::PerfEventOpen, target, source).classify())
+                let error = CommandError::new(Command::PerfEventOpen, config.target(), source);
+                Err(error.classify())
             }
         }
     }

@@ -145,7 +145,10 @@ impl<'a> Hook<'a> {
     /// What the kernel's refusal means.
     fn refused(&self, source: io::Error) -> Error {
         let is_unsupported = source.raw_os_error() == Some(libc::EINVAL) && self.is_unsupported();
-        let target = Target::Hook(self.attach_type);
+        let target = Target::Hook {
+            attach_type: self.attach_type,
+            of: self.target.named(self.attach_type).map(Box::new),
+        };
         let error = CommandError::new(Command::ProgQuery, target, source);
         if is_unsupported {
             Error::UnsupportedByKernel(error)

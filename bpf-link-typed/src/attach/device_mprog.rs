@@ -38,15 +38,21 @@ impl DeviceMprog<'_> {
             .target_ifindex(ifindex)
             .flags(flags)
             .args(args);
-        RawLink::create(&request).map_err(|source| match source.errno() {
-            // Of a netkit device, it may be the peer that is missing.
-            Some(libc::ENODEV) if self.interface.is_missing() => self.interface.missing(source),
-            Some(libc::EEXIST) => Error::AlreadyAttached(source),
-            Some(libc::ERANGE) => Error::HookTaken(source),
-            Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
-                Error::AnchorNotOnHook(source)
+        RawLink::create(&request).map_err(|source| {
+            let source = source.naming(self.interface.target());
+            match source.errno() {
+                // Of a netkit device, it may be the peer that is missing.
+                Some(libc::ENODEV) if self.interface.is_missing() => self.interface.missing(source),
+                Some(libc::EEXIST) => Error::AlreadyAttached(source),
+                Some(libc::ERANGE) => Error::HookTaken {
+                    holders: Vec::new(),
+                    source,
+                },
+                Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
+                    Error::AnchorNotOnHook(source)
+                }
+                _ => fit::or_mismatch_on_device(program.as_fd(), self.attach_type, ifindex, source),
             }
-            _ => fit::or_mismatch_on_device(program.as_fd(), self.attach_type, ifindex, source),
         })
     }
 

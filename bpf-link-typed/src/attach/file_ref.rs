@@ -1,9 +1,12 @@
 //! Files that programs are attached to: cgroups, network namespaces, and those with code in them.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use bpf_link::Target;
 
 use crate::error::{Error, Result};
 
@@ -44,6 +47,22 @@ impl<'a> FileRef<'a> {
         }
     }
 
+    /// What errors call it, once its path has been made into the target of that sort.
+    pub(crate) fn target(self, of_path: impl FnOnce(PathBuf) -> Target) -> Target {
+        match self {
+            Self::Fd(_) => Target::Descriptor,
+            Self::Path(path) => of_path(path.to_owned()),
+        }
+    }
+
+    /// The path, if it was given as one.
+    pub(crate) fn given_path(self) -> Option<PathBuf> {
+        match self {
+            Self::Fd(_) => None,
+            Self::Path(path) => Some(path.to_owned()),
+        }
+    }
+
     pub(crate) fn open(self) -> Result<Opened<'a>> {
         match self {
             Self::Fd(fd) => Ok(Opened::Borrowed(fd)),
@@ -54,6 +73,14 @@ impl<'a> FileRef<'a> {
                     source,
                 }),
         }
+    }
+}
+
+/// The error that the kernel has found no file at this path.
+pub(crate) fn missing_file(path: &Path, errno: i32) -> Error {
+    Error::File {
+        path: path.to_owned(),
+        source: io::Error::from_raw_os_error(errno),
     }
 }
 

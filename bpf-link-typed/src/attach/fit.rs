@@ -1,27 +1,56 @@
-//! Whether a program fits an attach type: asked of the kernel, as it answers one number to much.
+//! Whether a program fits a hook: found out once the kernel has refused it, as it answers one number to much.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
-use bpf_link::{AttachType, Hook, LinkCreate, RawLink};
+use bpf_link::{AttachType, Hook, LinkCreate, MapInfo, ProgramInfo, ProgramType, RawLink, Target};
 
 use crate::error::Error;
 
-/// As the error that the program does not fit, if the kernel's refusal was for that.
+/// As the error that the program does not fit, if the kernel's refusal was for that, as far as the program's type tells.
+pub(crate) fn by_type(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    source: bpf_link::Error,
+) -> Error {
+    by_types(program, attach_type, program_types(attach_type), source)
+}
+
+/// The same for a hook whose attach type is that of several hooks, each with programs of other types.
+pub(crate) fn by_types(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    types: &[ProgramType],
+    source: bpf_link::Error,
+) -> Error {
+    if !is_open(&source) {
+        return source.into();
+    }
+    match ProgramInfo::of(&program) {
+        Ok(info) if !types.is_empty() && !types.contains(&info.program_type) => {
+            mismatch(attach_type, Some(info), source)
+        }
+        Err(bpf_link::Error::NotAProgram(_)) => {
+            let map = MapInfo::of(&program).ok();
+            let target = map.map_or(Target::Descriptor, |map| Target::Map(map.id));
+            bpf_link::Error::NotAProgram(target).into()
+        }
+        _ => source.into(),
+    }
+}
+
+/// The same where the kernel judges the attach type that a program was loaded for before it looks at the target.
 ///
-/// Only for attach types with which the kernel answers something else than `EINVAL` where just the target is wrong.
+/// Only for attach types with which it answers something else than `EINVAL` where just the target is wrong.
 pub(crate) fn or_mismatch(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
     source: bpf_link::Error,
 ) -> Error {
-    let is_open = matches!(source, bpf_link::Error::Command(_));
-    if is_open && source.errno() == Some(libc::EINVAL) && is_refused(program, attach_type) {
-        Error::AttachTypeMismatch {
-            attach_type,
-            source,
+    match by_type(program, attach_type, source) {
+        Error::Link(source) if is_open(&source) && is_refused(program, attach_type) => {
+            mismatch(attach_type, ProgramInfo::of(&program).ok(), source)
         }
-    } else {
-        source.into()
+        error => error,
     }
 }
 
@@ -35,14 +64,113 @@ pub(crate) fn or_mismatch_on_device(
     match Hook::of_device(attach_type, ifindex).query() {
         Ok(_) => or_mismatch(program, attach_type, source),
         // Among others, that the kernel does not know the attach type.
-        Err(_) => source.into(),
+        Err(_) => by_type(program, attach_type, source),
     }
+}
+
+/// The error that the program does not fit.
+pub(crate) fn mismatch(
+    attach_type: AttachType,
+    program: Option<ProgramInfo>,
+    source: bpf_link::Error,
+) -> Error {
+    Error::AttachTypeMismatch {
+        attach_type,
+        program: program.map(Box::new),
+        source,
+    }
+}
+
+/// Whether a refusal may be for the program.
+fn is_open(source: &bpf_link::Error) -> bool {
+    matches!(source, bpf_link::Error::Command(_)) && source.errno() == Some(libc::EINVAL)
 }
 
 /// Whether the kernel refuses the program before it looks at the target: the one that is given is neither a descriptor nor
 /// the index of a device, so nothing is attached.
 fn is_refused(program: BorrowedFd<'_>, attach_type: AttachType) -> bool {
     const NO_TARGET: u32 = u32::MAX;
+    let program = program.as_fd();
     let request = LinkCreate::new(&program, attach_type).target_ifindex(NO_TARGET);
     RawLink::create(&request).is_err_and(|error| error.errno() == Some(libc::EINVAL))
+}
+
+/// The types of programs that a link on this attach type takes; empty where that is not known.
+fn program_types(attach_type: AttachType) -> &'static [ProgramType] {
+    use AttachType as At;
+    match attach_type {
+        At::CgroupInetIngress | At::CgroupInetEgress => &[ProgramType::CgroupSkb],
+        At::CgroupInetSockCreate
+        | At::CgroupInetSockRelease
+        | At::CgroupInet4PostBind
+        | At::CgroupInet6PostBind => &[ProgramType::CgroupSock],
+        At::CgroupSockOps => &[ProgramType::SockOps],
+        At::CgroupDevice => &[ProgramType::CgroupDevice],
+        At::CgroupSysctl => &[ProgramType::CgroupSysctl],
+        At::CgroupGetsockopt | At::CgroupSetsockopt => &[ProgramType::CgroupSockopt],
+        At::CgroupInet4Bind
+        | At::CgroupInet6Bind
+        | At::CgroupInet4Connect
+        | At::CgroupInet6Connect
+        | At::CgroupUdp4Sendmsg
+        | At::CgroupUdp6Sendmsg
+        | At::CgroupUdp4Recvmsg
+        | At::CgroupUdp6Recvmsg
+        | At::CgroupInet4Getpeername
+        | At::CgroupInet6Getpeername
+        | At::CgroupInet4Getsockname
+        | At::CgroupInet6Getsockname
+        | At::CgroupUnixConnect
+        | At::CgroupUnixSendmsg
+        | At::CgroupUnixRecvmsg
+        | At::CgroupUnixGetpeername
+        | At::CgroupUnixGetsockname => &[ProgramType::CgroupSockAddr],
+        At::LsmCgroup | At::LsmMac => &[ProgramType::Lsm],
+        At::SkSkbStreamParser | At::SkSkbStreamVerdict | At::SkSkbVerdict => &[ProgramType::SkSkb],
+        At::SkMsgVerdict => &[ProgramType::SkMsg],
+        At::FlowDissector => &[ProgramType::FlowDissector],
+        At::SkLookup => &[ProgramType::SkLookup],
+        At::Xdp => &[ProgramType::Xdp],
+        At::Netfilter => &[ProgramType::Netfilter],
+        At::TcxIngress | At::TcxEgress | At::NetkitPrimary | At::NetkitPeer => {
+            &[ProgramType::SchedCls]
+        }
+        At::TraceKprobeMulti
+        | At::TraceKprobeSession
+        | At::TraceUprobeMulti
+        | At::TraceUprobeSession => &[ProgramType::Kprobe],
+        At::PerfEvent => &[
+            ProgramType::Kprobe,
+            ProgramType::Tracepoint,
+            ProgramType::PerfEvent,
+        ],
+        At::TraceRawTp
+        | At::TraceFentry
+        | At::TraceFexit
+        | At::TraceFsession
+        | At::ModifyReturn
+        | At::TraceFentryMulti
+        | At::TraceFexitMulti
+        | At::TraceFsessionMulti
+        | At::TraceIter => &[ProgramType::Tracing],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hook_of_programs_has_its_types() {
+        for attach_type in AttachType::KNOWN {
+            let known = attach_type.link_kind().is_some();
+            let by_the_map = *attach_type == AttachType::StructOps;
+            assert_eq!(
+                program_types(*attach_type).is_empty(),
+                !known || by_the_map,
+                "{attach_type}"
+            );
+        }
+    }
 }

@@ -350,7 +350,7 @@ fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
 /// Whether the refusal is because of what is on the hook.
 fn is_taken(error: &Error) -> bool {
     match error {
-        Error::HookTaken(_) | Error::PriorityTaken { .. } | Error::AlreadyAttached(_) => true,
+        Error::HookTaken { .. } | Error::PriorityTaken { .. } | Error::AlreadyAttached(_) => true,
         // To attach may take other commands as well, whose refusals say nothing about the hook.
         Error::Link(bpf_link::Error::Command(error)) => {
             matches!(

@@ -4,6 +4,7 @@ pub(crate) mod tid;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::error::Target;
 use crate::open_enum::open_enum;
 
 open_enum! {
@@ -72,5 +73,28 @@ impl<'a> IterArgs<'a> {
     /// The elements of this map.
     pub fn map(map: &'a (impl AsFd + ?Sized)) -> Self {
         Self::Map(map.as_fd())
+    }
+}
+
+impl IterArgs<'_> {
+    /// What errors call it; `None` for everything, or for a descriptor.
+    pub(crate) fn target(&self) -> Option<Target> {
+        match *self {
+            Self::Cgroup {
+                cgroup: IterCgroup::Id(id),
+                ..
+            } => Some(Target::CgroupId(id)),
+            Self::Task(IterTask::Tid(tid)) => Some(Target::Thread(tid)),
+            Self::Task(IterTask::Pid(pid)) => Some(Target::Process(pid)),
+            Self::Map(_) | Self::Cgroup { .. } | Self::Task(IterTask::Pidfd(_)) => None,
+        }
+    }
+
+    /// The map that it goes over.
+    pub(crate) fn map_fd(&self) -> Option<BorrowedFd<'_>> {
+        match *self {
+            Self::Map(map) => Some(map),
+            _ => None,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use crate::error::{Error, same_length};
+use crate::error::{Error, FirstOf, Target, same_length};
 use crate::flags::KprobeMultiFlags;
 
 /// The kernel functions that a `kprobe_multi` link is attached to (`link_create.kprobe_multi`, since Linux 5.18).
@@ -74,5 +74,20 @@ impl<'a> KprobeMultiArgs<'a> {
 
     pub(crate) fn parts(&self) -> (KprobeMultiFunctions<'a>, Option<&'a [u64]>) {
         (self.functions, self.cookies)
+    }
+}
+
+impl KprobeMultiArgs<'_> {
+    /// What errors call it.
+    pub(crate) fn target(&self) -> Target {
+        match self.functions {
+            KprobeMultiFunctions::Symbols(symbols) => {
+                let symbols = symbols.iter().map(|symbol| (*symbol).to_owned());
+                Target::Functions(FirstOf::these(symbols))
+            }
+            KprobeMultiFunctions::Addresses(addresses) => {
+                Target::Addresses(FirstOf::these(addresses.iter().copied()))
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The hook of a netfilter link.
 
+use crate::error::Target;
 use crate::flags::NetfilterFlags;
 
 /// The hook that a netfilter link is on, and its place there (`link_create.netfilter`, since Linux 6.4).
@@ -29,5 +30,16 @@ impl NetfilterArgs {
     pub fn flags(mut self, flags: NetfilterFlags) -> Self {
         self.flags = flags;
         self
+    }
+}
+
+impl NetfilterArgs {
+    /// What errors call it.
+    pub(crate) fn target(&self) -> Target {
+        Target::Netfilter {
+            family: self.family,
+            hook: self.hook,
+            priority: self.priority,
+        }
     }
 }

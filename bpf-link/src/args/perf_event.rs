@@ -1,6 +1,9 @@
 //! What a perf event is opened with, and its link created.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::error::{FirstOf, Target};
 
 /// What a perf event's link is created with (`link_create.perf_event`, since Linux 5.15).
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,5 +89,36 @@ impl<'a> PerfEventConfig<'a> {
     pub fn processor(mut self, processor: u32) -> Self {
         self.processor = i32::try_from(processor).unwrap_or(i32::MAX);
         self
+    }
+}
+
+impl PerfEventConfig<'_> {
+    /// What errors about the event call it: its name and offset, address, or type and configuration.
+    ///
+    /// Whether a name is a function's or a file's, the number of the type says only to the kernel:
+    /// what begins with a slash is a file.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        let process = u32::try_from(self.process).ok();
+        match self.probe {
+            Some(ProbeAt::Address(address)) => Target::Addresses(FirstOf::these([address])),
+            Some(ProbeAt::Named(name, offset)) if name.to_bytes().starts_with(b"/") => {
+                Target::File {
+                    path: Some(OsStr::from_bytes(name.to_bytes()).into()),
+                    offsets: FirstOf::these([offset]),
+                    process,
+                }
+            }
+            Some(ProbeAt::Named(name, offset)) => Target::Function {
+                name: name.to_owned(),
+                offset,
+            },
+            None => Target::PerfEvent {
+                event_type: self.event_type,
+                config: self.config,
+                process,
+                processor: u32::try_from(self.processor).ok(),
+            },
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The functions of a `tracing_multi` link.
 
-use crate::error::{Error, same_length};
+use crate::error::{Error, FirstOf, Target, same_length};
 use crate::id::BtfTypeId;
 
 /// The functions that a `tracing_multi` link is attached to (`link_create.tracing_multi`, since Linux 7.2).
@@ -31,5 +31,12 @@ impl<'a> TracingMultiArgs<'a> {
 
     pub(crate) fn parts(&self) -> (&'a [BtfTypeId], Option<&'a [u64]>) {
         (self.ids, self.cookies)
+    }
+}
+
+impl TracingMultiArgs<'_> {
+    /// What errors call it.
+    pub(crate) fn target(&self) -> Target {
+        Target::FunctionTypes(FirstOf::these(self.ids.iter().copied()))
     }
 }

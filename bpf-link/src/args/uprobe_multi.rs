@@ -1,9 +1,10 @@
 //! The file and offsets of a `uprobe_multi` link.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 
-use crate::error::{Error, same_length};
+use crate::error::{Error, FirstOf, Target, same_length};
 use crate::flags::UprobeMultiFlags;
 
 /// The places in a file that a `uprobe_multi` link is attached to (`link_create.uprobe_multi`, since Linux 6.6).
@@ -95,5 +96,19 @@ impl<'a> UprobeMultiArgs<'a> {
     /// Offsets, offsets of reference counters, cookies.
     pub(crate) fn arrays(&self) -> (&'a [u64], Option<&'a [u64]>, Option<&'a [u64]>) {
         (self.offsets, self.ref_ctr_offsets, self.cookies)
+    }
+}
+
+impl UprobeMultiArgs<'_> {
+    /// What errors call it.
+    pub(crate) fn target(&self) -> Target {
+        Target::File {
+            path: match self.file {
+                UprobeMultiFile::Path(path) => Some(OsStr::from_bytes(path.to_bytes()).into()),
+                UprobeMultiFile::Fd(_) => None,
+            },
+            offsets: FirstOf::these(self.offsets.iter().copied()),
+            process: (self.pid != 0).then_some(self.pid),
+        }
     }
 }

@@ -74,8 +74,8 @@ impl MapInfo {
         let info = match sys::map_info(map) {
             Ok(Some(info)) => info,
             Ok(None) => return Err(Error::NotAMap(target)),
-            Err(source) => {
-                return Err(CommandError::new(Command::ObjGetInfoByFd, target, source).classify());
+            Err((command, source)) => {
+                return Err(CommandError::new(command, target, source).classify());
             }
         };
         let number = |offset| info.u32_at(offset);

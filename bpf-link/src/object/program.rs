@@ -102,8 +102,8 @@ impl ProgramInfo {
         let info = match sys::prog_info(program) {
             Ok(Some(info)) => info,
             Ok(None) => return Err(Error::NotAProgram(target)),
-            Err(source) => {
-                return Err(CommandError::new(Command::ObjGetInfoByFd, target, source).classify());
+            Err((command, source)) => {
+                return Err(CommandError::new(command, target, source).classify());
             }
         };
         let number = |offset| info.u32_at(offset);

@@ -20,7 +20,8 @@ pub(crate) fn link_get_fd_by_id(id: u32) -> io::Result<LinkFd> {
     // SAFETY:
     // - the attr is four initialised integers without padding, none of them a pointer;
     // - `BPF_LINK_GET_FD_BY_ID` returns a new descriptor.
-    unsafe { bpf_fd(c::BPF_LINK_GET_FD_BY_ID, &mut attr(id)) }.map(LinkFd::new)
+    let fd = unsafe { bpf_fd(c::BPF_LINK_GET_FD_BY_ID, &mut attr(id)) }?;
+    Ok(LinkFd::with_id(fd, id))
 }
 
 /// `BPF_PROG_GET_FD_BY_ID`: opens the program with this id.

@@ -34,7 +34,7 @@ impl Identity {
 /// would pay for.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
-    /// The kind, and above it the id, which is never 0.
+    /// The kind, and above it the id; neither is ever 0 once it is known.
     kind_and_id: AtomicU64,
     info_len: AtomicU32,
 }
@@ -43,11 +43,26 @@ impl Remembered {
     #[inline]
     pub(super) fn get(&self) -> Option<Identity> {
         let [kind, id] = halves(self.kind_and_id.load(Ordering::Acquire));
-        (id != 0).then(|| Identity {
+        // No link is of kind 0.
+        (kind != 0 && id != 0).then(|| Identity {
             kind,
             id,
             info_len: self.info_len.load(Ordering::Relaxed),
         })
+    }
+
+    /// The id, which may be known before the rest is.
+    #[inline]
+    pub(super) fn id(&self) -> u32 {
+        let [_, id] = halves(self.kind_and_id.load(Ordering::Acquire));
+        id
+    }
+
+    /// Puts the id there, of a link that was opened by it.
+    #[inline]
+    pub(super) fn put_id(&self, id: u32) {
+        self.kind_and_id
+            .store(u64::from(id) << 32, Ordering::Release);
     }
 
     /// The length is there before the rest is, which says that it is.
@@ -62,8 +77,9 @@ impl Remembered {
 impl Clone for Remembered {
     fn clone(&self) -> Self {
         let clone = Self::default();
-        if let Some(identity) = self.get() {
-            clone.put(identity);
+        match self.get() {
+            Some(identity) => clone.put(identity),
+            None => clone.put_id(self.id()),
         }
         clone
     }
@@ -81,6 +97,25 @@ const fn halves(both: u64) -> [u32; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_may_be_known_alone() {
+        let remembered = Remembered::default();
+        assert_eq!(remembered.id(), 0);
+        remembered.put_id(7);
+        assert_eq!((remembered.get(), remembered.id()), (None, 7));
+        assert_eq!(
+            (remembered.clone().get(), remembered.clone().id()),
+            (None, 7)
+        );
+        let identity = Identity {
+            kind: 1,
+            id: 7,
+            info_len: 64,
+        };
+        remembered.put(identity);
+        assert_eq!((remembered.get(), remembered.id()), (Some(identity), 7));
+    }
 
     #[test]
     fn what_was_put_is_there() {

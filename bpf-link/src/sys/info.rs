@@ -35,6 +35,18 @@ impl LinkFd {
         }
     }
 
+    /// The same of the link with this id, which it has even if the kernel refuses every info of it.
+    pub(super) fn with_id(fd: OwnedFd, id: u32) -> Self {
+        let link = Self::new(fd);
+        link.identity.put_id(id);
+        link
+    }
+
+    /// The id, if it is known; 0 otherwise.
+    pub(crate) fn known_id(&self) -> u32 {
+        self.identity.id()
+    }
+
     /// What `BPF_OBJ_GET` has opened, if it is a link; otherwise as [`check`](Self::check).
     #[inline]
     pub(crate) fn check_pinned(fd: OwnedFd) -> Result<Self, (OwnedFd, Option<io::Error>)> {

@@ -7,6 +7,10 @@ use bpf_link_sys as c;
 
 use super::link::is_link;
 use super::{NO_DESCRIPTOR, bpf, len_of, raw};
+use crate::error::Command;
+
+/// The command that was refused, and why.
+pub(crate) type Refused = (Command, io::Error);
 
 /// Room for the info of any object: a program's is the longest.
 const ROOM: usize = size_of::<c::bpf_prog_info>();
@@ -58,9 +62,10 @@ fn object_info(object: BorrowedFd<'_>) -> io::Result<ObjectInfo> {
 }
 
 /// What the kernel says about a program; `None` if it is none.
-pub(crate) fn prog_info(program: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo>> {
-    if is_program(program)? {
-        object_info(program).map(Some)
+pub(crate) fn prog_info(program: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, Refused> {
+    if is_program(program).map_err(|source| (Command::ProgBindMap, source))? {
+        let info = object_info(program).map_err(|source| (Command::ObjGetInfoByFd, source))?;
+        Ok(Some(info))
     } else {
         Ok(None)
     }
@@ -73,14 +78,15 @@ const _: () = assert!(size_of::<c::bpf_link_info>() < SHORTEST);
 const _: () = assert!(size_of::<c::bpf_btf_info>() < SHORTEST);
 
 /// What the kernel says about a map; `None` if it is none.
-pub(crate) fn map_info(map: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo>> {
+pub(crate) fn map_info(map: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, Refused> {
     match object_info(map) {
         Ok(info) => map_of(info, read_no_element(map), || {
-            Ok(is_program(map)? || is_link(map)?)
+            let is_program = is_program(map).map_err(|source| (Command::ProgBindMap, source))?;
+            Ok(is_program || is_link(map).map_err(|source| (Command::LinkUpdate, source))?)
         }),
         // Not an object of BPF at all.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(None),
-        Err(error) => Err(error),
+        Err(source) => Err((Command::ObjGetInfoByFd, source)),
     }
 }
 
@@ -91,8 +97,8 @@ pub(crate) fn map_info(map: BorrowedFd<'_>) -> io::Result<Option<ObjectInfo>> {
 fn map_of(
     info: ObjectInfo,
     answer: io::Result<()>,
-    is_other: impl FnOnce() -> io::Result<bool>,
-) -> io::Result<Option<ObjectInfo>> {
+    is_other: impl FnOnce() -> Result<bool, Refused>,
+) -> Result<Option<ObjectInfo>, Refused> {
     let errno = answer.as_ref().err().map(io::Error::raw_os_error);
     let is_map = match errno {
         // The map has no batches, which is an error of the kernel's own.
@@ -100,7 +106,12 @@ fn map_of(
         Some(Some(libc::EINVAL)) => false,
         // The map was opened, or made, to be written only; or the command is not for this caller.
         Some(Some(libc::EPERM)) => info.len >= SHORTEST && !is_other()?,
-        Some(_) => return answer.map(|()| None),
+        Some(_) => {
+            return match answer {
+                Ok(()) => Ok(None),
+                Err(source) => Err((Command::MapLookupBatch, source)),
+            };
+        }
     };
     Ok(is_map.then_some(info))
 }
@@ -165,7 +176,9 @@ mod tests {
 
     fn is_map(answer: Result<(), i32>, is_other: io::Result<bool>) -> io::Result<bool> {
         let answer = answer.map_err(io::Error::from_raw_os_error);
-        Ok(map_of(longer_than_any(), answer, || is_other)?.is_some())
+        let is_other = is_other.map_err(|source| (Command::LinkUpdate, source));
+        let map = map_of(longer_than_any(), answer, || is_other);
+        map.map(|map| map.is_some()).map_err(|(_, source)| source)
     }
 
     #[test]

@@ -305,7 +305,9 @@ fn an_update_of_callbacks(_sandbox: &Sandbox) -> Result<()> {
 fn operations_that_a_kind_does_not_have(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::RAW_TRACEPOINT)?;
     let request = bpf_link::RawTracepointOpen::named(&program, c"sched_switch")?;
-    let link = Link::try_from(RawLink::open_raw_tracepoint(&request)?)?;
+    let link = RawLink::open_raw_tracepoint(&request)?;
+    let id = link.id()?;
+    let link = Link::try_from(link)?;
     for (error, command, errno) in [
         (
             refused(link.update(&program))?,
@@ -328,7 +330,8 @@ fn operations_that_a_kind_does_not_have(_sandbox: &Sandbox) -> Result<()> {
             anyhow::bail!("{error:?}");
         };
         ensure!(*kind == LinkKind::RawTracepoint && error.errno() == Some(errno));
-        let message = format!("raw_tracepoint links do not support {command}");
+        let message =
+            format!("raw_tracepoint links do not support {command}, and link {id} is one");
         ensure!(error.to_string() == message, "{error}");
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use bpf_link::{AttachType, Hook, HookPrograms};
+use bpf_link::{AttachType, Hook, HookPrograms, Target};
 
 use crate::attach::interface::Interface;
 use crate::error::{Error, Result};
@@ -30,6 +30,18 @@ impl Interface {
                     }
                 })
             }
+        }
+    }
+
+    /// What errors call it: both its name and its index, where there is such a device.
+    pub(crate) fn target(&self) -> Target {
+        let name = match self {
+            Self::Index(index) => bpf_link::interface_name(*index).ok(),
+            Self::Name(name) => CString::new(name.as_bytes()).ok(),
+        };
+        Target::Interface {
+            name,
+            index: self.index().ok(),
         }
     }
 

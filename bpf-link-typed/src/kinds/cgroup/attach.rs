@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use bpf_link::{AttachFlags, LinkCreate, RawLink};
+use bpf_link::{AttachFlags, LinkCreate, RawLink, Target};
 
 use super::CgroupLink;
 use crate::attach::file_ref::FileRef;
@@ -164,19 +164,31 @@ impl<'a> CgroupAttach<'a> {
         let request = LinkCreate::new(program, attach_type).flags(flags);
         match RawLink::create(&request.target_fd(&cgroup).args(args)) {
             Ok(link) => Ok(CgroupLink(link)),
-            Err(source) => Err(match source.errno() {
-                Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
-                    Error::AnchorNotOnHook(source)
-                }
-                Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                    Error::HookTaken(source)
-                }
-                Some(libc::EINVAL) => match self.without_order(request) {
-                    Some(unsupported) => unsupported.into(),
-                    None => fit::or_mismatch(program.as_fd(), attach_type, source),
-                },
-                _ => source.into(),
-            }),
+            Err(source) => {
+                let source = source.naming(self.cgroup.target(Target::Cgroup));
+                Err(match source.errno() {
+                    Some(libc::EBADF) => Error::NotACgroup {
+                        path: self.cgroup.given_path(),
+                        source,
+                    },
+                    Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
+                        Error::AnchorNotOnHook(source)
+                    }
+                    Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
+                        Error::HookTaken {
+                            holders: Vec::new(),
+                            source,
+                        }
+                    }
+                    Some(libc::EINVAL) => match self.without_order(request) {
+                        Some(unsupported) => unsupported
+                            .naming(self.cgroup.target(Target::Cgroup))
+                            .into(),
+                        None => fit::or_mismatch(program.as_fd(), attach_type, source),
+                    },
+                    _ => source.into(),
+                })
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! Whether a link is on this hook of this cgroup.
 
-use bpf_link::{LinkCreate, RawLink};
+use bpf_link::{LinkCreate, ProgramInfo, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
+use crate::attach::fit;
 use crate::ensure::{Match, Recipe, Wanted};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 impl Recipe for CgroupAttach<'_> {
     type Link = CgroupLink;
@@ -30,10 +31,11 @@ impl Recipe for CgroupAttach<'_> {
         let attach_type = self.hook.attach_type();
         let request = LinkCreate::new(&wanted.object, attach_type).target_ifindex(NO_CGROUP);
         match RawLink::create(&request) {
-            Err(source) if source.errno() == Some(libc::EINVAL) => Err(Error::AttachTypeMismatch {
-                attach_type,
-                source,
-            }),
+            Err(source) if source.errno() == Some(libc::EINVAL) => {
+                let program = ProgramInfo::of(&wanted.object).ok();
+                let source = source.naming(self.cgroup.target(Target::Cgroup));
+                Err(fit::mismatch(attach_type, program, source))
+            }
             // That there is no such cgroup.
             _ => Ok(()),
         }

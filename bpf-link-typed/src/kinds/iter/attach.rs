@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bpf_link::{AttachType, CgroupIterOrder, IterArgs, IterCgroup, IterTask, LinkCreate, RawLink};
 
 use super::IterLink;
+use crate::attach::fit;
 use crate::error::Result;
 
 /// Makes an iterator of a program, over the sort of objects that it was loaded for.
@@ -84,7 +85,9 @@ impl<'a> IterAttach<'a> {
             Some(args) => request.args(args),
             None => request,
         };
-        Ok(IterLink(RawLink::create(&request)?))
+        RawLink::create(&request)
+            .map(IterLink)
+            .map_err(|source| fit::by_type(program.as_fd(), AttachType::TraceIter, source))
     }
 }
 

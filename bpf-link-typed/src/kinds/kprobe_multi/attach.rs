@@ -1,12 +1,13 @@
 //! Attaching to many kernel functions.
 
 use std::ffi::CStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, RawLink};
+use bpf_link::{AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, ProgramInfo, RawLink};
 
 use super::KprobeMultiLink;
 use crate::attach::When;
+use crate::attach::fit;
 use crate::attach::tracefs;
 use crate::error::{Error, Result};
 
@@ -104,15 +105,19 @@ impl<'a> KprobeMultiAttach<'a> {
         let request = LinkCreate::new(program, attach_type).args(args.flags(flags));
         RawLink::create(&request)
             .map(KprobeMultiLink)
-            .map_err(|source| self.refused(request, attach_type, source))
+            .map_err(|source| self.refused(request, program.as_fd(), source))
     }
 
     fn refused(
         &self,
         request: LinkCreate<'_>,
-        attach_type: AttachType,
+        program: BorrowedFd<'_>,
         source: bpf_link::Error,
     ) -> Error {
+        let attach_type = match self.when {
+            When::Entry | When::Return => AttachType::TraceKprobeMulti,
+            When::Session => AttachType::TraceKprobeSession,
+        };
         match (source.errno(), self.functions) {
             (Some(libc::ESRCH), Functions::Symbols(symbols)) => Error::SymbolNotFound {
                 symbols: Box::new(tracefs::untraceable(symbols)),
@@ -123,12 +128,14 @@ impl<'a> KprobeMultiAttach<'a> {
                     && self.when != When::Session
                     && is_program_refused(request) =>
             {
-                Error::AttachTypeMismatch {
-                    attach_type,
-                    source,
+                match fit::by_type(program, attach_type, source) {
+                    Error::Link(source @ bpf_link::Error::Command(_)) => {
+                        fit::mismatch(attach_type, ProgramInfo::of(&program).ok(), source)
+                    }
+                    error => error,
                 }
             }
-            _ => source.into(),
+            _ => fit::by_type(program, attach_type, source),
         }
     }
 }

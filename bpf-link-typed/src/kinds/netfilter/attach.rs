@@ -6,6 +6,7 @@ use bpf_link::{AttachType, LinkCreate, NetfilterArgs, NetfilterFlags, RawLink};
 use bpf_link_sys as c;
 
 use super::NetfilterLink;
+use crate::attach::fit;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a netfilter hook of the calling thread's network namespace.
@@ -145,9 +146,12 @@ impl NetfilterAttach {
                     source,
                 },
                 Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                    Error::HookTaken(source)
+                    Error::HookTaken {
+                        holders: Vec::new(),
+                        source,
+                    }
                 }
-                _ => source.into(),
+                _ => fit::by_type(program.as_fd(), AttachType::Netfilter, source),
             }),
         }
     }

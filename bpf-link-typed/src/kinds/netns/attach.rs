@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use bpf_link::{LinkCreate, RawLink};
+use bpf_link::{LinkCreate, RawLink, Target};
 
 use super::NetnsLink;
 use crate::attach::file_ref::FileRef;
@@ -71,10 +71,16 @@ impl<'a> NetnsAttach<'a> {
         let request = LinkCreate::new(program, attach_type).target_fd(&netns);
         match RawLink::create(&request) {
             Ok(link) => Ok(NetnsLink(link)),
-            Err(source) => Err(match source.errno() {
-                Some(libc::E2BIG | libc::EEXIST) => Error::HookTaken(source),
-                _ => fit::or_mismatch(program.as_fd(), attach_type, source),
-            }),
+            Err(source) => {
+                let source = source.naming(self.netns.target(Target::Netns));
+                Err(match source.errno() {
+                    Some(libc::E2BIG | libc::EEXIST) => Error::HookTaken {
+                        holders: Vec::new(),
+                        source,
+                    },
+                    _ => fit::or_mismatch(program.as_fd(), attach_type, source),
+                })
+            }
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{AttachType, LinkCreate, PerfEventArgs, RawLink};
+use bpf_link::{AttachType, LinkCreate, PerfEventArgs, ProgramType, RawLink};
 
 use super::PerfEventLink;
 use super::events::PerfTarget;
+use crate::attach::fit;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a perf event: a tracepoint, a kprobe or uprobe, a counter, or an event of the caller's.
@@ -78,7 +79,12 @@ impl<'a> PerfEventAttach<'a> {
     /// `perf_event_open(2)` and `BPF_LINK_CREATE`, since Linux 5.15; it ends in `bpf_perf_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<PerfEventLink> {
         let event = match &self.target {
-            PerfTarget::Fd(event) => return Ok(PerfEventLink(self.create(program, *event)?)),
+            PerfTarget::Fd(event) => {
+                return self
+                    .create(program, *event)
+                    .map(PerfEventLink)
+                    .map_err(|source| self.does_not_fit(program, source));
+            }
             PerfTarget::Tracepoint(event) => event.open(),
             PerfTarget::Kprobe(event) => event.open(),
             PerfTarget::Uprobe(event) => event.open(),
@@ -87,14 +93,34 @@ impl<'a> PerfEventAttach<'a> {
         match self.create(program, event.as_fd()) {
             Ok(link) => Ok(PerfEventLink(link)),
             // The event is new, and so has no program.
-            Err(source) => Err(match source.errno() {
-                Some(libc::EEXIST) => Error::AlreadyAttached(source),
-                Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                    Error::HookTaken(source)
-                }
-                _ => source.into(),
-            }),
+            Err(source) => {
+                let source = source.naming(self.target.named());
+                Err(match source.errno() {
+                    Some(libc::EEXIST) => Error::AlreadyAttached(source),
+                    Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
+                        Error::HookTaken {
+                            holders: Vec::new(),
+                            source,
+                        }
+                    }
+                    _ => self.does_not_fit(program, source),
+                })
+            }
         }
+    }
+
+    fn does_not_fit(&self, program: &(impl AsFd + ?Sized), source: bpf_link::Error) -> Error {
+        let types: &[ProgramType] = match &self.target {
+            PerfTarget::Fd(_) => &[
+                ProgramType::Kprobe,
+                ProgramType::Tracepoint,
+                ProgramType::PerfEvent,
+            ],
+            PerfTarget::Tracepoint(_) => &[ProgramType::Tracepoint],
+            PerfTarget::Kprobe(_) | PerfTarget::Uprobe(_) => &[ProgramType::Kprobe],
+            PerfTarget::Counter(_) => &[ProgramType::PerfEvent],
+        };
+        fit::by_types(program.as_fd(), AttachType::PerfEvent, types, source)
     }
 
     fn create(

@@ -5,9 +5,10 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use bpf_link::{PerfEvent, PerfEventConfig};
+use bpf_link::{FirstOf, PerfEvent, PerfEventConfig, Target};
 use bpf_link_sys as c;
 
+use crate::attach::file_ref::missing_file;
 use crate::attach::tracefs::{self, EventSource};
 use crate::error::{Error, Result, UntraceableSymbols};
 
@@ -25,6 +26,19 @@ pub enum PerfTarget<'a> {
     Uprobe(UprobeEvent<'a>),
     /// A counter.
     Counter(CounterEvent),
+}
+
+impl PerfTarget<'_> {
+    /// What errors call it.
+    pub(super) fn named(&self) -> Target {
+        match self {
+            Self::Fd(_) => Target::Descriptor,
+            Self::Tracepoint(event) => event.target(),
+            Self::Kprobe(event) => event.target(),
+            Self::Uprobe(event) => event.target(),
+            Self::Counter(event) => event.target(),
+        }
+    }
 }
 
 macro_rules! into_target {
@@ -73,10 +87,13 @@ impl<'a> TracepointEvent<'a> {
 
     pub(super) fn open(&self) -> Result<PerfEvent> {
         let id = tracefs::tracepoint_id(self.tracefs, self.category, self.name)?;
-        Ok(PerfEvent::open(&PerfEventConfig::new(
-            c::PERF_TYPE_TRACEPOINT,
-            id,
-        ))?)
+        let config = PerfEventConfig::new(c::PERF_TYPE_TRACEPOINT, id);
+        Ok(PerfEvent::open(&config).map_err(|source| source.naming(self.target()))?)
+    }
+
+    fn target(&self) -> Target {
+        let name = format!("{}:{}", self.category, self.name);
+        Target::Tracepoint(CString::new(name).ok())
     }
 }
 
@@ -115,6 +132,16 @@ impl<'a> KprobeEvent<'a> {
     pub fn on_return(mut self) -> Self {
         self.on_return = true;
         self
+    }
+
+    fn target(&self) -> Target {
+        match self.place {
+            KernelPlace::Symbol(name, offset) => Target::Function {
+                name: name.to_owned(),
+                offset,
+            },
+            KernelPlace::Address(address) => Target::Addresses(FirstOf::these([address])),
+        }
     }
 
     pub(super) fn open(&self) -> Result<PerfEvent> {
@@ -195,7 +222,18 @@ impl<'a> UprobeEvent<'a> {
             Some(pid) => config.process(pid),
             None => config,
         };
-        Ok(PerfEvent::open(&config)?)
+        PerfEvent::open(&config).map_err(|source| match source.errno() {
+            Some(errno @ libc::ENOENT) => missing_file(self.path, errno),
+            _ => source.naming(self.target()).into(),
+        })
+    }
+
+    fn target(&self) -> Target {
+        Target::File {
+            path: Some(self.path.to_owned()),
+            offsets: FirstOf::these([self.offset]),
+            process: self.pid,
+        }
     }
 }
 
@@ -238,5 +276,9 @@ impl CounterEvent {
 
     pub(super) fn open(&self) -> Result<PerfEvent> {
         Ok(PerfEvent::open(&self.config)?)
+    }
+
+    fn target(&self) -> Target {
+        self.config.target()
     }
 }

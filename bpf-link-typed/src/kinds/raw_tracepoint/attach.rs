@@ -3,9 +3,10 @@
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 
-use bpf_link::{AttachType, LinkCreate, RawLink, RawTracepointOpen, TracingArgs};
+use bpf_link::{AttachType, LinkCreate, ProgramType, RawLink, RawTracepointOpen, TracingArgs};
 
 use super::RawTracepointLink;
+use crate::attach::fit;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a tracepoint.
@@ -89,7 +90,15 @@ impl<'a> RawTracepointAttach<'a> {
                     source: Box::new(source.into()),
                 },
                 Some(libc::EEXIST) => Error::AlreadyAttached(source),
-                _ => source.into(),
+                _ => fit::by_types(
+                    program.as_fd(),
+                    AttachType::TraceRawTp,
+                    &[
+                        ProgramType::RawTracepoint,
+                        ProgramType::RawTracepointWritable,
+                    ],
+                    source,
+                ),
             }),
         }
     }
@@ -97,12 +106,14 @@ impl<'a> RawTracepointAttach<'a> {
     /// The command for raw tracepoints has taken such programs on every kernel, but not always with a cookie.
     fn attach_typed(&self, program: &(impl AsFd + ?Sized)) -> Result<RawTracepointLink> {
         let link = match self.cookie.unwrap_or(0) {
-            0 => RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(program))?,
+            0 => RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(program)),
             cookie => {
                 let args = TracingArgs::new().cookie(cookie);
-                RawLink::create(&LinkCreate::new(program, AttachType::TraceRawTp).args(args))?
+                RawLink::create(&LinkCreate::new(program, AttachType::TraceRawTp).args(args))
             }
         };
+        let link =
+            link.map_err(|source| fit::by_type(program.as_fd(), AttachType::TraceRawTp, source))?;
         // Programs of other types have a target that they were loaded for as well, and make links of another kind.
         RawTracepointLink::try_from(link).map_err(Error::from)
     }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bpf_link::{LinkCreate, RawLink};
 
 use super::SockmapLink;
+use crate::attach::fit;
 use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
@@ -70,8 +71,11 @@ impl<'a> SockmapAttach<'a> {
         match RawLink::create(&request) {
             Ok(link) => Ok(SockmapLink(link)),
             Err(source) => Err(match source.errno() {
-                Some(libc::EBUSY) => Error::HookTaken(source),
-                _ => source.into(),
+                Some(libc::EBUSY) => Error::HookTaken {
+                    holders: Vec::new(),
+                    source,
+                },
+                _ => fit::by_type(program.as_fd(), self.hook.attach_type(), source),
             }),
         }
     }

@@ -2,10 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{LinkCreate, RawLink};
+use bpf_link::{LinkCreate, MapInfo, ProgramInfo, RawLink, Target};
 
 use super::StructOpsLink;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Attaches the callbacks of a `struct_ops` map, which takes the place of a program.
 ///
@@ -47,8 +47,26 @@ impl<'a> StructOpsAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.4; it ends in `bpf_struct_ops_link_create` (7.3).
     pub fn attach(&self) -> Result<StructOpsLink> {
-        Ok(StructOpsLink(RawLink::create(&LinkCreate::struct_ops(
-            &self.map,
-        ))?))
+        RawLink::create(&LinkCreate::struct_ops(&self.map))
+            .map(StructOpsLink)
+            .map_err(|source| refused(self.map, source))
+    }
+}
+
+fn refused(map: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
+    match source.errno() {
+        Some(libc::EEXIST) => Error::HookTaken {
+            holders: Vec::new(),
+            source,
+        },
+        Some(libc::EINVAL) => match MapInfo::of(&map) {
+            Err(bpf_link::Error::NotAMap(_)) => {
+                let program = ProgramInfo::of(&map).ok();
+                let target = program.map_or(Target::Descriptor, |info| Target::Program(info.id));
+                bpf_link::Error::NotAMap(target).into()
+            }
+            _ => source.into(),
+        },
+        _ => source.into(),
     }
 }

@@ -2,9 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{AttachType, BtfTypeId, LinkCreate, RawLink, RawTracepointOpen, TracingArgs};
+use bpf_link::{
+    AttachType, BtfTypeId, LinkCreate, ProgramInfo, ProgramType, RawLink, RawTracepointOpen,
+    Target, TracingArgs,
+};
 
 use super::TracingLink;
+use crate::attach::fit;
 use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
@@ -34,6 +38,9 @@ pub(super) enum Place<'a> {
     Extension,
     ExtensionOf(BorrowedFd<'a>, BtfTypeId),
 }
+
+/// The kernel compares no attach type for an extension, but before some release wants this number.
+const OF_EXTENSIONS: AttachType = AttachType::from_raw(0);
 
 hook_enum! {
     /// How a tracing program is attached to the function that it was loaded for.
@@ -106,8 +113,6 @@ impl<'a> TracingAttach<'a> {
     /// `BPF_LINK_CREATE`, since Linux 5.19 (extensions 5.10). A kernel that does not take the program there yet makes the same
     /// link with `BPF_RAW_TRACEPOINT_OPEN`, since Linux 5.7, without a cookie. Both end in `bpf_tracing_prog_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TracingLink> {
-        // The kernel compares no attach type for an extension, but before some release wants this number.
-        const OF_EXTENSIONS: AttachType = AttachType::from_raw(0);
         let args = TracingArgs::new().cookie(self.cookie.unwrap_or(0));
         let request = match &self.place {
             Place::Hook(hook) => LinkCreate::new(program, hook.attach_type()).args(args),
@@ -118,15 +123,45 @@ impl<'a> TracingAttach<'a> {
         };
         match RawLink::create(&request) {
             Ok(link) => Ok(TracingLink(link)),
-            Err(source) => match (source.errno(), self.place) {
-                (Some(libc::EINVAL), Place::Hook(hook)) if self.is_cookieless(request) => {
-                    open_older(program, hook, source)
+            Err(source) => {
+                let source = self.naming(source);
+                match (source.errno(), self.place) {
+                    (Some(libc::EINVAL), Place::Hook(hook)) if self.is_cookieless(request) => {
+                        open_older(program, hook, source)
+                    }
+                    (Some(libc::E2BIG), _) if matches!(source, bpf_link::Error::Command(_)) => {
+                        Err(Error::HookTaken {
+                            holders: Vec::new(),
+                            source,
+                        })
+                    }
+                    _ => Err(self.refused(program.as_fd(), source)),
                 }
-                (Some(libc::E2BIG), _) if matches!(source, bpf_link::Error::Command(_)) => {
-                    Err(Error::HookTaken(source))
-                }
-                _ => Err(source.into()),
-            },
+            }
+        }
+    }
+
+    /// The refusal, about what the extension was to take the place of: its attach type says nothing.
+    fn naming(&self, source: bpf_link::Error) -> bpf_link::Error {
+        match self.place {
+            Place::Hook(_) => source,
+            Place::Extension => source.naming(Target::ExtensionOf {
+                program: None,
+                function: None,
+            }),
+            Place::ExtensionOf(program, function) => source.naming(Target::ExtensionOf {
+                program: ProgramInfo::of(&program).ok().map(|info| info.id),
+                function: Some(function),
+            }),
+        }
+    }
+
+    fn refused(&self, program: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
+        match self.place {
+            Place::Hook(hook) => fit::by_type(program, hook.attach_type(), source),
+            Place::Extension | Place::ExtensionOf(..) => {
+                fit::by_types(program, OF_EXTENSIONS, &[ProgramType::Ext], source)
+            }
         }
     }
 
@@ -148,13 +183,11 @@ fn open_older(
     hook: TracingHook,
     source: bpf_link::Error,
 ) -> Result<TracingLink> {
-    let link = RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(program))?;
+    let link = RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(program))
+        .map_err(|source| fit::by_type(program.as_fd(), hook.attach_type(), source))?;
     let fits = match TracingLink::try_from(link) {
         Ok(link) if link.info()?.attach_type == hook.attach_type() => Some(link),
         _ => None,
     };
-    fits.ok_or(Error::AttachTypeMismatch {
-        attach_type: hook.attach_type(),
-        source,
-    })
+    fits.ok_or_else(|| fit::mismatch(hook.attach_type(), ProgramInfo::of(program).ok(), source))
 }

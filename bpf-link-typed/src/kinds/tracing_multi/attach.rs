@@ -6,6 +6,7 @@ use bpf_link::{AttachType, BtfTypeId, LinkCreate, RawLink, TracingMultiArgs};
 
 use super::TracingMultiLink;
 use crate::attach::When;
+use crate::attach::fit;
 use crate::error::Result;
 
 /// Attaches a program to the entry, the exit, or both, of many functions of the kernel or of a module.
@@ -75,7 +76,9 @@ impl<'a> TracingMultiAttach<'a> {
             None => args,
         };
         let request = LinkCreate::new(program, self.attach_type()).args(args);
-        Ok(TracingMultiLink(RawLink::create(&request)?))
+        RawLink::create(&request)
+            .map(TracingMultiLink)
+            .map_err(|source| fit::by_type(program.as_fd(), self.attach_type(), source))
     }
 
     pub(super) fn attach_type(&self) -> AttachType {

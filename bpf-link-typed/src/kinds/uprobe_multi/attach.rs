@@ -8,7 +8,8 @@ use bpf_link::{AttachType, LinkCreate, RawLink, UprobeMultiArgs, UprobeMultiFlag
 
 use super::UprobeMultiLink;
 use crate::attach::When;
-use crate::attach::file_ref::FileRef;
+use crate::attach::file_ref::{FileRef, missing_file};
+use crate::attach::fit;
 use crate::error::Result;
 
 /// Attaches a program to many places in a user-space file.
@@ -119,6 +120,11 @@ impl<'a> UprobeMultiAttach<'a> {
         };
         let args = args.flags(flags).pid(self.pid.unwrap_or(0));
         let request = LinkCreate::new(program, attach_type).args(args);
-        Ok(UprobeMultiLink(RawLink::create(&request)?))
+        RawLink::create(&request)
+            .map(UprobeMultiLink)
+            .map_err(|source| match (source.errno(), self.file) {
+                (Some(errno @ libc::ENOENT), FileRef::Path(path)) => missing_file(path, errno),
+                _ => fit::by_type(program.as_fd(), attach_type, source),
+            })
     }
 }

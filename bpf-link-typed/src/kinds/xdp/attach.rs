@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use bpf_link::{AttachType, LinkCreate, RawLink, XdpFlags};
 
 use super::XdpLink;
+use crate::attach::fit;
 use crate::attach::interface::Interface;
 use crate::error::{Error, Result};
 
@@ -68,8 +69,10 @@ impl XdpAttach {
     /// - [`Error::NoSuchInterface`] (`ENODEV`, or `EINVAL` for an index): there is no such device.
     /// - [`Error::HookTaken`] (`EBUSY`, `EEXIST`): the device has a program already, in this or another mode, or another
     ///   device that this one is part of has.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an XDP program.
+    /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`): it is not a program.
     /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and
-    ///   - `EINVAL`: the program is not an XDP program, or is for a map's entries, or the driver refuses it;
+    ///   - `EINVAL`: the program is for a map's entries, or the driver refuses it;
     ///   - `EOPNOTSUPP`: the driver or the device cannot run programs.
     ///
     /// # Kernel
@@ -87,11 +90,19 @@ impl XdpAttach {
             .xdp_flags(flags);
         match RawLink::create(&request) {
             Ok(link) => Ok(XdpLink(link)),
-            Err(source) => Err(match source.errno() {
-                Some(libc::EBUSY | libc::EEXIST) => Error::HookTaken(source),
-                Some(libc::EINVAL) if self.interface.is_missing() => self.interface.missing(source),
-                _ => source.into(),
-            }),
+            Err(source) => {
+                let source = source.naming(self.interface.target());
+                Err(match source.errno() {
+                    Some(libc::EBUSY | libc::EEXIST) => Error::HookTaken {
+                        holders: Vec::new(),
+                        source,
+                    },
+                    Some(libc::EINVAL) if self.interface.is_missing() => {
+                        self.interface.missing(source)
+                    }
+                    _ => fit::by_type(program.as_fd(), AttachType::Xdp, source),
+                })
+            }
         }
     }
 }

@@ -172,7 +172,11 @@ fn a_kind_that_is_not_updated(_sandbox: &Sandbox) -> Result<()> {
         ),
         "{error:?}"
     );
-    ensure!(error.to_string() == "raw_tracepoint links do not support BPF_LINK_UPDATE");
+    let id = link.id()?;
+    ensure!(
+        error.to_string()
+            == format!("raw_tracepoint links do not support BPF_LINK_UPDATE, and link {id} is one")
+    );
     Ok(())
 }
 

@@ -376,7 +376,10 @@ fn by_tag(sandbox: &Sandbox) -> Result<()> {
     let orphan = to.attach(&old)?;
     let to = to.ensure_pinned(&pin);
     let refused = to.clone().take_over(Ours::by_tag(tag(&new)?)).run(&new);
-    ensure!(matches!(refused, Err(Error::HookTaken(_))), "{refused:?}");
+    ensure!(
+        matches!(refused, Err(Error::HookTaken { .. })),
+        "{refused:?}"
+    );
     let done = to.take_over(Ours::by_tag(tag(&old)?)).run(&new)?;
     let previous = ProgramId::new(old.id()?).context("it has an id")?;
     ensure!(done.taken_over == Some(orphan.id()?));

@@ -136,15 +136,29 @@ fn the_mode_is_the_one_that_was_asked_for(_sandbox: &Sandbox) -> Result<()> {
 fn a_device_that_is_not_there(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
     let request = LinkCreate::new(&program, AttachType::Xdp);
-    for request in [request, request.target_ifindex(0x7fff_0000)] {
+    let device = Target::Interface {
+        name: None,
+        index: Some(0x7fff_0000),
+    };
+    for (request, of) in [
+        (request, None),
+        (request.target_ifindex(0x7fff_0000), Some(device)),
+    ] {
         let error = refusal(RawLink::create(&request))?;
         ensure!(error.errno() == Some(libc::EINVAL), "{error:?}");
         let Error::Command(error) = error else {
             anyhow::bail!("{error:?}");
         };
         ensure!(error.command() == Command::LinkCreate);
-        ensure!(*error.target() == Target::Hook(AttachType::Xdp));
-        ensure!(error.to_string() == "BPF_LINK_CREATE on hook xdp failed");
+        let of_device = of
+            .as_ref()
+            .map_or("", |_| " of the interface with index 2147418112");
+        let hook = Target::Hook {
+            attach_type: AttachType::Xdp,
+            of: of.map(Box::new),
+        };
+        ensure!(*error.target() == hook);
+        ensure!(error.to_string() == format!("BPF_LINK_CREATE on hook xdp{of_device} failed"));
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ fn try_flow_dissectors() -> Result<()> {
     without_a_link(&one)?;
     ensure_error!(
         to.attach(&two),
-        bpf_link_typed::Error::HookTaken(_),
+        bpf_link_typed::Error::HookTaken { .. },
         Some(libc::EEXIST)
     );
     off(&one)?;
@@ -81,7 +81,7 @@ fn try_flow_dissectors() -> Result<()> {
     let link = to.attach(&one)?;
     ensure_error!(
         to.attach(&two),
-        bpf_link_typed::Error::HookTaken(_),
+        bpf_link_typed::Error::HookTaken { .. },
         Some(libc::E2BIG)
     );
     ensure!(errno(without_a_link(&two)) == Some(libc::EEXIST));
@@ -163,7 +163,7 @@ fn flow_dissector_in_the_first_namespace(_sandbox: &Sandbox) -> Result<()> {
         let link = to(one).attach(&program)?;
         ensure_error!(
             to(other).attach(&program),
-            bpf_link_typed::Error::HookTaken(_),
+            bpf_link_typed::Error::HookTaken { .. },
             Some(libc::EEXIST)
         );
         drop(link);
@@ -179,7 +179,7 @@ fn xdp_links_and_netlink(_sandbox: &Sandbox) -> Result<()> {
     device::set_xdp(LOOPBACK, Some(one.as_fd()), None)?;
     ensure_error!(
         to.attach(&two),
-        bpf_link_typed::Error::HookTaken(_),
+        bpf_link_typed::Error::HookTaken { .. },
         Some(libc::EBUSY)
     );
     device::set_xdp(LOOPBACK, None, Some(one.as_fd()))?;
@@ -198,7 +198,7 @@ fn xdp_links_and_netlink(_sandbox: &Sandbox) -> Result<()> {
     ensure!(runs(&counter)? && link.info()?.ifindex == Some(LOOPBACK));
     ensure_error!(
         to.attach(&two),
-        bpf_link_typed::Error::HookTaken(_),
+        bpf_link_typed::Error::HookTaken { .. },
         Some(libc::EBUSY)
     );
     link.detach()?;
@@ -218,7 +218,7 @@ fn a_bond_and_its_devices(_sandbox: &Sandbox) -> Result<()> {
     let link = on_bond.attach(&program)?;
     ensure_error!(
         on_slave.attach(&program),
-        bpf_link_typed::Error::HookTaken(_),
+        bpf_link_typed::Error::HookTaken { .. },
         Some(libc::EEXIST)
     );
     drop(link);
@@ -433,7 +433,7 @@ fn sockmap_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
     ensure!(errno(refused) == Some(libc::EBUSY));
     ensure_error!(
         to.attach(&two),
-        bpf_link_typed::Error::HookTaken(_),
+        bpf_link_typed::Error::HookTaken { .. },
         Some(libc::EBUSY)
     );
     link.update(&two)?;
@@ -454,7 +454,7 @@ fn sockmap_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
     ensure!(attach(&streams, BPF_SK_SKB_STREAM_VERDICT).is_none());
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&wrong),
-        bpf_link_typed::Error::HookTaken(_),
+        bpf_link_typed::Error::HookTaken { .. },
         Some(libc::EBUSY)
     );
     sys::prog_detach(map.as_fd(), streams.as_fd(), BPF_SK_SKB_STREAM_VERDICT)?;

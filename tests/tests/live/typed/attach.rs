@@ -37,7 +37,7 @@ fn interfaces_by_name(_sandbox: &Sandbox) -> Result<()> {
     let generic = to.clone().mode(XdpMode::Skb).attach(&program)?;
     ensure_error!(
         to.clone().mode(XdpMode::Drv).attach(&program),
-        Error::HookTaken(_),
+        Error::HookTaken { .. },
         Some(libc::EEXIST)
     );
     drop(generic);

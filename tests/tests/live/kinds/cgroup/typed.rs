@@ -98,7 +98,7 @@ fn attach_errors(sandbox: &Sandbox) -> Result<()> {
         .collect::<Result<_, _>>()?;
     ensure_error!(
         to(FileRef::fd(&cgroup), create),
-        Error::HookTaken(_),
+        Error::HookTaken { .. },
         Some(libc::E2BIG)
     );
     drop(links);

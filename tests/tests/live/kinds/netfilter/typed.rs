@@ -106,7 +106,7 @@ fn errors_full(_sandbox: &Sandbox) -> Result<()> {
         "{} are all",
         links.len()
     );
-    ensure!(matches!(refused, Error::HookTaken(_)), "{refused:?}");
+    ensure!(matches!(refused, Error::HookTaken { .. }), "{refused:?}");
     ensure!(refused.errno() == Some(libc::E2BIG), "{refused:?}");
     Ok(())
 }

@@ -106,7 +106,7 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
         .collect::<Result<_, _>>()?;
     ensure_error!(
         here.attach(&program),
-        Error::HookTaken(_),
+        Error::HookTaken { .. },
         Some(libc::ERANGE)
     );
     Ok(())

@@ -58,7 +58,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     let _link = to.attach(&dissector)?;
     ensure_error!(
         to.attach(&dissector),
-        Error::HookTaken(_),
+        Error::HookTaken { .. },
         Some(libc::E2BIG)
     );
     Ok(())

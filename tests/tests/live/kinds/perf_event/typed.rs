@@ -277,7 +277,11 @@ fn errors_full(sandbox: &Sandbox) -> Result<()> {
         .map(|program| to.attach(program))
         .collect::<Result<_, _>>()?;
     let one_more = Program::passing(Hook::TRACEPOINT)?;
-    ensure_error!(to.attach(&one_more), Error::HookTaken(_), Some(libc::E2BIG));
+    ensure_error!(
+        to.attach(&one_more),
+        Error::HookTaken { .. },
+        Some(libc::E2BIG)
+    );
     drop(links);
     drop(to.attach(&one_more)?);
     let faults = u64::from(bpf_link_sys::PERF_COUNT_SW_PAGE_FAULTS);

@@ -44,7 +44,11 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure!(info.map_id == MapId::new(map.id()?) && info.program_id == id_of(&program)?);
     ensure!(info.attach_type == SockmapHook::MsgVerdict.attach_type());
     ensure!(counts(&counter, send)?);
-    ensure_error!(to.attach(&program), Error::HookTaken(_), Some(libc::EBUSY));
+    ensure_error!(
+        to.attach(&program),
+        Error::HookTaken { .. },
+        Some(libc::EBUSY)
+    );
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
@@ -58,7 +62,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     let _link = SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&packets)?;
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::SkbStreamVerdict).attach(&streams),
-        Error::HookTaken(_),
+        Error::HookTaken { .. },
         Some(libc::EBUSY)
     );
     Ok(())

@@ -76,7 +76,11 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         .iter()
         .map(|program| to.attach(program))
         .collect::<Result<_, _>>()?;
-    ensure_error!(to.attach(&program), Error::HookTaken(_), Some(libc::ERANGE));
+    ensure_error!(
+        to.attach(&program),
+        Error::HookTaken { .. },
+        Some(libc::ERANGE)
+    );
     Ok(())
 }
 

@@ -62,7 +62,11 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     }
     let to = XdpAttach::to("lo").mode(XdpMode::Skb);
     let _link = to.attach(&program)?;
-    ensure_error!(to.attach(&program), Error::HookTaken(_), Some(libc::EBUSY));
+    ensure_error!(
+        to.attach(&program),
+        Error::HookTaken { .. },
+        Some(libc::EBUSY)
+    );
     // Not a device that runs programs itself.
     ensure_error!(
         XdpAttach::to("lo").mode(XdpMode::Hw).attach(&program),

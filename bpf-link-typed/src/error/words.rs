@@ -1,0 +1,204 @@
+//! What went wrong, in words.
+
+use std::fmt;
+
+use bpf_link::{LinkId, LinkKind, ProgramInfo, Target};
+
+use super::{Error, HookHolder};
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(error) => fmt::Display::fmt(error, f),
+            Self::WrongKind { expected, found } => {
+                write!(f, "a {found} link is not {}", Expected(*expected))
+            }
+            Self::ShortInfo { len } => write!(f, "{len} bytes are not the whole info of a link"),
+            Self::NoSuchInterface { interface, .. } => {
+                write!(f, "there is no interface {interface}")
+            }
+            Self::HookTaken { holders, source } => {
+                write!(f, "{} is taken by {}", Hook(source), Holders(holders))
+            }
+            Self::PriorityTaken { source, .. } => write!(f, "{} is taken", Hook(source)),
+            Self::AlreadyAttached(source) => {
+                write!(f, "the program is on {} already", Hook(source))
+            }
+            Self::AnchorNotOnHook(source) => write!(f, "the anchor is not on {}", Hook(source)),
+            Self::AttachTypeMismatch {
+                program, source, ..
+            } => write!(
+                f,
+                "{} does not fit {}",
+                Program(program.as_deref()),
+                Hook(source)
+            ),
+            Self::NotACgroup { path, .. } => match path {
+                Some(path) => write!(f, "{} is not a cgroup of cgroup2", path.display()),
+                None => f.write_str("the file descriptor is not a cgroup of cgroup2"),
+            },
+            Self::SymbolNotFound { symbols, .. } => fmt::Display::fmt(symbols, f),
+            Self::NoSuchTracepoint { tracepoint, .. } => {
+                write!(f, "there is no tracepoint {tracepoint}")
+            }
+            Self::NoEventSource { name, .. } => {
+                write!(f, "this kernel has no perf events of {name}s")
+            }
+            Self::PinTaken { path, found } => {
+                write!(f, "{} is taken by {}", path.display(), Taken(*found))
+            }
+            Self::OursFound { links } => {
+                write!(f, "links of ours are on the hook already: {}", Ids(links))
+            }
+            Self::Overtaken { path, left } => {
+                let (left, path) = (OrNothing(*left), path.display());
+                write!(f, "somebody else was faster, and has left {left} at {path}")
+            }
+            Self::OldProgramPutBack { .. } => {
+                f.write_str("the new program could not be attached, and the old one was put back")
+            }
+            Self::OldProgramLost { put_back, .. } => {
+                let because = Because(put_back.as_deref());
+                write!(
+                    f,
+                    "the new program could not be attached, and the old one could not be put back{because}"
+                )
+            }
+            Self::OldLinkHeld { link, .. } => {
+                write!(f, "link {link} is in the way, and has not gone")
+            }
+            Self::CreateDirectory { path, .. } => {
+                write!(f, "the directory {} could not be made", path.display())
+            }
+            Self::File { path, .. } => write!(f, "{} could not be read", path.display()),
+        }
+    }
+}
+
+/// The hook that a refused command was about.
+struct Hook<'a>(&'a bpf_link::Error);
+
+impl fmt::Display for Hook<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.command_error().map(bpf_link::CommandError::target) {
+            Some(target @ Target::Hook { .. }) => write!(f, "{target}"),
+            Some(target) => write!(f, "the hook of {target}"),
+            None => f.write_str("the hook"),
+        }
+    }
+}
+
+/// A program that does not fit.
+struct Program<'a>(Option<&'a ProgramInfo>);
+
+impl fmt::Display for Program<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(info) = self.0 else {
+            return f.write_str("the program");
+        };
+        write!(f, "program {}", info.id)?;
+        if !info.name.is_empty() {
+            write!(f, " ({})", info.name.to_string_lossy())?;
+        }
+        write!(f, " of type {}", info.program_type)
+    }
+}
+
+/// Who has a hook.
+struct Holders<'a>(&'a [HookHolder]);
+
+impl fmt::Display for Holders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 4;
+        if self.0.is_empty() {
+            return f.write_str("another program");
+        }
+        for (index, holder) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{holder}")?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// The kind that was asked for, in words.
+struct Expected(Option<LinkKind>);
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(kind) => write!(f, "a {kind} link"),
+            None => f.write_str("of a kind without a type of its own"),
+        }
+    }
+}
+
+/// What is pinned instead, in words.
+struct Taken(Option<LinkKind>);
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(kind) => write!(f, "a {kind} link"),
+            None => f.write_str("something that is no link"),
+        }
+    }
+}
+
+struct Ids<'a>(&'a [LinkId]);
+
+impl fmt::Display for Ids<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, id) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{id}")?;
+        }
+        Ok(())
+    }
+}
+
+struct OrNothing(Option<LinkId>);
+
+impl fmt::Display for OrNothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => write!(f, "link {id}"),
+            None => f.write_str("nothing"),
+        }
+    }
+}
+
+struct Because<'a>(Option<&'a Error>);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(error) => write!(f, " ({error})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_are_named() {
+        let wrong = |expected| Error::WrongKind {
+            expected,
+            found: LinkKind::Unknown(99),
+        };
+        assert_eq!(
+            wrong(Some(LinkKind::Xdp)).to_string(),
+            "a 99 link is not a xdp link"
+        );
+        assert_eq!(
+            wrong(None).to_string(),
+            "a 99 link is not of a kind without a type of its own"
+        );
+    }
+}

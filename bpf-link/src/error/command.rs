@@ -1,0 +1,171 @@
+//! A command that was refused: which, on what, and why.
+
+use std::fmt;
+use std::io;
+
+use super::target::Target;
+
+/// A command that the kernel refused: which, on what, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{command} on {target} failed")]
+pub struct CommandError {
+    command: Command,
+    /// Elsewhere in memory, so that an error is small.
+    target: Box<Target>,
+    source: io::Error,
+}
+
+impl CommandError {
+    pub(crate) fn new(command: Command, target: Target, source: io::Error) -> Self {
+        Self {
+            command,
+            target: Box::new(target),
+            source,
+        }
+    }
+
+    /// The command.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        self.command
+    }
+
+    /// What it was to be done to.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The same, with the target as the caller named it.
+    pub(super) fn name(&mut self, target: Target) {
+        let given = std::mem::replace(&mut *self.target, Target::Descriptor);
+        *self.target = given.named(target);
+    }
+
+    /// The kernel's error number.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        self.source.raw_os_error()
+    }
+
+    /// The error as the system gave it.
+    #[must_use]
+    pub fn io_error(&self) -> &io::Error {
+        &self.source
+    }
+}
+
+/// A command of `bpf(2)`, or one of the other system calls that links need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Command {
+    /// `BPF_LINK_CREATE`
+    LinkCreate,
+    /// `BPF_RAW_TRACEPOINT_OPEN`
+    RawTracepointOpen,
+    /// `BPF_LINK_UPDATE`
+    LinkUpdate,
+    /// `BPF_LINK_DETACH`
+    LinkDetach,
+    /// `BPF_LINK_GET_FD_BY_ID`
+    LinkGetFdById,
+    /// `BPF_LINK_GET_NEXT_ID`
+    LinkGetNextId,
+    /// `BPF_PROG_GET_FD_BY_ID`
+    ProgGetFdById,
+    /// `BPF_MAP_GET_FD_BY_ID`
+    MapGetFdById,
+    /// `BPF_BTF_GET_FD_BY_ID`
+    BtfGetFdById,
+    /// `BPF_ITER_CREATE`
+    IterCreate,
+    /// `BPF_OBJ_GET_INFO_BY_FD`
+    ObjGetInfoByFd,
+    /// `BPF_MAP_LOOKUP_BATCH` of no element, which tells whether a descriptor is a map
+    MapLookupBatch,
+    /// `BPF_PROG_BIND_MAP` without a map, which tells whether a descriptor is a program
+    ProgBindMap,
+    /// `BPF_OBJ_PIN`
+    ObjPin,
+    /// `BPF_OBJ_GET`
+    ObjGet,
+    /// `BPF_PROG_QUERY`
+    ProgQuery,
+    /// `BPF_PROG_LOAD`, of a program that a probe needs.
+    ProgLoad,
+    /// `BPF_MAP_CREATE`, of a map that a probe needs.
+    MapCreate,
+    /// `perf_event_open(2)`
+    PerfEventOpen,
+    /// `ioctl(2)` with `PERF_EVENT_IOC_ENABLE`
+    PerfEventEnable,
+    /// `ioctl(2)` with `PERF_EVENT_IOC_DISABLE`
+    PerfEventDisable,
+    /// `renameat2(2)` with `RENAME_NOREPLACE`
+    Rename,
+    /// `renameat(2)`, which replaces what is at the new path
+    RenameOver,
+    /// `unlinkat(2)`
+    Unlink,
+    /// `fstatat(2)`
+    Stat,
+    /// `fstatfs(2)`
+    StatFileSystem,
+    /// `openat(2)` of a directory
+    OpenDirectory,
+    /// `flock(2)`
+    Lock,
+    /// `fcntl(2)` with `F_DUPFD_CLOEXEC`
+    Duplicate,
+    /// `getcwd(2)`
+    CurrentDirectory,
+    /// `ioctl(2)` with `SIOCGIFINDEX`, or the `socket(2)` that it needs
+    InterfaceIndex,
+    /// `ioctl(2)` with `SIOCGIFNAME`, or the `socket(2)` that it needs
+    InterfaceName,
+    /// `kcmp(2)` with `KCMP_FILES`
+    CompareDescriptors,
+    /// Reading the kernel's own types, and looking for one among them.
+    ReadKernelTypes,
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LinkCreate => "BPF_LINK_CREATE",
+            Self::RawTracepointOpen => "BPF_RAW_TRACEPOINT_OPEN",
+            Self::LinkUpdate => "BPF_LINK_UPDATE",
+            Self::LinkDetach => "BPF_LINK_DETACH",
+            Self::LinkGetFdById => "BPF_LINK_GET_FD_BY_ID",
+            Self::LinkGetNextId => "BPF_LINK_GET_NEXT_ID",
+            Self::ProgGetFdById => "BPF_PROG_GET_FD_BY_ID",
+            Self::MapGetFdById => "BPF_MAP_GET_FD_BY_ID",
+            Self::BtfGetFdById => "BPF_BTF_GET_FD_BY_ID",
+            Self::IterCreate => "BPF_ITER_CREATE",
+            Self::ObjGetInfoByFd => "BPF_OBJ_GET_INFO_BY_FD",
+            Self::MapLookupBatch => "BPF_MAP_LOOKUP_BATCH",
+            Self::ProgBindMap => "BPF_PROG_BIND_MAP",
+            Self::ObjPin => "BPF_OBJ_PIN",
+            Self::ObjGet => "BPF_OBJ_GET",
+            Self::ProgQuery => "BPF_PROG_QUERY",
+            Self::ProgLoad => "BPF_PROG_LOAD",
+            Self::MapCreate => "BPF_MAP_CREATE",
+            Self::PerfEventOpen => "perf_event_open",
+            Self::PerfEventEnable => "ioctl(PERF_EVENT_IOC_ENABLE)",
+            Self::PerfEventDisable => "ioctl(PERF_EVENT_IOC_DISABLE)",
+            Self::Rename => "renameat2",
+            Self::RenameOver => "renameat",
+            Self::Unlink => "unlinkat",
+            Self::Stat => "fstatat",
+            Self::StatFileSystem => "fstatfs",
+            Self::OpenDirectory => "openat",
+            Self::Lock => "flock",
+            Self::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
+            Self::CurrentDirectory => "getcwd",
+            Self::InterfaceIndex => "ioctl(SIOCGIFINDEX)",
+            Self::InterfaceName => "ioctl(SIOCGIFNAME)",
+            Self::CompareDescriptors => "kcmp",
+            Self::ReadKernelTypes => "reading the kernel's types",
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! Requests that are not sent.
+
+use crate::attach_type::AttachType;
+use crate::kind::LinkKind;
+
+/// A request that the kernel would misread, or take in part and ignore the rest of; so it was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRequest {
+    /// The arguments of one kind with an attach type that makes the kernel read them as another's.
+    #[error("attach type {attach_type} does not take the arguments of {arguments}")]
+    Arguments {
+        /// The attach type.
+        attach_type: AttachType,
+        /// Whose arguments were given, named as in the kernel's `link_create`.
+        arguments: &'static str,
+    },
+    /// An anchor is a link of another kind than the one that is created; some kernels crash on it.
+    #[error("a {found} link cannot be the anchor of a link on {attach_type}")]
+    Anchor {
+        /// The attach type of the new link.
+        attach_type: AttachType,
+        /// The kind of the anchor.
+        found: LinkKind,
+    },
+    /// The flags have a bit that says what the number of an anchor means (`BPF_F_LINK`, `BPF_F_ID`). The anchor sets
+    /// those itself; set by hand, some kernels crash on what they take the anchor for.
+    #[error("the flags of a link on {0} cannot say what an anchor is: the anchor does")]
+    AnchorFlags(AttachType),
+    /// A session runs on entry and return; the return flag would leave out the entry.
+    #[error("a session cannot be a return probe as well")]
+    SessionReturn,
+    /// A tracepoint's name is longer than the 127 bytes that the kernel reads of it.
+    #[error("a tracepoint's name is 127 bytes at most")]
+    TracepointName,
+    /// An update was to replace only what is expected on the link, and nothing was said to be expected. The kernel
+    /// would take the program or map with descriptor 0 for it.
+    #[error("an update with BPF_F_REPLACE needs the program or map that is expected on the link")]
+    NothingExpected,
+    /// The buffers are for a link of another kind.
+    #[error("the buffers are not for a {0} link")]
+    Buffers(LinkKind),
+    /// A kernel was to be asked for a kind that this release does not know.
+    #[error("no way is known to ask for {0} links")]
+    Probe(LinkKind),
+}

@@ -1,0 +1,295 @@
+//! What commands are done to, as the caller named it.
+
+use std::ffi::CString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::attach_type::AttachType;
+use crate::id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
+use crate::kind::LinkKind;
+
+/// What a command was to be done to: what the caller named, where the caller named something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// The link with this id.
+    Link(LinkId),
+    /// The link that was pinned at this path, or opened from there.
+    Pin {
+        /// The path.
+        path: PathBuf,
+        /// The link's id; `None` if the kernel has not told it.
+        link: Option<LinkId>,
+    },
+    /// The program with this id.
+    Program(ProgramId),
+    /// The map with this id.
+    Map(MapId),
+    /// The BTF object with this id.
+    Btf(BtfId),
+    /// A file descriptor that nothing more is known of.
+    Descriptor,
+    /// A path.
+    Path(PathBuf),
+    /// A hook that a program was to be attached to, or that was asked for its programs.
+    Hook {
+        /// What sort of hook it is.
+        attach_type: AttachType,
+        /// What has the hook; `None` where only the program says so.
+        of: Option<Box<Target>>,
+    },
+    /// A tracepoint; without a name, the one that the program was loaded for.
+    Tracepoint(Option<CString>),
+    /// A function of another program, in whose place an extension is put.
+    ExtensionOf {
+        /// The other program; `None` for the one that the extension was loaded for.
+        program: Option<ProgramId>,
+        /// The function, by its id in BTF; `None` for the one that the extension was loaded for.
+        function: Option<BtfTypeId>,
+    },
+    /// A perf event, by its type and configuration.
+    PerfEvent {
+        /// The type.
+        event_type: u32,
+        /// The configuration.
+        config: u64,
+        /// The process or thread that it is of; `None` for every one.
+        process: Option<u32>,
+        /// The processor that it is on; `None` for every one.
+        processor: Option<u32>,
+    },
+    /// A place in the kernel, so many bytes after the beginning of a function.
+    Function {
+        /// The function's symbol.
+        name: CString,
+        /// How many bytes.
+        offset: u64,
+    },
+    /// Functions of the kernel, by their symbols.
+    Functions(FirstOf<CString>),
+    /// Functions of the kernel, by their ids in BTF.
+    FunctionTypes(FirstOf<BtfTypeId>),
+    /// Places in the kernel.
+    Addresses(FirstOf<u64>),
+    /// Places in a file with code.
+    File {
+        /// The file's path; `None` if it was given as a descriptor.
+        path: Option<PathBuf>,
+        /// How many bytes after the beginning of the file.
+        offsets: FirstOf<u64>,
+        /// The process in which; `None` for every one.
+        process: Option<u32>,
+    },
+    /// A network device.
+    Interface {
+        /// Its name; `None` if it was given by its index, and has no name.
+        name: Option<CString>,
+        /// Its index; `None` if there is no device of this name.
+        index: Option<u32>,
+    },
+    /// A cgroup, by its directory.
+    Cgroup(PathBuf),
+    /// A cgroup, by its id.
+    CgroupId(u64),
+    /// A network namespace, by its file.
+    Netns(PathBuf),
+    /// A place among the programs of a netfilter hook.
+    Netfilter {
+        /// `NFPROTO_*`
+        family: u32,
+        /// `NF_INET_*`
+        hook: u32,
+        /// The priority.
+        priority: i32,
+    },
+    /// The process with this id.
+    Process(u32),
+    /// The thread with this id.
+    Thread(u32),
+    /// The links of this machine.
+    Links,
+    /// Nothing but the question whether the kernel has links of this kind.
+    Probe(LinkKind),
+}
+
+impl Target {
+    pub(crate) fn path(path: &Path) -> Self {
+        Self::Path(path.to_owned())
+    }
+
+    /// The network device with this index.
+    pub(crate) fn ifindex(index: u32) -> Self {
+        Self::Interface {
+            name: None,
+            index: Some(index),
+        }
+    }
+
+    /// As the caller named it, where this is only what the kernel was given.
+    pub(crate) fn named(self, name: Self) -> Self {
+        match self {
+            // Its attach type says nothing.
+            Self::Hook { .. } if matches!(name, Self::ExtensionOf { .. }) => name,
+            Self::Hook { attach_type, .. } => Self::Hook {
+                attach_type,
+                of: Some(Box::new(name)),
+            },
+            Self::Descriptor | Self::PerfEvent { .. } | Self::Interface { .. } => name,
+            other => other,
+        }
+    }
+}
+
+/// The first of a list that may be long, and how long it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FirstOf<T> {
+    /// The first of them, eight at most.
+    pub first: Vec<T>,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl<T> FirstOf<T> {
+    /// The first of these.
+    pub fn these<I: ExactSizeIterator<Item = T>>(
+        list: impl IntoIterator<Item = T, IntoIter = I>,
+    ) -> Self {
+        const SHOWN: usize = 8;
+        let list = list.into_iter();
+        Self {
+            count: list.len(),
+            first: list.take(SHOWN).collect(),
+        }
+    }
+
+    fn write(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        one: impl Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        for (index, item) in self.first.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            one(item, f)?;
+        }
+        match self.count.saturating_sub(self.first.len()) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+
+    /// A word for one or for several.
+    fn word(&self, one: &'static str, several: &'static str) -> &'static str {
+        if self.count == 1 { one } else { several }
+    }
+}
+
+impl FirstOf<u64> {
+    fn write_hex(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, |number, f| write!(f, "{number:#x}"))
+    }
+}
+
+fn optional(f: &mut fmt::Formatter<'_>, words: &str, number: Option<u32>) -> fmt::Result {
+    number.map_or(Ok(()), |number| write!(f, "{words}{number}"))
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(id) => write!(f, "link {id}"),
+            Self::Pin { path, link } => {
+                match link {
+                    Some(id) => write!(f, "link {id}")?,
+                    None => f.write_str("the link")?,
+                }
+                write!(f, " pinned at {}", path.display())
+            }
+            Self::Program(id) => write!(f, "program {id}"),
+            Self::Map(id) => write!(f, "map {id}"),
+            Self::Btf(id) => write!(f, "BTF object {id}"),
+            Self::Descriptor => f.write_str("a file descriptor"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Hook { attach_type, of } => {
+                write!(f, "hook {attach_type}")?;
+                of.as_ref().map_or(Ok(()), |of| write!(f, " of {of}"))
+            }
+            Self::Tracepoint(Some(name)) => write!(f, "tracepoint {}", name.to_string_lossy()),
+            Self::Tracepoint(None) => f.write_str("the program's own target"),
+            Self::ExtensionOf { program, function } => {
+                match function {
+                    Some(function) => write!(f, "BTF type {function} of ")?,
+                    None => f.write_str("the function to be extended of ")?,
+                }
+                match program {
+                    Some(program) => write!(f, "program {program}"),
+                    None => f.write_str("the program's own target"),
+                }
+            }
+            Self::PerfEvent {
+                event_type,
+                config,
+                process,
+                processor,
+            } => {
+                write!(f, "perf event {config:#x} of type {event_type}")?;
+                optional(f, " of process ", *process)?;
+                optional(f, " on processor ", *processor)
+            }
+            Self::Function { name, offset: 0 } => write!(f, "function {}", name.to_string_lossy()),
+            Self::Function { name, offset } => {
+                write!(f, "function {}+{offset:#x}", name.to_string_lossy())
+            }
+            Self::Functions(names) => {
+                write!(f, "{} ", names.word("function", "functions"))?;
+                names.write(f, |name, f| write!(f, "{}", name.to_string_lossy()))
+            }
+            Self::FunctionTypes(ids) => {
+                write!(f, "{} ", ids.word("BTF type", "BTF types"))?;
+                ids.write(f, |id, f| write!(f, "{id}"))
+            }
+            Self::Addresses(addresses) => {
+                write!(f, "{} ", addresses.word("address", "addresses"))?;
+                addresses.write_hex(f)
+            }
+            Self::File {
+                path,
+                offsets,
+                process,
+            } => {
+                match path {
+                    Some(path) => write!(f, "{}", path.display())?,
+                    None => f.write_str("a file given as a descriptor")?,
+                }
+                if offsets.count > 0 {
+                    f.write_str(" at ")?;
+                    offsets.write_hex(f)?;
+                }
+                optional(f, " in process ", *process)
+            }
+            Self::Interface { name, index } => match (name, index) {
+                (Some(name), Some(index)) => {
+                    let name = name.to_string_lossy();
+                    write!(f, "interface {name} (index {index})")
+                }
+                (Some(name), None) => write!(f, "interface {}", name.to_string_lossy()),
+                (None, Some(index)) => write!(f, "the interface with index {index}"),
+                (None, None) => f.write_str("an interface"),
+            },
+            Self::Cgroup(path) => write!(f, "cgroup {}", path.display()),
+            Self::CgroupId(id) => write!(f, "the cgroup with id {id}"),
+            Self::Netns(path) => write!(f, "network namespace {}", path.display()),
+            Self::Netfilter {
+                family,
+                hook,
+                priority,
+            } => write!(f, "family {family}, hook {hook}, priority {priority}"),
+            Self::Process(id) => write!(f, "process {id}"),
+            Self::Thread(id) => write!(f, "thread {id}"),
+            Self::Links => f.write_str("the links of this machine"),
+            Self::Probe(kind) => write!(f, "a probe for {kind} links"),
+        }
+    }
+}

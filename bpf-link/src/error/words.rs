@@ -1,0 +1,89 @@
+//! What went wrong, in words.
+
+use std::fmt;
+
+use super::Error;
+use crate::kind::UpdateBy;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(error) => fmt::Display::fmt(error, f),
+            Self::PermissionDenied(error) => {
+                let (command, target) = (error.command(), error.target());
+                write!(f, "permission denied for {command} on {target}")
+            }
+            Self::UnsupportedByKernel(error) => {
+                let (command, target) = (error.command(), error.target());
+                write!(f, "this kernel does not support {command} on {target}")
+            }
+            Self::UnsupportedByKind { kind, source } => {
+                let (command, target) = (source.command(), source.target());
+                write!(f, "{kind} links do not support {command}, and {target} is one")
+            }
+            Self::WrongObject {
+                kind,
+                needs,
+                source,
+            } => {
+                let object = match needs {
+                    UpdateBy::Program => "program",
+                    UpdateBy::Map => "map",
+                };
+                let target = source.target();
+                write!(f, "{kind} links are updated by a {object}, and {target} is one")
+            }
+            Self::OldProgramMismatch { source, .. } => {
+                let target = source.target();
+                write!(
+                    f,
+                    "{target} does not have the program or map that was expected on it"
+                )
+            }
+            Self::MapOutOfReach { .. } => f.write_str(
+                "the map that is on the link cannot be opened: to update the link takes that map, or CAP_SYS_ADMIN",
+            ),
+            Self::HookGone(error) => write!(f, "the hook of {} has gone", error.target()),
+            Self::StaleRevision(error) => {
+                let target = error.target();
+                write!(f, "the programs of {target} have changed since the expected revision")
+            }
+            Self::Vanished(error) => write!(f, "{} has vanished", error.target()),
+            Self::Unsettled(error) => write!(f, "{} is still being attached", error.target()),
+            Self::BufferTooShort(error) => {
+                write!(f, "a buffer that was lent for {} is too short", error.target())
+            }
+            Self::NotALink(target) => write!(f, "{target} is not a bpf_link"),
+            Self::NotAProgram(target) => write!(f, "{target} is not a BPF program"),
+            Self::NotAMap(target) => write!(f, "{target} is not a BPF map"),
+            Self::NotOnBpffs { path, .. } => write!(f, "{} is not on a bpffs", path.display()),
+            Self::OtherMount { from, to, .. } => {
+                let (from, to) = (from.display(), to.display());
+                write!(f, "{to} is on another mount than the pin at {from}")
+            }
+            Self::PathExists(error) => write!(f, "{} exists already", error.target()),
+            Self::PathNotFound(error) => {
+                let target = error.target();
+                write!(f, "{target}, or the directory it is in, does not exist")
+            }
+            Self::PinName { path, .. } => {
+                let path = path.display();
+                write!(f, "the last part of {path} has a dot in it, which a bpffs does not allow")
+            }
+            Self::PathHasNul { path } => {
+                // The byte is written as an escape.
+                let path = path.as_os_str();
+                write!(f, "{path:?} has a NUL byte in it")
+            }
+            Self::PinReplaced { path } => {
+                write!(f, "{} is not the pin of this link any more", path.display())
+            }
+            Self::LengthMismatch {
+                what,
+                expected,
+                found,
+            } => write!(f, "{what}: {found} given for {expected}"),
+            Self::InvalidRequest(request) => fmt::Display::fmt(request, f),
+        }
+    }
+}
