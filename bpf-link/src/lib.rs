@@ -102,7 +102,7 @@ pub use flags::{
 };
 pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 pub use info::LinkInfo;
-pub use interface::{interface_index, interface_name};
+pub use interface::{XdpPrograms, interface_index, interface_name, xdp_programs};
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
 pub use object::{

@@ -25,6 +25,7 @@ mod pinned;
 mod probe;
 mod query;
 mod thread;
+mod xdp_programs;
 
 use std::ffi::c_long;
 use std::io;
@@ -54,6 +55,7 @@ pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_op
 pub(crate) use probe::{ProbeProgram, create_struct_ops_map, link_create_from_nowhere, load_probe};
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};
 pub(crate) use thread::share_descriptors;
+pub(crate) use xdp_programs::xdp_programs;
 
 /// A number that no file descriptor has.
 const NO_DESCRIPTOR: u32 = u32::MAX;

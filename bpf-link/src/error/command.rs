@@ -123,6 +123,8 @@ pub enum Command {
     InterfaceIndex,
     /// `ioctl(2)` with `SIOCGIFNAME`, or the `socket(2)` that it needs
     InterfaceName,
+    /// `RTM_GETLINK` over netlink, or the `socket(2)` that it needs
+    GetNetworkDevice,
     /// `kcmp(2)` with `KCMP_FILES`
     CompareDescriptors,
     /// Reading the kernel's own types, and looking for one among them.
@@ -164,6 +166,7 @@ impl fmt::Display for Command {
             Self::CurrentDirectory => "getcwd",
             Self::InterfaceIndex => "ioctl(SIOCGIFINDEX)",
             Self::InterfaceName => "ioctl(SIOCGIFNAME)",
+            Self::GetNetworkDevice => "RTM_GETLINK",
             Self::CompareDescriptors => "kcmp",
             Self::ReadKernelTypes => "reading the kernel's types",
         })

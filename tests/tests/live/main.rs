@@ -7,6 +7,7 @@
 mod basis;
 mod commands;
 mod ensure;
+mod errors;
 mod fixture;
 mod functions;
 mod harness;
@@ -29,6 +30,7 @@ const ALL: &[Listed] = &[
     Folder(basis::ALL),
     Folder(commands::ALL),
     Folder(ensure::ALL),
+    Folder(errors::ALL),
     Folder(kinds::ALL),
     Folder(lifetime::ALL),
     Folder(lister::ALL),

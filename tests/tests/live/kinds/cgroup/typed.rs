@@ -77,7 +77,7 @@ fn attach_errors(sandbox: &Sandbox) -> Result<()> {
     );
     ensure_error!(
         to(FileRef::from("/"), create),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::NotACgroup { .. },
         Some(libc::EBADF)
     );
     let cgroup = sandbox.new_cgroup("attach")?;

@@ -52,7 +52,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     );
     ensure_error!(
         IterAttach::over_all().attach(&Program::passing(Hook::XDP)?),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     Ok(())

@@ -83,7 +83,7 @@ fn errors_full(_sandbox: &Sandbox) -> Result<()> {
     let other = Program::passing(Hook::XDP)?;
     ensure_error!(
         netfilter_at(1).attach(&other),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     // That many links are as many descriptors.
@@ -115,7 +115,7 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
     ensure_error!(
         netfilter_at(1).attach(&program),
-        Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),
+        Error::Link(bpf_link::Error::UnsupportedByKernel(_)) | Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     Ok(())

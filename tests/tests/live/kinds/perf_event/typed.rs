@@ -202,7 +202,7 @@ fn uprobe(_sandbox: &Sandbox) -> Result<()> {
     }
     ensure_error!(
         PerfEventAttach::to(UprobeEvent::at("/no such file", 1)).attach(&program),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::File { .. },
         Some(libc::ENOENT)
     );
     ensure_error!(

@@ -115,13 +115,16 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
         asm::set(Register::R0, 0),
         asm::exit(),
     ])?;
-    for program in [&greedy, &Program::passing(Hook::XDP)?] {
-        ensure_error!(
-            to.attach(program),
-            Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EINVAL)
-        );
-    }
+    ensure_error!(
+        to.attach(&greedy),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    ensure_error!(
+        to.attach(&Program::passing(Hook::XDP)?),
+        Error::AttachTypeMismatch { .. },
+        Some(libc::EINVAL)
+    );
     Ok(())
 }
 

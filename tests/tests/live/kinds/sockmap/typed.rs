@@ -51,7 +51,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     );
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&program),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     drop(link);

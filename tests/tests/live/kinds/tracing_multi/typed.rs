@@ -137,7 +137,7 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     let ids = [function_id(FUNCTION)?];
     ensure_error!(
         TracingMultiAttach::to(When::Entry, &ids).attach(&program),
-        Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),
+        Error::Link(bpf_link::Error::UnsupportedByKernel(_)) | Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     Ok(())

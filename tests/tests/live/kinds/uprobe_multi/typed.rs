@@ -102,7 +102,7 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     let to = |file: &'static str| UprobeMultiAttach::to(file, When::Entry, &offsets);
     ensure_error!(
         to("/no such file").attach(&program),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::File { .. },
         Some(libc::ENOENT)
     );
     ensure_error!(

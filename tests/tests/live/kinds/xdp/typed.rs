@@ -77,7 +77,7 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     let other = Program::passing(Hook::TCX_INGRESS)?;
     ensure_error!(
         XdpAttach::to(LOOPBACK).attach(&other),
-        Error::Link(_),
+        Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     Ok(())

@@ -1,0 +1,10 @@
+//! What errors say: the caller's own words are in their chain of causes, and nothing is said twice along it.
+
+mod attach;
+mod chain;
+mod links;
+
+use crate::harness::Listed::{self, Tests};
+
+/// What these files list.
+pub(crate) const ALL: &[Listed] = &[Tests(attach::TESTS), Tests(links::TESTS)];
