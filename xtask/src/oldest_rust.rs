@@ -1,8 +1,9 @@
-//! `cargo xtask oldest-rust`: the published crates with the oldest Rust that they promise to be built with, from Debian.
+//! `cargo xtask oldest-rust`: the published crates and the lister with the oldest Rust that they promise to be built with, from Debian.
 
 mod toolchain;
 
 use std::ffi::OsStr;
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 
@@ -13,7 +14,9 @@ const NAME: &str = "oldest-rust";
 /// The version in the workspace's manifest.
 const PROMISED: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// Builds the published crates with Debian's Rust, in the version that their manifests promise, and runs their unit tests.
+/// Builds the published crates and the lister with Debian's Rust, in the version that their manifests promise.
+///
+/// The crates build without a warning, and their unit tests are run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Fetch the packages from this mirror, not from the one that apt is configured with
@@ -29,24 +32,38 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         version.starts_with(&format!("rustc {PROMISED}.")),
         "Rust {PROMISED} is promised, and Debian has {version}"
     );
-    let manifest = published::copy(NAME)?;
+    let published = published::copy(NAME)?;
     let target_dir = dir.join("target");
     let step = progress::step(NAME, "building");
-    for arguments in [
-        &["check", "--quiet"][..],
-        &["test", "--quiet", "--lib", "--all-features"],
-    ] {
+    let run = |manifest: &Path, arguments: &[&str], lints: &str| {
         let mut cargo = toolchain.cargo();
-        // As whoever depends on them builds them: what an older compiler warns of is no matter.
-        cargo.args(arguments).env("RUSTFLAGS", "--cap-lints=allow");
+        cargo.args(arguments).env("RUSTFLAGS", lints);
         cargo.args([
             OsStr::new("--manifest-path"),
             manifest.as_os_str(),
             OsStr::new("--target-dir"),
             target_dir.as_os_str(),
         ]);
-        command::run(&mut cargo)?;
-    }
+        command::run(&mut cargo)
+    };
+    // Whoever builds the libraries in a workspace sees what the compiler warns of.
+    run(&published, &["check", "--quiet"], "-Dwarnings")?;
+    step.next("unit tests");
+    let tests = ["test", "--quiet", "--lib", "--all-features"];
+    run(&published, &tests, "--cap-lints=allow")?;
+    // As `cargo install --locked` does, with what the lister is developed with.
+    step.next("the lister");
+    let lister = [
+        "check",
+        "--quiet",
+        "--locked",
+        "--package",
+        "bpf-link-typed",
+        "--example",
+        "bpf-links",
+    ];
+    let whole = workspace::root().join("Cargo.toml");
+    run(&whole, &lister, "--cap-lints=allow")?;
     drop(step);
     println!("{NAME}: {}", version.trim());
     Ok(())

@@ -109,7 +109,7 @@ impl Table {
 
     fn new_page(&self) -> comfy_table::Table {
         let mut page = comfy_table::Table::new();
-        page.load_style(comfy_table::presets::NOTHING);
+        page.load_preset(comfy_table::presets::NOTHING);
         if let Some(room) = self.room {
             page.set_content_arrangement(ContentArrangement::Dynamic);
             page.set_width(room);
