@@ -101,7 +101,8 @@ impl<'a> LinkCreate<'a> {
     pub fn new(program: &'a (impl AsFd + ?Sized), attach_type: AttachType) -> Self {
         Self {
             object: program.as_fd(),
-            attach_type,
+            // A number that has a name means the same however it is written.
+            attach_type: AttachType::from_raw(attach_type.as_raw()),
             target: CreateTarget::None,
             flags: 0,
             args: CreateArgs::None,
@@ -128,7 +129,8 @@ impl<'a> LinkCreate<'a> {
         self
     }
 
-    /// Flags of the creation. The bits that say what an [`Anchor`] is are added by the anchor.
+    /// Flags of the creation. The bits that say what an [`Anchor`] is, `BPF_F_LINK` and `BPF_F_ID`, are added by the
+    /// anchor, and refused here.
     #[must_use]
     pub fn flags(mut self, flags: AttachFlags) -> Self {
         self.flags = flags.bits();
@@ -167,10 +169,7 @@ impl<'a> LinkCreate<'a> {
             CreateArgs::TracingMulti(_) => kind == Some(LinkKind::TracingMulti),
             CreateArgs::PerfEvent(_) => matches!(kind, None | Some(LinkKind::PerfEvent)),
             CreateArgs::Netfilter(_) => matches!(kind, None | Some(LinkKind::Netfilter)),
-            CreateArgs::Mprog(_) => matches!(
-                kind,
-                None | Some(LinkKind::Tcx | LinkKind::Netkit | LinkKind::Cgroup)
-            ),
+            CreateArgs::Mprog(_) => may_take_anchor(kind),
         };
         if !fits {
             return Err(InvalidRequest::Arguments {
@@ -178,6 +177,10 @@ impl<'a> LinkCreate<'a> {
                 arguments: self.args.name(),
             }
             .into());
+        }
+        // They say what the number of an anchor means; whichever other anchor is given, they would turn it into a link.
+        if self.flags & Anchor::FLAGS != 0 && may_take_anchor(kind) {
+            return Err(InvalidRequest::AnchorFlags(self.attach_type).into());
         }
         let session_return = match (self.attach_type, &self.args) {
             (AttachType::TraceKprobeSession, CreateArgs::KprobeMulti(args)) => {
@@ -224,6 +227,14 @@ fn has_pointers(kind: LinkKind) -> bool {
     matches!(
         kind,
         LinkKind::Iter | LinkKind::KprobeMulti | LinkKind::UprobeMulti | LinkKind::TracingMulti
+    )
+}
+
+/// Whether a link of this kind has a place among other programs. One of a kind that is not known may have.
+fn may_take_anchor(kind: Option<LinkKind>) -> bool {
+    matches!(
+        kind,
+        None | Some(LinkKind::Tcx | LinkKind::Netkit | LinkKind::Cgroup)
     )
 }
 

@@ -260,8 +260,12 @@ impl AttachType {
             | Self::XdpDevmap
             | Self::XdpCpumap
             | Self::SkReuseportSelect
-            | Self::SkReuseportSelectOrMigrate
-            | Self::Unknown(_) => return None,
+            | Self::SkReuseportSelectOrMigrate => return None,
+            // A number that has a name may be written without it, and means the same to the kernel.
+            Self::Unknown(raw) => match Self::from_raw(raw) {
+                Self::Unknown(_) => return None,
+                known => return known.link_kind(),
+            },
         })
     }
 }

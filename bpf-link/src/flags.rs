@@ -46,7 +46,8 @@ bitflags! {
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct UpdateFlags: u32 {
-        /// Only if the link has the program or map that is expected on it; implied by giving that one.
+        /// Only if the link has the program or map that is expected on it; implied by giving that one, and refused
+        /// without it.
         #[doc(alias = "BPF_F_REPLACE")]
         const REPLACE = c::BPF_F_REPLACE;
         /// Any other bit: the kernel judges it.

@@ -3,12 +3,20 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::error::{Command, Error, Result};
+use crate::error::{Command, Error, InvalidRequest, Result};
 use crate::flags::UpdateFlags;
-use crate::id::ProgramId;
+use crate::id::MapId;
+use crate::info::LinkInfo;
 use crate::kind::{LinkKind, UpdateBy};
 use crate::link::RawLink;
+use crate::object::{MapInfo, open_map};
 use crate::sys;
+
+/// How often in a row an update of a `struct_ops` link is refused though the link has the map that was expected.
+///
+/// Other threads that put another map there and the first one back in between can make that so a few times; a
+/// security module that is against the update makes it so every time.
+const REFUSALS: u32 = 100;
 
 /// What [`RawLink::update`] puts on a link, and what it expects there.
 ///
@@ -79,12 +87,20 @@ impl RawLink {
     /// The link, its pins and its position among other programs stay. The kernel keeps the new program; the caller's
     /// descriptor of it may be closed. The program that is there already may be put there again.
     ///
-    /// A map that is on its link already stays there without the kernel being asked to put it there: the kernel's TCP
-    /// would add it to its list of congestion controls twice, and crash (`tcp_update_congestion_control`, seen on Linux
-    /// 6.12, 6.18 and 7.3). Another process can put the same map there in the moment between our look and our update;
-    /// to expect the map that is to go, as [`Update::expecting`] does, leaves no such moment.
+    /// The kernel's TCP crashes if a map is put on a `struct_ops` link that has it already (a BUG in
+    /// `tcp_update_congestion_control`, seen on Linux 6.12, 6.18 and 7.3). So a map that is there stays there without
+    /// an update being sent, and every update that is sent expects another map: the one that the caller names with
+    /// [`Update::expecting`], or the one that the link was just seen to have. If another process was faster, this
+    /// looks again. To open the map that was seen takes `CAP_SYS_ADMIN`.
     ///
     /// # Errors
+    ///
+    /// Nothing is sent to the kernel, with
+    ///
+    /// - [`Error::InvalidRequest`]: [`UpdateFlags::REPLACE`] is set, and nothing is expected;
+    /// - [`Error::MapOutOfReach`] (`EPERM`): no map was expected on a `struct_ops` link, and the caller may not open
+    ///   the one that it has;
+    /// - what [`info`](Self::info) fails with, if the link's kind cannot be told.
     ///
     /// The link is as it was, with
     ///
@@ -105,35 +121,92 @@ impl RawLink {
     /// cgroup links: a program for egress can take the place of one for ingress.
     pub fn update<'a>(&self, update: impl Into<Update<'a>>) -> Result<()> {
         let update = update.into();
-        if update.by == UpdateBy::Map && self.has_the_map(update)? {
-            return Ok(());
+        if update.old.is_none() && update.flags.contains(UpdateFlags::REPLACE) {
+            // The kernel would take descriptor 0 for what is expected.
+            return Err(InvalidRequest::NothingExpected.into());
         }
+        match self.kind()? {
+            LinkKind::StructOps => self.update_map(update),
+            _ => self.send(update),
+        }
+    }
+
+    fn send(&self, update: Update<'_>) -> Result<()> {
         sys::link_update(self.as_fd(), update.new, update.old, update.flags.bits())
             .map_err(|source| self.update_refused(update, source))
     }
 
-    /// Whether the new map is on this `struct_ops` link already, and no other is expected.
+    /// The update of a `struct_ops` link: never one that would put the map there that is there already.
     ///
-    /// Where that cannot be told, nothing may be sent: the kernel would crash if it were so.
-    fn has_the_map(&self, update: Update<'_>) -> Result<bool> {
-        if self.kind()? != LinkKind::StructOps {
-            return Ok(false);
-        }
-        let new = self.object_id(update.new)?;
-        let expects_it = match update.old {
-            Some(old) => self.object_id(old)? == new,
-            None => true,
+    /// The kernel compares the map that is expected with the link's under the lock of the update. So an update that
+    /// expects another map than the new one is safe, whatever others do in the meantime.
+    fn update_map(&self, update: Update<'_>) -> Result<()> {
+        let (by, new) = match map_id(update.new)? {
+            Some(new) => (UpdateBy::Map, new),
+            // The kernel finds out that it is not a map before it looks at the link's.
+            None => {
+                return self.send(Update {
+                    by: UpdateBy::Program,
+                    ..update
+                });
+            }
         };
-        Ok(expects_it && new.is_some() && new == self.info()?.struct_ops_map())
+        let update = Update { by, ..update };
+        match update.old {
+            Some(old) if map_id(old)? == Some(new) => self.update_to_the_expected(update, new),
+            Some(_) => self.send(update),
+            None => self.update_whatever_is_there(update, new),
+        }
     }
 
-    /// The id of what is to be put on the link; `None` if it is no object of BPF, which the kernel refuses as a map.
-    fn object_id(&self, object: BorrowedFd<'_>) -> Result<Option<u32>> {
-        match sys::object_start(object) {
-            Ok(start) => Ok(Some(start.id)),
-            Err(source) if source.raw_os_error() == Some(libc::EINVAL) => Ok(None),
-            Err(source) => Err(self.error(Command::ObjGetInfoByFd, source).classify()),
+    /// The new map is also the expected one: there is nothing to do, or the expectation is wrong.
+    fn update_to_the_expected(&self, update: Update<'_>, new: MapId) -> Result<()> {
+        match self.attached_map()? {
+            Some(attached) if attached == new => Ok(()),
+            Some(_) => {
+                let source = io::Error::from_raw_os_error(libc::EPERM);
+                Err(self.update_refused(update, source))
+            }
+            None => self.update_detached(update),
         }
+    }
+
+    /// Expects the map that the link has when we look, and looks again if it is another by then.
+    fn update_whatever_is_there(&self, update: Update<'_>, new: MapId) -> Result<()> {
+        let mut refusals = 0;
+        loop {
+            let attached = match self.attached_map()? {
+                Some(attached) if attached == new => return Ok(()),
+                Some(attached) => attached,
+                None => return self.update_detached(update),
+            };
+            let old = match open_map(attached) {
+                Ok(old) => old,
+                Err(Error::Vanished(_)) => continue,
+                Err(Error::PermissionDenied(source)) => {
+                    return Err(Error::MapOutOfReach { attached, source });
+                }
+                Err(error) => return Err(error),
+            };
+            match self.send(update.expecting(&old)) {
+                Err(Error::OldProgramMismatch { .. }) => refusals = 0,
+                Err(Error::PermissionDenied(_)) if refusals < REFUSALS => refusals += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Lets the kernel say that the link was detached, which is for good: it has no map that could be there already.
+    fn update_detached(&self, update: Update<'_>) -> Result<()> {
+        self.send(Update {
+            old: None,
+            flags: update.flags - UpdateFlags::REPLACE,
+            ..update
+        })
+    }
+
+    fn attached_map(&self) -> Result<Option<MapId>> {
+        Ok(self.info()?.struct_ops_map().and_then(MapId::new))
     }
 
     /// What the kernel's refusal means.
@@ -143,8 +216,10 @@ impl RawLink {
         match (source.errno(), kind) {
             (Some(libc::ENOLINK), _) => Error::HookGone(source),
             (Some(libc::EPERM), _) if update.flags.contains(UpdateFlags::REPLACE) => {
-                let attached = self.info().ok().and_then(|info| info.program_id());
-                if is_expected(update, attached) {
+                let info = self.info().ok();
+                let attached = info.as_ref().and_then(LinkInfo::program_id);
+                let map = info.as_ref().and_then(LinkInfo::struct_ops_map);
+                if is_expected(update, attached.map(u32::from).or(map)) {
                     Error::PermissionDenied(source)
                 } else {
                     Error::OldProgramMismatch { attached, source }
@@ -165,8 +240,17 @@ impl RawLink {
     }
 }
 
-/// Whether the program that is on the link is the expected one, as far as the kernel tells.
-fn is_expected(update: Update<'_>, attached: Option<ProgramId>) -> bool {
+/// The id of a map; `None` if it is something else.
+fn map_id(map: BorrowedFd<'_>) -> Result<Option<MapId>> {
+    match MapInfo::of(&map) {
+        Ok(info) => Ok(Some(info.id)),
+        Err(Error::NotAMap(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the program or map that is on the link is the expected one, as far as the kernel tells.
+fn is_expected(update: Update<'_>, attached: Option<u32>) -> bool {
     let expected = update.old.and_then(|old| sys::object_start(old).ok());
-    attached.is_some_and(|attached| expected.is_some_and(|expected| expected.id == attached.get()))
+    attached.is_some_and(|attached| expected.is_some_and(|expected| expected.id == attached))
 }

@@ -66,6 +66,9 @@ impl<'a> Anchor<'a> {
         Self::Program(program.as_fd())
     }
 
+    /// All bits of the creation's flags that tell the kernel what the anchor is.
+    pub(crate) const FLAGS: u32 = c::BPF_F_LINK | c::BPF_F_ID;
+
     /// The bits of the creation's flags that tell the kernel what the anchor is.
     pub(crate) fn flags(self) -> u32 {
         match self {

@@ -4,8 +4,8 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
-    AttachType, Error, LinkCreate, LinkKind, RawLink, RawTracepointOpen, Update, UpdateBy,
-    UpdateFlags,
+    AttachType, Error, InvalidRequest, LinkCreate, LinkKind, RawLink, RawTracepointOpen, Update,
+    UpdateBy, UpdateFlags,
 };
 use bpf_link_tests::{
     CongestionControl, CounterMap, Device, DeviceKind, Hook, Map, Program, Sandbox, iterator,
@@ -13,12 +13,14 @@ use bpf_link_tests::{
 
 use crate::fixture::{Counted, ensure_refused, refusal, runs, without_descriptors, xdp};
 use crate::harness::{Need, Test, test};
+use crate::suites::descriptor_zero;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(the_new_program_runs_and_the_old_does_not),
     test!(only_if_the_old_program_is_the_expected_one),
     test!(a_program_that_does_not_fit),
     test!(a_flag_that_there_is_not),
+    test!(a_replacement_of_nothing),
     test!(a_hook_that_has_gone),
     test!(a_link_that_was_detached),
     test!(a_kind_that_is_not_updated),
@@ -106,6 +108,22 @@ fn a_flag_that_there_is_not(_sandbox: &Sandbox) -> Result<()> {
         Error::Command(_),
         Some(libc::EINVAL)
     );
+    ensure!(counted.runs()?);
+    Ok(())
+}
+
+/// The kernel would take the program with descriptor 0 for the one that is expected.
+fn a_replacement_of_nothing(_sandbox: &Sandbox) -> Result<()> {
+    let counted = Counted::new()?;
+    let new = Program::passing(Hook::XDP)?;
+    let replace = Update::program(&new).flags(UpdateFlags::REPLACE);
+    descriptor_zero::with(&counted.program, |_| {
+        ensure_refused!(
+            counted.link.update(replace),
+            Error::InvalidRequest(InvalidRequest::NothingExpected)
+        );
+        Ok(())
+    })?;
     ensure!(counted.runs()?);
     Ok(())
 }
@@ -203,18 +221,20 @@ fn a_program_where_a_map_belongs(_sandbox: &Sandbox) -> Result<()> {
     let control = CongestionControl::new("update_wrong")?;
     let link = RawLink::create(&LinkCreate::struct_ops(&control))?;
     let program = Program::passing(Hook::XDP)?;
-    let error = refusal(link.update(&program))?;
-    ensure!(
-        matches!(
-            error,
-            Error::WrongObject {
-                kind: LinkKind::StructOps,
-                needs: UpdateBy::Map,
-                ..
-            }
-        ) && error.errno() == Some(libc::EINVAL),
-        "{error:?}"
-    );
+    for wrong in [Update::program(&program), Update::map(&program)] {
+        let error = refusal(link.update(wrong))?;
+        ensure!(
+            matches!(
+                error,
+                Error::WrongObject {
+                    kind: LinkKind::StructOps,
+                    needs: UpdateBy::Map,
+                    ..
+                }
+            ) && error.errno() == Some(libc::EINVAL),
+            "{error:?}"
+        );
+    }
     Ok(())
 }
 

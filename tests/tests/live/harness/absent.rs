@@ -68,7 +68,7 @@ impl Absent {
             Need::Linux(..) | Need::Before(..) => need.missing()?.is_some(),
             Need::Without(need) => !Self::expects(*need)?,
             // That is about what happened to this machine.
-            Need::NoOops => true,
+            Need::NoOops | Need::OwnKernel => true,
             _ => Self::here().any(|absent| absent.need == need),
         })
     }

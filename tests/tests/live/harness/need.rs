@@ -25,6 +25,9 @@ pub(crate) enum Need {
     Iterator(&'static str),
     /// A kernel that has had no oops since it booted: what died then may hold locks, for which others wait for ever.
     NoOops,
+    /// A kernel that was booted for the tests: what a test of a guard asks for would crash the kernel if the guard
+    /// did not hold.
+    OwnKernel,
     /// A type of file system.
     FileSystem(&'static str),
     /// A kind of network device.
@@ -140,6 +143,7 @@ impl Need {
                 found.is_some()
             }
             Self::NoOops => !kernel::has_had_an_oops()?,
+            Self::OwnKernel => Path::new("/vm-test").is_dir(),
             Self::FileSystem(name) => has_file_system(name)?,
             Self::Device(kind) => can_make(kind)?,
             Self::Command(name) => is_command(name),
@@ -168,6 +172,7 @@ impl Need {
             Self::Function(name) => format!("the kernel has no function {name}"),
             Self::Iterator(name) => format!("the kernel has no iterator over {name}"),
             Self::NoOops => "the kernel has had an oops".to_owned(),
+            Self::OwnKernel => "the kernel was not booted for the tests".to_owned(),
             Self::FileSystem(name) => format!("the kernel has no file system {name}"),
             Self::Device(kind) => format!("the kernel has no network device of kind {kind:?}"),
             Self::Command(name) => format!("no command {name}"),

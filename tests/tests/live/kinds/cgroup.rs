@@ -75,7 +75,8 @@ const TESTS: &[Test] = &[
     test!(anchors_of_another_kind).needs(ORDER),
     test!(a_struct_ops_anchor)
         .needs(ORDER)
-        .also_needs(Need::STRUCT_OPS),
+        .also_needs(Need::STRUCT_OPS)
+        .also_needs(&[Need::OwnKernel]),
     test!(before_there_was_an_order).needs(NO_ORDER),
 ];
 

@@ -52,7 +52,8 @@ const TESTS: &[Test] = &[
     test!(anchors_of_another_kind).needs(Need::NETKIT),
     test!(a_struct_ops_anchor)
         .needs(Need::NETKIT)
-        .also_needs(Need::STRUCT_OPS),
+        .also_needs(Need::STRUCT_OPS)
+        .also_needs(&[Need::OwnKernel]),
     test!(before_there_was_netkit).needs(&[Need::Without(&Need::Constant(
         "bpf_attach_type",
         "BPF_NETKIT_PRIMARY",

@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod guards;
 mod soak;
 mod sorts;
 mod typed;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(ensure::TESTS),
     Tests(golden::TESTS),
+    Tests(guards::TESTS),
     Tests(sorts::TESTS),
     Tests(typed::TESTS),
 ];
@@ -45,7 +47,6 @@ const TESTS: &[Test] = &[
     test!(a_map_that_is_not_ready).needs(Need::STRUCT_OPS),
     test!(what_is_no_struct_ops).needs(Need::STRUCT_OPS),
     test!(a_name_that_is_taken).needs(Need::STRUCT_OPS),
-    test!(the_map_that_is_there_already).needs(Need::STRUCT_OPS),
     test!(an_update_under_another_name).needs(Need::STRUCT_OPS),
     test!(a_map_that_is_not_ready_for_an_update).needs(Need::STRUCT_OPS),
     test!(a_detached_link_hangs_up)
@@ -147,47 +148,6 @@ fn a_name_that_is_taken(_sandbox: &Sandbox) -> Result<()> {
     );
     drop(link);
     drop(RawLink::create(&LinkCreate::struct_ops(&second))?);
-    Ok(())
-}
-
-/// The kernel would take it off its list of congestion controls, or crash on it.
-fn the_map_that_is_there_already(_sandbox: &Sandbox) -> Result<()> {
-    let name = name();
-    let (first, second) = (
-        CongestionControl::new(&name)?,
-        CongestionControl::new(&name)?,
-    );
-    let link = RawLink::create(&LinkCreate::struct_ops(&first))?;
-    let again = Update::map(&first);
-    link.update(again)?;
-    link.update(again.expecting(&first))?;
-    for wrong in [
-        again.expecting(&second),
-        Update::map(&second).expecting(&second),
-    ] {
-        ensure_refused!(
-            link.update(wrong),
-            Error::OldProgramMismatch { attached: None, .. },
-            Some(libc::EPERM)
-        );
-    }
-    map_id(first.id()?).check(&link.info()?)?;
-    ensure!(is_known(&name)?);
-    let [here, _there] = connect()?;
-    set_tcp_congestion(&here, &name)?;
-
-    link.update(Update::map(&second))?;
-    link.update(Update::map(&second))?;
-    map_id(second.id()?).check(&link.info()?)?;
-    ensure!(is_known(&name)?);
-    // Once it is not there any more, there is nothing to put it on.
-    link.detach()?;
-    for update in [
-        Update::map(&second),
-        Update::map(&second).expecting(&second),
-    ] {
-        ensure_refused!(link.update(update), Error::HookGone(_), Some(libc::ENOLINK));
-    }
     Ok(())
 }
 

@@ -58,7 +58,8 @@ const TESTS: &[Test] = &[
     test!(anchors_of_another_kind).needs(Need::TCX),
     test!(a_struct_ops_anchor)
         .needs(Need::TCX)
-        .also_needs(Need::STRUCT_OPS),
+        .also_needs(Need::STRUCT_OPS)
+        .also_needs(&[Need::OwnKernel]),
     test!(before_there_was_tcx).needs(&[Need::Without(&Need::Constant(
         "bpf_attach_type",
         "BPF_TCX_INGRESS",

@@ -4,9 +4,10 @@ use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
-    Anchor, AttachFlags, AttachType, Command, Error, InvalidRequest, LinkCreate, LinkId, LinkKind,
-    MprogArgs, ProgramId, RawLink, Target,
+    Anchor, AttachFlags, AttachType, BtfTypeId, Command, CreateArgs, Error, InvalidRequest,
+    LinkCreate, LinkId, LinkKind, MprogArgs, ProgramId, RawLink, Target, TracingArgs, XdpFlags,
 };
+use bpf_link_sys::{BPF_F_ID, BPF_F_LINK};
 use bpf_link_tests::sys::{self, LinkTarget};
 use bpf_link_tests::{CongestionControl, Hook, Program, names};
 
@@ -29,7 +30,12 @@ impl Place<'_> {
     }
 
     pub(crate) fn request<'b>(&'b self, program: &'b Program) -> LinkCreate<'b> {
-        let request = LinkCreate::new(program, self.attach_type);
+        self.request_as(self.attach_type, program)
+    }
+
+    /// The same with the attach type written in another way.
+    fn request_as<'b>(&'b self, attach_type: AttachType, program: &'b Program) -> LinkCreate<'b> {
+        let request = LinkCreate::new(program, attach_type);
         match &self.target {
             LinkTarget::Fd(fd) => request.target_fd(fd),
             LinkTarget::Ifindex(ifindex) => request.target_ifindex(*ifindex),
@@ -231,6 +237,8 @@ pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
     let here = place.attach(AttachFlags::empty(), MprogArgs::new())?;
     let other = xdp(&Program::passing(Hook::XDP)?)?;
     refuse_anchor(place, &other, LinkKind::Xdp)?;
+    refuse_anchor_in_the_flags(place, &other)?;
+    refuse_anchor_in_the_flags(place, &here.link)?;
 
     let program = place.program()?;
     let file = std::fs::File::open("/proc/self/comm")?;
@@ -252,7 +260,48 @@ pub(crate) fn a_struct_ops_anchor(place: &Place<'_>) -> Result<()> {
     let control = CongestionControl::new(&names::object_name("anchor"))?;
     let link = RawLink::create(&LinkCreate::struct_ops(&control))?;
     refuse_anchor(place, &link, LinkKind::StructOps)?;
+    refuse_anchor_in_the_flags(place, &link)?;
     place.ensure_order(&[&here])
+}
+
+/// The flags that say what an anchor is never get to the kernel if the anchor has not set them: neither with one that is given as
+/// a program, nor with what other arguments have in its place, nor with descriptor 0, which is what the kernel finds without one.
+fn refuse_anchor_in_the_flags(place: &Place<'_>, link: &RawLink) -> Result<()> {
+    let program = place.program()?;
+    let id = link.id()?.get();
+    let as_program = ProgramId::new(id).context("a link has the id 0")?;
+    let as_type = BtfTypeId::new(id).context("a link has the id 0")?;
+    let unnamed = AttachType::Unknown(place.attach_type.as_raw());
+    descriptor_zero::with(link, |_| {
+        for bits in [BPF_F_LINK, BPF_F_LINK | BPF_F_ID, BPF_F_ID] {
+            let flags = AttachFlags::BEFORE | AttachFlags::from_bits_retain(bits);
+            for attach_type in [place.attach_type, unnamed] {
+                let bare = place.request_as(attach_type, &program);
+                let bare_with =
+                    |args: CreateArgs<'_>| RawLink::create(&bare.flags(flags).args(args));
+                for result in [
+                    RawLink::create(&bare.flags(flags)),
+                    RawLink::create(&bare.xdp_flags(XdpFlags::from_bits_retain(flags.bits()))),
+                    bare_with(MprogArgs::new().into()),
+                    bare_with(MprogArgs::new().anchor(Anchor::program(link)).into()),
+                    bare_with(
+                        MprogArgs::new()
+                            .anchor(Anchor::ProgramId(as_program))
+                            .into(),
+                    ),
+                    bare_with(MprogArgs::new().anchor(Anchor::link(link)).into()),
+                    bare_with(TracingArgs::new().target_btf_id(as_type).into()),
+                ] {
+                    let error = refusal(result)?;
+                    let Error::InvalidRequest(InvalidRequest::AnchorFlags(named)) = error else {
+                        anyhow::bail!("{bits:#x}: {error:?}");
+                    };
+                    ensure!(named == place.attach_type);
+                }
+            }
+        }
+        Ok(())
+    })
 }
 
 fn refuse_anchor(place: &Place<'_>, anchor: &RawLink, kind: LinkKind) -> Result<()> {
