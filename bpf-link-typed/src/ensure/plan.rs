@@ -96,7 +96,7 @@ impl fmt::Display for Plan {
             None => {}
             Some(LeftOver::Finished) => f.write_str("pin the link that a killed run has left; ")?,
             Some(LeftOver::Unpinned) => {
-                f.write_str("remove the second pin that a killed run has left; ")?
+                f.write_str("remove the second pin that a killed run has left; ")?;
             }
             Some(LeftOver::Removed) => {
                 f.write_str("remove the link that a killed run has left; ")?;
