@@ -24,9 +24,9 @@ pub(crate) const FIND: &str = "lifecycle find";
 /// Those that the library makes in it.
 pub(crate) const CALLS: [Call; 4] = [Call::Bpf, Call::Renameat2, Call::Unlinkat, Call::Newfstatat];
 
-/// How many calls of the look have faults: all that there are for the first link of the machine, and the one that asks for the next. With
-/// every other link they come again.
-const CALLS_OF_A_LOOK: usize = 4;
+/// How many calls of the look have faults: those for the first link of the machine, and the one that asks for the next. With every other link
+/// they come again.
+const CALLS_OF_A_LOOK: usize = 3;
 
 /// Each fault in each of its calls of one sort.
 ///
