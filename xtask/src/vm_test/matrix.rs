@@ -63,10 +63,10 @@ mod tests {
         for Kernel { series, suites } in &KERNELS {
             let kinds = kinds(series);
             let start = format!("| {series} | {} | {}: ", suites.join(", "), kinds.len());
-            let Some(names) = readme.lines().find_map(|line| line.strip_prefix(&start)) else {
+            let Some(list) = readme.lines().find_map(|line| line.strip_prefix(&start)) else {
                 panic!("README.md has no row that starts with {start}");
             };
-            let named: BTreeSet<String> = names
+            let named: BTreeSet<String> = list
                 .split('`')
                 .skip(1)
                 .step_by(2)
