@@ -87,8 +87,11 @@ impl Iterator for LinkIds {
             }
             Err(source) => {
                 self.ended = true;
-                let error = CommandError::new(Command::LinkGetNextId, Target::Links, source);
-                (error.errno() != Some(libc::ENOENT)).then(|| Err(error.classify()))
+                // The end of the walk, which is no error, makes none.
+                (source.raw_os_error() != Some(libc::ENOENT)).then(|| {
+                    let error = CommandError::new(Command::LinkGetNextId, Target::Links, source);
+                    Err(error.classify())
+                })
             }
         }
     }

@@ -134,7 +134,10 @@ impl Target {
                 attach_type,
                 of: Some(Box::new(name)),
             },
-            Self::Descriptor | Self::PerfEvent { .. } | Self::Interface { .. } => name,
+            Self::Descriptor
+            | Self::PerfEvent { .. }
+            | Self::Interface { .. }
+            | Self::Tracepoint(None) => name,
             other => other,
         }
     }

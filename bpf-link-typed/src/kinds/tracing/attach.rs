@@ -184,7 +184,14 @@ fn open_older(
     source: bpf_link::Error,
 ) -> Result<TracingLink> {
     let link = RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(program))
-        .map_err(|source| fit::by_type(program.as_fd(), hook.attach_type(), source))?;
+        .map_err(|source| {
+            // That command names no hook.
+            let source = source.naming(Target::Hook {
+                attach_type: hook.attach_type(),
+                of: None,
+            });
+            fit::by_type(program.as_fd(), hook.attach_type(), source)
+        })?;
     let fits = match TracingLink::try_from(link) {
         Ok(link) if link.info()?.attach_type == hook.attach_type() => Some(link),
         _ => None,
