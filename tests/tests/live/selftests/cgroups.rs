@@ -7,9 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
     Anchor, AttachFlags, AttachType, CgroupIterOrder, Error, LinkCreate, MprogArgs, RawLink, Update,
 };
-use bpf_link_sys::{
-    BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, BPF_F_ID, BPF_F_LINK, BPF_F_REPLACE,
-};
+use bpf_link_sys::{BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, BPF_F_REPLACE};
 use bpf_link_tests::sys;
 use bpf_link_tests::{
     Cgroup, CounterMap, Hook, Loader, Program, Sandbox, eventually_holds, iterator,
@@ -180,13 +178,6 @@ fn combinations_that_do_not_go(sandbox: &Sandbox) -> Result<()> {
         // Next to a program, which only programs without a link can be.
         (with(after, 0).args(to_program), libc::EINVAL),
         (with(before, 0).args(to_program), libc::EINVAL),
-        // Next to the link or the id 0.
-        (with(before, BPF_F_LINK).args(no_anchor), libc::EINVAL),
-        (
-            with(before, BPF_F_LINK | BPF_F_ID).args(no_anchor),
-            libc::ENOENT,
-        ),
-        (with(after, BPF_F_ID).args(no_anchor), libc::EINVAL),
         // In the place of another, which is what an update is for.
         (with(after, BPF_F_REPLACE).args(to_link), libc::EINVAL),
         (with(AttachFlags::empty(), BPF_F_REPLACE), libc::EINVAL),

@@ -8,7 +8,7 @@ use bpf_link::{
     Anchor, AttachFlags, AttachType, Error, LinkCreate, MprogArgs, RawLink, Update, UpdateFlags,
 };
 use bpf_link_sys::{
-    BPF_F_ALLOW_MULTI, BPF_F_ID, BPF_F_LINK, BPF_F_REPLACE, BPF_FLOW_DISSECTOR, BPF_SK_MSG_VERDICT,
+    BPF_F_ALLOW_MULTI, BPF_F_REPLACE, BPF_FLOW_DISSECTOR, BPF_SK_MSG_VERDICT,
     BPF_SK_SKB_STREAM_VERDICT,
 };
 use bpf_link_tests::sys::{self, LinkTarget};
@@ -255,18 +255,6 @@ fn try_combinations(place: &Place<'_>, there: &Attached, elsewhere: &Attached) -
         (request.args(to_link), libc::EINVAL),
         (request.args(to_program), libc::EINVAL),
         (with(AttachFlags::PREORDER, 0).args(none), libc::EINVAL),
-        // Next to the program or link with the id 0.
-        (with(before, BPF_F_ID).args(none), libc::ENOENT),
-        (with(after, BPF_F_ID).args(none), libc::ENOENT),
-        (
-            with(AttachFlags::empty(), BPF_F_ID).args(none),
-            libc::ENOENT,
-        ),
-        (with(before, BPF_F_LINK | BPF_F_ID).args(none), libc::ENOENT),
-        (with(after, BPF_F_LINK | BPF_F_ID).args(none), libc::ENOENT),
-        // Next to no link.
-        (with(before, BPF_F_LINK).args(none), libc::EINVAL),
-        (with(after, BPF_F_LINK).args(none), libc::EINVAL),
         // Next to what is not on this list.
         (with(before, 0).args(to_other), libc::ENOENT),
         (with(after, 0).args(to_other), libc::ENOENT),
