@@ -1,16 +1,17 @@
-//! The interface of the Linux kernel to `bpf(2)` links, as its headers declare it: `union bpf_attr`, `struct bpf_link_info`, and the
-//! constants that go with them.
+//! The interface of the Linux kernel to `bpf(2)` links, as its headers declare it:
+//! `union bpf_attr`, `struct bpf_link_info`, and the constants that go with them.
 //!
 //! What it does:
 //!
-//! - has the types and constants of Linux 7.3 for every link command, for loading the programs and maps that links need, and for
-//!   `perf_event_open`;
+//! - has the types and constants of Linux 7.3 for every link command, for loading the programs and
+//!   maps that links need, and for `perf_event_open`;
 //! - asserts every size, alignment and offset when it is compiled;
 //! - gives a name that lasts to what has none in C.
 //!
 //! What it does not do:
 //!
-//! - no system call, no logic, no allocation, no dependency, no `std`: `bpf-link` is the crate that makes the calls;
+//! - no system call, no logic, no allocation, no dependency, no `std`: `bpf-link` is the crate that
+//!   makes the calls;
 //! - no 32-bit target;
 //! - no documentation of the fields: the kernel's `linux/bpf.h` is that.
 //!
@@ -31,9 +32,10 @@
 //!
 //! # Names
 //!
-//! What has a name in C keeps it. Values of enums are constants without the name of the enum before them, as in C, and have the type
-//! of the enum's alias: `BPF_LINK_CREATE: bpf_cmd`. What has no name in C is named after its fields, never by its position, because
-//! kernels insert members in the middle:
+//! What has a name in C keeps it. Values of enums are constants without the name of the enum before
+//! them, as in C, and have the type of the enum's alias: `BPF_LINK_CREATE: bpf_cmd`. What has no
+//! name in C is named after its fields, never by its position, because kernels insert members in
+//! the middle:
 //!
 //! | in C | here | example |
 //! |---|---|---|
@@ -42,12 +44,13 @@
 //! | the type of an anonymous member | `<enclosing named type>__<that name>` | [`bpf_attr__link_create__target_btf_id_union`] |
 //! | an anonymous enum | its constants, typed as an integer | [`BPF_F_RDONLY`] |
 //!
-//! Anonymous levels leave no trace in the names of types: `kprobe_multi` above is inside an anonymous union of `link_create`.
+//! Anonymous levels leave no trace in the names of types: `kprobe_multi` above is inside an
+//! anonymous union of `link_create`.
 //!
 //! # Where it comes from
 //!
-//! `cargo xtask regen-bindings` generates it, with bindgen, from the UAPI headers that Debian packages. `bindings.toml`, beside this
-//! crate's manifest, records exactly which.
+//! `cargo xtask regen-bindings` generates it, with bindgen, from the UAPI headers that Debian
+//! packages. `bindings.toml`, beside this crate's manifest, records exactly which.
 #![no_std]
 
 #[cfg(not(target_pointer_width = "64"))]

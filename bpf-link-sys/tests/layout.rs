@@ -1,4 +1,5 @@
-//! The layouts that bindgen asserts about its own output, held to the kernel's interface as it was read by hand.
+//! The layouts that bindgen asserts about its own output, held to the kernel's interface as it was
+//! read by hand.
 
 use std::mem::offset_of;
 

@@ -1,9 +1,12 @@
-//! An agent that is upgraded while packets flow: start it in two terminals, and watch the second take over from the first.
+//! An agent that is upgraded while packets flow: start it in two terminals, and watch the second
+//! take over from the first.
 //!
-//! `cargo run -p bpf-link-typed --example agent`, as root; with `stop` behind it to detach what it has left attached.
+//! `cargo run -p bpf-link-typed --example agent`, as root; with `stop` behind it to detach what it
+//! has left attached.
 //!
-//! It counts the packets that `lo` receives, and lets them pass. Its link is pinned at `/sys/fs/bpf/agent/lo`, or at the path in
-//! `AGENT_PIN`: interrupt the agent, and the program goes on counting; start it again, and it takes the link over.
+//! It counts the packets that `lo` receives, and lets them pass. Its link is pinned at
+//! `/sys/fs/bpf/agent/lo`, or at the path in `AGENT_PIN`: interrupt the agent, and the program goes
+//! on counting; start it again, and it takes the link over.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -14,8 +17,8 @@ use anyhow::Result;
 use bpf_link::ProgramInfo;
 use bpf_link_typed::ensure::{Ours, Standing, Stopped};
 use bpf_link_typed::{Attach as _, Link, XdpAttach, XdpMode};
-// Loading programs is not these crates' business: an agent would load its own with aya or libbpf-rs. This one comes from the
-// workspace's tests, which put it together by hand.
+// Loading programs is not these crates' business: an agent would load its own with aya or
+// libbpf-rs. This one comes from the workspace's tests, which put it together by hand.
 use bpf_link_tests::{CounterMap, Hook, Program};
 
 /// How often the agent says what it has counted.
@@ -85,10 +88,12 @@ fn run(pin: &Path) -> Result<()> {
     }
 }
 
-/// Takes our program off `lo`, whichever of our processes started it, and removes the pin. What is not ours stays.
+/// Takes our program off `lo`, whichever of our processes started it, and removes the pin. What is
+/// not ours stays.
 fn stop_counting(pin: &Path) -> Result<()> {
-    // The names of these programs are different in each process, so we know ours by its instructions. An agent whose programs
-    // have names would say `Ours::by_name(c"agent_ingress")`, which is good for other versions of it as well.
+    // The names of these programs are different in each process, so we know ours by its
+    // instructions. An agent whose programs have names would say `Ours::by_name(c"agent_ingress")`,
+    // which is good for other versions of it as well.
     let program = Program::counting(Hook::XDP, &CounterMap::new()?)?;
     let ours = Ours::by_tag(ProgramInfo::of(&program)?.tag.0);
     match Link::stop(pin, &ours)? {

@@ -1,4 +1,5 @@
-//! Restarts and upgrades: whatever the last run left behind, end with this program attached here and pinned there.
+//! Restarts and upgrades: whatever the last run left behind, end with this program attached here
+//! and pinned there.
 
 mod act;
 mod decide;
@@ -39,12 +40,14 @@ use options::Options;
 use place::Place;
 use seen::{Hook, Seen};
 
-/// The options that a link of one kind is attached with: [`XdpAttach`](crate::XdpAttach) and so on, a type for each kind.
+/// The options that a link of one kind is attached with: [`XdpAttach`](crate::XdpAttach) and so on,
+/// a type for each kind.
 ///
 /// What all of them have in common is that a link can be had by them over restarts and upgrades:
 /// [`ensure_pinned`](Self::ensure_pinned). This trait is implemented for them only.
 pub trait Attach: Create + Sized {
-    /// Whatever is there, end with a link by these options that is pinned at this path on a bpffs: see [`Ensure`].
+    /// Whatever is there, end with a link by these options that is pinned at this path on a bpffs:
+    /// see [`Ensure`].
     ///
     /// Nothing is done before [`Ensure::run`].
     fn ensure_pinned(self, path: impl AsRef<Path>) -> Ensure<Self> {
@@ -60,9 +63,11 @@ pub trait Attach: Create + Sized {
     }
 }
 
-/// The options that a program is attached with: all but [`StructOpsAttach`](crate::StructOpsAttach), which is of a map.
+/// The options that a program is attached with: all but
+/// [`StructOpsAttach`](crate::StructOpsAttach), which is of a map.
 ///
-/// Code that is about more than one kind attaches by it. Each kind's own `attach` does the same, and says what can go wrong.
+/// Code that is about more than one kind attaches by it. Each kind's own `attach` does the same,
+/// and says what can go wrong.
 ///
 /// ```no_run
 /// use bpf_link_typed::{AttachProgram, RawLink};
@@ -88,11 +93,12 @@ impl<A: AttachProgram> Create for A {
     }
 }
 
-/// Ends with a link on one hook that runs one program and is pinned at one path, whatever an earlier run has left behind.
+/// Ends with a link on one hook that runs one program and is pinned at one path, whatever an
+/// earlier run has left behind.
 ///
-/// This is what an agent calls when it starts, the first time and every time after that, in the same version or another. It has
-/// no state of its own: all that it goes by is the pin and what the kernel says. [`Attach::ensure_pinned`] makes it, and
-/// [`run`](Self::run) does it.
+/// This is what an agent calls when it starts, the first time and every time after that, in the
+/// same version or another. It has no state of its own: all that it goes by is the pin and what the
+/// kernel says. [`Attach::ensure_pinned`] makes it, and [`run`](Self::run) does it.
 ///
 /// ```no_run
 /// use bpf_link_typed::ensure::{Ours, Outcome};
@@ -117,10 +123,11 @@ impl<A: AttachProgram> Create for A {
 #[doc = include_str!("ensure/decisions.md")]
 #[doc = ""]
 /// Another link takes the place of one like this: it is attached first, pinned beside the path
-/// ([`temporary_pin`](bpf_link::temporary_pin)), and renamed over the pin in one step. Then the old link is detached, or closed
-/// if it cannot be detached. So no event is missed, and some are seen by both programs. Only where the hook takes one program
-/// and the kernel refuses the new one beside the old, the old one goes first, and the outcome says that there was a gap. If the
-/// new one cannot be attached then, the old one is put back.
+/// ([`temporary_pin`](bpf_link::temporary_pin)), and renamed over the pin in one step. Then the old
+/// link is detached, or closed if it cannot be detached. So no event is missed, and some are seen
+/// by both programs. Only where the hook takes one program and the kernel refuses the new one
+/// beside the old, the old one goes first, and the outcome says that there was a gap. If the new
+/// one cannot be attached then, the old one is put back.
 ///
 /// # Which kinds
 ///
@@ -139,41 +146,50 @@ impl<A: AttachProgram> Create for A {
 /// | [`perf_event`](crate::PerfEventAttach) | another link | the event, the cookie |
 /// | [`kprobe_multi`](crate::KprobeMultiAttach), [`uprobe_multi`](crate::UprobeMultiAttach), [`tracing_multi`](crate::TracingMultiAttach) | another link | the functions or places, when the program runs, the cookies; the process |
 ///
-/// Positions among other programs, the mode of xdp, and `preorder` are not part of any info: they are not compared, and a link
-/// that is updated keeps what it has. Of a kind that is not updated, whatever this kernel does not tell is taken to differ: cookies
-/// before Linux 6.17 (`raw_tracepoint`, tracing) or 6.9, events before 6.6, the symbols of `kprobe_multi`, the process of a
-/// uprobe, events of the caller's. So the program that is there already is attached again, without a gap where the hook takes it
-/// twice. A tracing program, a program on a tracepoint (of a perf event; a raw one before Linux 6.10) and a program on functions
-/// of `tracing_multi` it does not take twice: for the same program, and only then, that is with a gap. Linux 5.10 attaches a
-/// tracing program only once: to replace it by itself is an error there, and changes nothing.
+/// Positions among other programs, the mode of xdp, and `preorder` are not part of any info: they
+/// are not compared, and a link that is updated keeps what it has. Of a kind that is not updated,
+/// whatever this kernel does not tell is taken to differ: cookies before Linux 6.17
+/// (`raw_tracepoint`, tracing) or 6.9, events before 6.6, the symbols of `kprobe_multi`, the
+/// process of a uprobe, events of the caller's. So the program that is there already is attached
+/// again, without a gap where the hook takes it twice. A tracing program, a program on a tracepoint
+/// (of a perf event; a raw one before Linux 6.10) and a program on functions of `tracing_multi` it
+/// does not take twice: for the same program, and only then, that is with a gap. Linux 5.10
+/// attaches a tracing program only once: to replace it by itself is an error there, and changes
+/// nothing.
 ///
 /// # What is certain
 ///
-/// - Killed between any two system calls, the next run comes to the same end. The program is attached all the time, where the
-///   outcome would have been one without a gap.
-/// - Processes that do this at the same time, for pins in one directory, take turns: [`PinLock`]. There is one link and one pin
-///   at the end, of the program of the last of them.
-/// - Whoever does not ask for the lock is met halfway: an update expects the program that was seen, and what is pinned is
-///   looked at again before it is replaced, and at the end. After some attempts, [`Error::Overtaken`] says what they have left.
-/// - Every run leaves a pin that is a file of its own, also one that finds its program running. So an agent can tell whether
-///   another has taken over ([`Ensured::is_ours`]), and one that stops never takes off its successor's program
-///   ([`Ensured::stop`]).
-/// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and the name is allowed.
-/// - A program that is refused changes nothing, but for hooks with a gap, where [`Error::OldProgramPutBack`] says so.
+/// - Killed between any two system calls, the next run comes to the same end. The program is
+///   attached all the time, where the outcome would have been one without a gap.
+/// - Processes that do this at the same time, for pins in one directory, take turns: [`PinLock`].
+///   There is one link and one pin at the end, of the program of the last of them.
+/// - Whoever does not ask for the lock is met halfway: an update expects the program that was seen,
+///   and what is pinned is looked at again before it is replaced, and at the end. After some
+///   attempts, [`Error::Overtaken`] says what they have left.
+/// - Every run leaves a pin that is a file of its own, also one that finds its program running. So
+///   an agent can tell whether another has taken over ([`Ensured::is_ours`]), and one that stops
+///   never takes off its successor's program ([`Ensured::stop`]).
+/// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and
+///   the name is allowed.
+/// - A program that is refused changes nothing, but for hooks with a gap, where
+///   [`Error::OldProgramPutBack`] says so.
 ///
 /// # What is not
 ///
-/// - Somebody who neither asks for the lock nor minds what is there can replace the pin between the last look and the rename.
+/// - Somebody who neither asks for the lock nor minds what is there can replace the pin between the
+///   last look and the rename.
 /// - Without a pin, links of ours are found only if it is said how they are known.
-/// - A link that another process holds, or that has another pin, is detached only if its kind can be: otherwise its program goes
-///   on running beside the new one, and the outcome says so ([`OldLink::Held`]).
-/// - Without `CAP_SYS_ADMIN` no program can be opened by its id: an update then goes by the lock alone, and an old program
-///   cannot be put back.
-/// - The info of xdp and netfilter links does not say in which network namespace they are. An attempt to attach tells whether
-///   the hook here is free; where it is taken by somebody else's program, a link of ours on a device of the same number, or at
-///   the same priority, in another namespace passes for being here.
-/// - The kernel does not say whether a netfilter link is attached: one that somebody has detached, and whose priority somebody
-///   else has taken since, passes for attached.
+/// - A link that another process holds, or that has another pin, is detached only if its kind can
+///   be: otherwise its program goes on running beside the new one, and the outcome says so
+///   ([`OldLink::Held`]).
+/// - Without `CAP_SYS_ADMIN` no program can be opened by its id: an update then goes by the lock
+///   alone, and an old program cannot be put back.
+/// - The info of xdp and netfilter links does not say in which network namespace they are. An
+///   attempt to attach tells whether the hook here is free; where it is taken by somebody else's
+///   program, a link of ours on a device of the same number, or at the same priority, in another
+///   namespace passes for being here.
+/// - The kernel does not say whether a netfilter link is attached: one that somebody has detached,
+///   and whose priority somebody else has taken since, passes for attached.
 #[derive(Clone)]
 #[must_use = "nothing is done before `run`"]
 pub struct Ensure<A> {
@@ -194,32 +210,34 @@ impl<A: fmt::Debug> fmt::Debug for Ensure<A> {
 const ATTEMPTS: usize = 16;
 
 impl<A: Attach> Ensure<A> {
-    /// Makes the directories that the pin is to be in, as far as they are missing, with this mode less the umask.
+    /// Makes the directories that the pin is to be in, as far as they are missing, with this mode
+    /// less the umask.
     pub fn create_parents(mut self, mode: u32) -> Self {
         self.options.parents = Some(mode);
         self
     }
 
-    /// Replaces what is pinned at the path even if it is a map, a program, a symbolic link, or a link of another kind. A
-    /// directory is never replaced.
+    /// Replaces what is pinned at the path even if it is a map, a program, a symbolic link, or a
+    /// link of another kind. A directory is never replaced.
     pub fn replace_other(mut self) -> Self {
         self.options.replace_other = true;
         self
     }
 
-    /// Takes a link over that is on the hook and ours, but not pinned at the path: the pin was removed, or is another. It is
-    /// pinned at the path, and then treated like any that was pinned there.
+    /// Takes a link over that is on the hook and ours, but not pinned at the path: the pin was
+    /// removed, or is another. It is pinned at the path, and then treated like any that was pinned
+    /// there.
     ///
-    /// Looked for whenever a link would be attached where none is known to be. More than one is an error,
-    /// [`Error::OursFound`]. To find them takes `CAP_SYS_ADMIN`. Where this kernel does not tell what a link is on, what it runs
-    /// has to do.
+    /// Looked for whenever a link would be attached where none is known to be. More than one is an
+    /// error, [`Error::OursFound`]. To find them takes `CAP_SYS_ADMIN`. Where this kernel does not
+    /// tell what a link is on, what it runs has to do.
     pub fn take_over(mut self, ours: Ours) -> Self {
         self.options.ours = Some((ours, AboutOurs::TakeOver));
         self
     }
 
-    /// Reports a link that is on the hook and ours, but not pinned at the path, as [`Error::OursFound`]: nothing is attached a
-    /// second time.
+    /// Reports a link that is on the hook and ours, but not pinned at the path, as
+    /// [`Error::OursFound`]: nothing is attached a second time.
     pub fn report(mut self, ours: Ours) -> Self {
         self.options.ours = Some((ours, AboutOurs::Report));
         self
@@ -328,30 +346,36 @@ impl<A: Attach> Ensure<A> {
 impl<A: AttachProgram> Ensure<A> {
     /// Does it: ends with a link on the hook that runs this program and is pinned at the path.
     ///
-    /// The program stays the caller's. The link remembers its pin; dropping it leaves it to the pin.
+    /// The program stays the caller's. The link remembers its pin; dropping it leaves it to the
+    /// pin.
     ///
     /// # Errors
     ///
     /// Nothing is changed, besides that a killed run's left-over is finished or removed, with
     ///
     /// - [`Error::PinTaken`]: something else is pinned at the path.
-    /// - [`Error::OursFound`]: links of ours are on the hook, and were to be reported, or are more than one.
-    /// - [`Error::Link`] with [`NotOnBpffs`](bpf_link::Error::NotOnBpffs), [`PinName`](bpf_link::Error::PinName),
-    ///   [`PathNotFound`](bpf_link::Error::PathNotFound) (`ENOENT`: a directory is missing), and what else [`PinLock::of`] and
+    /// - [`Error::OursFound`]: links of ours are on the hook, and were to be reported, or are more
+    ///   than one.
+    /// - [`Error::Link`] with [`NotOnBpffs`](bpf_link::Error::NotOnBpffs),
+    ///   [`PinName`](bpf_link::Error::PinName), [`PathNotFound`](bpf_link::Error::PathNotFound)
+    ///   (`ENOENT`: a directory is missing), and what else [`PinLock::of`] and
     ///   [`RawLink::pin_over`] refuse.
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`).
     /// - [`Error::CreateDirectory`]: a parent could not be made.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook (cgroups).
-    /// - [`Error::AlreadyAttached`] (`EEXIST`): another link on the hook runs this program already (tcx, netkit).
-    /// - What the kind's own `attach` refuses, such as [`Error::HookTaken`] where it is somebody else's program that has the
-    ///   hook.
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): another link on the hook runs this program already
+    ///   (tcx, netkit).
+    /// - What the kind's own `attach` refuses, such as [`Error::HookTaken`] where it is somebody
+    ///   else's program that has the hook.
     ///
     /// Something may have changed, with
     ///
     /// - [`Error::Overtaken`]: somebody else was faster, each time.
-    /// - [`Error::OldProgramPutBack`]: the new program could not be attached after the old one was taken off.
+    /// - [`Error::OldProgramPutBack`]: the new program could not be attached after the old one was
+    ///   taken off.
     /// - [`Error::OldProgramLost`]: the same, and the old one could not be put back.
-    /// - [`Error::OldLinkHeld`]: the old link is in the way, and has not gone. It is pinned as it was.
+    /// - [`Error::OldLinkHeld`]: the old link is in the way, and has not gone. It is pinned as it
+    ///   was.
     ///
     /// # Kernel
     ///
@@ -360,11 +384,11 @@ impl<A: AttachProgram> Ensure<A> {
         self.run_with(program.as_fd())
     }
 
-    /// What [`run`](Self::run) would do now. Nothing is changed: no link is attached, updated or detached, and no pin,
-    /// directory or lock is made.
+    /// What [`run`](Self::run) would do now. Nothing is changed: no link is attached, updated or
+    /// detached, and no pin, directory or lock is made.
     ///
-    /// Where only an attempt to attach can tell whether the hook is free, which is so for xdp and netfilter, the plan says
-    /// what each answer would lead to: [`Planned::Attempt`].
+    /// Where only an attempt to attach can tell whether the hook is free, which is so for xdp and
+    /// netfilter, the plan says what each answer would lead to: [`Planned::Attempt`].
     ///
     /// ```no_run
     /// use bpf_link_typed::{Attach as _, TcxAttach, TcxHook};
@@ -380,7 +404,8 @@ impl<A: AttachProgram> Ensure<A> {
     ///
     /// # Errors
     ///
-    /// Those of [`run`](Self::run) with which nothing is changed, as far as they show without an attempt.
+    /// Those of [`run`](Self::run) with which nothing is changed, as far as they show without an
+    /// attempt.
     pub fn plan(&self, program: &(impl AsFd + ?Sized)) -> Result<Plan> {
         self.plan_with(program.as_fd())
     }

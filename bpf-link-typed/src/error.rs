@@ -71,7 +71,8 @@ pub enum Error {
     /// This program is on this hook already.
     AlreadyAttached(bpf_link::Error),
 
-    /// The link or program that the new link was to be placed next to is not on this hook, or does not exist.
+    /// The link or program that the new link was to be placed next to is not on this hook, or does
+    /// not exist.
     AnchorNotOnHook(bpf_link::Error),
 
     /// The program was loaded for something else than this attach type.
@@ -84,7 +85,8 @@ pub enum Error {
         source: bpf_link::Error,
     },
 
-    /// The file is not a cgroup of the second version of cgroups: it is no directory, or on another file system (`EBADF`).
+    /// The file is not a cgroup of the second version of cgroups: it is no directory, or on another
+    /// file system (`EBADF`).
     NotACgroup {
         /// Its path; `None` if it was given as a descriptor.
         path: Option<PathBuf>,
@@ -125,14 +127,15 @@ pub enum Error {
         found: Option<LinkKind>,
     },
 
-    /// Links of ours are on the hook, though they are not pinned at the path. Nothing was changed: the caller has asked to be
-    /// told, or there is more than one.
+    /// Links of ours are on the hook, though they are not pinned at the path. Nothing was changed:
+    /// the caller has asked to be told, or there is more than one.
     OursFound {
         /// Their ids.
         links: Vec<LinkId>,
     },
 
-    /// Somebody else, who does not take the lock, changed the pin or its link whenever it was looked at.
+    /// Somebody else, who does not take the lock, changed the pin or its link whenever it was
+    /// looked at.
     Overtaken {
         /// The path of the pin.
         path: PathBuf,
@@ -140,8 +143,9 @@ pub enum Error {
         left: Option<LinkId>,
     },
 
-    /// The hook takes only one program, and the new one could not be attached after the old one was taken off. The old program
-    /// was put back, and is pinned again; the hook was without it for a moment.
+    /// The hook takes only one program, and the new one could not be attached after the old one was
+    /// taken off. The old program was put back, and is pinned again; the hook was without it for a
+    /// moment.
     OldProgramPutBack {
         /// The link that the old program has now.
         link: LinkId,
@@ -153,13 +157,14 @@ pub enum Error {
     OldProgramLost {
         /// Why the new one could not be attached.
         source: Box<Error>,
-        /// Why the old one could not be put back. `None` if it could not be kept from the beginning, as that takes
-        /// `CAP_SYS_ADMIN`.
+        /// Why the old one could not be put back. `None` if it could not be kept from the
+        /// beginning, as that takes `CAP_SYS_ADMIN`.
         put_back: Option<Box<Error>>,
     },
 
-    /// The hook takes only one program, links of this kind cannot be detached, and five seconds after its pin was removed the
-    /// old one was still there: as a rule because somebody else holds it. It is pinned as it was.
+    /// The hook takes only one program, links of this kind cannot be detached, and five seconds
+    /// after its pin was removed the old one was still there: as a rule because somebody else holds
+    /// it. It is pinned as it was.
     OldLinkHeld {
         /// The old link.
         link: LinkId,
@@ -236,8 +241,8 @@ impl From<bpf_link::Error> for Error {
 }
 
 impl std::error::Error for Error {
-    /// What the system answered, or why something else was done after all. The command and what it was done to are in the
-    /// message already.
+    /// What the system answered, or why something else was done after all. The command and what it
+    /// was done to are in the message already.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::NoEventSource { source, .. }

@@ -36,7 +36,8 @@ macro_rules! define {
             Other(OtherInfo),
         }
 
-        /// A view of what the kernel says about a link, whose names and arrays are in a lent buffer.
+        /// A view of what the kernel says about a link, whose names and arrays are in a lent
+        /// buffer.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[cfg_attr(
             feature = "serde",
@@ -77,8 +78,9 @@ macro_rules! define {
         impl InfoBuf {
             /// Asks the kernel for all that it says about a link whose kind need not be known.
             ///
-            /// One system call for a kind without names, arrays and fields that not every kernel reports; two for the
-            /// others. No allocation if the buffer is large enough from an earlier use.
+            /// One system call for a kind without names, arrays and fields that not every kernel
+            /// reports; two for the others. No allocation if the buffer is large enough from an
+            /// earlier use.
             ///
             /// # Errors
             ///
@@ -122,8 +124,8 @@ macro_rules! accessors {
                 }
             }
 
-            /// The id of the program that is attached, or was until the link was detached. `None` where there is none
-            /// (`struct_ops`).
+            /// The id of the program that is attached, or was until the link was detached. `None`
+            /// where there is none (`struct_ops`).
             #[must_use]
             pub fn program_id(&self) -> Option<ProgramId> {
                 match self {
@@ -132,8 +134,8 @@ macro_rules! accessors {
                 }
             }
 
-            /// Whether the hook has gone, or the link was detached from it. `None` where the kernel does not say
-            /// (netfilter), or nothing is known of the kind.
+            /// Whether the hook has gone, or the link was detached from it. `None` where the kernel
+            /// does not say (netfilter), or nothing is known of the kind.
             #[must_use]
             pub fn is_defunct(&self) -> Option<bool> {
                 match self {
@@ -148,11 +150,12 @@ macro_rules! accessors {
 crate::kinds::for_every_kind!(define);
 
 impl<'a> LinkInfoRef<'a> {
-    /// What the kernel has said about a link, in the bytes of its info and the buffers that were lent to it. Nothing is
-    /// asked of the kernel.
+    /// What the kernel has said about a link, in the bytes of its info and the buffers that were
+    /// lent to it. Nothing is asked of the kernel.
     ///
-    /// The bytes may come from [`bpf_link::LinkInfo::from_bytes`], as they were recorded on another machine. A field
-    /// that later kernels only report is `None` if it reads 0 there, unless the info itself knows better.
+    /// The bytes may come from [`bpf_link::LinkInfo::from_bytes`], as they were recorded on another
+    /// machine. A field that later kernels only report is `None` if it reads 0 there, unless the
+    /// info itself knows better.
     ///
     /// ```
     /// use bpf_link_typed::{RecordedBuffers, LinkInfoRef};
@@ -170,7 +173,8 @@ impl<'a> LinkInfoRef<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::ShortInfo`](crate::Error::ShortInfo): the info ends before what every kernel reports.
+    /// [`Error::ShortInfo`](crate::Error::ShortInfo): the info ends before what every kernel
+    /// reports.
     pub fn parse(info: &'a bpf_link::LinkInfo, buffers: RecordedBuffers<'a>) -> Result<Self> {
         Ok(Self::of(&Answer::new(info, buffers)?))
     }

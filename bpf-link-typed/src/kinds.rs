@@ -48,8 +48,8 @@ use crate::ensure::{Attach, AttachProgram};
 use crate::error::Result;
 use crate::info::facts::KindFacts;
 
-/// Hands the kinds to a macro: the variant, the type of the link, of its info, and of a view of the info; then the attach
-/// options, and whether they are for a program or of a map.
+/// Hands the kinds to a macro: the variant, the type of the link, of its info, and of a view of the
+/// info; then the attach options, and whether they are for a program or of a map.
 ///
 /// A new kind is a line here, a line for its module above, and a file of its own with these types.
 macro_rules! for_every_kind {
@@ -75,7 +75,8 @@ macro_rules! for_every_kind {
 }
 pub(crate) use for_every_kind;
 
-/// Says of the attach options of a kind that a link can be had by them over restarts, and that they are for a program.
+/// Says of the attach options of a kind that a link can be had by them over restarts, and that they
+/// are for a program.
 macro_rules! program {
     ($Attach:ident $(<$a:lifetime>)?) => {
         map!($Attach $(<$a>)?);

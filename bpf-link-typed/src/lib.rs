@@ -2,19 +2,24 @@
 //!
 //! What it does:
 //!
-//! - tells the fifteen kinds of Linux 7.3 apart, each with the operations that it has, and keeps later ones;
-//! - attaches programs to each of them, with all that the kernel takes: [`XdpAttach`], [`CgroupAttach`] and so on, a type
-//!   for each kind;
-//! - takes links over after a restart or an upgrade, without a gap where the kernel allows it: [`Ensure`];
-//! - reads every field that the kernel reports about a link, and tells a field that it does not report from 0;
+//! - tells the fifteen kinds of Linux 7.3 apart, each with the operations that it has, and keeps
+//!   later ones;
+//! - attaches programs to each of them, with all that the kernel takes: [`XdpAttach`],
+//!   [`CgroupAttach`] and so on, a type for each kind;
+//! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
+//!   [`Ensure`];
+//! - reads every field that the kernel reports about a link, and tells a field that it does not
+//!   report from 0;
 //! - leaves names and arrays in memory that the caller lends, or copies them out.
 //!
 //! What it does not do:
 //!
-//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd), from any other crate;
-//! - call `bpf(2)` itself: commands go through the layer below, [`bpf_link`]. What this crate does through the standard
-//!   library is read files of procfs, sysfs and tracefs, open the files and directories that builders name by path, and make
-//!   directories for pins ([`Ensure::create_parents`]).
+//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd),
+//!   from any other crate;
+//! - call `bpf(2)` itself: commands go through the layer below, [`bpf_link`]. What this crate does
+//!   through the standard library is read files of procfs, sysfs and tracefs, open the files and
+//!   directories that builders name by path, and make directories for pins
+//!   ([`Ensure::create_parents`]).
 //!
 //! ```no_run
 //! use bpf_link_typed::{InfoBuf, Link, LinkInfoRef, XdpLink};
@@ -49,8 +54,9 @@
 //!
 //! # Restarts and upgrades
 //!
-//! An agent makes one call for each of its links when it starts, and need not know what was there before: nothing, its own link
-//! of an hour ago, that of the version before, one whose hook has gone, or what a run left that was killed half-way.
+//! An agent makes one call for each of its links when it starts, and need not know what was there
+//! before: nothing, its own link of an hour ago, that of the version before, one whose hook has
+//! gone, or what a run left that was killed half-way.
 //!
 //! ```no_run
 //! use bpf_link_typed::{Attach as _, CgroupAttach, CgroupHook};
@@ -65,20 +71,23 @@
 //! # }
 //! ```
 //!
-//! The link is left to its pin when it is dropped. [`Ensured::stop`] takes the program off and leaves nothing behind, unless
-//! another agent has taken over. What is certain, and for which kinds there is a gap, [`Ensure`] says.
+//! The link is left to its pin when it is dropped. [`Ensured::stop`] takes the program off and
+//! leaves nothing behind, unless another agent has taken over. What is certain, and for which kinds
+//! there is a gap, [`Ensure`] says.
 //!
 //! # Kinds
 //!
-//! All have an id, a program (`struct_ops` links a map instead), pins and info. Updating puts another program, or map, in
-//! the place of the link's; not every kind can be detached while somebody holds it. Behind each field of the info is
-//! since which Linux the kernel reports it. The same is there as data: [`KindFacts`].
+//! All have an id, a program (`struct_ops` links a map instead), pins and info. Updating puts
+//! another program, or map, in the place of the link's; not every kind can be detached while
+//! somebody holds it. Behind each field of the info is since which Linux the kernel reports it. The
+//! same is there as data: [`KindFacts`].
 //!
 #![doc = include_str!("../docs/kinds.md")]
 //!
 //! # What this kernel can do
 //!
-//! The table says since when Linux has a kind. A kernel may be built without it, or have it from a later one; so ask it:
+//! The table says since when Linux has a kind. A kernel may be built without it, or have it from a
+//! later one; so ask it:
 //!
 //! ```
 //! use bpf_link_typed::{LinkKind, Support, TcxLink, XdpLink};
@@ -97,13 +106,14 @@
 //! }
 //! ```
 //!
-//! Nothing is attached for that. Which programs a hook has is asked of the hook: [`TcxHook::query`], [`CgroupHook::query`],
-//! [`NetkitHook::query`], [`NetnsHook::query`], [`SockmapHook::query`].
+//! Nothing is attached for that. Which programs a hook has is asked of the hook:
+//! [`TcxHook::query`], [`CgroupHook::query`], [`NetkitHook::query`], [`NetnsHook::query`],
+//! [`SockmapHook::query`].
 //!
 //! # Features
 //!
-//! - `serde`: what the kernel says about links can be serialized and read back, under the names that the fields have here.
-//!   It is off by default.
+//! - `serde`: what the kernel says about links can be serialized and read back, under the names
+//!   that the fields have here. It is off by default.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     feature = "serde",

@@ -20,8 +20,9 @@ macro_rules! define {
     ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?, $Attach:ident $(<$b:lifetime>)? of $object:ident; )+) => {
         /// A link, of whichever kind.
         ///
-        /// It has the operations of every kind. One that the link's kind does not have, the kernel refuses, and the error is
-        /// [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) with the kind, the command and the kernel's error number.
+        /// It has the operations of every kind. One that the link's kind does not have, the kernel
+        /// refuses, and the error is [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) with
+        /// the kind, the command and the kernel's error number.
         #[derive(Debug)]
         #[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
         #[non_exhaustive]
@@ -70,8 +71,8 @@ macro_rules! define {
 
             /// Asks the kernel for all that it says about this link, into a lent buffer.
             ///
-            /// As many system calls as the kind's own type makes, and no allocation if the buffer is large enough from an
-            /// earlier use.
+            /// As many system calls as the kind's own type makes, and no allocation if the buffer
+            /// is large enough from an earlier use.
             ///
             /// # Errors
             ///
@@ -135,7 +136,8 @@ impl Link {
         Ok(RawLink::from_pinned(path)?.try_into()?)
     }
 
-    /// Opens the link that is pinned at this path, relative to an open directory, and remembers both.
+    /// Opens the link that is pinned at this path, relative to an open directory, and remembers
+    /// both.
     ///
     /// # Errors
     ///
@@ -171,7 +173,8 @@ impl Link {
         Ok(self.as_raw().id()?)
     }
 
-    /// Pins the link at this path on a bpffs, or moves its pin there, so that it stays attached without a descriptor.
+    /// Pins the link at this path on a bpffs, or moves its pin there, so that it stays attached
+    /// without a descriptor.
     ///
     /// # Errors
     ///
@@ -180,7 +183,8 @@ impl Link {
         Ok(self.as_raw_mut().pin(path)?)
     }
 
-    /// Pins the link at this path, relative to an open directory of a bpffs, or moves its pin there.
+    /// Pins the link at this path, relative to an open directory of a bpffs, or moves its pin
+    /// there.
     ///
     /// # Errors
     ///
@@ -206,8 +210,8 @@ impl Link {
 
     /// Asks the kernel for all that it says about this link.
     ///
-    /// One system call, or two if there are arrays. [`info_in`](Self::info_in) reuses the memory that the answer is put
-    /// together in.
+    /// One system call, or two if there are arrays. [`info_in`](Self::info_in) reuses the memory
+    /// that the answer is put together in.
     ///
     /// # Errors
     ///
@@ -216,8 +220,8 @@ impl Link {
         Ok(self.info_in(&mut InfoBuf::new())?.into_owned())
     }
 
-    /// Puts another program in the place of the link's, in one step; for a `struct_ops` link, another map in the place of
-    /// its map.
+    /// Puts another program in the place of the link's, in one step; for a `struct_ops` link,
+    /// another map in the place of its map.
     ///
     /// # Errors
     ///
@@ -230,7 +234,8 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// As [`RawLink::update`]: [`OldProgramMismatch`](bpf_link::Error::OldProgramMismatch) if it has another.
+    /// As [`RawLink::update`]: [`OldProgramMismatch`](bpf_link::Error::OldProgramMismatch) if it
+    /// has another.
     pub fn replace(&self, old: impl AsFd, new: impl AsFd) -> Result<()> {
         Ok(self.as_raw().update(self.update_by(&new).expecting(&old))?)
     }
@@ -242,7 +247,8 @@ impl Link {
         }
     }
 
-    /// Takes the link off its hook at once, whoever else holds it. It lives on, but does nothing any more.
+    /// Takes the link off its hook at once, whoever else holds it. It lives on, but does nothing
+    /// any more.
     ///
     /// # Errors
     ///
@@ -251,16 +257,17 @@ impl Link {
         Ok(self.as_raw().detach()?)
     }
 
-    /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it if its kind can be detached, and
-    /// closes it. In this order nothing is left behind wherever it ends.
+    /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it if its
+    /// kind can be detached, and closes it. In this order nothing is left behind wherever it ends.
     ///
-    /// It takes off whichever program runs there, and no lock. An agent that may have been taken over stops with
-    /// [`Ensured::stop`](crate::Ensured::stop). To leave the link to its pin, just drop it.
+    /// It takes off whichever program runs there, and no lock. An agent that may have been taken
+    /// over stops with [`Ensured::stop`](crate::Ensured::stop). To leave the link to its pin, just
+    /// drop it.
     ///
     /// # Errors
     ///
-    /// With the link, of which nothing is lost: as [`unpin`](Self::unpin), and [`RawLink::detach`] where the kind and the
-    /// kernel can.
+    /// With the link, of which nothing is lost: as [`unpin`](Self::unpin), and [`RawLink::detach`]
+    /// where the kind and the kernel can.
     pub fn detach_and_unpin(mut self) -> Result<(), Rejected<Self>> {
         match let_go(self.as_raw_mut()) {
             Ok(()) => Ok(()),
@@ -268,12 +275,13 @@ impl Link {
         }
     }
 
-    /// Lets go of the link that is pinned at this path, and of its hook, if what is attached by it is ours. Somebody else's
-    /// program, its link and its pin stay as they are.
+    /// Lets go of the link that is pinned at this path, and of its hook, if what is attached by it
+    /// is ours. Somebody else's program, its link and its pin stay as they are.
     ///
-    /// This is for a process of its own that stops an agent's links: it has not made them, so it knows them by their programs.
-    /// It takes turns with runs and other stops in the same directory: [`PinLock`]. The process that has made a link stops it
-    /// with [`Ensured::stop`](crate::Ensured::stop).
+    /// This is for a process of its own that stops an agent's links: it has not made them, so it
+    /// knows them by their programs. It takes turns with runs and other stops in the same
+    /// directory: [`PinLock`]. The process that has made a link stops it with
+    /// [`Ensured::stop`](crate::Ensured::stop).
     ///
     /// ```no_run
     /// use bpf_link_typed::Link;
@@ -290,11 +298,14 @@ impl Link {
     ///
     /// Nothing was let go of, with
     ///
-    /// - [`Error::Link`](crate::Error::Link) with [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): to ask for a
-    ///   program by its id takes `CAP_SYS_ADMIN`;
-    /// - those of [`PinLock::of`], except for a directory that is missing, of [`PinEntry::at`] and of [`RawLink::unpin`].
+    /// - [`Error::Link`](crate::Error::Link) with
+    ///   [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): to ask for a program by
+    ///   its id takes `CAP_SYS_ADMIN`;
+    /// - those of [`PinLock::of`], except for a directory that is missing, of [`PinEntry::at`] and
+    ///   of [`RawLink::unpin`].
     ///
-    /// The pin was removed, and the link goes with the last that holds it, with those of [`RawLink::detach`].
+    /// The pin was removed, and the link goes with the last that holds it, with those of
+    /// [`RawLink::detach`].
     pub fn stop(path: impl AsRef<Path>, ours: &Ours) -> Result<Stopped> {
         let path = path.as_ref();
         let _lock = match PinLock::of(path) {
@@ -339,7 +350,8 @@ impl Link {
     }
 }
 
-/// Asks the kernel for the kind, if it has not said yet. A link whose kind it does not say is given back.
+/// Asks the kernel for the kind, if it has not said yet. A link whose kind it does not say is given
+/// back.
 impl TryFrom<RawLink> for Link {
     type Error = Rejected<RawLink>;
 
@@ -381,7 +393,8 @@ impl From<OtherLink> for Link {
     }
 }
 
-/// Asks the kernel for the kind, if it has not said yet. A refused link is given back: its kind has a type of its own.
+/// Asks the kernel for the kind, if it has not said yet. A refused link is given back: its kind has
+/// a type of its own.
 impl TryFrom<RawLink> for OtherLink {
     type Error = Rejected<RawLink>;
 

@@ -12,7 +12,8 @@ use crate::link::link_type::{common, detach, info_methods, update};
 
 /// A link of a kind that is newer than this release.
 ///
-/// All that links have in common works. Which of the other operations the kind has, the kernel answers.
+/// All that links have in common works. Which of the other operations the kind has, the kernel
+/// answers.
 #[derive(Debug)]
 #[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
 pub struct OtherLink(pub(crate) RawLink, pub(crate) LinkKind);

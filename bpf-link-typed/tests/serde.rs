@@ -5,7 +5,8 @@
 use bpf_link_typed::{AttachType, KindFacts, LinkInfo, LinkInfoRef, LinkKind, RecordedBuffers};
 use serde_json::{Value, json};
 
-/// What is there to be seen of a link of this kind: these words from the fields of its kind on, and these buffers.
+/// What is there to be seen of a link of this kind: these words from the fields of its kind on, and
+/// these buffers.
 fn with_view<T>(
     kind: LinkKind,
     words: &[u32],
@@ -20,7 +21,8 @@ fn with_view<T>(
     see(LinkInfoRef::parse(&info, buffers).expect("it is whole"))
 }
 
-/// The JSON, after it was made sure that the view has the same, and that it reads back as what it was.
+/// The JSON, after it was made sure that the view has the same, and that it reads back as what it
+/// was.
 fn json_of(kind: LinkKind, words: &[u32], buffers: RecordedBuffers<'_>) -> Value {
     with_view(kind, words, buffers, |view| {
         let json = serde_json::to_value(view).expect("it is written");
@@ -123,8 +125,8 @@ fn a_name_that_is_no_text() {
     assert_eq!(json["name"], Value::Null);
 }
 
-/// What a later release has written is read as far as this one knows it, and what an earlier one has left out is not
-/// there.
+/// What a later release has written is read as far as this one knows it, and what an earlier one
+/// has left out is not there.
 #[test]
 fn other_releases() {
     let later = r#"{"type":"raw_tracepoint","id":1,"program_id":2,"name":"x","cookie":3,"more":4}"#;

@@ -1,9 +1,10 @@
-//! The whole life of a link, on the running kernel: created, inspected, pinned, taken over, updated, detached, unpinned.
+//! The whole life of a link, on the running kernel: created, inspected, pinned, taken over,
+//! updated, detached, unpinned.
 //!
 //! `cargo run -p bpf-link --example lifecycle`, as root.
 //!
-//! It works in mount and network namespaces of its own, with a bpffs of its own, so that nothing is left behind even if it
-//! is killed.
+//! It works in mount and network namespaces of its own, with a bpffs of its own, so that nothing is
+//! left behind even if it is killed.
 
 use std::net::UdpSocket;
 use std::process::{Command, ExitCode, Stdio};
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{AttachType, LinkCreate, RawLink, Update, XdpFlags};
-// Loading programs is not this crate's business: whatever is `AsFd` will do, from aya or libbpf-rs, say. These come from the
-// workspace's tests, which put them together by hand.
+// Loading programs is not this crate's business: whatever is `AsFd` will do, from aya or libbpf-rs,
+// say. These come from the workspace's tests, which put them together by hand.
 use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually};
 
 /// What an XDP program returns to have a packet dropped.

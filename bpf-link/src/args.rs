@@ -32,8 +32,8 @@ use crate::flags::{AttachFlags, KprobeMultiFlags, UprobeMultiFlags, XdpFlags};
 use crate::kind::LinkKind;
 use crate::object::MapInfo;
 
-/// What [`RawLink::create`](crate::RawLink::create) takes: a program (or a `struct_ops` map), where it is
-/// attached, and the arguments of the link's kind.
+/// What [`RawLink::create`](crate::RawLink::create) takes: a program (or a `struct_ops` map), where
+/// it is attached, and the arguments of the link's kind.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkCreate<'a> {
     pub(crate) object: BorrowedFd<'a>,
@@ -49,7 +49,8 @@ pub(crate) enum CreateTarget<'a> {
     None,
     Fd(BorrowedFd<'a>),
     Ifindex(u32),
-    /// A descriptor that does not exist: what asks the kernel about the rest of a request without attaching anything.
+    /// A descriptor that does not exist: what asks the kernel about the rest of a request without
+    /// attaching anything.
     NoDescriptor,
 }
 
@@ -78,7 +79,8 @@ fn of_map(map: BorrowedFd<'_>) -> Target {
 pub enum CreateArgs<'a> {
     /// None: enough for xdp, netns, sockmap, `struct_ops`, and wherever the kind's are optional.
     None,
-    /// The target and cookie of a tracing program, an LSM program, an extension, or a BTF-typed raw tracepoint.
+    /// The target and cookie of a tracing program, an LSM program, an extension, or a BTF-typed raw
+    /// tracepoint.
     Tracing(TracingArgs),
     /// What an iterator goes over.
     Iter(IterArgs<'a>),
@@ -88,7 +90,8 @@ pub enum CreateArgs<'a> {
     KprobeMulti(KprobeMultiArgs<'a>),
     /// The hook of a netfilter link.
     Netfilter(NetfilterArgs),
-    /// The position of a tcx, netkit or (since Linux 6.17) cgroup link among the programs of its hook.
+    /// The position of a tcx, netkit or (since Linux 6.17) cgroup link among the programs of its
+    /// hook.
     Mprog(MprogArgs<'a>),
     /// The file and offsets of a `uprobe_multi` link.
     UprobeMulti(UprobeMultiArgs<'a>),
@@ -114,23 +117,25 @@ impl<'a> LinkCreate<'a> {
         Self::new(map, AttachType::StructOps)
     }
 
-    /// Attaches to what this file descriptor stands for: a cgroup's directory, a network namespace, a perf event, a
-    /// sockmap, or (with [`TracingArgs::target_btf_id`]) the program that an extension replaces a function of.
+    /// Attaches to what this file descriptor stands for: a cgroup's directory, a network namespace,
+    /// a perf event, a sockmap, or (with [`TracingArgs::target_btf_id`]) the program that an
+    /// extension replaces a function of.
     #[must_use]
     pub fn target_fd(mut self, target: &'a (impl AsFd + ?Sized)) -> Self {
         self.target = CreateTarget::Fd(target.as_fd());
         self
     }
 
-    /// Attaches to the network device with this index in the network namespace of the calling thread.
+    /// Attaches to the network device with this index in the network namespace of the calling
+    /// thread.
     #[must_use]
     pub fn target_ifindex(mut self, ifindex: u32) -> Self {
         self.target = CreateTarget::Ifindex(ifindex);
         self
     }
 
-    /// Flags of the creation. The bits that say what an [`Anchor`] is, `BPF_F_LINK` and `BPF_F_ID`, are added by the
-    /// anchor, and refused here.
+    /// Flags of the creation. The bits that say what an [`Anchor`] is, `BPF_F_LINK` and `BPF_F_ID`,
+    /// are added by the anchor, and refused here.
     #[must_use]
     pub fn flags(mut self, flags: AttachFlags) -> Self {
         self.flags = flags.bits();
@@ -151,12 +156,12 @@ impl<'a> LinkCreate<'a> {
         self
     }
 
-    /// Refuses what the kernel would read as another kind's arguments or ignore, or take for something else than it
-    /// says.
+    /// Refuses what the kernel would read as another kind's arguments or ignore, or take for
+    /// something else than it says.
     ///
-    /// The kernel picks the arm of its union by the attach type. Arms with pointers in them must therefore come with
-    /// their own attach types and with no other, or the kernel would take an address for a count. Where the kind is
-    /// not known, the kernel is left to judge those without.
+    /// The kernel picks the arm of its union by the attach type. Arms with pointers in them must
+    /// therefore come with their own attach types and with no other, or the kernel would take an
+    /// address for a count. Where the kind is not known, the kernel is left to judge those without.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let kind = self.attach_type.link_kind();
         let fits = match &self.args {
@@ -178,7 +183,8 @@ impl<'a> LinkCreate<'a> {
             }
             .into());
         }
-        // They say what the number of an anchor means; whichever other anchor is given, they would turn it into a link.
+        // They say what the number of an anchor means; whichever other anchor is given, they would
+        // turn it into a link.
         if self.flags & Anchor::FLAGS != 0 && may_take_anchor(kind) {
             return Err(InvalidRequest::AnchorFlags(self.attach_type).into());
         }
@@ -222,7 +228,8 @@ impl<'a> LinkCreate<'a> {
     }
 }
 
-/// Whether the kernel reads pointers from the arm of its `link_create` union that goes with this kind.
+/// Whether the kernel reads pointers from the arm of its `link_create` union that goes with this
+/// kind.
 fn has_pointers(kind: LinkKind) -> bool {
     matches!(
         kind,
@@ -230,7 +237,8 @@ fn has_pointers(kind: LinkKind) -> bool {
     )
 }
 
-/// Whether a link of this kind has a place among other programs. One of a kind that is not known may have.
+/// Whether a link of this kind has a place among other programs. One of a kind that is not known
+/// may have.
 fn may_take_anchor(kind: Option<LinkKind>) -> bool {
     matches!(
         kind,

@@ -196,8 +196,8 @@ open_enum! {
 }
 
 impl AttachType {
-    /// The kind of the links that are made on this attach type; `None` if it has no links, or if this release does
-    /// not know it.
+    /// The kind of the links that are made on this attach type; `None` if it has no links, or if
+    /// this release does not know it.
     ///
     /// An extension's link takes any attach type (on Linux 5.10 only number 0) and is of kind
     /// [`LinkKind::Tracing`] whatever that is.

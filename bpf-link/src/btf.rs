@@ -1,7 +1,7 @@
 //! Types in the format in which the kernel describes its own (BTF), one after the other.
 //!
-//! Any bytes are read without a panic. Bytes that are cut, or have a kind of type that this release does not know, whose
-//! length it cannot know either, are an error and not the end.
+//! Any bytes are read without a panic. Bytes that are cut, or have a kind of type that this release
+//! does not know, whose length it cannot know either, are an error and not the end.
 
 /// Where the header has what, in bytes (`struct btf_header`).
 const HEADER_LEN: usize = 4;
@@ -10,7 +10,8 @@ const TYPE_LEN: usize = 12;
 const STR_OFF: usize = 16;
 const STR_LEN: usize = 20;
 const MAGIC: u16 = 0xeb9f;
-/// A type's name, kind and length, and a size or another type (`struct btf_type`), before what its kind has besides.
+/// A type's name, kind and length, and a size or another type (`struct btf_type`), before what its
+/// kind has besides.
 const TYPE_SIZE: usize = 12;
 
 /// `BTF_KIND_FUNC`
@@ -70,11 +71,13 @@ impl<'a> Types<'a> {
             1 | 14 | 17 => 4,
             // An array.
             3 => 12,
-            // The members of a structure and of a union, of a section, of an enumeration of 64 bits.
+            // The members of a structure and of a union, of a section, of an enumeration of 64
+            // bits.
             4 | 5 | 15 | 19 => 12 * members,
             // The members of an enumeration, the arguments of a function.
             6 | 13 => 8 * members,
-            // A pointer, what is declared only, a typedef, three qualifiers, a function, a number, a tag of a type.
+            // A pointer, what is declared only, a typedef, three qualifiers, a function, a number,
+            // a tag of a type.
             2 | 7..=12 | 16 | 18 => 0,
             _ => return None,
         };

@@ -8,14 +8,15 @@ use std::os::fd::AsFd;
 impl RawLink {
     /// Takes the program off its hook at once, whoever else holds the link.
     ///
-    /// The link lives on, with its id, pins and info, but does nothing any more and cannot be attached again. A link
-    /// that is detached already stays so, without an error.
+    /// The link lives on, with its id, pins and info, but does nothing any more and cannot be
+    /// attached again. A link that is detached already stays so, without an error.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedByKind`] (`EOPNOTSUPP`): links of this kind are not detached, only dropped.
-    /// - [`Error::UnsupportedByKernel`] (`EOPNOTSUPP`): this kernel does not detach links of this kind yet
-    ///   (`struct_ops`, before Linux 6.11).
+    /// - [`Error::UnsupportedByKind`] (`EOPNOTSUPP`): links of this kind are not detached, only
+    ///   dropped.
+    /// - [`Error::UnsupportedByKernel`] (`EOPNOTSUPP`): this kernel does not detach links of this
+    ///   kind yet (`struct_ops`, before Linux 6.11).
     ///
     /// # Kernel
     ///

@@ -19,8 +19,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation on a link failed.
 ///
-/// A condition that a caller acts on has a variant of its own; every other failure of the kernel's is
-/// [`Error::Command`]. [`Error::errno`] gives the kernel's own number wherever the kernel was asked.
+/// A condition that a caller acts on has a variant of its own; every other failure of the kernel's
+/// is [`Error::Command`]. [`Error::errno`] gives the kernel's own number wherever the kernel was
+/// asked.
 ///
 /// The message says what was refused and what it was about; what the system answered is the
 /// [`source`](std::error::Error::source), and nothing is said twice.
@@ -32,7 +33,8 @@ pub enum Error {
     /// The kernel refused, for a reason that has no variant of its own.
     Command(CommandError),
 
-    /// The caller lacks a capability, or a file's permissions or a security module are against it (`EPERM`, `EACCES`).
+    /// The caller lacks a capability, or a file's permissions or a security module are against it
+    /// (`EPERM`, `EACCES`).
     PermissionDenied(CommandError),
 
     /// This kernel does not have what was asked for.
@@ -56,16 +58,19 @@ pub enum Error {
         source: CommandError,
     },
 
-    /// The program or map that was expected on the link is not the one it has (`EPERM` with `BPF_F_REPLACE`).
+    /// The program or map that was expected on the link is not the one it has (`EPERM` with
+    /// `BPF_F_REPLACE`).
     OldProgramMismatch {
-        /// The program that the link had right after the refusal; `None` where the kernel did not say.
+        /// The program that the link had right after the refusal; `None` where the kernel did not
+        /// say.
         attached: Option<ProgramId>,
         /// The refused command.
         source: CommandError,
     },
 
-    /// The caller may not open the map that the link has, and named none to be expected there (`EPERM`). Without one,
-    /// an update could crash the kernel: see [`RawLink::update`](crate::RawLink::update).
+    /// The caller may not open the map that the link has, and named none to be expected there
+    /// (`EPERM`). Without one, an update could crash the kernel: see
+    /// [`RawLink::update`](crate::RawLink::update).
     MapOutOfReach {
         /// The map that the link has.
         attached: MapId,
@@ -73,7 +78,8 @@ pub enum Error {
         source: CommandError,
     },
 
-    /// The hook has gone, or the link was detached from it: the link lives on, but does nothing (`ENOLINK`).
+    /// The hook has gone, or the link was detached from it: the link lives on, but does nothing
+    /// (`ENOLINK`).
     HookGone(CommandError),
 
     /// The hook's list of programs has changed since the expected revision was read (`ESTALE`).
@@ -105,7 +111,8 @@ pub enum Error {
         source: CommandError,
     },
 
-    /// A pin can be moved within one mount of a bpffs only, and the new path is on another (`EXDEV`).
+    /// A pin can be moved within one mount of a bpffs only, and the new path is on another
+    /// (`EXDEV`).
     OtherMount {
         /// Where the link is pinned, and stays so.
         from: PathBuf,
@@ -219,11 +226,11 @@ impl Error {
         command_of!(self)
     }
 
-    /// The same error, about what the caller has named, where this layer knew only what the kernel was given: for a
-    /// layer above that takes names and paths, and opens them.
+    /// The same error, about what the caller has named, where this layer knew only what the kernel
+    /// was given: for a layer above that takes names and paths, and opens them.
     ///
-    /// The target of the command becomes `target`; if it is a [`Target::Hook`], what has the hook does. An error that
-    /// is about something else, such as an anchor, stays as it is.
+    /// The target of the command becomes `target`; if it is a [`Target::Hook`], what has the hook
+    /// does. An error that is about something else, such as an anchor, stays as it is.
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
         let error: Option<&mut CommandError> = command_of!(&mut self);

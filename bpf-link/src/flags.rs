@@ -8,13 +8,16 @@ bitflags! {
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct AttachFlags: u32 {
-        /// Run before the anchor, or before every other program if there is none (tcx, netkit; cgroup since Linux 6.17).
+        /// Run before the anchor, or before every other program if there is none (tcx, netkit;
+        /// cgroup since Linux 6.17).
         #[doc(alias = "BPF_F_BEFORE")]
         const BEFORE = c::BPF_F_BEFORE;
-        /// Run after the anchor, or after every other program if there is none (tcx, netkit; cgroup since Linux 6.17).
+        /// Run after the anchor, or after every other program if there is none (tcx, netkit; cgroup
+        /// since Linux 6.17).
         #[doc(alias = "BPF_F_AFTER")]
         const AFTER = c::BPF_F_AFTER;
-        /// Run an ancestor's program before a descendant's (cgroup, since Linux 6.17: 6.15 and 6.16 take it without a link only).
+        /// Run an ancestor's program before a descendant's (cgroup, since Linux 6.17: 6.15 and 6.16
+        /// take it without a link only).
         #[doc(alias = "BPF_F_PREORDER")]
         const PREORDER = c::BPF_F_PREORDER;
         /// Any other bit: the kernel judges it.
@@ -46,8 +49,8 @@ bitflags! {
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct UpdateFlags: u32 {
-        /// Only if the link has the program or map that is expected on it; implied by giving that one, and refused
-        /// without it.
+        /// Only if the link has the program or map that is expected on it; implied by giving that
+        /// one, and refused without it.
         #[doc(alias = "BPF_F_REPLACE")]
         const REPLACE = c::BPF_F_REPLACE;
         /// Any other bit: the kernel judges it.
@@ -76,8 +79,9 @@ bitflags! {
         /// Run when the functions return, not when they are entered.
         #[doc(alias = "BPF_F_UPROBE_MULTI_RETURN")]
         const RETURN = c::BPF_F_UPROBE_MULTI_RETURN;
-        /// The file was given by its descriptor. The kernel says so of a link; of one that is to be made,
-        /// [`UprobeMultiArgs::path_fd`](crate::UprobeMultiArgs::path_fd) does. Since Linux 7.2.
+        /// The file was given by its descriptor. The kernel says so of a link; of one that is to be
+        /// made, [`UprobeMultiArgs::path_fd`](crate::UprobeMultiArgs::path_fd) does. Since Linux
+        /// 7.2.
         #[doc(alias = "BPF_F_UPROBE_MULTI_PATH_FD")]
         const PATH_FD = c::BPF_F_UPROBE_MULTI_PATH_FD;
         /// Any other bit: the kernel judges it.

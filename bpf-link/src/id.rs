@@ -59,7 +59,8 @@ macro_rules! id {
 }
 
 id! {
-    /// The id of a link: from 1 to 2^31 - 1, given in a cycle, unique among the links that exist on this machine.
+    /// The id of a link: from 1 to 2^31 - 1, given in a cycle, unique among the links that exist on
+    /// this machine.
     LinkId
 }
 id! {
@@ -75,7 +76,8 @@ id! {
     BtfId
 }
 id! {
-    /// The number of a type within one BTF object, such as a function that a tracing program is attached to.
+    /// The number of a type within one BTF object, such as a function that a tracing program is
+    /// attached to.
     BtfTypeId
 }
 

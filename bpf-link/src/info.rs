@@ -15,10 +15,11 @@ use crate::sys;
 use crate::sys::ByteSet;
 use crate::sys::layout::{ARM, Field, field, layout};
 
-/// What the kernel says about a link: its kind, id and program, and the bytes of what is particular to its kind.
+/// What the kernel says about a link: its kind, id and program, and the bytes of what is particular
+/// to its kind.
 ///
-/// Two are equal if the kernel has said the same: whether it was asked in a way that tells which fields it has left out
-/// ([`is_conclusive`](Self::is_conclusive)) makes no difference.
+/// Two are equal if the kernel has said the same: whether it was asked in a way that tells which
+/// fields it has left out ([`is_conclusive`](Self::is_conclusive)) makes no difference.
 #[derive(Clone, Copy)]
 pub struct LinkInfo {
     id: LinkId,
@@ -40,11 +41,12 @@ impl LinkInfo {
         missing: None,
     };
 
-    /// The info that these bytes are: a `struct bpf_link_info` that a kernel of this machine's byte order filled in at some
-    /// time, such as [`as_bytes`](Self::as_bytes) gives.
+    /// The info that these bytes are: a `struct bpf_link_info` that a kernel of this machine's byte
+    /// order filled in at some time, such as [`as_bytes`](Self::as_bytes) gives.
     ///
-    /// It may be as long as that kernel has it; what is longer than [`SIZE`](Self::SIZE) is cut. `None` if it ends before
-    /// the id of the program does, in byte 12, or has no id of a link. Nothing else is checked, and nothing asks the kernel.
+    /// It may be as long as that kernel has it; what is longer than [`SIZE`](Self::SIZE) is cut.
+    /// `None` if it ends before the id of the program does, in byte 12, or has no id of a link.
+    /// Nothing else is checked, and nothing asks the kernel.
     ///
     /// ```
     /// use bpf_link::{LinkInfo, LinkKind};
@@ -87,16 +89,16 @@ impl LinkInfo {
         self.id
     }
 
-    /// The id of the program that is attached, or was until the link was detached. `None` where there is none
-    /// (`struct_ops`).
+    /// The id of the program that is attached, or was until the link was detached. `None` where
+    /// there is none (`struct_ops`).
     #[inline]
     #[must_use]
     pub fn program_id(&self) -> Option<ProgramId> {
         ProgramId::new(self.bytes.u32_at(offset_of!(c::bpf_link_info, prog_id)))
     }
 
-    /// How many bytes the kernel's own `struct bpf_link_info` has, up to [`SIZE`](Self::SIZE). A field that ends
-    /// beyond it is newer than the kernel.
+    /// How many bytes the kernel's own `struct bpf_link_info` has, up to [`SIZE`](Self::SIZE). A
+    /// field that ends beyond it is newer than the kernel.
     #[inline]
     #[must_use]
     pub fn kernel_len(&self) -> u32 {
@@ -105,8 +107,8 @@ impl LinkInfo {
 
     /// The kernel's `struct bpf_link_info`, as long as the kernel has it.
     ///
-    /// A field within the length may still be newer than the kernel, and is 0 then: [`is_reported`](Self::is_reported)
-    /// tells. A field for the address of a buffer is 0.
+    /// A field within the length may still be newer than the kernel, and is 0 then:
+    /// [`is_reported`](Self::is_reported) tells. A field for the address of a buffer is 0.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -114,7 +116,8 @@ impl LinkInfo {
         bytes.get(..self.len as usize).unwrap_or(bytes)
     }
 
-    /// This release's `struct bpf_link_info`: [`as_bytes`](Self::as_bytes), with zeros behind where the kernel's ends.
+    /// This release's `struct bpf_link_info`: [`as_bytes`](Self::as_bytes), with zeros behind where
+    /// the kernel's ends.
     #[inline]
     #[must_use]
     pub fn as_struct_bytes(&self) -> &[u8; Self::SIZE] {
@@ -123,10 +126,11 @@ impl LinkInfo {
 
     /// Whether the kernel has written the field at these bytes.
     ///
-    /// `None` if that cannot be told: the field is 0, only later kernels write it, and the kind of the link was not known
-    /// when the kernel was asked, as with the first [`info`](RawLink::info) of a link. Every later one tells, and so does
-    /// every [`info_with`](RawLink::info_with). Of a field for the address of a buffer, `Some(false)` says that the kernel
-    /// has left the buffer as it was.
+    /// `None` if that cannot be told: the field is 0, only later kernels write it, and the kind of
+    /// the link was not known when the kernel was asked, as with the first [`info`](RawLink::info)
+    /// of a link. Every later one tells, and so does every [`info_with`](RawLink::info_with). Of a
+    /// field for the address of a buffer, `Some(false)` says that the kernel has left the buffer as
+    /// it was.
     #[inline]
     #[must_use]
     pub fn is_reported(&self, field: Range<usize>) -> Option<bool> {
@@ -139,8 +143,9 @@ impl LinkInfo {
         }
     }
 
-    /// Whether [`is_reported`](Self::is_reported) can tell of every field. If not, an [`info`](RawLink::info) that is asked
-    /// for now can: the link's kind was not known before, and links of this kind have fields that only later kernels write.
+    /// Whether [`is_reported`](Self::is_reported) can tell of every field. If not, an
+    /// [`info`](RawLink::info) that is asked for now can: the link's kind was not known before, and
+    /// links of this kind have fields that only later kernels write.
     #[inline]
     #[must_use]
     pub fn is_conclusive(&self) -> bool {
@@ -164,8 +169,8 @@ impl LinkInfo {
         certain.then_some(true)
     }
 
-    /// Whether this kernel has anything to say that is particular to the kind: some learnt to make a kind of link before
-    /// they learnt to tell about it.
+    /// Whether this kernel has anything to say that is particular to the kind: some learnt to make
+    /// a kind of link before they learnt to tell about it.
     fn has_kind_info(&self) -> bool {
         let layout = layout(self.kind());
         // A link with arrays has entries. The field that tells where there are marks may be 0.
@@ -175,10 +180,12 @@ impl LinkInfo {
         }
     }
 
-    /// How many bytes the name of this link has, with its NUL: a raw tracepoint's, an iterator's target, a perf
-    /// event's, or the path of a `uprobe_multi` link. `None` for every other kind, and where the kernel does not say.
+    /// How many bytes the name of this link has, with its NUL: a raw tracepoint's, an iterator's
+    /// target, a perf event's, or the path of a `uprobe_multi` link. `None` for every other kind,
+    /// and where the kernel does not say.
     ///
-    /// Kernels from Linux 6.6 to 6.11 may not say for a perf event that has a name; 4,096 bytes are enough for each.
+    /// Kernels from Linux 6.6 to 6.11 may not say for a perf event that has a name; 4,096 bytes are
+    /// enough for each.
     #[must_use]
     pub fn name_len(&self) -> Option<usize> {
         let name = layout(self.kind()).name.as_ref()?;
@@ -188,8 +195,9 @@ impl LinkInfo {
         }
     }
 
-    /// How many entries the arrays of this link have: the functions of a `kprobe_multi` or `tracing_multi` link, the
-    /// probes of a `uprobe_multi` link. `None` for every other kind, and where the kernel does not say.
+    /// How many entries the arrays of this link have: the functions of a `kprobe_multi` or
+    /// `tracing_multi` link, the probes of a `uprobe_multi` link. `None` for every other kind, and
+    /// where the kernel does not say.
     #[inline]
     #[must_use]
     pub fn count(&self) -> Option<usize> {
@@ -237,24 +245,27 @@ impl fmt::Debug for LinkInfo {
 impl RawLink {
     /// Asks what this link is: one system call, no allocation, no change.
     ///
-    /// The answer is whole for every kind that has neither a name nor arrays; for the others it says how long they
-    /// are, and [`info_with`](Self::info_with) gets them. If the kernel has said before what kind the link is (any earlier
-    /// info or [`kind`](Self::kind)), the answer also tells which fields this kernel does not report:
-    /// [`LinkInfo::is_reported`].
+    /// The answer is whole for every kind that has neither a name nor arrays; for the others it
+    /// says how long they are, and [`info_with`](Self::info_with) gets them. If the kernel has said
+    /// before what kind the link is (any earlier info or [`kind`](Self::kind)), the answer also
+    /// tells which fields this kernel does not report: [`LinkInfo::is_reported`].
     ///
-    /// The kernel refuses every info of a `uprobe_multi` link while the path of its file is longer than 4,095 bytes. Then the
-    /// answer has what every kind has (id, kind and program), which procfs tells, and nothing else: its
-    /// [`kernel_len`](LinkInfo::kernel_len) is 32, which is too short for any field of that kind.
+    /// The kernel refuses every info of a `uprobe_multi` link while the path of its file is longer
+    /// than 4,095 bytes. Then the answer has what every kind has (id, kind and program), which
+    /// procfs tells, and nothing else: its [`kernel_len`](LinkInfo::kernel_len) is 32, which is too
+    /// short for any field of that kind.
     ///
     /// # Errors
     ///
-    /// - [`Error::PermissionDenied`] (`EPERM`): before Linux 5.19, the caller lacks `CAP_BPF` where the use of
-    ///   `bpf(2)` is restricted.
-    /// - [`Error::Command`] with `ENAMETOOLONG`: a `uprobe_multi` link with such a path, with no procfs at `/proc`.
+    /// - [`Error::PermissionDenied`] (`EPERM`): before Linux 5.19, the caller lacks `CAP_BPF` where
+    ///   the use of `bpf(2)` is restricted.
+    /// - [`Error::Command`] with `ENAMETOOLONG`: a `uprobe_multi` link with such a path, with no
+    ///   procfs at `/proc`.
     ///
     /// # Kernel
     ///
-    /// `BPF_OBJ_GET_INFO_BY_FD` on links since Linux 5.8, which ends in `bpf_link_get_info_by_fd` (7.3).
+    /// `BPF_OBJ_GET_INFO_BY_FD` on links since Linux 5.8, which ends in `bpf_link_get_info_by_fd`
+    /// (7.3).
     #[inline]
     pub fn info(&self) -> Result<LinkInfo> {
         let mut bytes = sys::InfoBytes::ZERO;
@@ -262,8 +273,8 @@ impl RawLink {
         self.answer(bytes, answer)
     }
 
-    /// As [`info`](Self::info), with the answer put where it is to stay, in the place of any earlier one; nothing is
-    /// left there after an error.
+    /// As [`info`](Self::info), with the answer put where it is to stay, in the place of any
+    /// earlier one; nothing is left there after an error.
     ///
     /// For who asks often: to move an answer about costs more than to read it.
     ///
@@ -282,9 +293,10 @@ impl RawLink {
 
     /// Asks what this link is, and has the kernel write names and arrays into lent buffers.
     ///
-    /// One system call if the kernel has said before what kind the link is (any earlier [`info`](Self::info) or
-    /// [`kind`](Self::kind)), otherwise two; no allocation. A buffer that this kernel has no field for is left as it was.
-    /// Which fields the kernel has not written, [`LinkInfo::is_reported`] says.
+    /// One system call if the kernel has said before what kind the link is (any earlier
+    /// [`info`](Self::info) or [`kind`](Self::kind)), otherwise two; no allocation. A buffer that
+    /// this kernel has no field for is left as it was. Which fields the kernel has not written,
+    /// [`LinkInfo::is_reported`] says.
     ///
     /// # Errors
     ///
@@ -292,8 +304,8 @@ impl RawLink {
     ///
     /// - [`Error::InvalidRequest`]: the buffers are for another kind of link;
     /// - [`Error::LengthMismatch`]: the arrays that are not empty are not of one length;
-    /// - [`Error::BufferTooShort`] (`ENOSPC`, `ENAMETOOLONG`): a name or an array does not fit; the buffers may have
-    ///   the beginning of it.
+    /// - [`Error::BufferTooShort`] (`ENOSPC`, `ENAMETOOLONG`): a name or an array does not fit; the
+    ///   buffers may have the beginning of it.
     ///
     /// # Kernel
     ///
@@ -305,8 +317,8 @@ impl RawLink {
         self.answer(bytes, answer)
     }
 
-    /// As [`info_with`](Self::info_with), with the answer put where it is to stay, in the place of any earlier one;
-    /// nothing is left there after an error.
+    /// As [`info_with`](Self::info_with), with the answer put where it is to stay, in the place of
+    /// any earlier one; nothing is left there after an error.
     ///
     /// # Errors
     ///
@@ -369,7 +381,8 @@ impl RawLink {
         self.error(Command::ObjGetInfoByFd, source).classify()
     }
 
-    /// Puts an info together from what the kernel has written; in one go, as a copy of what has only just been written is slow.
+    /// Puts an info together from what the kernel has written; in one go, as a copy of what has
+    /// only just been written is slow.
     #[inline]
     fn answer(&self, bytes: sys::InfoBytes, answer: sys::Answer) -> Result<LinkInfo> {
         Ok(LinkInfo {

@@ -47,7 +47,8 @@ pub fn interface_name(index: u32) -> Result<CString> {
     })
 }
 
-/// The programs that a network device has for xdp, by the mode that they run in, with a link or without one.
+/// The programs that a network device has for xdp, by the mode that they run in, with a link or
+/// without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct XdpPrograms {
@@ -59,7 +60,8 @@ pub struct XdpPrograms {
     pub hardware: Option<ProgramId>,
 }
 
-/// The programs that the network device with this index has for xdp, in the network namespace of the calling thread.
+/// The programs that the network device with this index has for xdp, in the network namespace of
+/// the calling thread.
 ///
 /// # Errors
 ///

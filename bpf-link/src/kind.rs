@@ -8,7 +8,8 @@ open_enum! {
         /// A tracepoint, as a raw or a BTF-typed program sees it. Since Linux 5.7.
         #[doc(alias = "BPF_LINK_TYPE_RAW_TRACEPOINT")]
         RawTracepoint = BPF_LINK_TYPE_RAW_TRACEPOINT, "raw_tracepoint";
-        /// The entry or exit of a kernel function or of another program, an LSM hook, or an extension of a program. Since Linux 5.7.
+        /// The entry or exit of a kernel function or of another program, an LSM hook, or an
+        /// extension of a program. Since Linux 5.7.
         #[doc(alias = "BPF_LINK_TYPE_TRACING")]
         Tracing = BPF_LINK_TYPE_TRACING, "tracing";
         /// A hook of a cgroup. Since Linux 5.7.
@@ -64,7 +65,8 @@ pub enum UpdateBy {
 }
 
 impl LinkKind {
-    /// By what a link of this kind can be updated; `None` if by nothing, or if this release does not know the kind.
+    /// By what a link of this kind can be updated; `None` if by nothing, or if this release does
+    /// not know the kind.
     #[must_use]
     pub const fn updated_by(self) -> Option<UpdateBy> {
         match self {
@@ -80,8 +82,9 @@ impl LinkKind {
         }
     }
 
-    /// Whether a link of this kind can be detached, on the kernels that can create one.
-    /// For three of them that is later than the kind: `Cgroup` and `Netns` since Linux 5.9, `StructOps` since Linux 6.11.
+    /// Whether a link of this kind can be detached, on the kernels that can create one. For three
+    /// of them that is later than the kind: `Cgroup` and `Netns` since Linux 5.9, `StructOps` since
+    /// Linux 6.11.
     #[must_use]
     pub const fn is_detachable(self) -> bool {
         matches!(

@@ -1,20 +1,24 @@
-//! A `bpf_link` of Linux as an owned file descriptor, with every command that the kernel has for it.
+//! A `bpf_link` of Linux as an owned file descriptor, with every command that the kernel has for
+//! it.
 //!
 //! What it does:
 //!
 //! - creates links of all fifteen kinds of Linux 7.3, with every argument that the kernel takes;
-//! - asks what a link is, updates and detaches it, runs it if it is an iterator, pins, moves and unpins it;
+//! - asks what a link is, updates and detaches it, runs it if it is an iterator, pins, moves and
+//!   unpins it;
 //! - puts one pin in the place of another in one step, and lets processes that do so take turns;
-//! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that they are links;
+//! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that
+//!   they are links;
 //! - walks all links of the machine, correctly while they come and go;
-//! - asks which programs a hook has, what programs, maps and BTF objects are called, and opens pinned programs, and perf
-//!   events to attach to;
+//! - asks which programs a hook has, what programs, maps and BTF objects are called, and opens
+//!   pinned programs, and perf events to attach to;
 //! - asks the kernel which kinds it can create;
 //! - keeps the kernel's error number, the command, and what it was done to.
 //!
 //! What it does not do:
 //!
-//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd), from any other crate;
+//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd),
+//!   from any other crate;
 //! - tell the fields of each kind's info apart: `bpf-link-typed` is the layer that does;
 //! - stand in for a link where the kernel has none.
 //!
@@ -41,13 +45,14 @@
 //!
 //! # Kernels
 //!
-//! Linux 5.10 and later, on 64-bit machines. What a kernel does not have is [`Error::UnsupportedByKernel`] where the
-//! kernel lets it be told from a mistake.
+//! Linux 5.10 and later, on 64-bit machines. What a kernel does not have is
+//! [`Error::UnsupportedByKernel`] where the kernel lets it be told from a mistake.
 //!
 //! # What this kernel can do
 //!
-//! [`LinkKind::probe`] asks the kernel whether it can create links of a kind, without attaching anything. It has three
-//! answers: lack of privilege, of memory or of descriptors is not lack of support.
+//! [`LinkKind::probe`] asks the kernel whether it can create links of a kind, without attaching
+//! anything. It has three answers: lack of privilege, of memory or of descriptors is not lack of
+//! support.
 //!
 //! ```
 //! use bpf_link::{LinkKind, Support};

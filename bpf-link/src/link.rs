@@ -11,12 +11,12 @@ use crate::sys;
 
 /// An owned file descriptor of a link.
 ///
-/// Dropping it closes the descriptor and does nothing else. The last descriptor or pin of a link to go takes the
-/// program off its hook; a link that is pinned, or that another process holds, goes on working. To take a program
-/// off while others hold the link, there is [`detach`](Self::detach).
+/// Dropping it closes the descriptor and does nothing else. The last descriptor or pin of a link to
+/// go takes the program off its hook; a link that is pinned, or that another process holds, goes on
+/// working. To take a program off while others hold the link, there is [`detach`](Self::detach).
 ///
-/// A `RawLink` remembers at which path it was pinned, by itself or by the one who opened it from there; a
-/// [clone](Self::try_clone) does not.
+/// A `RawLink` remembers at which path it was pinned, by itself or by the one who opened it from
+/// there; a [clone](Self::try_clone) does not.
 #[derive(Debug)]
 #[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
 pub struct RawLink {
@@ -31,13 +31,15 @@ impl RawLink {
 
     /// Opens the link with this id.
     ///
-    /// The new descriptor keeps the link attached. To find ids, there is [`link_ids`](crate::link_ids).
+    /// The new descriptor keeps the link attached. To find ids, there is
+    /// [`link_ids`](crate::link_ids).
     ///
     /// # Errors
     ///
     /// - [`Error::Vanished`] (`ENOENT`): no link has this id.
     /// - [`Error::Unsettled`] (`EAGAIN`): the link is still being attached.
-    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user namespace.
+    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user
+    ///   namespace.
     /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
     ///
     /// # Kernel
@@ -81,7 +83,8 @@ impl RawLink {
             .map(|identity| LinkKind::from_raw(identity.kind))
     }
 
-    /// The id of the link. Asks the kernel once, and not at all if the link was opened by its id, which never changes.
+    /// The id of the link. Asks the kernel once, and not at all if the link was opened by its id,
+    /// which never changes.
     ///
     /// # Errors
     ///
@@ -101,7 +104,8 @@ impl RawLink {
             .map_err(|source| self.info_refused(source))
     }
 
-    /// A link that the caller holds always has an id; should a kernel say otherwise, that is an error and no panic.
+    /// A link that the caller holds always has an id; should a kernel say otherwise, that is an
+    /// error and no panic.
     pub(crate) fn no_id(&self) -> Error {
         let source =
             std::io::Error::new(std::io::ErrorKind::InvalidData, "the kernel gave the id 0");
@@ -112,8 +116,8 @@ impl RawLink {
         ))
     }
 
-    /// What a command on this link is done to: its pin, if it was opened or pinned there, and its id. Asks the kernel
-    /// for the id, if nobody has told it yet.
+    /// What a command on this link is done to: its pin, if it was opened or pinned there, and its
+    /// id. Asks the kernel for the id, if nobody has told it yet.
     pub(crate) fn target(&self) -> Target {
         let asked = || self.fd.identity().map_or(0, |identity| identity.id);
         let link = LinkId::new(self.fd.known_id()).or_else(|| LinkId::new(asked()));
@@ -134,8 +138,8 @@ impl RawLink {
 
 /// Takes a descriptor over, after a check that it is a link.
 ///
-/// The check is an update that cannot succeed (`BPF_LINK_UPDATE` without a program), as the info of programs, maps and
-/// BTF cannot be told from a link's.
+/// The check is an update that cannot succeed (`BPF_LINK_UPDATE` without a program), as the info of
+/// programs, maps and BTF cannot be told from a link's.
 impl TryFrom<OwnedFd> for RawLink {
     type Error = Rejected<OwnedFd>;
 

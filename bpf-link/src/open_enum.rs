@@ -28,7 +28,8 @@ macro_rules! open_enum {
             /// Every value that this release names, in the kernel's order.
             pub const KNOWN: &'static [Self] = &[$( Self::$variant, )+];
 
-            /// The value with this number; [`Unknown`](Self::Unknown) if this release has no name for it.
+            /// The value with this number; [`Unknown`](Self::Unknown) if this release has no name
+            /// for it.
             #[inline]
             #[must_use]
             pub const fn from_raw(raw: u32) -> Self {
@@ -58,7 +59,8 @@ macro_rules! open_enum {
             }
         }
 
-        /// A number that this release has a name for is written as the name, any other as the number.
+        /// A number that this release has a name for is written as the name, any other as the
+        /// number.
         #[cfg(feature = "serde")]
         impl ::serde::Serialize for $name {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

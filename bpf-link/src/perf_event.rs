@@ -19,7 +19,8 @@ impl PerfEvent {
     ///
     /// # Errors
     ///
-    /// - [`PermissionDenied`](crate::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller lacks `CAP_PERFMON`.
+    /// - [`PermissionDenied`](crate::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller lacks
+    ///   `CAP_PERFMON`.
     /// - [`Command`](crate::Error::Command) with
     ///   - `ENOENT`: there is no event of this type, no such file, or no such kernel function;
     ///   - `EINVAL`: the kernel does not know the configuration;
@@ -55,7 +56,8 @@ impl PerfEvent {
 
     /// Keeps a counter from counting, and so its program from running.
     ///
-    /// The program of a tracepoint, kprobe or uprobe runs all the same, as long as the event is there.
+    /// The program of a tracepoint, kprobe or uprobe runs all the same, as long as the event is
+    /// there.
     ///
     /// # Errors
     ///

@@ -30,31 +30,36 @@ impl RawLink {
     /// - [`Error::PathNotFound`] (`ENOENT`): there is nothing at the path.
     /// - [`Error::NotOnBpffs`] (`EACCES`): what is there is not on a bpffs.
     /// - [`Error::NotALink`]: what is there is a map, a program or a directory.
-    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not both read and write the pin.
+    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not both
+    ///   read and write the pin.
     /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
     ///
     /// # Kernel
     ///
-    /// `BPF_OBJ_GET` of links since Linux 5.7, which ends in `bpf_obj_get_user` (7.3). It is always for reading and
-    /// writing: links are refused with `EINVAL` if opened for only one of them (`BPF_F_RDONLY`).
+    /// `BPF_OBJ_GET` of links since Linux 5.7, which ends in `bpf_obj_get_user` (7.3). It is always
+    /// for reading and writing: links are refused with `EINVAL` if opened for only one of them
+    /// (`BPF_F_RDONLY`).
     ///
-    /// A second call, `BPF_OBJ_GET_INFO_BY_FD`, tells links from programs and maps, whose infos are longer, and brings kind
-    /// and id with it. Where the kernel refuses it, or is newer than this release and has more to say, one more does: an
-    /// update without a program.
+    /// A second call, `BPF_OBJ_GET_INFO_BY_FD`, tells links from programs and maps, whose infos are
+    /// longer, and brings kind and id with it. Where the kernel refuses it, or is newer than this
+    /// release and has more to say, one more does: an update without a program.
     #[inline]
     pub fn from_pinned(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_pin(PinPath::new(path.as_ref())?)
     }
 
-    /// Opens the link that is pinned at this path, relative to an open directory, and remembers both.
+    /// Opens the link that is pinned at this path, relative to an open directory, and remembers
+    /// both.
     ///
-    /// The directory may be that of a bpffs that is mounted nowhere. An absolute path makes it irrelevant.
+    /// The directory may be that of a bpffs that is mounted nowhere. An absolute path makes it
+    /// irrelevant.
     ///
     /// # Errors
     ///
     /// As [`from_pinned`](Self::from_pinned), and
     ///
-    /// - [`Error::UnsupportedByKernel`] (`EINVAL`): before Linux 6.5, with no procfs at `/proc` to help out.
+    /// - [`Error::UnsupportedByKernel`] (`EINVAL`): before Linux 6.5, with no procfs at `/proc` to
+    ///   help out.
     ///
     /// # Kernel
     ///
@@ -72,8 +77,8 @@ impl RawLink {
         }
     }
 
-    /// The path at which this link was pinned or opened, as it is remembered; relative to the directory if one was
-    /// given. Others may have moved or removed the pin since.
+    /// The path at which this link was pinned or opened, as it is remembered; relative to the
+    /// directory if one was given. Others may have moved or removed the pin since.
     #[must_use]
     pub fn pin_path(&self) -> Option<&Path> {
         self.pin.as_ref().map(PinPath::path)
@@ -81,12 +86,12 @@ impl RawLink {
 
     /// Pins the link at this path on a bpffs, so that it stays attached without a descriptor.
     ///
-    /// If the link remembers a pin already, that pin is moved: at no time is the link without one, nothing is
-    /// overwritten, and the same path as before is no change. If the old pin has vanished, the link is pinned afresh.
-    /// To have a second pin, pin a [clone](Self::try_clone).
+    /// If the link remembers a pin already, that pin is moved: at no time is the link without one,
+    /// nothing is overwritten, and the same path as before is no change. If the old pin has
+    /// vanished, the link is pinned afresh. To have a second pin, pin a [clone](Self::try_clone).
     ///
-    /// Before a move, what is at the old path is opened and compared with this link. Who replaces it in the moment
-    /// between that and the move gets theirs moved.
+    /// Before a move, what is at the old path is opened and compared with this link. Who replaces
+    /// it in the moment between that and the move gets theirs moved.
     ///
     /// # Errors
     ///
@@ -99,27 +104,31 @@ impl RawLink {
     /// - [`Error::PinName`] (`EPERM`): the path's last part has a dot in it.
     /// - [`Error::OtherMount`] (`EXDEV`): the old pin is on another mount.
     /// - [`Error::PinReplaced`]: something else, or a symbolic link, is at the old pin's path.
-    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not write to the directory.
-    /// - [`Error::Command`] with `EROFS` (the bpffs is read-only) or `EMFILE` (the process has no descriptor left).
+    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not
+    ///   write to the directory.
+    /// - [`Error::Command`] with `EROFS` (the bpffs is read-only) or `EMFILE` (the process has no
+    ///   descriptor left).
     ///
     /// # Kernel
     ///
-    /// `BPF_OBJ_PIN` of links since Linux 5.7, which ends in `bpf_obj_pin_user` (7.3); a move is `renameat2(2)` with
-    /// `RENAME_NOREPLACE`. A new pin has mode 0600, less the umask.
+    /// `BPF_OBJ_PIN` of links since Linux 5.7, which ends in `bpf_obj_pin_user` (7.3); a move is
+    /// `renameat2(2)` with `RENAME_NOREPLACE`. A new pin has mode 0600, less the umask.
     pub fn pin(&mut self, path: impl AsRef<Path>) -> Result<()> {
         self.pin_to(PinPath::new(path.as_ref())?)
     }
 
     /// Pins the link at this path, relative to an open directory of a bpffs.
     ///
-    /// Like [`pin`](Self::pin) in all else. The directory may be that of a bpffs that is mounted nowhere; the link
-    /// keeps a descriptor of it as long as it remembers the pin. An absolute path makes it irrelevant.
+    /// Like [`pin`](Self::pin) in all else. The directory may be that of a bpffs that is mounted
+    /// nowhere; the link keeps a descriptor of it as long as it remembers the pin. An absolute path
+    /// makes it irrelevant.
     ///
     /// # Errors
     ///
     /// As [`pin`](Self::pin), and
     ///
-    /// - [`Error::UnsupportedByKernel`] (`EINVAL`): before Linux 6.5, with no procfs at `/proc` to help out.
+    /// - [`Error::UnsupportedByKernel`] (`EINVAL`): before Linux 6.5, with no procfs at `/proc` to
+    ///   help out.
     ///
     /// # Kernel
     ///
@@ -154,21 +163,24 @@ impl RawLink {
 
     /// Removes the pin that this link remembers. The descriptor, and so the attachment, stays.
     ///
-    /// Without a pin, or if it has vanished, there is nothing to do. What is at the path is opened and compared with
-    /// this link first. Who replaces it in the moment between that and the removal gets theirs removed.
+    /// Without a pin, or if it has vanished, there is nothing to do. What is at the path is opened
+    /// and compared with this link first. Who replaces it in the moment between that and the
+    /// removal gets theirs removed.
     ///
     /// # Errors
     ///
     /// The link still remembers the pin, and nothing was removed, with
     ///
     /// - [`Error::PinReplaced`]: something else, or a symbolic link, is at the pin's path.
-    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not open the pin, or write to
-    ///   the directory.
-    /// - [`Error::Command`] with `EROFS` (the bpffs is read-only) or `EMFILE` (the process has no descriptor left).
+    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not open
+    ///   the pin, or write to the directory.
+    /// - [`Error::Command`] with `EROFS` (the bpffs is read-only) or `EMFILE` (the process has no
+    ///   descriptor left).
     ///
     /// # Kernel
     ///
-    /// `unlinkat(2)`. If the pin was the last thing that held a link, its program is taken off soon after, not at once.
+    /// `unlinkat(2)`. If the pin was the last thing that held a link, its program is taken off soon
+    /// after, not at once.
     pub fn unpin(&mut self) -> Result<()> {
         let Some(pin) = &self.pin else {
             return Ok(());

@@ -1,4 +1,5 @@
-//! Whether this kernel can create links of a kind: asked of the kernel, and never told from its version.
+//! Whether this kernel can create links of a kind: asked of the kernel, and never told from its
+//! version.
 
 mod answer;
 mod kernel_types;
@@ -44,12 +45,13 @@ impl Support {
 impl LinkKind {
     /// Asks the kernel whether it can create links of this kind.
     ///
-    /// It is asked for something that it must refuse: a kernel that has the kind finds another fault than one that has not.
-    /// Nothing is attached. For a moment there is a program, or a map in the case of `struct_ops`; nothing is left. An
-    /// answer that is certain is kept as long as the process runs; what could not be told is asked again.
+    /// It is asked for something that it must refuse: a kernel that has the kind finds another
+    /// fault than one that has not. Nothing is attached. For a moment there is a program, or a map
+    /// in the case of `struct_ops`; nothing is left. An answer that is certain is kept as long as
+    /// the process runs; what could not be told is asked again.
     ///
-    /// [`Yes`](Support::Yes) is about the kind. A hook, a function or an option of it may be missing all the same: the
-    /// error of the creation tells.
+    /// [`Yes`](Support::Yes) is about the kind. A hook, a function or an option of it may be
+    /// missing all the same: the error of the creation tells.
     ///
     /// # Errors
     ///
@@ -60,21 +62,23 @@ impl LinkKind {
     ///
     /// [`Unknown`](Support::Unknown) has
     ///
-    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_BPF`, `CAP_PERFMON` or `CAP_NET_ADMIN`, or something on
-    ///   this machine is against such programs;
+    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_BPF`, `CAP_PERFMON` or
+    ///   `CAP_NET_ADMIN`, or something on this machine is against such programs;
     /// - [`Error::InvalidRequest`] for a kind that this release does not know;
-    /// - [`Error::Command`] with what else the kernel answered, such as `EMFILE`: the process has no descriptor left. For
-    ///   [`Tracing`](Self::Tracing) and [`Iter`](Self::Iter) it may have [`Command::ReadKernelTypes`](crate::Command::ReadKernelTypes), as they are asked for
-    ///   with a function of the kernel: with `ENOENT` the kernel's types, or the function, are not there, and without a
-    ///   number they are in a format that this release does not know. On other processors than x86-64 the answer for
-    ///   [`Tracing`](Self::Tracing) never is [`Yes`](Support::Yes), and has no number either: there a kernel may take the
-    ///   program and have no way to attach it.
+    /// - [`Error::Command`] with what else the kernel answered, such as `EMFILE`: the process has
+    ///   no descriptor left. For [`Tracing`](Self::Tracing) and [`Iter`](Self::Iter) it may have
+    ///   [`Command::ReadKernelTypes`](crate::Command::ReadKernelTypes), as they are asked for with
+    ///   a function of the kernel: with `ENOENT` the kernel's types, or the function, are not
+    ///   there, and without a number they are in a format that this release does not know. On other
+    ///   processors than x86-64 the answer for [`Tracing`](Self::Tracing) never is
+    ///   [`Yes`](Support::Yes), and has no number either: there a kernel may take the program and
+    ///   have no way to attach it.
     ///
     /// # Kernel
     ///
-    /// `BPF_PROG_LOAD` and then `BPF_LINK_CREATE` or `BPF_RAW_TRACEPOINT_OPEN`; for `struct_ops` `BPF_MAP_CREATE` and
-    /// `BPF_PROG_LOAD`. Tracing programs are not attached even in part: that they can be loaded for a function is the
-    /// answer.
+    /// `BPF_PROG_LOAD` and then `BPF_LINK_CREATE` or `BPF_RAW_TRACEPOINT_OPEN`; for `struct_ops`
+    /// `BPF_MAP_CREATE` and `BPF_PROG_LOAD`. Tracing programs are not attached even in part: that
+    /// they can be loaded for a function is the answer.
     #[must_use]
     pub fn probe(self) -> Support {
         static ANSWERS: [OnceLock<Answer>; LinkKind::KNOWN.len() + 1] =

@@ -31,8 +31,8 @@ pub struct HookPrograms {
     pub has_links: bool,
     /// How the hook is shared; for cgroups.
     pub flags: AttachFlags,
-    /// Changes with every program that is attached, detached or updated: for tcx and netkit, for cgroups since Linux 6.17.
-    /// It is what the expected revision of an attachment is taken from.
+    /// Changes with every program that is attached, detached or updated: for tcx and netkit, for
+    /// cgroups since Linux 6.17. It is what the expected revision of an attachment is taken from.
     pub revision: Option<u64>,
 }
 
@@ -42,16 +42,17 @@ pub struct HookPrograms {
 pub struct HookProgram {
     /// The program.
     pub id: ProgramId,
-    /// The link that it is attached by. `None` if it is attached without, or if the kernel does not say:
-    /// [`HookPrograms::has_links`].
+    /// The link that it is attached by. `None` if it is attached without, or if the kernel does not
+    /// say: [`HookPrograms::has_links`].
     pub link: Option<LinkId>,
-    /// How the program's hook is shared, where what was asked for is many hooks: for [`AttachType::LsmCgroup`], which is
-    /// every hook of the security modules.
+    /// How the program's hook is shared, where what was asked for is many hooks: for
+    /// [`AttachType::LsmCgroup`], which is every hook of the security modules.
     pub flags: Option<AttachFlags>,
 }
 
 impl<'a> Hook<'a> {
-    /// This attach type of what this file descriptor stands for: a cgroup's directory, a network namespace, a sockmap.
+    /// This attach type of what this file descriptor stands for: a cgroup's directory, a network
+    /// namespace, a sockmap.
     pub fn of_fd(attach_type: AttachType, target: &'a (impl AsFd + ?Sized)) -> Self {
         Self {
             attach_type,
@@ -60,7 +61,8 @@ impl<'a> Hook<'a> {
         }
     }
 
-    /// This attach type of the network device with this index in the network namespace of the calling thread.
+    /// This attach type of the network device with this index in the network namespace of the
+    /// calling thread.
     #[must_use]
     pub fn of_device(attach_type: AttachType, ifindex: u32) -> Self {
         Self {
@@ -70,7 +72,8 @@ impl<'a> Hook<'a> {
         }
     }
 
-    /// For a cgroup: also the programs of its ancestors, as all of them run. The kernel gives no flags with them.
+    /// For a cgroup: also the programs of its ancestors, as all of them run. The kernel gives no
+    /// flags with them.
     #[must_use]
     pub fn effective(mut self) -> Self {
         self.flags |= c::BPF_F_QUERY_EFFECTIVE;
@@ -81,22 +84,24 @@ impl<'a> Hook<'a> {
     ///
     /// # Errors
     ///
-    /// - [`UnsupportedByKernel`](crate::Error::UnsupportedByKernel) (`EINVAL`): this kernel does not know the attach type,
-    ///   or has no query for it.
+    /// - [`UnsupportedByKernel`](crate::Error::UnsupportedByKernel) (`EINVAL`): this kernel does
+    ///   not know the attach type, or has no query for it.
     /// - [`PermissionDenied`](crate::Error::PermissionDenied)
     ///   - `EPERM`: the caller lacks `CAP_NET_ADMIN`;
     ///   - `EACCES`: the device is the peer and not the primary end of a netkit pair.
     /// - [`Command`](crate::Error::Command) with
     ///   - `EBADF`: the descriptor is none of a cgroup (cgroup), or is no open file (netns);
-    ///   - `ENODEV`: there is no such interface (tcx, netkit), and `ENXIO`: it is not a netkit device (netkit);
-    ///   - `EINVAL`: the descriptor is none of a network namespace (netns) or of a map (sockmap), or a hook other than a
-    ///     cgroup's was asked for [`effective`](Self::effective) programs;
+    ///   - `ENODEV`: there is no such interface (tcx, netkit), and `ENXIO`: it is not a netkit
+    ///     device (netkit);
+    ///   - `EINVAL`: the descriptor is none of a network namespace (netns) or of a map (sockmap),
+    ///     or a hook other than a cgroup's was asked for [`effective`](Self::effective) programs;
     ///   - `EOPNOTSUPP`: the map is none of sockets (sockmap).
     ///
     /// # Kernel
     ///
-    /// `BPF_PROG_QUERY`: of cgroups since Linux 4.15, network namespaces since Linux 4.19, sockmaps since Linux 5.19, tcx
-    /// since Linux 6.6, netkit since Linux 6.7. It ends in `bpf_prog_query` (7.3).
+    /// `BPF_PROG_QUERY`: of cgroups since Linux 4.15, network namespaces since Linux 4.19, sockmaps
+    /// since Linux 5.19, tcx since Linux 6.6, netkit since Linux 6.7. It ends in `bpf_prog_query`
+    /// (7.3).
     pub fn query(&self) -> Result<HookPrograms> {
         let kind = self.attach_type.link_kind();
         let has_links = matches!(kind, Some(LinkKind::Tcx | LinkKind::Netkit));

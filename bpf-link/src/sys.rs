@@ -1,7 +1,7 @@
 //! The system calls of this crate, and the only unsafe code of the workspace's libraries.
 //!
-//! Every function here is safe to call with any argument that its types allow. What comes in as a file descriptor is
-//! borrowed for the call; what comes out is new and owned.
+//! Every function here is safe to call with any argument that its types allow. What comes in as a
+//! file descriptor is borrowed for the call; what comes out is new and owned.
 
 mod btf_info;
 mod by_id;
@@ -108,8 +108,8 @@ impl<'a> NonZeroFd<'a> {
 /// # Safety
 ///
 /// - `attr` has no padding, and all of it is initialised.
-/// - Every pointer that `command` reads from it is null, or is live for the call, as long as the kernel takes it to be,
-///   and writable where the kernel writes.
+/// - Every pointer that `command` reads from it is null, or is live for the call, as long as the
+///   kernel takes it to be, and writable where the kernel writes.
 #[inline]
 unsafe fn bpf<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<c_long> {
     // SAFETY:
@@ -140,6 +140,7 @@ unsafe fn bpf_fd<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<OwnedFd> {
     // SAFETY: the caller vouches for what `bpf` asks.
     let fd = unsafe { bpf(command, attr) }?;
     let fd = i32::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
-    // SAFETY: the command succeeded, so `fd` is a descriptor that was made for this call; nothing else owns it.
+    // SAFETY: the command succeeded, so `fd` is a descriptor that was made for this call; nothing
+    // else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -5,14 +5,16 @@ use crate::sys;
 
 /// Whether two threads, by their ids in the caller's PID namespace, have one table of descriptors.
 ///
-/// The threads of a process have, unless one of them has called `unshare(2)` with `CLONE_FILES`, or has ended. Who looks for
-/// those that hold a link has to read `/proc/PID/task/TID/fd` of each table, and need not read one twice.
+/// The threads of a process have, unless one of them has called `unshare(2)` with `CLONE_FILES`, or
+/// has ended. Who looks for those that hold a link has to read `/proc/PID/task/TID/fd` of each
+/// table, and need not read one twice.
 ///
 /// # Errors
 ///
-/// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller may not look into one of them, for want of
-///   `CAP_SYS_PTRACE`.
-/// - [`Error::Command`](crate::Error::Command) with `ESRCH` (there is no such thread), or `ENOSYS` (the kernel is built without).
+/// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller may not look
+///   into one of them, for want of `CAP_SYS_PTRACE`.
+/// - [`Error::Command`](crate::Error::Command) with `ESRCH` (there is no such thread), or `ENOSYS`
+///   (the kernel is built without).
 ///
 /// # Kernel
 ///

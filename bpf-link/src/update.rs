@@ -12,10 +12,11 @@ use crate::link::RawLink;
 use crate::object::{MapInfo, open_map};
 use crate::sys;
 
-/// How often in a row an update of a `struct_ops` link is refused though the link has the map that was expected.
+/// How often in a row an update of a `struct_ops` link is refused though the link has the map that
+/// was expected.
 ///
-/// Other threads that put another map there and the first one back in between can make that so a few times; a
-/// security module that is against the update makes it so every time.
+/// Other threads that put another map there and the first one back in between can make that so a
+/// few times; a security module that is against the update makes it so every time.
 const REFUSALS: u32 = 100;
 
 /// What [`RawLink::update`] puts on a link, and what it expects there.
@@ -81,44 +82,48 @@ impl<'a, T: AsFd + ?Sized> From<&'a T> for Update<'a> {
 }
 
 impl RawLink {
-    /// Puts another program (or `struct_ops` map) in the place of the link's, in one step: every event is seen by the
-    /// one or the other, none by both or neither.
+    /// Puts another program (or `struct_ops` map) in the place of the link's, in one step: every
+    /// event is seen by the one or the other, none by both or neither.
     ///
-    /// The link, its pins and its position among other programs stay. The kernel keeps the new program; the caller's
-    /// descriptor of it may be closed. The program that is there already may be put there again.
+    /// The link, its pins and its position among other programs stay. The kernel keeps the new
+    /// program; the caller's descriptor of it may be closed. The program that is there already may
+    /// be put there again.
     ///
-    /// The kernel's TCP crashes if a map is put on a `struct_ops` link that has it already (a BUG in
-    /// `tcp_update_congestion_control`, seen on Linux 6.12, 6.18 and 7.3). So a map that is there stays there without
-    /// an update being sent, and every update that is sent expects another map: the one that the caller names with
-    /// [`Update::expecting`], or the one that the link was just seen to have. If another process was faster, this
-    /// looks again. To open the map that was seen takes `CAP_SYS_ADMIN`.
+    /// The kernel's TCP crashes if a map is put on a `struct_ops` link that has it already (a BUG
+    /// in `tcp_update_congestion_control`, seen on Linux 6.12, 6.18 and 7.3). So a map that is
+    /// there stays there without an update being sent, and every update that is sent expects
+    /// another map: the one that the caller names with [`Update::expecting`], or the one that the
+    /// link was just seen to have. If another process was faster, this looks again. To open the map
+    /// that was seen takes `CAP_SYS_ADMIN`.
     ///
     /// # Errors
     ///
     /// Nothing is sent to the kernel, with
     ///
     /// - [`Error::InvalidRequest`]: [`UpdateFlags::REPLACE`] is set, and nothing is expected;
-    /// - [`Error::MapOutOfReach`] (`EPERM`): no map was expected on a `struct_ops` link, and the caller may not open
-    ///   the one that it has;
+    /// - [`Error::MapOutOfReach`] (`EPERM`): no map was expected on a `struct_ops` link, and the
+    ///   caller may not open the one that it has;
     /// - what [`info`](Self::info) fails with, if the link's kind cannot be told.
     ///
     /// The link is as it was, with
     ///
-    /// - [`Error::OldProgramMismatch`] (`EPERM`): another program or map than the expected one is on the link.
+    /// - [`Error::OldProgramMismatch`] (`EPERM`): another program or map than the expected one is
+    ///   on the link.
     /// - [`Error::HookGone`] (`ENOLINK`): the hook has gone, or the link was detached.
-    /// - [`Error::UnsupportedByKind`] (`EINVAL`, `EOPNOTSUPP`): links of this kind, or of this `struct_ops`, are not
-    ///   updated.
-    /// - [`Error::WrongObject`] (`EINVAL`): a program was given for a `struct_ops` link, or a map for another.
+    /// - [`Error::UnsupportedByKind`] (`EINVAL`, `EOPNOTSUPP`): links of this kind, or of this
+    ///   `struct_ops`, are not updated.
+    /// - [`Error::WrongObject`] (`EINVAL`): a program was given for a `struct_ops` link, or a map
+    ///   for another.
     /// - [`Error::Command`] with
-    ///   - `EINVAL`: the new program is none, or is of another type or attach type than the link's, or a flag is
-    ///     unknown;
+    ///   - `EINVAL`: the new program is none, or is of another type or attach type than the link's,
+    ///     or a flag is unknown;
     ///   - `EEXIST`: the new program is on the hook already (tcx, netkit);
     ///   - `ENOENT`: the new program is for another hook of the security modules (cgroup).
     ///
     /// # Kernel
     ///
-    /// `BPF_LINK_UPDATE` since Linux 5.7, which ends in `link_update` (7.3). It does not compare attach types for
-    /// cgroup links: a program for egress can take the place of one for ingress.
+    /// `BPF_LINK_UPDATE` since Linux 5.7, which ends in `link_update` (7.3). It does not compare
+    /// attach types for cgroup links: a program for egress can take the place of one for ingress.
     pub fn update<'a>(&self, update: impl Into<Update<'a>>) -> Result<()> {
         let update = update.into();
         if update.old.is_none() && update.flags.contains(UpdateFlags::REPLACE) {
@@ -136,10 +141,12 @@ impl RawLink {
             .map_err(|source| self.update_refused(update, source))
     }
 
-    /// The update of a `struct_ops` link: never one that would put the map there that is there already.
+    /// The update of a `struct_ops` link: never one that would put the map there that is there
+    /// already.
     ///
-    /// The kernel compares the map that is expected with the link's under the lock of the update. So an update that
-    /// expects another map than the new one is safe, whatever others do in the meantime.
+    /// The kernel compares the map that is expected with the link's under the lock of the update.
+    /// So an update that expects another map than the new one is safe, whatever others do in the
+    /// meantime.
     fn update_map(&self, update: Update<'_>) -> Result<()> {
         let (by, new) = match map_id(update.new)? {
             Some(new) => (UpdateBy::Map, new),
@@ -196,7 +203,8 @@ impl RawLink {
         }
     }
 
-    /// Lets the kernel say that the link was detached, which is for good: it has no map that could be there already.
+    /// Lets the kernel say that the link was detached, which is for good: it has no map that could
+    /// be there already.
     fn update_detached(&self, update: Update<'_>) -> Result<()> {
         self.send(Update {
             old: None,

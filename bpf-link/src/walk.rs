@@ -28,35 +28,38 @@ pub fn links() -> Links {
 
 /// The ids of all links of this machine: one system call each, no allocation.
 ///
-/// A link that exists from the start of the walk to its end is met exactly once, whatever comes and goes meanwhile.
-/// An id may be of a link that is still being attached, or has gone since.
+/// A link that exists from the start of the walk to its end is met exactly once, whatever comes and
+/// goes meanwhile. An id may be of a link that is still being attached, or has gone since.
 ///
 /// # Errors
 ///
 /// An item is an error only if the kernel refuses to go on, and is the last one then:
 ///
-/// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user namespace.
+/// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user
+///   namespace.
 ///
 /// # Kernel
 ///
-/// `BPF_LINK_GET_NEXT_ID` since Linux 5.8, which ends in `bpf_obj_get_next_id` (7.3). Ids are given in a cycle from 1 to
-/// 2^31 - 1.
+/// `BPF_LINK_GET_NEXT_ID` since Linux 5.8, which ends in `bpf_obj_get_next_id` (7.3). Ids are given
+/// in a cycle from 1 to 2^31 - 1.
 #[derive(Clone, Debug)]
 pub struct LinkIds {
     last: u32,
     ended: bool,
 }
 
-/// All links of this machine, opened one after the other: two system calls each, and one to close it; no allocation.
+/// All links of this machine, opened one after the other: two system calls each, and one to close
+/// it; no allocation.
 ///
-/// A link that exists from the start of the walk to its end is met exactly once, whatever comes and goes meanwhile: one
-/// that is still being attached when its turn comes (`EAGAIN`), or has gone (`ENOENT`), is passed over, and the walk
-/// goes on.
+/// A link that exists from the start of the walk to its end is met exactly once, whatever comes and
+/// goes meanwhile: one that is still being attached when its turn comes (`EAGAIN`), or has gone
+/// (`ENOENT`), is passed over, and the walk goes on.
 ///
 /// # Errors
 ///
-/// An item is an error if one link cannot be opened ([`Error::Command`] with `EMFILE`, say), and the walk goes on behind
-/// it; the error's target is the link's id. As with [`LinkIds`], the walk ends if the kernel refuses to go on.
+/// An item is an error if one link cannot be opened ([`Error::Command`] with `EMFILE`, say), and
+/// the walk goes on behind it; the error's target is the link's id. As with [`LinkIds`], the walk
+/// ends if the kernel refuses to go on.
 ///
 /// # Kernel
 ///

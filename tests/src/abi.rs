@@ -1,8 +1,10 @@
-//! An interface of structures, unions and constants, as two sources tell it: the text of the bindings, and a kernel's own types.
+//! An interface of structures, unions and constants, as two sources tell it: the text of the
+//! bindings, and a kernel's own types.
 //!
-//! Both are brought to one form, in which what C leaves without a name is left out: a field is known by the names that lead to it, as
-//! `link_create.kprobe_multi.cnt`, and by its place in the structure at the start. So it does not matter that a later kernel puts a field
-//! beside another one into a union without a name.
+//! Both are brought to one form, in which what C leaves without a name is left out: a field is
+//! known by the names that lead to it, as `link_create.kprobe_multi.cnt`, and by its place in the
+//! structure at the start. So it does not matter that a later kernel puts a field beside another
+//! one into a union without a name.
 
 mod bindings;
 mod compare;
@@ -46,7 +48,8 @@ pub struct Field {
 /// An enumeration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Enum {
-    /// Its name; empty if it has none. In the bindings all constants that are of no enumeration with a name are one without.
+    /// Its name; empty if it has none. In the bindings all constants that are of no enumeration
+    /// with a name are one without.
     pub name: String,
     /// Its constants.
     pub values: BTreeMap<String, Value>,
@@ -56,7 +59,8 @@ pub struct Enum {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value {
     value: i64,
-    /// How much of it is known, from the lowest bit on: the types of a kernel may have half of it only.
+    /// How much of it is known, from the lowest bit on: the types of a kernel may have half of it
+    /// only.
     bits: u32,
 }
 

@@ -14,7 +14,8 @@ use bpf_link_sys::{
 pub enum Register {
     /// The value returned, by a helper and by the program.
     R0,
-    /// The program's context at its start; the first argument of a helper, which does not preserve it.
+    /// The program's context at its start; the first argument of a helper, which does not preserve
+    /// it.
     R1,
     /// The second argument of a helper, which does not preserve it.
     R2,

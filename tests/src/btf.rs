@@ -35,7 +35,8 @@ impl KernelBtf {
     ///
     /// # Errors
     ///
-    /// The kernel shows none (it was built without `CONFIG_DEBUG_INFO_BTF`), or they cannot be parsed.
+    /// The kernel shows none (it was built without `CONFIG_DEBUG_INFO_BTF`), or they cannot be
+    /// parsed.
     pub fn get() -> Result<&'static Self> {
         static KERNEL: OnceLock<Result<KernelBtf, String>> = OnceLock::new();
         match KERNEL.get_or_init(|| Self::read().map_err(|error| format!("{error:#}"))) {
@@ -44,8 +45,8 @@ impl KernelBtf {
         }
     }
 
-    /// Maps a copy into memory rather than parsing all of it, which takes a fraction of the time. The kernel's own file can be mapped since
-    /// Linux 6.16 only.
+    /// Maps a copy into memory rather than parsing all of it, which takes a fraction of the time.
+    /// The kernel's own file can be mapped since Linux 6.16 only.
     fn read() -> Result<Self> {
         let bytes = std::fs::read(PATH).context(PATH)?;
         let copy = rustix::fs::memfd_create("vmlinux-btf", MemfdFlags::CLOEXEC)?;
@@ -84,7 +85,8 @@ impl KernelBtf {
         self.find(name, |found| matches!(found, Type::Func(_)))
     }
 
-    /// The id of the type that stands for the tracepoint of this name; none where the kernel has no such tracepoint.
+    /// The id of the type that stands for the tracepoint of this name; none where the kernel has no
+    /// such tracepoint.
     ///
     /// # Errors
     ///
@@ -112,10 +114,11 @@ impl KernelBtf {
         Ok(self.layout(structure)?.map(|found| found.size()))
     }
 
-    /// A member of a structure; none where the kernel has no such structure, or the structure no such member.
+    /// A member of a structure; none where the kernel has no such structure, or the structure no
+    /// such member.
     ///
-    /// Members of anonymous structures and unions inside are found too; for those of a structure inside that has a name, there is a dot
-    /// between the two.
+    /// Members of anonymous structures and unions inside are found too; for those of a structure
+    /// inside that has a name, there is a dot between the two.
     ///
     /// # Errors
     ///
@@ -127,7 +130,8 @@ impl KernelBtf {
         }
     }
 
-    /// The value of a constant of an enumeration; none where the kernel has no such enumeration, or the enumeration no such constant.
+    /// The value of a constant of an enumeration; none where the kernel has no such enumeration, or
+    /// the enumeration no such constant.
     ///
     /// # Errors
     ///
@@ -146,7 +150,8 @@ impl KernelBtf {
         Ok(None)
     }
 
-    /// What the kernel has of the interface of the bindings, and what else is in the same structures, unions and enumerations.
+    /// What the kernel has of the interface of the bindings, and what else is in the same
+    /// structures, unions and enumerations.
     ///
     /// # Errors
     ///

@@ -102,8 +102,8 @@ impl AsFd for Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // It may be gone already. What cannot be removed here the harness finds, reports and removes.
-        // A thread that has ended is in its cgroup for a moment longer.
+        // It may be gone already. What cannot be removed here the harness finds, reports and
+        // removes. A thread that has ended is in its cgroup for a moment longer.
         let _ = eventually_holds("nobody is in the cgroup", || {
             let busy = std::fs::remove_dir(&self.path)
                 .is_err_and(|error| error.kind() == std::io::ErrorKind::ResourceBusy);
@@ -117,7 +117,8 @@ fn move_this_process(cgroup: &Path) -> Result<()> {
     std::fs::write(&members, "0").with_context(|| format!("moving into {}", cgroup.display()))
 }
 
-/// Removes the cgroups at the root of the tree whose names begin with `prefix`, with what is inside them, and gives back their names.
+/// Removes the cgroups at the root of the tree whose names begin with `prefix`, with what is inside
+/// them, and gives back their names.
 ///
 /// # Errors
 ///

@@ -12,7 +12,8 @@ use netlink_packet_route::tc::{
 use crate::netlink;
 use crate::program::Program;
 
-/// The queueing discipline `clsact` of a device, which only has filters. It goes when this is dropped, and they with it.
+/// The queueing discipline `clsact` of a device, which only has filters. It goes when this is
+/// dropped, and they with it.
 #[derive(Debug)]
 pub struct ClassicTc {
     index: u32,

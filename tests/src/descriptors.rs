@@ -30,7 +30,8 @@ impl Descriptors {
         Ok(Self { open })
     }
 
-    /// What has changed since `earlier`, a line for each descriptor: nothing where all is as it was.
+    /// What has changed since `earlier`, a line for each descriptor: nothing where all is as it
+    /// was.
     #[must_use]
     pub fn changes_since(&self, earlier: &Self) -> Vec<String> {
         let opened = self

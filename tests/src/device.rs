@@ -38,14 +38,16 @@ impl DeviceKind {
     }
 }
 
-/// A network device that a test has made, and that goes when this is dropped; its peer goes with it.
+/// A network device that a test has made, and that goes when this is dropped; its peer goes with
+/// it.
 #[derive(Debug)]
 pub struct Device {
     index: u32,
 }
 
 impl Device {
-    /// Makes a device of this name, and, where the kind comes in pairs, a peer with `_p` behind the name. Both are up.
+    /// Makes a device of this name, and, where the kind comes in pairs, a peer with `_p` behind the
+    /// name. Both are up.
     ///
     /// # Errors
     ///
@@ -146,7 +148,8 @@ pub fn bring_up(index: u32) -> Result<()> {
         .with_context(|| format!("bringing up the device {index}"))
 }
 
-/// Has the device of one number send by way of that of another, or on its own again. It is taken down for that.
+/// Has the device of one number send by way of that of another, or on its own again. It is taken
+/// down for that.
 ///
 /// # Errors
 ///
@@ -161,8 +164,8 @@ pub fn send_by_way_of(index: u32, master: Option<u32>) -> Result<()> {
         .with_context(|| format!("putting the device {index} under {master:?}"))
 }
 
-/// Attaches an XDP program to the device of this number without a link, in the place of `expected` if that is given; or takes off what is
-/// attached so.
+/// Attaches an XDP program to the device of this number without a link, in the place of `expected`
+/// if that is given; or takes off what is attached so.
 ///
 /// # Errors
 ///

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-/// How long the kernel is given for what it does asynchronously. It takes milliseconds; an emulated or crowded machine takes far longer.
+/// How long the kernel is given for what it does asynchronously. It takes milliseconds; an emulated
+/// or crowded machine takes far longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between the first two looks. From then on the pauses grow.
@@ -14,8 +15,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// Looks until `look` has found something, and gives it back.
 ///
 /// What the pauses add up to counts, not what the clock says: while this machine waits for its
-/// processors, as an emulated one does beside others, its kernel gets nothing done, but its clock goes
-/// on.
+/// processors, as an emulated one does beside others, its kernel gets nothing done, but its clock
+/// goes on.
 ///
 /// # Errors
 ///

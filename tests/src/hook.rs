@@ -20,7 +20,8 @@ use bpf_link_sys::{
     BPF_XDP, NETKIT_NEXT, TCX_NEXT, bpf_attach_type, bpf_prog_type,
 };
 
-/// A hook: the type of the programs that run there, the attach type that they are loaded for, and what they return to let things be.
+/// A hook: the type of the programs that run there, the attach type that they are loaded for, and
+/// what they return to let things be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
     /// The type of the programs.
@@ -96,7 +97,8 @@ hooks! {
     TCX_INGRESS = (BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, TCX_NEXT);
     /// Packets that go out at a network device.
     TCX_EGRESS = (BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_EGRESS, TCX_NEXT);
-    /// Packets that come in or go out at a network device, for a filter of the traffic control that there was before tcx.
+    /// Packets that come in or go out at a network device, for a filter of the traffic control that
+    /// there was before tcx.
     CLASSIC_TC = (BPF_PROG_TYPE_SCHED_CLS, 0, 0);
     /// Packets that the primary device of a netkit pair sends.
     NETKIT_PRIMARY = (BPF_PROG_TYPE_SCHED_CLS, BPF_NETKIT_PRIMARY, NETKIT_NEXT);

@@ -8,8 +8,8 @@ use crate::btf::KernelBtf;
 use crate::hook::Hook;
 use crate::program::{Loader, Program};
 
-/// Loads a program that iterates over `target` (`task`, `bpf_map`, `bpf_map_elem`, `cgroup`...) and writes the 8 bytes of `text` for every
-/// element.
+/// Loads a program that iterates over `target` (`task`, `bpf_map`, `bpf_map_elem`, `cgroup`...) and
+/// writes the 8 bytes of `text` for every element.
 ///
 /// # Errors
 ///
@@ -17,7 +17,8 @@ use crate::program::{Loader, Program};
 pub fn iterator(target: &str, text: [u8; 8]) -> Result<Program> {
     let btf = KernelBtf::get()?;
     let context = format!("bpf_iter__{target}");
-    // Where an iterator goes over what is in a map, the map comes before the key and is there at the end, too.
+    // Where an iterator goes over what is in a map, the map comes before the key and is there at
+    // the end, too.
     let key = btf.member(&context, "key")?;
     let element = key.map_or(8, |key| key.offset);
     let element = i16::try_from(element)?;
@@ -27,7 +28,8 @@ pub fn iterator(target: &str, text: [u8; 8]) -> Result<Program> {
         text_low,
         text_high,
         asm::store(Register::R10, -8, Register::R2),
-        // The context begins with a pointer to the iteration, and that with a pointer to its output.
+        // The context begins with a pointer to the iteration, and that with a pointer to its
+        // output.
         asm::load(Register::R1, Register::R1, 0),
         asm::load(Register::R1, Register::R1, 0),
         asm::copy(Register::R2, Register::R10),

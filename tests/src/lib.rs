@@ -3,10 +3,13 @@
 //! What it does:
 //!
 //! - [`Sandbox`]: namespaces, a bpffs, cgroups and tracefs of its own for a test;
-//! - [`Program`] and [`Map`], loaded from instructions that [`asm`] puts together, without a compiler; iterators and `struct_ops`;
+//! - [`Program`] and [`Map`], loaded from instructions that [`asm`] puts together, without a
+//!   compiler; iterators and `struct_ops`;
 //! - what programs attach to: [`Cgroup`], [`Device`], [`Netns`], [`PerfEvent`];
-//! - evidence that does not come from `bpf-link`: [`links`], [`Descriptors`], [`CounterMap`], and [`sys`], the system calls themselves;
-//! - the kernel's interface as data, to hold the bindings against: [`abi`], and [`recorded`], what kernels have said.
+//! - evidence that does not come from `bpf-link`: [`links`], [`Descriptors`], [`CounterMap`], and
+//!   [`sys`], the system calls themselves;
+//! - the kernel's interface as data, to hold the bindings against: [`abi`], and [`recorded`], what
+//!   kernels have said.
 //!
 //! What it does not do:
 //!

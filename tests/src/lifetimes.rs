@@ -1,5 +1,6 @@
-//! What does not compile, each beside the same that does: the two differ in one line, so that it is this line which is refused. The codes of the
-//! errors are compared by toolchains that have unstable features (`RUSTDOC=$PWD/.ci/rustdoc cargo test --doc -p bpf-link-tests`).
+//! What does not compile, each beside the same that does: the two differ in one line, so that it is
+//! this line which is refused. The codes of the errors are compared by toolchains that have
+//! unstable features (`RUSTDOC=$PWD/.ci/rustdoc cargo test --doc -p bpf-link-tests`).
 //!
 //! # A request borrows its program
 //!

@@ -1,4 +1,5 @@
-//! What is on the kernel, by bare system calls: the evidence that the library is held against, and what a test has left behind.
+//! What is on the kernel, by bare system calls: the evidence that the library is held against, and
+//! what a test has left behind.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,8 +19,8 @@ pub struct FoundLink {
     pub id: u32,
     /// Its kind.
     pub link_type: bpf_link_type,
-    /// The name of its program, or of its map for a `struct_ops` link; empty where the kernel does not say, as of a `struct_ops` link that has
-    /// been detached.
+    /// The name of its program, or of its map for a `struct_ops` link; empty where the kernel does
+    /// not say, as of a `struct_ops` link that has been detached.
     pub name: String,
 }
 
@@ -117,7 +118,8 @@ pub fn exists(id: u32) -> Result<bool> {
 
 /// The links whose program or map has a name that begins with `prefix`.
 ///
-/// Each link is opened for a moment, which keeps it alive for that moment: where other tests run, theirs too.
+/// Each link is opened for a moment, which keeps it alive for that moment: where other tests run,
+/// theirs too.
 ///
 /// # Errors
 ///
@@ -126,10 +128,12 @@ pub fn named(prefix: &str) -> Result<Vec<FoundLink>> {
     named_besides(&mut BTreeSet::new(), prefix)
 }
 
-/// The links of this process: those whose program or map has a name that begins with [`names::prefix`].
+/// The links of this process: those whose program or map has a name that begins with
+/// [`names::prefix`].
 ///
-/// A link of somebody else is opened once, which keeps it alive for that moment, and left alone from then on: the kernel gives an id away
-/// again only after two thousand million others. So the time that this takes does not depend on how many links others have.
+/// A link of somebody else is opened once, which keeps it alive for that moment, and left alone
+/// from then on: the kernel gives an id away again only after two thousand million others. So the
+/// time that this takes does not depend on how many links others have.
 ///
 /// # Errors
 ///
@@ -140,7 +144,8 @@ pub fn ours() -> Result<Vec<FoundLink>> {
     named_besides(&mut others, names::prefix())
 }
 
-/// The links with such a name besides those `others`, which get the ids of all links that were opened and have another name.
+/// The links with such a name besides those `others`, which get the ids of all links that were
+/// opened and have another name.
 fn named_besides(others: &mut BTreeSet<u32>, prefix: &str) -> Result<Vec<FoundLink>> {
     let mut found = Vec::new();
     for id in ids()? {
@@ -152,7 +157,8 @@ fn named_besides(others: &mut BTreeSet<u32>, prefix: &str) -> Result<Vec<FoundLi
         };
         let link = match look_at(id, &link) {
             Ok(link) => link,
-            // Another test's, whose file has a path that is too long for the kernel to say anything about the link.
+            // Another test's, whose file has a path that is too long for the kernel to say anything
+            // about the link.
             Err(error) if is_refused_for_a_path(&error) => continue,
             Err(error) => return Err(error),
         };
@@ -173,8 +179,8 @@ fn is_refused_for_a_path(error: &anyhow::Error) -> bool {
 
 /// The programs whose names begin with `prefix`: name and id. No link is touched.
 ///
-/// A link holds its program, and a `struct_ops` link's map holds the programs of its operations, so that where no program is left no link
-/// is.
+/// A link holds its program, and a `struct_ops` link's map holds the programs of its operations, so
+/// that where no program is left no link is.
 ///
 /// # Errors
 ///

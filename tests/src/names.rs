@@ -1,7 +1,8 @@
 //! The names of programs and maps, which tell whose they are.
 //!
-//! The kernel keeps 15 bytes of a name. The first of them are the test's, so that whatever is left behind on the kernel can be put down to
-//! the test that made it: a link by its program, or by its map.
+//! The kernel keeps 15 bytes of a name. The first of them are the test's, so that whatever is left
+//! behind on the kernel can be put down to the test that made it: a link by its program, or by its
+//! map.
 
 use std::sync::OnceLock;
 
@@ -24,7 +25,8 @@ pub fn prefix_of(process: u32) -> String {
     format!("t{process}_")
 }
 
-/// A name for a program or a map of this process: the prefix, then as much of `suffix` as the kernel keeps.
+/// A name for a program or a map of this process: the prefix, then as much of `suffix` as the
+/// kernel keeps.
 #[must_use]
 pub fn object_name(suffix: &str) -> String {
     let mut name = format!("{}{suffix}", prefix());

@@ -5,7 +5,8 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPaylo
 use netlink_packet_route::RouteNetlinkMessage;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-/// Sends a request and gives back the kernel's first answer: a message, or none where it only acknowledged.
+/// Sends a request and gives back the kernel's first answer: a message, or none where it only
+/// acknowledged.
 ///
 /// `flags` are those beyond `NLM_F_REQUEST`.
 ///

@@ -9,7 +9,8 @@ pub const FILE: &str = "/proc/self/exe";
 
 /// Where in [`FILE`] the code of a function is.
 ///
-/// The function should not be inlined, and should be `extern "C"`, so that it is called where it is.
+/// The function should not be inlined, and should be `extern "C"`, so that it is called where it
+/// is.
 ///
 /// # Errors
 ///

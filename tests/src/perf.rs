@@ -65,7 +65,8 @@ impl PerfEvent {
         })
     }
 
-    /// Opens the event of a page that has to be found for the thread, as the first use of new memory makes it.
+    /// Opens the event of a page that has to be found for the thread, as the first use of new
+    /// memory makes it.
     ///
     /// # Errors
     ///

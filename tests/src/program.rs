@@ -210,7 +210,8 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Lets the program do nothing where it runs in another process than this one: for hooks that are the whole machine's.
+    /// Lets the program do nothing where it runs in another process than this one: for hooks that
+    /// are the whole machine's.
     #[must_use]
     pub fn in_this_process(self) -> Self {
         Self {
@@ -219,7 +220,8 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Lets the program do nothing where the eight bytes at this offset of its context are not this value: for one system call out of all.
+    /// Lets the program do nothing where the eight bytes at this offset of its context are not this
+    /// value: for one system call out of all.
     #[must_use]
     pub fn where_context_has(self, offset: i16, value: i32) -> Self {
         Self {
@@ -247,7 +249,8 @@ impl<'a> Loader<'a> {
         self.running(&[asm::set(Register::R0, value), asm::exit()])
     }
 
-    /// Loads a program of these instructions, which begin with the context in R1 where the program counts nothing.
+    /// Loads a program of these instructions, which begin with the context in R1 where the program
+    /// counts nothing.
     ///
     /// # Errors
     ///

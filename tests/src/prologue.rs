@@ -8,7 +8,8 @@ use bpf_link_sys::{BPF_FUNC_get_ns_current_pid_tgid, bpf_func_id, bpf_insn};
 use crate::asm::{self, Register};
 use crate::map::CounterMap;
 
-/// Adds 1 to the counter, or what the helper returns, which is called with the context alone. R1 is no longer the context afterwards.
+/// Adds 1 to the counter, or what the helper returns, which is called with the context alone. R1 is
+/// no longer the context afterwards.
 pub(crate) fn count(counter: &CounterMap, helper: Option<bpf_func_id>) -> Vec<bpf_insn> {
     let mut instructions = match helper {
         Some(helper) => vec![asm::call(helper), asm::copy(Register::R2, Register::R0)],
@@ -19,9 +20,11 @@ pub(crate) fn count(counter: &CounterMap, helper: Option<bpf_func_id>) -> Vec<bp
     instructions
 }
 
-/// Returns `pass` where another process than this one is running, and goes on otherwise, with the context in R1.
+/// Returns `pass` where another process than this one is running, and goes on otherwise, with the
+/// context in R1.
 ///
-/// The process is told by its number in its own namespace, as the tests may be running in a container.
+/// The process is told by its number in its own namespace, as the tests may be running in a
+/// container.
 pub(crate) fn in_this_process(pass: i32) -> Result<Vec<bpf_insn>> {
     const NAMESPACE: &str = "/proc/self/ns/pid";
     let namespace = std::fs::metadata(NAMESPACE).context(NAMESPACE)?;
@@ -45,7 +48,8 @@ pub(crate) fn in_this_process(pass: i32) -> Result<Vec<bpf_insn>> {
     Ok(instructions)
 }
 
-/// Returns `pass` where the eight bytes at the offset of the context are not this value, and goes on otherwise, with the context in R1.
+/// Returns `pass` where the eight bytes at the offset of the context are not this value, and goes
+/// on otherwise, with the context in R1.
 pub(crate) fn where_context_has(offset: i16, value: i32, pass: i32) -> [bpf_insn; 4] {
     [
         asm::load(Register::R0, Register::R1, offset),

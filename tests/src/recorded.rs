@@ -1,8 +1,10 @@
-//! What kernels have said of links, as the files under `fixtures` have it: a directory for each series of kernels, a file for each link.
+//! What kernels have said of links, as the files under `fixtures` have it: a directory for each
+//! series of kernels, a file for each link.
 //!
-//! `BPF_LINK_GOLDEN=DIRECTORY cargo test -p bpf-link-tests --test live golden` writes those of the kernel that runs here, and
-//! `cargo xtask vm-test --write-fixtures -- golden` those of the kernels that it boots. Ids and addresses are another time's and change from
-//! one recording to the next; everything else says what the kernel does.
+//! `BPF_LINK_GOLDEN=DIRECTORY cargo test -p bpf-link-tests --test live golden` writes those of the
+//! kernel that runs here, and `cargo xtask vm-test --write-fixtures -- golden` those of the kernels
+//! that it boots. Ids and addresses are another time's and change from one recording to the next;
+//! everything else says what the kernel does.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -27,9 +29,11 @@ pub struct Recorded {
     pub id: u32,
     /// The id of the link's program.
     pub program_id: Option<u32>,
-    /// How many bytes the link's name has; none if it has no name, or the kernel does not tell how long it is.
+    /// How many bytes the link's name has; none if it has no name, or the kernel does not tell how
+    /// long it is.
     pub name_len: Option<usize>,
-    /// How many entries the link's arrays have; none if it has no arrays, or the kernel does not tell how many they are.
+    /// How many entries the link's arrays have; none if it has no arrays, or the kernel does not
+    /// tell how many they are.
     pub count: Option<usize>,
     /// The `bpf_link_info`, as long as the kernel has it.
     pub info: Vec<u8>,
@@ -80,7 +84,8 @@ impl Recorded {
         Ok(recorded)
     }
 
-    /// Writes it: into a directory, as a file in that of its kernel's series, or else to the end of a file, as a line.
+    /// Writes it: into a directory, as a file in that of its kernel's series, or else to the end of
+    /// a file, as a line.
     ///
     /// # Errors
     ///

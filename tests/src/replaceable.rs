@@ -9,7 +9,8 @@ use crate::map::CounterMap;
 use crate::program::{Loader, Program};
 use crate::sys;
 
-/// An XDP program with BTF that says what its one function takes and returns, as the kernel asks of a program that is to be extended.
+/// An XDP program with BTF that says what its one function takes and returns, as the kernel asks of
+/// a program that is to be extended.
 #[derive(Debug)]
 pub struct Replaceable {
     btf: OwnedFd,
@@ -91,7 +92,8 @@ fn function_of_xdp() -> Result<Vec<u8>> {
     const PROTOTYPE: u32 = 13 << 24;
     const GLOBAL: u32 = 1;
     const ONE_ARGUMENT: u32 = 1;
-    // For each type: the name's place among the strings, the kind, a size or another type, and what its kind has more.
+    // For each type: the name's place among the strings, the kind, a size or another type, and what
+    // its kind has more.
     let types: [&[u32]; 5] = [
         // 1: a signed number of 4 bytes, which are 32 bits.
         &[1, INTEGER, 4, (1 << 24) | 32],

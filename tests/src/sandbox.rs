@@ -14,11 +14,13 @@ use crate::device;
 use crate::names;
 use crate::sys;
 
-/// Where the sandbox's file systems are mounted. The kernel makes this directory wherever it has BPF; what the machine has mounted there
-/// stays out of sight, so that no test touches the machine's own pins.
+/// Where the sandbox's file systems are mounted. The kernel makes this directory wherever it has
+/// BPF; what the machine has mounted there stays out of sight, so that no test touches the
+/// machine's own pins.
 const ROOT: &str = "/sys/fs/bpf";
 
-/// Mount and network namespaces of their own for the calling thread, with a bpffs, cgroups and tracefs, and with `lo` up.
+/// Mount and network namespaces of their own for the calling thread, with a bpffs, cgroups and
+/// tracefs, and with `lo` up.
 ///
 /// Nothing of it is on a disk, and all of it but the cgroups goes with the thread.
 #[derive(Debug)]
@@ -30,11 +32,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Puts the calling thread, and the threads and processes that it starts from now on, into a sandbox.
+    /// Puts the calling thread, and the threads and processes that it starts from now on, into a
+    /// sandbox.
     ///
     /// # Errors
     ///
-    /// The caller lacks `CAP_SYS_ADMIN` or `CAP_NET_ADMIN`; sysfs is not mounted; what the kernel answered.
+    /// The caller lacks `CAP_SYS_ADMIN` or `CAP_NET_ADMIN`; sysfs is not mounted; what the kernel
+    /// answered.
     pub fn enter() -> Result<Self> {
         sys::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWNET)
             .context("unsharing the mount and network namespaces")?;
@@ -171,7 +175,8 @@ fn lift_memory_limit() {
         current: None,
         maximum: None,
     };
-    // Where it is not allowed, as in some containers, it matters on those kernels only, and there it shows.
+    // Where it is not allowed, as in some containers, it matters on those kernels only, and there
+    // it shows.
     let _ = rustix::process::setrlimit(Resource::Memlock, unlimited);
 }
 

@@ -1,4 +1,5 @@
-//! Maps of `struct_ops`: congestion controls for TCP, which every kernel with `struct_ops` links has.
+//! Maps of `struct_ops`: congestion controls for TCP, which every kernel with `struct_ops` links
+//! has.
 
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
@@ -17,13 +18,14 @@ use crate::sys::{self, MapCreate};
 const OPERATIONS: &str = "tcp_congestion_ops";
 /// The map's value.
 const VALUE: &str = "bpf_struct_ops_tcp_congestion_ops";
-/// The operations without which the kernel takes no congestion control, and what ours return. The last returns nothing: its 0 is the
-/// verifier's wish.
+/// The operations without which the kernel takes no congestion control, and what ours return. The
+/// last returns nothing: its 0 is the verifier's wish.
 const MANDATORY: [(&str, i32); 3] = [("ssthresh", 2), ("undo_cwnd", 2), (ON_ACKNOWLEDGEMENT, 0)];
 /// The operation that a connection calls whenever its peer has acknowledged something.
 const ON_ACKNOWLEDGEMENT: &str = "cong_avoid";
 
-/// The operation that a connection calls once, when it takes the congestion control. It may be missing.
+/// The operation that a connection calls once, when it takes the congestion control. It may be
+/// missing.
 const ON_TAKING: &str = "init";
 
 /// A map that holds a congestion control, ready for a link.
@@ -33,7 +35,8 @@ pub struct CongestionControl {
 }
 
 impl CongestionControl {
-    /// Makes a congestion control of this name, which has at most 15 bytes, and which no other that is registered may have.
+    /// Makes a congestion control of this name, which has at most 15 bytes, and which no other that
+    /// is registered may have.
     ///
     /// # Errors
     ///
@@ -44,7 +47,8 @@ impl CongestionControl {
         Ok(unset)
     }
 
-    /// Makes a congestion control of this name that counts in `counter` how often a connection asks it for its window.
+    /// Makes a congestion control of this name that counts in `counter` how often a connection asks
+    /// it for its window.
     ///
     /// # Errors
     ///
@@ -55,7 +59,8 @@ impl CongestionControl {
         Ok(unset)
     }
 
-    /// Makes a congestion control of this name that counts in `counter` how often a connection takes it.
+    /// Makes a congestion control of this name that counts in `counter` how often a connection
+    /// takes it.
     ///
     /// # Errors
     ///
@@ -101,7 +106,8 @@ impl CongestionControl {
         Ok(Self { map: map.into() })
     }
 
-    /// Loads the programs, one of which may count, and puts them into the map, which holds them from then on.
+    /// Loads the programs, one of which may count, and puts them into the map, which holds them
+    /// from then on.
     fn set(&self, name: &str, counting: Option<(&str, &CounterMap)>) -> Result<()> {
         ensure!(
             name.len() < 16,

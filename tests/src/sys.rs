@@ -1,7 +1,7 @@
 //! The system calls of the tests: the only module of this crate with unsafe code.
 //!
-//! Nothing here goes through `bpf-link`. What the library is tested with, and the evidence that it is held against, must not come from
-//! the library.
+//! Nothing here goes through `bpf-link`. What the library is tested with, and the evidence that it
+//! is held against, must not come from the library.
 
 mod attach;
 pub mod bare;
@@ -38,7 +38,8 @@ pub use trace::{interrupt, system_call_ahead, to_next_system_call, trace};
 
 /// A `bpf_attr` of which every byte is zero, padding included.
 fn zeroed_attr() -> bpf_attr {
-    // SAFETY: every arm of `bpf_attr` is made of integers and arrays of integers, for which zeros are valid values.
+    // SAFETY: every arm of `bpf_attr` is made of integers and arrays of integers, for which zeros
+    // are valid values.
     unsafe { std::mem::zeroed() }
 }
 
@@ -46,11 +47,12 @@ fn zeroed_attr() -> bpf_attr {
 ///
 /// # Safety
 ///
-/// Every pointer that `command` reads out of `attr` is null, or points to memory that is live during the call, is as long as `attr`
-/// says, and may be written where the command writes.
+/// Every pointer that `command` reads out of `attr` is null, or points to memory that is live
+/// during the call, is as long as `attr` says, and may be written where the command writes.
 unsafe fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_int> {
     // SAFETY:
-    // - `attr` points to a live, writable `bpf_attr`, and the size that is passed is its size: the kernel touches nothing past it.
+    // - `attr` points to a live, writable `bpf_attr`, and the size that is passed is its size: the
+    //   kernel touches nothing past it.
     // - The caller vouches for the pointers inside.
     let returned = unsafe {
         libc::syscall(
@@ -74,7 +76,8 @@ unsafe fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_int> {
 unsafe fn bpf_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     // SAFETY: the caller vouches for the pointers inside `attr`.
     let fd = unsafe { bpf(command, attr) }?;
-    // SAFETY: the kernel has just made this descriptor, says the caller, and nobody else knows its number.
+    // SAFETY: the kernel has just made this descriptor, says the caller, and nobody else knows its
+    // number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result};
 
 use crate::sandbox::Sandbox;
 
-/// Where functions of the kernel itself are that can be traced, without those that a tracing program goes through.
+/// Where functions of the kernel itself are that can be traced, without those that a tracing
+/// program goes through.
 ///
 /// # Errors
 ///

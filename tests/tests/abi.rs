@@ -1,5 +1,5 @@
-//! The comparison of the bindings with a kernel finds what it has to find: here the place of the kernel is taken by the bindings
-//! themselves, and theirs by a text in which something is wrong.
+//! The comparison of the bindings with a kernel finds what it has to find: here the place of the
+//! kernel is taken by the bindings themselves, and theirs by a text in which something is wrong.
 
 use anyhow::Result;
 use bpf_link_tests::abi::{Abi, Comparison, Field, Value};

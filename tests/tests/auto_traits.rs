@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// What `cargo xtask public-api` has written down of each type says so; with `--check` it says whether that is still true.
+/// What `cargo xtask public-api` has written down of each type says so; with `--check` it says
+/// whether that is still true.
 #[test]
 fn every_type_can_be_sent_and_shared() -> Result<()> {
     for name in ["bpf-link", "bpf-link-typed"] {
@@ -35,7 +36,8 @@ fn type_in(item: &str) -> Option<&str> {
     name_in(path)
 }
 
-/// Whether this item is such an implementation, such as `impl<T> core::marker::Send for a::Type<T> where ..`.
+/// Whether this item is such an implementation, such as
+/// `impl<T> core::marker::Send for a::Type<T> where ..`.
 fn implements(item: &str, auto_trait: &str, name: &str) -> bool {
     let Some((start, of)) = item.split_once(" for ") else {
         return false;

@@ -148,7 +148,8 @@ fn the_lengths_are_those_of_the_buffers() -> Result<()> {
 /// What every kind has, with the hole behind it.
 const HEADER: usize = 16;
 
-/// Whether the kernel had more to say than that there is a link: the older ones have not, of some kinds that they make.
+/// Whether the kernel had more to say than that there is a link: the older ones have not, of some
+/// kinds that they make.
 fn tells_of_its_kind(info: &LinkInfo) -> bool {
     match info.kind() {
         LinkKind::PerfEvent => {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::sanitizer::Sanitizer;
 use crate::{command, progress, workspace};
 
-/// Tests that are not run so: the leak detector cannot stop the threads of a process that strace has, and the guides have cargo build what
-/// they run.
+/// Tests that are not run so: the leak detector cannot stop the threads of a process that strace
+/// has, and the guides have cargo build what they run.
 const LEFT_OUT: [&str; 2] = ["faults", "guide"];
 /// The package that is not run so: these tasks.
 const LEFT_OUT_PACKAGE: &str = "xtask";
@@ -15,11 +15,12 @@ const LEFT_OUT_PACKAGE: &str = "xtask";
 const LIVE: &str = "live";
 /// What holds the memory of a process against a measure that the sanitizer exceeds.
 const LIVE_LEFT_OUT: [&str; 2] = ["lister::scale::", "soak::"];
-/// The variable that says where the lister is, as the tests would have it built without the sanitizer.
+/// The variable that says where the lister is, as the tests would have it built without the
+/// sanitizer.
 const LISTER: (&str, &str) = ("BPF_LINKS", "bpf-links");
 
-/// Runs the tests of the libraries and of the examples with every access to memory checked; fails where one touches what is not its own, or
-/// loses memory.
+/// Runs the tests of the libraries and of the examples with every access to memory checked; fails
+/// where one touches what is not its own, or loses memory.
 ///
 /// As root, as the live tests want it.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what the library costs beside the bare system calls and the libraries that do the same.
+//! `cargo xtask bench`: what the library costs beside the bare system calls and the libraries that
+//! do the same.
 
 mod build;
 
@@ -11,7 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{command, vm_test, workspace};
 
-/// Measures the library, the bare system calls, aya and libbpf-rs in one run, and prints a line per measure that ends in the ratio to the bare calls.
+/// Measures the library, the bare system calls, aya and libbpf-rs in one run, and prints a line per
+/// measure that ends in the ratio to the bare calls.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only the measures whose names contain this
@@ -23,7 +25,8 @@ pub(crate) struct Args {
     /// How often each is built
     #[arg(long, value_name = "N", default_value = "3", requires = "build")]
     rounds: NonZeroUsize,
-    /// Where to draw how the cost of a walk grows with the number of links [default: walk.svg in the target directory]
+    /// Where to draw how the cost of a walk grows with the number of links [default: walk.svg in
+    /// the target directory]
     #[arg(long, value_name = "FILE", conflicts_with = "build")]
     chart: Option<PathBuf>,
     /// How long each measure is taken for, after a quarter of that to warm up
@@ -34,7 +37,8 @@ pub(crate) struct Args {
         conflicts_with = "build"
     )]
     seconds: f64,
-    /// Measures on this kernel of the matrix, under emulation and without libbpf-rs, as `7.3`; may be given more than once
+    /// Measures on this kernel of the matrix, under emulation and without libbpf-rs, as `7.3`; may
+    /// be given more than once
     #[arg(long = "kernel", value_name = "SERIES", value_parser = vm_test::kernel, conflicts_with_all = ["build", "chart"])]
     kernels: Vec<&'static vm_test::Kernel>,
 }

@@ -12,7 +12,8 @@ pub(crate) fn new(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs the program and returns what it wrote to its standard output; if it fails, its messages are the error.
+/// Runs the program and returns what it wrote to its standard output; if it fails, its messages are
+/// the error.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command

@@ -1,9 +1,10 @@
-//! Packages of Debian, fetched with apt's own tools, without touching what apt keeps for the system.
+//! Packages of Debian, fetched with apt's own tools, without touching what apt keeps for the
+//! system.
 //!
-//! Each [`Suite`] has an apt state of its own under `target/debian/`: sources, indices, configuration. Of the
-//! machine's configuration it takes over how to reach the network and, unless the caller gives one, the mirror.
-//! apt verifies the signature of the index and the hash of each package; a package that is there already is used
-//! without the network.
+//! Each [`Suite`] has an apt state of its own under `target/debian/`: sources, indices,
+//! configuration. Of the machine's configuration it takes over how to reach the network and, unless
+//! the caller gives one, the mirror. apt verifies the signature of the index and the hash of each
+//! package; a package that is there already is used without the network.
 
 mod apt;
 mod mirror;
@@ -31,8 +32,9 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Names a suite, whose files are to be kept under `target`; `mirror` is the base URL of the archive, or
-    /// `None` for the one that this machine's apt is configured with. Touches neither disk nor network.
+    /// Names a suite, whose files are to be kept under `target`; `mirror` is the base URL of the
+    /// archive, or `None` for the one that this machine's apt is configured with. Touches neither
+    /// disk nor network.
     pub(crate) fn new(target: &Path, name: &str, component: &str, mirror: Option<&str>) -> Self {
         let dir = target.join("debian").join(format!("{name}-{component}"));
         Self {
@@ -50,7 +52,8 @@ impl Suite {
         &self.name
     }
 
-    /// Fetches the suite's index, once in this object's life. What follows looks up what is in this index.
+    /// Fetches the suite's index, once in this object's life. What follows looks up what is in this
+    /// index.
     pub(crate) fn update(&self) -> Result<()> {
         if self.updated.get() {
             return Ok(());

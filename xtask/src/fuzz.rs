@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: every fuzz target for some seconds, with `AddressSanitizer`, on the stable toolchain.
+//! `cargo xtask fuzz`: every fuzz target for some seconds, with `AddressSanitizer`, on the stable
+//! toolchain.
 
 mod seeds;
 
@@ -23,9 +24,11 @@ const FLAGS: &[&str] = &[
     "-Ccodegen-units=1",
 ];
 
-/// Feeds every target of `tests/fuzz` with inputs that reach new code; fails where one panics or touches memory that is not its own.
+/// Feeds every target of `tests/fuzz` with inputs that reach new code; fails where one panics or
+/// touches memory that is not its own.
 ///
-/// Needs a C++ compiler. Inputs are kept in `target/fuzz/corpus`, and what fails in `target/fuzz/artifacts`.
+/// Needs a C++ compiler. Inputs are kept in `target/fuzz/corpus`, and what fails in
+/// `target/fuzz/artifacts`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How long each target runs

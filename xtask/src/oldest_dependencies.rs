@@ -1,4 +1,5 @@
-//! `cargo xtask oldest-dependencies`: the published crates with the oldest versions of what they depend on that their manifests allow.
+//! `cargo xtask oldest-dependencies`: the published crates with the oldest versions of what they
+//! depend on that their manifests allow.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -9,7 +10,8 @@ use crate::{command, progress, published, workspace};
 
 const NAME: &str = "oldest-dependencies";
 
-/// Builds the published crates with the oldest versions that their manifests allow, and runs their unit tests.
+/// Builds the published crates with the oldest versions that their manifests allow, and runs their
+/// unit tests.
 ///
 /// Cargo looks for those on nightly toolchains only unless `RUSTC_BOOTSTRAP` says otherwise.
 #[derive(Debug, clap::Args)]

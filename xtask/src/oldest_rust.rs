@@ -1,4 +1,5 @@
-//! `cargo xtask oldest-rust`: the published crates and the lister with the oldest Rust that they promise to be built with, from Debian.
+//! `cargo xtask oldest-rust`: the published crates and the lister with the oldest Rust that they
+//! promise to be built with, from Debian.
 
 mod toolchain;
 
@@ -14,7 +15,8 @@ const NAME: &str = "oldest-rust";
 /// The version in the workspace's manifest.
 const PROMISED: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// Builds the published crates and the lister with Debian's Rust, in the version that their manifests promise.
+/// Builds the published crates and the lister with Debian's Rust, in the version that their
+/// manifests promise.
 ///
 /// The crates build without a warning, and their unit tests are run.
 #[derive(Debug, clap::Args)]

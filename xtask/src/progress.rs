@@ -1,4 +1,5 @@
-//! What a task is doing: on a terminal a moving line for each step that is under way, otherwise a line for each step.
+//! What a task is doing: on a terminal a moving line for each step that is under way, otherwise a
+//! line for each step.
 
 use std::sync::LazyLock;
 use std::time::Duration;

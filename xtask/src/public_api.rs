@@ -1,7 +1,7 @@
 //! `cargo xtask public-api`: what each published crate offers, as a list that is committed.
 //!
-//! It is read from rustdoc's JSON, which is for nightly toolchains only unless `RUSTC_BOOTSTRAP` says otherwise, and whose format goes with the
-//! toolchain.
+//! It is read from rustdoc's JSON, which is for nightly toolchains only unless `RUSTC_BOOTSTRAP`
+//! says otherwise, and whose format goes with the toolchain.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,8 +65,8 @@ fn public_api(name: &str) -> Result<String> {
     Ok(items.join("\n") + "\n")
 }
 
-/// Whether the item is not just what the compiler has worked out. That types are `Send` and `Sync` is promised:
-/// `tests/tests/auto_traits.rs` looks for it in the list.
+/// Whether the item is not just what the compiler has worked out. That types are `Send` and `Sync`
+/// is promised: `tests/tests/auto_traits.rs` looks for it in the list.
 fn is_promised(item: &str) -> bool {
     const NOT_PROMISED: [&str; 5] = [
         " core::marker::Freeze for ",

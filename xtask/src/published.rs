@@ -1,4 +1,5 @@
-//! The published crates by themselves: a copy of them as a workspace, with nothing of what the rest of this one asks for.
+//! The published crates by themselves: a copy of them as a workspace, with nothing of what the rest
+//! of this one asks for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use crate::workspace;
 /// What their unit tests use of what they are developed with.
 const USED_BY_UNIT_TESTS: &str = "serde_json";
 
-/// Makes the copy, in a directory of this name below the workspace's target directory; returns the manifest.
+/// Makes the copy, in a directory of this name below the workspace's target directory; returns the
+/// manifest.
 pub(crate) fn copy(name: &str) -> Result<PathBuf> {
     let copy = workspace::target().join(name).join("workspace");
     if copy.exists() {

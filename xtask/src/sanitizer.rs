@@ -1,11 +1,13 @@
-//! Builds with `AddressSanitizer`, which is for nightly toolchains only unless `RUSTC_BOOTSTRAP` says otherwise.
+//! Builds with `AddressSanitizer`, which is for nightly toolchains only unless `RUSTC_BOOTSTRAP`
+//! says otherwise.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{command, workspace};
 
-/// Code is built for this target by name, so that build scripts and macros are not built with the sanitizer.
+/// Code is built for this target by name, so that build scripts and macros are not built with the
+/// sanitizer.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const FLAG: &str = "-Zsanitizer=address";
 

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::workspace;
 
-/// Does everything to links of all kinds at random, in several threads, holds it against a model, and prints what was done.
+/// Does everything to links of all kinds at random, in several threads, holds it against a model,
+/// and prints what was done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// For how many seconds
@@ -17,10 +18,12 @@ pub(crate) struct Args {
     seed: Option<u64>,
 }
 
-/// The work is a role of the live tests: what they make and check is made and checked the same way here.
+/// The work is a role of the live tests: what they make and check is made and checked the same way
+/// here.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let status = Command::new(env!("CARGO"))
-        // With the features that `cargo test --workspace` has built it with, so that there is nothing to do.
+        // With the features that `cargo test --workspace` has built it with, so that there is
+        // nothing to do.
         .args(["test", "--quiet", "--locked", "--workspace"])
         .args(["--test", "live", "--", &args.seconds.to_string()])
         .args(args.seed.map(|seed| seed.to_string()))

@@ -1,9 +1,10 @@
-//! `cargo xtask vm-test`: boots real kernels under QEMU and runs the live tests in them, or, for `cargo xtask bench --kernel`, the
-//! benchmarks.
+//! `cargo xtask vm-test`: boots real kernels under QEMU and runs the live tests in them, or, for
+//! `cargo xtask bench --kernel`, the benchmarks.
 //!
-//! Everything is under `target/vm/`: the guest's programs in `build/` and `build-bench/`, and for each kernel a directory with its `image/`
-//! (which is kept, so that the next run needs no network), its `initramfs.cpio`, and what its last run left:
-//! `console.log` with the kernel's log and the tests' output, `results.jsonl`, and `qemu.log`.
+//! Everything is under `target/vm/`: the guest's programs in `build/` and `build-bench/`, and for
+//! each kernel a directory with its `image/` (which is kept, so that the next run needs no
+//! network), its `initramfs.cpio`, and what its last run left: `console.log` with the kernel's log
+//! and the tests' output, `results.jsonl`, and `qemu.log`.
 
 mod bpftool;
 mod build;
@@ -70,7 +71,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "2")]
     jobs: NonZeroUsize,
 
-    /// Writes what each kernel says of links to tests/fixtures, from the tests called golden, if no test fails
+    /// Writes what each kernel says of links to tests/fixtures, from the tests called golden, if no
+    /// test fails
     #[arg(long)]
     write_fixtures: bool,
 
@@ -127,7 +129,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Runs the benchmarks, which get these arguments, on kernels of the matrix, one after the other, and prints a line for each measure.
+/// Runs the benchmarks, which get these arguments, on kernels of the matrix, one after the other,
+/// and prints a line for each measure.
 pub(crate) fn bench(kernels: &[&'static Kernel], arguments: &[String]) -> Result<()> {
     qemu::check_installed()?;
     let target = workspace::target();

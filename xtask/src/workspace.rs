@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 /// The crates that are published, each after those that it depends on.
 pub(crate) const PUBLISHED: [&str; 3] = ["bpf-link-sys", "bpf-link", "bpf-link-typed"];
 
-/// As cargo says when it runs this program. What it said when it compiled it is out of date in a checkout that has
-/// been moved with its `target`.
+/// As cargo says when it runs this program. What it said when it compiled it is out of date in a
+/// checkout that has been moved with its `target`.
 static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
     let mut root = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -1,7 +1,8 @@
-//! What a row of the layout table (`bpf-link/src/sys/layout.rs`) cannot say: with any of these changes it does not compile.
+//! What a row of the layout table (`bpf-link/src/sys/layout.rs`) cannot say: with any of these
+//! changes it does not compile.
 //!
-//! The kernel writes to the addresses in an info request. So a mark in the place of an address, or of a length, would have it
-//! write anywhere in this process.
+//! The kernel writes to the addresses in an info request. So a mark in the place of an address, or
+//! of a length, would have it write anywhere in this process.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 /// Shows and changes the BPF links of this machine.
 ///
-/// A link keeps a BPF program attached to a hook, as long as a process or a pin on a bpffs holds it. This shows which links
-/// there are, of which kind, on what, and by which program.
+/// A link keeps a BPF program attached to a hook, as long as a process or a pin on a bpffs holds
+/// it. This shows which links there are, of which kind, on what, and by which program.
 #[derive(Debug, Parser)]
 #[command(
     name = "bpf-links",
@@ -54,7 +54,8 @@ pub(crate) enum Command {
 
     /// Takes a link off its hook at once, whoever else holds it
     ///
-    /// The link lives on as long as it is held, but does nothing any more. Kinds that cannot be detached say so.
+    /// The link lives on as long as it is held, but does nothing any more. Kinds that cannot be
+    /// detached say so.
     Detach(Detach),
 
     /// Puts another program in the place of a link's, in one step

@@ -69,7 +69,8 @@ fn lacking(held: CapabilitySet, wanted: CapabilitySet, name: &str) -> Option<Str
     (!held.contains(wanted)).then(|| format!("{name} is missing"))
 }
 
-/// What this process may do; everything if that cannot be told, so that nothing is said to be missing.
+/// What this process may do; everything if that cannot be told, so that nothing is said to be
+/// missing.
 fn effective() -> CapabilitySet {
     rustix::thread::capabilities(None).map_or(CapabilitySet::all(), |sets| sets.effective)
 }

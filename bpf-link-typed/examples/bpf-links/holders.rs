@@ -123,8 +123,8 @@ fn links_of(task: &Path) -> io::Result<Vec<LinkId>> {
     Ok(links)
 }
 
-/// The links in the tables that threads have besides that of the first: because they have asked for one of their own, or because the
-/// first has ended.
+/// The links in the tables that threads have besides that of the first: because they have asked for
+/// one of their own, or because the first has ended.
 fn links_of_other_tables(pid: u32, tasks: &Path, can_compare: bool) -> io::Result<Vec<LinkId>> {
     let mut links = Vec::new();
     let mut tables = vec![pid];
@@ -147,7 +147,8 @@ fn links_of_other_tables(pid: u32, tasks: &Path, can_compare: bool) -> io::Resul
     Ok(links)
 }
 
-/// Whether the numbers in procfs are those that this process has for others: not if it is of another PID namespace.
+/// Whether the numbers in procfs are those that this process has for others: not if it is of
+/// another PID namespace.
 fn has_our_numbers() -> bool {
     let own = fs::read_link(Path::new(PROCESSES).join("self")).ok();
     own.is_some_and(|own| own.to_str() == Some(&std::process::id().to_string()))

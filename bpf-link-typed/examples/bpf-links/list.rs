@@ -1,4 +1,5 @@
-//! `list`: all links of this machine, one after the other. No more than one of them is kept at a time, or a page of a table.
+//! `list`: all links of this machine, one after the other. No more than one of them is kept at a
+//! time, or a page of a table.
 
 use std::io::Write as _;
 

@@ -36,7 +36,8 @@ impl Mounts {
     }
 }
 
-/// Reads the table: in each line a number, the parent's, the device, the root, the path, options, a dash, and the file system.
+/// Reads the table: in each line a number, the parent's, the device, the root, the path, options, a
+/// dash, and the file system.
 fn parse(table: &[u8]) -> Vec<Mount> {
     let lines = table.split(|byte| *byte == b'\n');
     lines

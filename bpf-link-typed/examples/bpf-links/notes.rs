@@ -1,4 +1,5 @@
-//! What could not be found out although the command went well: each is said once, on standard error.
+//! What could not be found out although the command went well: each is said once, on standard
+//! error.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

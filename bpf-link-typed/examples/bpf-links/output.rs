@@ -11,7 +11,8 @@ pub(crate) fn open() -> Output {
     BufWriter::new(io::stdout().lock())
 }
 
-/// Writes out what is left; what cannot be written is an error, and not lost as it would be on the way out.
+/// Writes out what is left; what cannot be written is an error, and not lost as it would be on the
+/// way out.
 pub(crate) fn close(mut output: Output) -> Result<()> {
     Ok(output.flush()?)
 }
@@ -44,8 +45,8 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Whether a terminal may take this for something other than a character in its place: a control, the end of a line, or a mark that
-/// turns the direction of the text around.
+/// Whether a terminal may take this for something other than a character in its place: a control,
+/// the end of a line, or a mark that turns the direction of the text around.
 pub(crate) fn acts_on_a_terminal(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -54,7 +55,8 @@ pub(crate) fn acts_on_a_terminal(character: char) -> bool {
         )
 }
 
-/// Makes what comes from others fit for one line of a terminal: what the terminal may act on is escaped as Rust escapes it.
+/// Makes what comes from others fit for one line of a terminal: what the terminal may act on is
+/// escaped as Rust escapes it.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {

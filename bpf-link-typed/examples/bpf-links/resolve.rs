@@ -1,6 +1,7 @@
 //! The names of what a link has numbers of.
 //!
-//! Each may be missing, for a reason of its own, without the rest. What is read once is kept for all links of a listing.
+//! Each may be missing, for a reason of its own, without the rest. What is read once is kept for
+//! all links of a listing.
 
 mod btf;
 mod cgroups;
@@ -90,8 +91,8 @@ impl<'a> Resolver<'a> {
         self.btf.function(object, type_id, self.notes)
     }
 
-    /// What a tracing link is on. The link has the id of a program or of a BTF object, and does not say of which: the
-    /// program that is attached knows.
+    /// What a tracing link is on. The link has the id of a program or of a BTF object, and does not
+    /// say of which: the program that is attached knows.
     pub(crate) fn tracing_target(&self, info: &TracingInfo) -> Option<TracingTarget> {
         let object = info.target_obj_id?;
         let type_id = info.target_btf_id?.get();

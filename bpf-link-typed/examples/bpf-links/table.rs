@@ -1,6 +1,7 @@
 //! A table of links, a page after the other, so that it can be as long as it will.
 //!
-//! On a terminal it is as wide as that is, and coloured; elsewhere it is plain text, with a line for each link.
+//! On a terminal it is as wide as that is, and coloured; elsewhere it is plain text, with a line
+//! for each link.
 
 use std::io::Write as _;
 
@@ -13,7 +14,8 @@ use crate::output::{self, Output, printable};
 use crate::text;
 use crate::view::View;
 
-/// How many links there are on a page: the widths of the columns are those of the first page, or more.
+/// How many links there are on a page: the widths of the columns are those of the first page, or
+/// more.
 const PAGE: usize = 256;
 
 /// How much room there is between two columns.
@@ -83,7 +85,8 @@ impl Table {
         for (index, column) in self.page.column_iter_mut().enumerate() {
             column.set_padding((0, GAP));
             let width = widths.get(index).copied().unwrap_or(0);
-            // Where not all fits, the columns share what there is, but for those that are of no use in pieces.
+            // Where not all fits, the columns share what there is, but for those that are of no use
+            // in pieces.
             if index < WHOLE {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }

@@ -62,12 +62,14 @@ impl DeviceMprog<'_> {
         Ok(programs.iter().filter_map(|program| program.link).collect())
     }
 
-    /// Whether the link with this id is in the list. Its info has this index of a device, or that it has none any more.
+    /// Whether the link with this id is in the list. Its info has this index of a device, or that
+    /// it has none any more.
     pub(crate) fn compare(&self, id: LinkId, ifindex: Option<u32>) -> Result<Match> {
         let links = self.links()?;
         Ok(match ifindex {
             None => Match::Gone,
-            // An index of a device means another in another network namespace, so it is the list that tells.
+            // An index of a device means another in another network namespace, so it is the list
+            // that tells.
             Some(_) => Match::hook(Some(links.contains(&id))),
         })
     }

@@ -10,7 +10,8 @@ use bpf_link::Target;
 
 use crate::error::{Error, Result};
 
-/// A file that a program is attached to: open, or by its path, which is looked up whenever a program is attached.
+/// A file that a program is attached to: open, or by its path, which is looked up whenever a
+/// program is attached.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileRef<'a> {

@@ -1,4 +1,5 @@
-//! Whether a program fits a hook: found out once the kernel has refused it, as it answers one number to much.
+//! Whether a program fits a hook: found out once the kernel has refused it, as it answers one
+//! number to much.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
@@ -6,7 +7,8 @@ use bpf_link::{AttachType, Hook, LinkCreate, MapInfo, ProgramInfo, ProgramType, 
 
 use crate::error::Error;
 
-/// As the error that the program does not fit, if the kernel's refusal was for that, as far as the program's type tells.
+/// As the error that the program does not fit, if the kernel's refusal was for that, as far as the
+/// program's type tells.
 pub(crate) fn by_type(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
@@ -15,7 +17,8 @@ pub(crate) fn by_type(
     by_types(program, attach_type, program_types(attach_type), source)
 }
 
-/// The same for a hook whose attach type is that of several hooks, each with programs of other types.
+/// The same for a hook whose attach type is that of several hooks, each with programs of other
+/// types.
 pub(crate) fn by_types(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
@@ -38,9 +41,11 @@ pub(crate) fn by_types(
     }
 }
 
-/// The same where the kernel judges the attach type that a program was loaded for before it looks at the target.
+/// The same where the kernel judges the attach type that a program was loaded for before it looks
+/// at the target.
 ///
-/// Only for attach types with which it answers something else than `EINVAL` where just the target is wrong.
+/// Only for attach types with which it answers something else than `EINVAL` where just the target
+/// is wrong.
 pub(crate) fn or_mismatch(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
@@ -86,8 +91,8 @@ fn is_open(source: &bpf_link::Error) -> bool {
     matches!(source, bpf_link::Error::Command(_)) && source.errno() == Some(libc::EINVAL)
 }
 
-/// Whether the kernel refuses the program before it looks at the target: the one that is given is neither a descriptor nor
-/// the index of a device, so nothing is attached.
+/// Whether the kernel refuses the program before it looks at the target: the one that is given is
+/// neither a descriptor nor the index of a device, so nothing is attached.
 fn is_refused(program: BorrowedFd<'_>, attach_type: AttachType) -> bool {
     const NO_TARGET: u32 = u32::MAX;
     let program = program.as_fd();

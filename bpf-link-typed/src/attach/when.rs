@@ -7,7 +7,8 @@ pub enum When {
     Entry,
     /// When a function returns.
     Return,
-    /// Both times, as a session: what the program returns on entry decides whether it runs on return, and it can keep a
-    /// value from the one to the other. Since Linux 6.10 (`kprobe_multi`), 6.13 (`uprobe_multi`), 7.2 (`tracing_multi`).
+    /// Both times, as a session: what the program returns on entry decides whether it runs on
+    /// return, and it can keep a value from the one to the other. Since Linux 6.10
+    /// (`kprobe_multi`), 6.13 (`uprobe_multi`), 7.2 (`tracing_multi`).
     Session,
 }

@@ -60,8 +60,8 @@ impl<'a, A: Create> Run<'a, A> {
         }
     }
 
-    /// Does it. What it is done to is taken out of what was seen; where that is not there, which no decision leads to, it is
-    /// looked for again.
+    /// Does it. What it is done to is taken out of what was seen; where that is not there, which no
+    /// decision leads to, it is looked for again.
     pub(super) fn act(&mut self, action: Action, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         match action {
             Action::Refuse(Refusal::HookTaken) => Err(self
@@ -127,7 +127,8 @@ impl<'a, A: Create> Run<'a, A> {
         Ok(Step::Again)
     }
 
-    /// Pins a link of ours where it should be. Perhaps the place is taken by something that is of no use any more.
+    /// Pins a link of ours where it should be. Perhaps the place is taken by something that is of
+    /// no use any more.
     fn take_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         let Some(ours) = seen.take_ours() else {
             return Ok(Step::Again);
@@ -185,7 +186,8 @@ impl<'a, A: Create> Run<'a, A> {
                 Ok(Step::Again)
             }
             Err(error) => match error.errno() {
-                // Not of this sort: on a link of its own it may go, or the kernel says better why not.
+                // Not of this sort: on a link of its own it may go, or the kernel says better why
+                // not.
                 Some(libc::EINVAL | libc::EOPNOTSUPP) => {
                     seen.update_refused = true;
                     Ok(Step::Learned)
@@ -212,8 +214,9 @@ impl<'a, A: Create> Run<'a, A> {
         }
     }
 
-    /// Tries again what was refused, as long as a link that has just gone may be why: where links cannot be detached, the
-    /// kernel first gives up the id of the last that it was by, and then takes the program off, in its own time.
+    /// Tries again what was refused, as long as a link that has just gone may be why: where links
+    /// cannot be detached, the kernel first gives up the id of the last that it was by, and then
+    /// takes the program off, in its own time.
     fn create_once_free(&mut self) -> Result<A::Link> {
         let mut waiting = Waiting::for_at_most(old_link::PATIENCE);
         loop {
@@ -279,7 +282,8 @@ impl<'a, A: Create> Run<'a, A> {
         })
     }
 
-    /// Has the link pinned by a pin of this run's own, which tells it from the runs before; then as [`done`](Self::done).
+    /// Has the link pinned by a pin of this run's own, which tells it from the runs before; then as
+    /// [`done`](Self::done).
     fn done_with_new_pin(&self, link: &A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
         let mut link = A::Link::try_from(link.raw().try_clone()?)?;
         if !is_pinned(link.raw_mut().pin(&self.place.temporary))? {
@@ -302,7 +306,8 @@ impl<'a, A: Create> Run<'a, A> {
         self.done(link, outcome)
     }
 
-    /// Makes sure, at the end, that the link is pinned there: pins it again if the pin has gone meanwhile.
+    /// Makes sure, at the end, that the link is pinned there: pins it again if the pin has gone
+    /// meanwhile.
     fn done(&self, mut link: A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
         if !is_pinned(link.raw_mut().pin(&self.place.path))? {
             return Ok(Step::Again);

@@ -1,4 +1,5 @@
-//! What is to be done about what was seen: the table in `decisions.md`. Nothing is asked of the kernel, and nothing is done.
+//! What is to be done about what was seen: the table in `decisions.md`. Nothing is asked of the
+//! kernel, and nothing is done.
 
 #[cfg(test)]
 mod table;
@@ -21,8 +22,8 @@ pub(super) struct Rules {
     pub(super) is_updatable: bool,
     /// Links of the kind can be detached.
     pub(super) is_detachable: bool,
-    /// Where a link of the kind is, only an attempt to attach tells. This is why a link is replaced that turns out not to be
-    /// on the hook.
+    /// Where a link of the kind is, only an attempt to attach tells. This is why a link is replaced
+    /// that turns out not to be on the hook.
     pub(super) attempt_tells: Option<Why>,
 }
 
@@ -49,10 +50,11 @@ pub(super) enum Action {
     TakeOver,
     /// Keeps the link that is at the path as it is.
     Keep,
-    /// Puts the program on the link that is at the path. If the kernel refuses that for programs like this, decides again.
+    /// Puts the program on the link that is at the path. If the kernel refuses that for programs
+    /// like this, decides again.
     Update,
-    /// Makes another link, and pins it at the path. There is a reason why if something is there. If the hook takes no more,
-    /// decides again.
+    /// Makes another link, and pins it at the path. There is a reason why if something is there. If
+    /// the hook takes no more, decides again.
     Attach(Option<Why>),
     /// The same, waiting until something that has just gone from the hook no longer takes it.
     AttachOnceFree(Option<Why>),
@@ -145,8 +147,9 @@ fn left_over<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Option<Action> {
 
 /// Makes another link, unless one of ours is on the hook.
 ///
-/// Where the info leaves it open whether a link is on this hook, an attempt to attach is the better way to find out: a link of
-/// ours is not on a hook that is free, but perhaps on one like it in another network namespace.
+/// Where the info leaves it open whether a link is on this hook, an attempt to attach is the better
+/// way to find out: a link of ours is not on a hook that is free, but perhaps on one like it in
+/// another network namespace.
 fn attach_unless_ours<L, O>(seen: &Seen<L, O>, rules: &Rules, why: Option<Why>) -> Action {
     let Some(about) = rules.ours else {
         return attach(seen, rules, why);

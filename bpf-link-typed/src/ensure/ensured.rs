@@ -21,7 +21,8 @@ pub struct Ensured<L> {
     pub link: L,
     /// What was done.
     pub outcome: Outcome,
-    /// The link that was on the hook without this pin, and was taken over: [`Ensure::take_over`](crate::Ensure::take_over).
+    /// The link that was on the hook without this pin, and was taken over:
+    /// [`Ensure::take_over`](crate::Ensure::take_over).
     pub taken_over: Option<LinkId>,
     /// What a run that was killed had left beside the pin, and what became of it.
     pub left_over: Option<LeftOver>,
@@ -75,12 +76,12 @@ impl FileId {
 }
 
 impl<L: KindLink> Ensured<L> {
-    /// Whether all is as this run has left it: the link is pinned by the same pin, and runs the same program. Whether the hook
-    /// is still there, the info of the link says.
+    /// Whether all is as this run has left it: the link is pinned by the same pin, and runs the
+    /// same program. Whether the hook is still there, the info of the link says.
     ///
-    /// Every run leaves a pin of its own, also one that finds its program running. So an agent that asks this now and then
-    /// notices that another has taken over, even if that one runs the very same program; [`standing`](Self::standing) tells
-    /// what has happened.
+    /// Every run leaves a pin of its own, also one that finds its program running. So an agent that
+    /// asks this now and then notices that another has taken over, even if that one runs the very
+    /// same program; [`standing`](Self::standing) tells what has happened.
     ///
     /// # Errors
     ///
@@ -93,7 +94,8 @@ impl<L: KindLink> Ensured<L> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Link`] with what [`PinEntry::at`] and [`RawLink::info`](bpf_link::RawLink::info) refuse.
+    /// - [`Error::Link`] with what [`PinEntry::at`] and [`RawLink::info`](bpf_link::RawLink::info)
+    ///   refuse.
     /// - [`Error::File`]: the path could not be looked at.
     pub fn standing(&self) -> Result<Standing> {
         let left = &self.left;
@@ -122,11 +124,13 @@ impl<L: KindLink> Ensured<L> {
         })
     }
 
-    /// Lets go of the link and of the hook, if all is still as this run has left it. If another has taken over, its program,
-    /// its link and its pin stay as they are. In any case our descriptor is closed.
+    /// Lets go of the link and of the hook, if all is still as this run has left it. If another has
+    /// taken over, its program, its link and its pin stay as they are. In any case our descriptor
+    /// is closed.
     ///
-    /// It takes turns with runs and other stops in the same directory: [`PinLock`]. An agent that ends with this never takes
-    /// off the program of its successor; to leave its own program attached, it just ends.
+    /// It takes turns with runs and other stops in the same directory: [`PinLock`]. An agent that
+    /// ends with this never takes off the program of its successor; to leave its own program
+    /// attached, it just ends.
     ///
     /// ```no_run
     /// use bpf_link_typed::ensure::{Standing, Stopped};
@@ -147,9 +151,10 @@ impl<L: KindLink> Ensured<L> {
     ///
     /// # Errors
     ///
-    /// Nothing was let go of, with those of [`standing`](Self::standing), of [`PinLock::of`] except for a directory that is
-    /// missing, and of [`RawLink::unpin`](bpf_link::RawLink::unpin). The pin was removed, and the link goes with the last that
-    /// holds it, with those of [`RawLink::detach`](bpf_link::RawLink::detach).
+    /// Nothing was let go of, with those of [`standing`](Self::standing), of [`PinLock::of`] except
+    /// for a directory that is missing, and of [`RawLink::unpin`](bpf_link::RawLink::unpin). The
+    /// pin was removed, and the link goes with the last that holds it, with those of
+    /// [`RawLink::detach`](bpf_link::RawLink::detach).
     pub fn stop(mut self) -> Result<Stopped> {
         let _lock = match PinLock::of(&self.left.path) {
             Ok(lock) => lock,

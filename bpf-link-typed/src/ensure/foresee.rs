@@ -20,7 +20,8 @@ pub(super) enum Stop {
 pub(super) type Search<'a, L> =
     &'a mut dyn FnMut(Option<LinkId>) -> Result<Vec<Candidate<L>>, Error>;
 
-/// What would be done about what was seen. Each decision is made on what would be seen after the one before.
+/// What would be done about what was seen. Each decision is made on what would be seen after the
+/// one before.
 pub(super) fn foresee<L, O>(
     seen: &mut Seen<L, O>,
     rules: &Rules,

@@ -7,16 +7,18 @@ use bpf_link::{Error, LinkId, RawLink};
 use crate::ensure::outcome::OldLink;
 use crate::error::Result;
 
-/// How long the kernel is given to take a link off that nothing holds any more: it does so after a grace period, in its own
-/// time.
+/// How long the kernel is given to take a link off that nothing holds any more: it does so after a
+/// grace period, in its own time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Detaches a link that has lost its pin, and closes it. If its kind cannot be detached, looks what becomes of it.
+/// Detaches a link that has lost its pin, and closes it. If its kind cannot be detached, looks what
+/// becomes of it.
 ///
-/// Where ours is the last descriptor to be closed, the program is off the hook when the close returns. Where it is not, the
-/// kernel takes the program off after the id has gone, so that the id tells too early. Kernels that let go of a removed pin
-/// late (those without `bpf_destroy_inode`, such as Linux 5.10) would be the last as a rule: so the link is open except for
-/// the moment of a look.
+/// Where ours is the last descriptor to be closed, the program is off the hook when the close
+/// returns. Where it is not, the kernel takes the program off after the id has gone, so that the id
+/// tells too early. Kernels that let go of a removed pin late (those without `bpf_destroy_inode`,
+/// such as Linux 5.10) would be the last as a rule: so the link is open except for the moment of a
+/// look.
 pub(super) fn retire(mut link: RawLink) -> Result<OldLink> {
     let id = link.id()?;
     match link.detach() {
@@ -45,8 +47,8 @@ pub(super) fn remove(mut link: RawLink) -> Result<OldLink> {
     retire(link)
 }
 
-/// Takes a link off that was made just now, and could not be pinned. What was its pin for a moment may keep it for a while
-/// longer.
+/// Takes a link off that was made just now, and could not be pinned. What was its pin for a moment
+/// may keep it for a while longer.
 pub(super) fn discard(link: &RawLink) {
     // Not every kind can be detached, and the error that is on its way says more.
     let _ = link.detach();
@@ -59,8 +61,8 @@ pub(super) fn reopen(id: LinkId) -> Option<RawLink> {
 
 /// Pauses between looks, which grow, up to an end.
 ///
-/// What they add up to counts, not what the clock says: while a virtual machine stands still its kernel gets nothing done, but
-/// its clock goes on.
+/// What they add up to counts, not what the clock says: while a virtual machine stands still its
+/// kernel gets nothing done, but its clock goes on.
 pub(super) struct Waiting {
     left: Duration,
     pause: Duration,

@@ -17,7 +17,8 @@ enum Rule {
 }
 
 impl Ours {
-    /// By the name of the program, or of the `struct_ops` map, of which the kernel has the first 15 bytes.
+    /// By the name of the program, or of the `struct_ops` map, of which the kernel has the first 15
+    /// bytes.
     #[must_use]
     pub fn by_name(name: &CStr) -> Self {
         let bytes = name.to_bytes();
@@ -26,7 +27,8 @@ impl Ours {
         Self(Rule::Name(CString::new(kept).unwrap_or_default()))
     }
 
-    /// By the tag of the program, a digest of its instructions: of the version that is expected to be there. A map has none.
+    /// By the tag of the program, a digest of its instructions: of the version that is expected to
+    /// be there. A map has none.
     #[must_use]
     pub fn by_tag(tag: [u8; 8]) -> Self {
         Self(Rule::Tag(tag))

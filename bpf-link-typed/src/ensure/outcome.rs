@@ -10,12 +10,14 @@ use bpf_link::{LinkId, MapId, ProgramId};
 pub enum Outcome {
     /// There was no link, and one was made.
     Created,
-    /// The link was there, and was updated in place: every event is seen by the one or the other program.
+    /// The link was there, and was updated in place: every event is seen by the one or the other
+    /// program.
     Updated {
         /// What was attached before.
         previous: Attached,
     },
-    /// The link was there, and ran this program. It was pinned anew, which tells this run from the one before.
+    /// The link was there, and ran this program. It was pinned anew, which tells this run from the
+    /// one before.
     AlreadyRunning,
     /// Another link took the place of the one that was pinned.
     Replaced {
@@ -23,8 +25,8 @@ pub enum Outcome {
         why: Why,
         /// What was attached by it; `None` if the pin was of something else.
         previous: Option<Attached>,
-        /// Whether the hook was without either program for a moment, as it takes only one. Without a gap both were attached
-        /// for a moment.
+        /// Whether the hook was without either program for a moment, as it takes only one. Without
+        /// a gap both were attached for a moment.
         gap: bool,
         /// What became of the link that was pinned.
         old_link: OldLink,
@@ -43,7 +45,8 @@ pub enum Why {
     OtherOptions,
     /// Links of this kind, or of this sort of program, are not updated.
     NotUpdatable,
-    /// What was pinned was no link, or one of another kind, and the caller had allowed to replace it.
+    /// What was pinned was no link, or one of another kind, and the caller had allowed to replace
+    /// it.
     NotSuchALink,
 }
 
@@ -55,17 +58,19 @@ pub enum OldLink {
     None,
     /// It has gone, or has been detached: its program does not run there any more.
     ///
-    /// There is one exception, for kinds that cannot be detached. The kernel removes a link's id first, and takes the program
-    /// off after that. Where our descriptor is the last to be closed, both are over when we look. But somebody else who holds
-    /// the link, or a kernel that lets go of removed pins late (Linux 5.10, 6.16), may close it in the moment between our close
-    /// and our look: then the program may run a little longer.
+    /// There is one exception, for kinds that cannot be detached. The kernel removes a link's id
+    /// first, and takes the program off after that. Where our descriptor is the last to be closed,
+    /// both are over when we look. But somebody else who holds the link, or a kernel that lets go
+    /// of removed pins late (Linux 5.10, 6.16), may close it in the moment between our close and
+    /// our look: then the program may run a little longer.
     Gone,
-    /// It is not of a kind that can be detached, and two seconds after its pin was replaced and our descriptor closed it was
-    /// still there, so that its program may still run. As a rule somebody else holds it: another process, or another pin. A
-    /// kernel that takes links off late, as Linux 5.10 does on a machine that is short of time, may still come to it.
+    /// It is not of a kind that can be detached, and two seconds after its pin was replaced and our
+    /// descriptor closed it was still there, so that its program may still run. As a rule somebody
+    /// else holds it: another process, or another pin. A kernel that takes links off late, as Linux
+    /// 5.10 does on a machine that is short of time, may still come to it.
     Held(LinkId),
-    /// It is not of a kind that can be detached, and whether somebody else holds it could not be found out: the caller lacks
-    /// `CAP_SYS_ADMIN`.
+    /// It is not of a kind that can be detached, and whether somebody else holds it could not be
+    /// found out: the caller lacks `CAP_SYS_ADMIN`.
     Unknown(LinkId),
 }
 

@@ -34,9 +34,11 @@ impl Place {
 
     /// The directories that the pin is to be in and that do not exist, from the outermost on.
     ///
-    /// An error if they cannot be made: what is there is not on a bpffs, or a name is not allowed there.
+    /// An error if they cannot be made: what is there is not on a bpffs, or a name is not allowed
+    /// there.
     pub(super) fn missing_parents(&self) -> Result<Vec<&Path>> {
-        // What cannot be looked at, as its name has a dot, cannot be made either, and that says why.
+        // What cannot be looked at, as its name has a dot, cannot be made either, and that says
+        // why.
         let is_missing = |parent: &&Path| std::fs::symlink_metadata(parent).is_err();
         let parents = self.path.ancestors().skip(1);
         let mut missing: Vec<&Path> = parents.take_while(is_missing).collect();
@@ -45,7 +47,8 @@ impl Place {
             return Ok(missing);
         };
         for path in missing.iter().copied().chain([self.path.as_path()]) {
-            // As if it were in the innermost directory that there is: that is where its name is looked at.
+            // As if it were in the innermost directory that there is: that is where its name is
+            // looked at.
             PinLock::check(inner.join(path.file_name().unwrap_or_default()))?;
         }
         Ok(missing)

@@ -9,8 +9,8 @@ use crate::ensure::outcome::{Attached, LeftOver, Why};
 
 /// What [`Ensure::run`](crate::Ensure::run) would do now: [`Ensure::plan`](crate::Ensure::plan).
 ///
-/// It is good for what was seen when it was made. What the kernel says to a command shows only when that is given: any program
-/// may be refused.
+/// It is good for what was seen when it was made. What the kernel says to a command shows only when
+/// that is given: any program may be refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
@@ -33,8 +33,9 @@ pub enum Planned {
         /// The link.
         link: LinkId,
     },
-    /// The link would be updated in place. If the kernel does not put this program on this link (`EINVAL`, `EOPNOTSUPP`: one
-    /// with an attach type on an xdp link without, `struct_ops` of another name), it would be replaced instead.
+    /// The link would be updated in place. If the kernel does not put this program on this link
+    /// (`EINVAL`, `EOPNOTSUPP`: one with an attach type on an xdp link without, `struct_ops` of
+    /// another name), it would be replaced instead.
     Update {
         /// The link.
         link: LinkId,
@@ -52,7 +53,8 @@ pub enum Planned {
         /// Whether the hook would be without either program for a moment.
         gap: Gap,
     },
-    /// A link of ours that is on the hook without this pin would be pinned, and then treated like this.
+    /// A link of ours that is on the hook without this pin would be pinned, and then treated like
+    /// this.
     TakeOver {
         /// The link.
         link: LinkId,
@@ -65,7 +67,8 @@ pub enum Planned {
         /// The links.
         links: Vec<LinkId>,
     },
-    /// Only an attempt to attach can tell whether the hook is free (xdp, netfilter), so one would be made.
+    /// Only an attempt to attach can tell whether the hook is free (xdp, netfilter), so one would
+    /// be made.
     Attempt {
         /// What it would come to if the hook is free.
         if_free: Box<Planned>,

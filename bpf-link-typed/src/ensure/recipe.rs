@@ -37,12 +37,13 @@ pub trait Recipe: Clone {
     /// The type of the links.
     type Link: KindLink;
 
-    /// Whether the info leaves it open that a link is somewhere else than it seems to be, or nowhere: but the hook takes one
-    /// program, so an attempt to attach tells.
+    /// Whether the info leaves it open that a link is somewhere else than it seems to be, or
+    /// nowhere: but the hook takes one program, so an attempt to attach tells.
     const ATTEMPT_TELLS: bool = false;
 
-    /// Whether the link, of which this is the info, is on the hook that the options are for, and with these options. Before,
-    /// whatever the options are made of is looked up: if that is missing, that is the error.
+    /// Whether the link, of which this is the info, is on the hook that the options are for, and
+    /// with these options. Before, whatever the options are made of is looked up: if that is
+    /// missing, that is the error.
     fn compare(&self, link: &Self::Link, info: &InfoOf<Self>, wanted: &Wanted<'_>)
     -> Result<Match>;
 
@@ -61,7 +62,8 @@ pub trait Recipe: Clone {
         Ok(self.clone())
     }
 
-    /// The links on the hook, if the hook can be asked for them; otherwise all links of the machine are gone through.
+    /// The links on the hook, if the hook can be asked for them; otherwise all links of the machine
+    /// are gone through.
     fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
         Ok(None)
     }
@@ -87,7 +89,8 @@ pub enum Match {
     OtherHook,
     /// It is on this hook with other options.
     OtherOptions,
-    /// It is or seems to be on this hook, but this kernel does not say all that the options are about.
+    /// It is or seems to be on this hook, but this kernel does not say all that the options are
+    /// about.
     Unclear,
     /// It is on this hook, and has all the options that the kernel tells about a link of this kind.
     Same,
@@ -169,8 +172,8 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// Whether this program was loaded for the same function, hook or tracepoint as the wanted one; `None` if that cannot be
-    /// told.
+    /// Whether this program was loaded for the same function, hook or tracepoint as the wanted one;
+    /// `None` if that cannot be told.
     pub fn has_load_time_target_of(&self, program: Option<ProgramId>) -> Result<Option<bool>> {
         let (Some(wanted), Some(id)) = (&self.program, program) else {
             return Ok(None);

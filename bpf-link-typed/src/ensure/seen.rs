@@ -9,9 +9,11 @@ use crate::ensure::recipe::{Blocks, Match};
 #[derive(Clone, Debug)]
 pub(super) struct Seen<L, O> {
     pub(super) at_path: PinEntry<Found<L, O>>,
-    /// At the path that a pin has for a moment on the way to its own: what a run that was killed has left.
+    /// At the path that a pin has for a moment on the way to its own: what a run that was killed
+    /// has left.
     pub(super) beside: PinEntry<Found<L, O>>,
-    /// The links of ours that are on the hook, but not at the path. `None` as long as nobody has looked for them.
+    /// The links of ours that are on the hook, but not at the path. `None` as long as nobody has
+    /// looked for them.
     pub(super) ours: Option<Vec<Candidate<L>>>,
     pub(super) hook: Hook,
     /// The kernel has refused to put the new program on the link that is at the path.

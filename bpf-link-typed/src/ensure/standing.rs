@@ -34,8 +34,8 @@ pub enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// The pin is removed and the link let go of. It is detached; if its kind cannot be detached, it goes with the last that
-    /// holds it.
+    /// The pin is removed and the link let go of. It is detached; if its kind cannot be detached,
+    /// it goes with the last that holds it.
     LetGo,
     /// It is not ours, or not any more, and was left as it is.
     Left(Standing),

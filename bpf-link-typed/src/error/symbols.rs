@@ -3,8 +3,8 @@
 use std::ffi::CString;
 use std::fmt;
 
-/// The functions, of those that were asked for, that keep all of them from being traced. Both lists are empty if it could
-/// not be found out.
+/// The functions, of those that were asked for, that keep all of them from being traced. Both lists
+/// are empty if it could not be found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UntraceableSymbols {

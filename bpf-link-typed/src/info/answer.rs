@@ -1,4 +1,5 @@
-//! What the kernel has said about one link: the bytes of its info, and the names and arrays beside them.
+//! What the kernel has said about one link: the bytes of its info, and the names and arrays beside
+//! them.
 
 use std::ffi::CStr;
 use std::mem::offset_of;
@@ -21,11 +22,12 @@ const _: () = assert!(
     "the fields of a kind are the end"
 );
 
-/// Defines the fields of one kind, in the kernel's layout: what [`Answer::arm`] gives is a view of the kernel's bytes.
+/// Defines the fields of one kind, in the kernel's layout: what [`Answer::arm`] gives is a view of
+/// the kernel's bytes.
 ///
-/// The types are zerocopy's `U32`, `I32` and `U64` in the machine's byte order: the bytes may be at any address. Behind
-/// each field is its path in the bindings' `bpf_link_info`, from the union on; padding has none. Behind the name is the
-/// binding that has to have the same size.
+/// The types are zerocopy's `U32`, `I32` and `U64` in the machine's byte order: the bytes may be at
+/// any address. Behind each field is its path in the bindings' `bpf_link_info`, from the union on;
+/// padding has none. Behind the name is the binding that has to have the same size.
 macro_rules! mirror {
     (
         $(#[$meta:meta])*
@@ -79,8 +81,8 @@ macro_rules! reported {
 }
 pub(crate) use reported;
 
-/// Whether the kernel may have written the array whose address is in this field. It has not if it has left the array
-/// alone; of an answer that was recorded, the array tells.
+/// Whether the kernel may have written the array whose address is in this field. It has not if it
+/// has left the array alone; of an answer that was recorded, the array tells.
 ///
 /// `$arm` is the view that `$answer` has given.
 macro_rules! may_have {
@@ -95,11 +97,12 @@ pub(crate) use may_have;
 
 /// The names and arrays that the kernel has written for one info; what was not asked for is empty.
 ///
-/// This is what [`LinkInfoRef::parse`](crate::LinkInfoRef::parse) takes beside the bytes of an info that was recorded.
+/// This is what [`LinkInfoRef::parse`](crate::LinkInfoRef::parse) takes beside the bytes of an info
+/// that was recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordedBuffers<'a> {
-    /// The link's name: a tracepoint, an iterator's target, a function, a file. What follows the first NUL is not part
-    /// of it; without a NUL there is no name.
+    /// The link's name: a tracepoint, an iterator's target, a function, a file. What follows the
+    /// first NUL is not part of it; without a NUL there is no name.
     pub name: &'a [u8],
     /// The functions of a `tracing_multi` link, as numbers of types in a BTF object.
     pub ids: &'a [u32],
@@ -124,7 +127,8 @@ impl<'a> Answer<'a> {
     /// Refuses an info that is shorter than that of any kernel.
     #[inline]
     pub(crate) fn new(info: &'a bpf_link::LinkInfo, buffers: RecordedBuffers<'a>) -> Result<Self> {
-        /// That of Linux 5.8, which was the first. What is read without asking whether it is reported is within.
+        /// That of Linux 5.8, which was the first. What is read without asking whether it is
+        /// reported is within.
         const SHORTEST: usize = 32;
         if info.as_bytes().len() < SHORTEST {
             return Err(short(info));
@@ -159,7 +163,8 @@ impl<'a> Answer<'a> {
         self.bytes().get(ARM..).unwrap_or_default()
     }
 
-    /// The fields of a kind, which [`mirror!`] defines, in the kernel's bytes; zeros where this kernel has none.
+    /// The fields of a kind, which [`mirror!`] defines, in the kernel's bytes; zeros where this
+    /// kernel has none.
     #[inline]
     pub(crate) fn arm<T: FromBytes + Immutable + KnownLayout + Unaligned>(&self) -> &'a T {
         const {
@@ -222,7 +227,8 @@ fn short(info: &bpf_link::LinkInfo) -> Error {
     }
 }
 
-/// As many entries as the kernel says there are; `None` if there are none, or they were not asked for.
+/// As many entries as the kernel says there are; `None` if there are none, or they were not asked
+/// for.
 #[inline]
 fn entries<T>(array: &[T], count: u32) -> Option<&[T]> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);

@@ -7,8 +7,8 @@ use crate::info::answer::{Answer, RecordedBuffers};
 
 /// Memory for what a link's info refers to: its name, and its arrays.
 ///
-/// One that is used for one link after the other grows to what the largest of them needs, and then takes no more memory
-/// from the heap. A new one has none.
+/// One that is used for one link after the other grows to what the largest of them needs, and then
+/// takes no more memory from the heap. A new one has none.
 ///
 /// ```no_run
 /// use bpf_link_typed::InfoBuf;
@@ -49,7 +49,8 @@ pub(crate) enum Ask {
     Arrays(for<'b> fn(&'b mut Memory, usize) -> InfoBuffers<'b>),
 }
 
-/// Whether the kernel has said already what it says without buffers. What it has said is where the answer is to be then.
+/// Whether the kernel has said already what it says without buffers. What it has said is where the
+/// answer is to be then.
 #[derive(Clone, Copy)]
 pub(crate) enum Asked {
     NotYet,
@@ -74,7 +75,8 @@ pub(crate) fn fields<'b>(
     }
 }
 
-/// How many entries the arrays of a link have; `None` if this kernel says nothing that is particular to the kind.
+/// How many entries the arrays of a link have; `None` if this kernel says nothing that is
+/// particular to the kind.
 #[inline]
 fn count(link: &RawLink, asked: Asked, slot: &mut Option<LinkInfo>) -> Result<Option<usize>> {
     let info = match (asked, slot) {
@@ -99,9 +101,10 @@ impl<'b> Filled<'b> {
     }
 }
 
-/// No name that the kernel reports is longer, with its NUL: a path may have as many bytes (`PATH_MAX`), a symbol has 512
-/// at most. So a name needs no call to find out its length, which some kernels do not tell (perf events, from Linux 6.6 to
-/// 6.11), and which may have changed with the next call (a path).
+/// No name that the kernel reports is longer, with its NUL: a path may have as many bytes
+/// (`PATH_MAX`), a symbol has 512 at most. So a name needs no call to find out its length, which
+/// some kernels do not tell (perf events, from Linux 6.6 to 6.11), and which may have changed with
+/// the next call (a path).
 const LONGEST_NAME: usize = 4096;
 
 impl InfoBuf {
@@ -117,7 +120,8 @@ impl InfoBuf {
         Ok(link.info_in(&mut self.info)?.kind())
     }
 
-    /// Asks the kernel for the info of one kind of link. After [`kind`](Self::kind) it has been asked for one already.
+    /// Asks the kernel for the info of one kind of link. After [`kind`](Self::kind) it has been
+    /// asked for one already.
     ///
     /// One call; two if there are arrays, as only an earlier answer says how long they are.
     #[inline]
@@ -145,7 +149,8 @@ impl InfoBuf {
 }
 
 impl Memory {
-    /// What has been written. The arrays of another kind than was asked for are left from before: nobody reads them.
+    /// What has been written. The arrays of another kind than was asked for are left from before:
+    /// nobody reads them.
     #[inline]
     fn written(&self, count: usize) -> RecordedBuffers<'_> {
         RecordedBuffers {
@@ -169,7 +174,8 @@ pub(crate) fn name_room(name: &mut Vec<u8>) -> &mut [u8] {
     room
 }
 
-/// Room for an array with so many entries. The kernel writes all of them, or says that it does not have the array.
+/// Room for an array with so many entries. The kernel writes all of them, or says that it does not
+/// have the array.
 #[inline]
 pub(crate) fn room<T: Clone + Default>(array: &mut Vec<T>, count: usize) -> &mut [T] {
     if array.len() < count {

@@ -6,8 +6,8 @@ use bpf_link::{LinkKind, UpdateBy};
 
 /// A release of Linux.
 ///
-/// It says when something came to the kernel. Whether a kernel that runs has it is another question, as distributions
-/// take things back to older kernels: [`LinkKind::probe`] asks.
+/// It says when something came to the kernel. Whether a kernel that runs has it is another
+/// question, as distributions take things back to older kernels: [`LinkKind::probe`] asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinuxVersion {
     /// The first number.
@@ -51,15 +51,18 @@ pub struct KindFacts {
     pub since: LinuxVersion,
     /// Since when a link of this kind can be detached; `None` if it cannot.
     pub detach_since: Option<LinuxVersion>,
-    /// The fields of the kind's info, besides those of all kinds, and since when the kernel reports each.
+    /// The fields of the kind's info, besides those of all kinds, and since when the kernel reports
+    /// each.
     pub fields: &'static [(&'static str, LinuxVersion)],
-    /// The field that is `None` once the hook has gone, or the link was detached. `None` if there is no such mark: a link
-    /// of this kind is never without its hook (it cannot be detached), or the kernel does not say (netfilter).
+    /// The field that is `None` once the hook has gone, or the link was detached. `None` if there
+    /// is no such mark: a link of this kind is never without its hook (it cannot be detached), or
+    /// the kernel does not say (netfilter).
     pub gone: Option<&'static str>,
 }
 
 impl KindFacts {
-    /// By what a link of this kind can be updated, since there are such links; `None` if by nothing.
+    /// By what a link of this kind can be updated, since there are such links; `None` if by
+    /// nothing.
     #[must_use]
     pub const fn updated_by(&self) -> Option<UpdateBy> {
         self.kind.updated_by()

@@ -3,8 +3,8 @@
 /// A kernel address, or several, which the kernel hides from a caller who may not see them.
 ///
 /// `kernel.kptr_restrict` 0 shows addresses to those with `CAP_SYSLOG`, and to everybody where
-/// `kernel.perf_event_paranoid` is 1 or less; 1 shows them to those with `CAP_SYSLOG`; 2 to nobody. The kernel writes 0 for
-/// an address that it hides, which no address is.
+/// `kernel.perf_event_paranoid` is 1 or less; 1 shows them to those with `CAP_SYSLOG`; 2 to nobody.
+/// The kernel writes 0 for an address that it hides, which no address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",

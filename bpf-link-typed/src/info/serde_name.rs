@@ -1,4 +1,5 @@
-//! Names of the kernel in a serialized form: a string, or an array of bytes where the name is not UTF-8.
+//! Names of the kernel in a serialized form: a string, or an array of bytes where the name is not
+//! UTF-8.
 
 use std::ffi::{CStr, CString};
 use std::ops::Deref;

@@ -6,8 +6,9 @@ use crate::info::hideable::Hideable;
 
 /// Defines the info of one kind.
 ///
-/// With one name, it is a type that holds all there is. With two names, the second one is a view of what is in a lent
-/// buffer; a field then has the type in the first one, and after `=>` that in the view, where it is another.
+/// With one name, it is a type that holds all there is. With two names, the second one is a view of
+/// what is in a lent buffer; a field then has the type in the first one, and after `=>` that in the
+/// view, where it is another.
 macro_rules! info {
     (
         $(#[$meta:meta])*
@@ -82,8 +83,8 @@ macro_rules! always_attached {
     ($($Info:ty),+) => {
         $(
             impl $Info {
-                /// Whether the link is without its hook: `Some(false)`, as a link of this kind is attached for as long as
-                /// it exists.
+                /// Whether the link is without its hook: `Some(false)`, as a link of this kind is
+                /// attached for as long as it exists.
                 #[must_use]
                 pub const fn is_defunct(&self) -> Option<bool> {
                     Some(false)

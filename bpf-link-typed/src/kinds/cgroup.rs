@@ -20,8 +20,9 @@ pub use attach::{CgroupAttach, CgroupHook};
 link_type! {
     /// A link on a hook of a cgroup.
     ///
-    /// Since Linux 5.7. Updated by a program, which may be for another hook: the kernel does not compare attach types.
-    /// Detached since Linux 5.9. Once the cgroup has gone, or the link was detached, it has no cgroup id.
+    /// Since Linux 5.7. Updated by a program, which may be for another hook: the kernel does not
+    /// compare attach types. Detached since Linux 5.9. Once the cgroup has gone, or the link was
+    /// detached, it has no cgroup id.
     #[doc(alias = "BPF_LINK_TYPE_CGROUP")]
     pub struct CgroupLink: Cgroup, CgroupInfo;
     facts: facts! {
@@ -38,7 +39,8 @@ info! {
     ///
     /// Its place among the other programs of the hook is not part of it.
     pub struct CgroupInfo {
-        /// The cgroup: the inode of its directory. `None` once it has gone, or the link was detached.
+        /// The cgroup: the inode of its directory. `None` once it has gone, or the link was
+        /// detached.
         cgroup_id: Option<u64>,
         /// The hook.
         attach_type: AttachType,

@@ -21,9 +21,11 @@ use crate::link::link_type::link_type;
 pub use attach::IterAttach;
 
 link_type! {
-    /// A link of an iterator: a program that runs for each kernel object of a sort, whenever somebody reads.
+    /// A link of an iterator: a program that runs for each kernel object of a sort, whenever
+    /// somebody reads.
     ///
-    /// Since Linux 5.8. Updated by a program; it is not detached. A pin of it can be read like a file.
+    /// Since Linux 5.8. Updated by a program; it is not detached. A pin of it can be read like a
+    /// file.
     #[doc(alias = "BPF_LINK_TYPE_ITER")]
     pub struct IterLink: Iter, IterInfo / IterInfoRef;
     facts: facts! {
@@ -57,8 +59,8 @@ always_attached!(IterInfo, IterInfoRef<'_>);
 )]
 #[non_exhaustive]
 pub enum IterTarget {
-    /// All of them, as far as the kernel says. Kernels before Linux 5.10 do not say which map it is, and those before Linux
-    /// 6.1 have iterators over all tasks only.
+    /// All of them, as far as the kernel says. Kernels before Linux 5.10 do not say which map it
+    /// is, and those before Linux 6.1 have iterators over all tasks only.
     All,
     /// What is in this map. Since Linux 5.10.
     Map(MapId),
@@ -69,9 +71,11 @@ pub enum IterTarget {
         /// Which cgroups, and in which order.
         order: CgroupIterOrder,
     },
-    /// What belongs to the thread with this id in the PID namespace of whoever made the link. Since Linux 6.1.
+    /// What belongs to the thread with this id in the PID namespace of whoever made the link. Since
+    /// Linux 6.1.
     Tid(u32),
-    /// What belongs to the process with this id in the PID namespace of whoever made the link. Since Linux 6.1.
+    /// What belongs to the process with this id in the PID namespace of whoever made the link.
+    /// Since Linux 6.1.
     Pid(u32),
 }
 
@@ -129,8 +133,8 @@ impl IterTarget {
         if let Some(id) = reported!(answer, map: OverMap, map_id).and_then(MapId::new) {
             return Self::Map(id);
         }
-        // The id of a cgroup and those of tasks are in one place, and a later kernel may have something else there: the
-        // name says what it is.
+        // The id of a cgroup and those of tasks are in one place, and a later kernel may have
+        // something else there: the name says what it is.
         match name.map_or(b"".as_slice(), CStr::to_bytes) {
             b"cgroup" => {
                 let cgroups: &OverCgroups = answer.arm();

@@ -40,15 +40,16 @@ link_type! {
 info! {
     /// What the kernel says about a [`KprobeMultiLink`]: nothing before Linux 6.6.
     ///
-    /// The order is the kernel's, not that in which the link was created: functions that were given by name are sorted by
-    /// it, and all are sorted by address if there are cookies. Whether the program is a session is not part of it.
+    /// The order is the kernel's, not that in which the link was created: functions that were given
+    /// by name are sorted by it, and all are sorted by address if there are cookies. Whether the
+    /// program is a session is not part of it.
     pub struct KprobeMultiInfo / KprobeMultiInfoRef {
         /// How many functions there are. Since Linux 6.6.
         count: Option<u32>,
         /// Where the functions are. Since Linux 6.6.
         addresses: Option<Hideable<Vec<u64>>> => Option<Hideable<&'a [u64]>>,
-        /// What `bpf_get_attach_cookie` returns to the program in each of the functions, in the order of the addresses; zeros
-        /// if there are no cookies. Since Linux 6.9.
+        /// What `bpf_get_attach_cookie` returns to the program in each of the functions, in the
+        /// order of the addresses; zeros if there are no cookies. Since Linux 6.9.
         cookies: Option<Vec<u64>> => Option<&'a [u64]>,
         /// Whether the program runs on return. Since Linux 6.6.
         flags: Option<KprobeMultiFlags>,

@@ -19,8 +19,8 @@ pub use attach::{NetfilterAttach, NetfilterFamily, NetfilterHook};
 link_type! {
     /// A link on a netfilter hook.
     ///
-    /// Since Linux 6.4. It is not updated. It can be detached, but the kernel does not say afterwards that it was. It keeps
-    /// the network namespace that it was made in.
+    /// Since Linux 6.4. It is not updated. It can be detached, but the kernel does not say
+    /// afterwards that it was. It keeps the network namespace that it was made in.
     #[doc(alias = "BPF_LINK_TYPE_NETFILTER")]
     pub struct NetfilterLink: Netfilter, NetfilterInfo;
     facts: facts! {

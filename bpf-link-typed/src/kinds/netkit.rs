@@ -20,8 +20,8 @@ pub use attach::{NetkitAttach, NetkitHook};
 link_type! {
     /// A link on one end of a netkit device.
     ///
-    /// Since Linux 6.7. Updated by a program, and detached. Once the device has gone, or the link was detached, it has no
-    /// index of a device.
+    /// Since Linux 6.7. Updated by a program, and detached. Once the device has gone, or the link
+    /// was detached, it has no index of a device.
     #[doc(alias = "BPF_LINK_TYPE_NETKIT")]
     pub struct NetkitLink: Netkit, NetkitInfo;
     facts: facts! {
@@ -38,9 +38,9 @@ info! {
     ///
     /// Its place among the other programs of the hook is not part of it.
     pub struct NetkitInfo {
-        /// The end that the program runs for, by its index in the network namespace that it is in: the peer's for a program
-        /// on the peer, though it was attached by way of the primary end. `None` once the device has gone, or the link was
-        /// detached.
+        /// The end that the program runs for, by its index in the network namespace that it is in:
+        /// the peer's for a program on the peer, though it was attached by way of the primary end.
+        /// `None` once the device has gone, or the link was detached.
         ifindex: Option<u32>,
         /// The primary end or the peer.
         attach_type: AttachType,

@@ -18,10 +18,11 @@ use crate::link::link_type::link_type;
 pub use attach::{NetnsAttach, NetnsHook};
 
 link_type! {
-    /// A link on the flow dissector (since Linux 5.8) or the socket lookup (since Linux 5.9) of a network namespace.
+    /// A link on the flow dissector (since Linux 5.8) or the socket lookup (since Linux 5.9) of a
+    /// network namespace.
     ///
-    /// Updated by a program, and detached since Linux 5.9. It does not keep the namespace. Once that has gone, or the link
-    /// was detached, it has no inode.
+    /// Updated by a program, and detached since Linux 5.9. It does not keep the namespace. Once
+    /// that has gone, or the link was detached, it has no inode.
     #[doc(alias = "BPF_LINK_TYPE_NETNS")]
     pub struct NetnsLink: Netns, NetnsInfo;
     facts: facts! {
@@ -36,8 +37,8 @@ link_type! {
 info! {
     /// What the kernel says about a [`NetnsLink`].
     pub struct NetnsInfo {
-        /// The network namespace: the inode of files such as `/proc/self/ns/net`. `None` once it has gone, or the link
-        /// was detached.
+        /// The network namespace: the inode of files such as `/proc/self/ns/net`. `None` once it
+        /// has gone, or the link was detached.
         netns_ino: Option<u32>,
         /// The hook.
         attach_type: AttachType,

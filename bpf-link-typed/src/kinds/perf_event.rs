@@ -25,7 +25,8 @@ pub use events::{CounterEvent, KprobeEvent, PerfTarget, TracepointEvent, UprobeE
 link_type! {
     /// A link on a perf event: a tracepoint, kprobe, uprobe or counter.
     ///
-    /// Since Linux 5.15. It is neither updated nor detached, and attached for as long as it exists. It keeps the event.
+    /// Since Linux 5.15. It is neither updated nor detached, and attached for as long as it exists.
+    /// It keeps the event.
     #[doc(alias = "BPF_LINK_TYPE_PERF_EVENT")]
     pub struct PerfEventLink: PerfEvent, PerfEventInfo / PerfEventInfoRef;
     facts: facts! {
@@ -97,23 +98,28 @@ details! {
         offset: u32,
         /// Where the probe is.
         address: Hideable<u64>,
-        /// How often the program should have run and did not, as a probe ran already. Since Linux 6.7.
+        /// How often the program should have run and did not, as a probe ran already. Since Linux
+        /// 6.7.
         missed: Option<u64>,
-        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself is older (5.15).
+        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself
+        /// is older (5.15).
         cookie: Option<u64>,
     }
 
     /// A uprobe or uretprobe.
     struct PerfUprobe / PerfUprobeRef {
-        /// The file, in the words of whoever opened the event: a relative path, or one such as `/proc/self/exe`, says
-        /// nothing to others.
+        /// The file, in the words of whoever opened the event: a relative path, or one such as
+        /// `/proc/self/exe`, says nothing to others.
         #[cfg_attr(feature = "serde", serde(default, with = "crate::info::serde_name"))]
         file: Option<CString> => Option<&'a CStr>,
-        /// Where the probe is, in bytes from the start of the file. The kernel gives the lower 32 bits only.
+        /// Where the probe is, in bytes from the start of the file. The kernel gives the lower 32
+        /// bits only.
         offset: u32,
-        /// The reference counter, in bytes from the start of the file; 0 for none. Since Linux 6.16.
+        /// The reference counter, in bytes from the start of the file; 0 for none. Since Linux
+        /// 6.16.
         ref_ctr_offset: Option<u64>,
-        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself is older (5.15).
+        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself
+        /// is older (5.15).
         cookie: Option<u64>,
     }
 
@@ -122,7 +128,8 @@ details! {
         /// The tracepoint, without its category.
         #[cfg_attr(feature = "serde", serde(default, with = "crate::info::serde_name"))]
         name: Option<CString> => Option<&'a CStr>,
-        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself is older (5.15).
+        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself
+        /// is older (5.15).
         cookie: Option<u64>,
     }
 }
@@ -136,7 +143,8 @@ pub struct PerfCounter {
     pub event_type: u32,
     /// `perf_event_attr.config`, whose meaning depends on the type.
     pub config: u64,
-    /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself is older (5.15).
+    /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.9; the cookie itself is
+    /// older (5.15).
     pub cookie: Option<u64>,
 }
 

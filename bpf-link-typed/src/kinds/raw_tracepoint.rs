@@ -38,7 +38,8 @@ info! {
         /// The name of the tracepoint, without its category.
         #[cfg_attr(feature = "serde", serde(default, with = "crate::info::serde_name"))]
         name: Option<CString> => Option<&'a CStr>,
-        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.17; the cookie itself is older (6.10).
+        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.17; the cookie itself
+        /// is older (6.10).
         cookie: Option<u64>,
     }
 }

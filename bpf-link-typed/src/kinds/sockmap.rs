@@ -20,7 +20,8 @@ pub use attach::{SockmapAttach, SockmapHook};
 link_type! {
     /// A link on the sockets of a sockmap or sockhash.
     ///
-    /// Since Linux 6.10. Updated by a program, and detached. It keeps the map; once it was detached, it has none.
+    /// Since Linux 6.10. Updated by a program, and detached. It keeps the map; once it was
+    /// detached, it has none.
     #[doc(alias = "BPF_LINK_TYPE_SOCKMAP")]
     pub struct SockmapLink: Sockmap, SockmapInfo;
     facts: facts! {

@@ -20,10 +20,11 @@ use crate::link::link_type::link_type;
 pub use attach::StructOpsAttach;
 
 link_type! {
-    /// A link of a struct of kernel callbacks that is implemented in BPF: a map with programs in it.
+    /// A link of a struct of kernel callbacks that is implemented in BPF: a map with programs in
+    /// it.
     ///
-    /// Since Linux 6.4. Updated by a map, and detached since Linux 6.11. The kernel's subsystem may detach it by itself. Once
-    /// detached, it has no map.
+    /// Since Linux 6.4. Updated by a map, and detached since Linux 6.11. The kernel's subsystem may
+    /// detach it by itself. Once detached, it has no map.
     #[doc(alias = "BPF_LINK_TYPE_STRUCT_OPS")]
     pub struct StructOpsLink: StructOps, StructOpsInfo;
     facts: facts! {
@@ -67,12 +68,14 @@ impl StructOpsInfo {
 }
 
 impl StructOpsLink {
-    /// Puts another map in the place of the link's, in one step: every call is answered by the one or the other.
+    /// Puts another map in the place of the link's, in one step: every call is answered by the one
+    /// or the other.
     ///
     /// # Errors
     ///
-    /// As [`RawLink::update`](bpf_link::RawLink::update); [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) also if
-    /// the subsystem does not have its callbacks replaced.
+    /// As [`RawLink::update`](bpf_link::RawLink::update);
+    /// [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) also if the subsystem does not
+    /// have its callbacks replaced.
     pub fn update(&self, map: impl AsFd) -> Result<()> {
         Ok(self.0.update(Update::map(&map))?)
     }

@@ -20,8 +20,8 @@ pub use attach::{TcxAttach, TcxHook};
 link_type! {
     /// A link on what a network device receives or sends, in traffic control without a qdisc.
     ///
-    /// Since Linux 6.6. Updated by a program, and detached. Once the device has gone, or the link was detached, it has no
-    /// index of a device.
+    /// Since Linux 6.6. Updated by a program, and detached. Once the device has gone, or the link
+    /// was detached, it has no index of a device.
     #[doc(alias = "BPF_LINK_TYPE_TCX")]
     pub struct TcxLink: Tcx, TcxInfo;
     facts: facts! {
@@ -38,8 +38,8 @@ info! {
     ///
     /// Its place among the other programs of the hook is not part of it.
     pub struct TcxInfo {
-        /// The device, by its index in the network namespace that it is in. `None` once it has gone, or the link was
-        /// detached.
+        /// The device, by its index in the network namespace that it is in. `None` once it has
+        /// gone, or the link was detached.
         ifindex: Option<u32>,
         /// Ingress or egress.
         attach_type: AttachType,

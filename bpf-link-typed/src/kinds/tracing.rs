@@ -1,4 +1,5 @@
-//! Links on a function of the kernel or of another program, on a hook of the security modules, and of extensions.
+//! Links on a function of the kernel or of another program, on a hook of the security modules, and
+//! of extensions.
 
 mod attach;
 mod ensure;
@@ -17,8 +18,8 @@ use crate::link::link_type::link_type;
 pub use attach::{TracingAttach, TracingHook};
 
 link_type! {
-    /// A link on the entry or exit of a function of the kernel or of another program, on a hook of the security modules,
-    /// or in the place of a function of another program (an extension).
+    /// A link on the entry or exit of a function of the kernel or of another program, on a hook of
+    /// the security modules, or in the place of a function of another program (an extension).
     ///
     /// Since Linux 5.7. It is neither updated nor detached, and attached for as long as it exists.
     #[doc(alias = "BPF_LINK_TYPE_TRACING")]
@@ -36,15 +37,17 @@ link_type! {
 info! {
     /// What the kernel says about a [`TracingLink`].
     pub struct TracingInfo {
-        /// What the program is attached to. That of an extension says nothing: it is 0 up to Linux 6.12, and later
-        /// whatever number the link was created with.
+        /// What the program is attached to. That of an extension says nothing: it is 0 up to Linux
+        /// 6.12, and later whatever number the link was created with.
         attach_type: AttachType,
-        /// Where the function is: the id of the program if it is a function of a program, otherwise the id of the BTF
-        /// object of the kernel or of a module. The kernel does not say which of the two. Since Linux 5.13.
+        /// Where the function is: the id of the program if it is a function of a program, otherwise
+        /// the id of the BTF object of the kernel or of a module. The kernel does not say which of
+        /// the two. Since Linux 5.13.
         target_obj_id: Option<u32>,
         /// The function, as the number of its type in the BTF object. Since Linux 5.13.
         target_btf_id: Option<BtfTypeId>,
-        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.17; the cookie itself is older (5.19).
+        /// What `bpf_get_attach_cookie` returns to the program. Since Linux 6.17; the cookie itself
+        /// is older (5.19).
         cookie: Option<u64>,
     }
 }

@@ -45,28 +45,32 @@ link_type! {
 info! {
     /// What the kernel says about a [`UprobeMultiLink`]: nothing before Linux 6.8.
     ///
-    /// The order is that in which the link was created. Whether the program is a session is not part of it.
+    /// The order is that in which the link was created. Whether the program is a session is not
+    /// part of it.
     ///
-    /// While the path of the file is longer than 4,095 bytes, the kernel refuses to say anything: every field but the ids of the
-    /// link and of the program is `None`.
+    /// While the path of the file is longer than 4,095 bytes, the kernel refuses to say anything:
+    /// every field but the ids of the link and of the program is `None`.
     pub struct UprobeMultiInfo / UprobeMultiInfoRef {
-        /// The file, as seen from the caller's root; with ` (deleted)` behind it if it has been. Since Linux 6.8.
+        /// The file, as seen from the caller's root; with ` (deleted)` behind it if it has been.
+        /// Since Linux 6.8.
         #[cfg_attr(feature = "serde", serde(default, with = "crate::info::serde_name"))]
         path: Option<CString> => Option<&'a CStr>,
         /// How many places there are. Since Linux 6.8.
         count: Option<u32>,
         /// The places, in bytes from the start of the file. Since Linux 6.8.
         offsets: Option<Vec<u64>> => Option<&'a [u64]>,
-        /// The reference counter that goes with each place, in bytes from the start of the file; 0 for none. Since Linux
-        /// 6.8.
+        /// The reference counter that goes with each place, in bytes from the start of the file; 0
+        /// for none. Since Linux 6.8.
         ref_ctr_offsets: Option<Vec<u64>> => Option<&'a [u64]>,
-        /// What `bpf_get_attach_cookie` returns to the program in each of the places; zeros if there are no cookies. Since
-        /// Linux 6.8.
+        /// What `bpf_get_attach_cookie` returns to the program in each of the places; zeros if
+        /// there are no cookies. Since Linux 6.8.
         cookies: Option<Vec<u64>> => Option<&'a [u64]>,
-        /// Whether the program runs on return, and whether the file was given by its descriptor. Since Linux 6.8.
+        /// Whether the program runs on return, and whether the file was given by its descriptor.
+        /// Since Linux 6.8.
         flags: Option<UprobeMultiFlags>,
-        /// The process that the places are watched in, in the caller's PID namespace. It is 0 if that is every process,
-        /// and also once the process has exited, as the kernel does not tell the two apart. Since Linux 6.8.
+        /// The process that the places are watched in, in the caller's PID namespace. It is 0 if
+        /// that is every process, and also once the process has exited, as the kernel does not tell
+        /// the two apart. Since Linux 6.8.
         pid: Option<u32>,
     }
 }

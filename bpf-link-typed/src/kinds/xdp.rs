@@ -16,10 +16,11 @@ use crate::link::link_type::link_type;
 pub use attach::{XdpAttach, XdpMode};
 
 link_type! {
-    /// A link on the receive path of a network device, before the kernel has built its socket buffer.
+    /// A link on the receive path of a network device, before the kernel has built its socket
+    /// buffer.
     ///
-    /// Since Linux 5.9. Updated by a program, and detached. Once the device has gone, or the link was detached, it has no
-    /// index of a device.
+    /// Since Linux 5.9. Updated by a program, and detached. Once the device has gone, or the link
+    /// was detached, it has no index of a device.
     #[doc(alias = "BPF_LINK_TYPE_XDP")]
     pub struct XdpLink: Xdp, XdpInfo;
     facts: facts! {
@@ -35,8 +36,8 @@ info! {
     ///
     /// The mode that the program runs in is not part of it.
     pub struct XdpInfo {
-        /// The device, by its index in the network namespace that it is in. `None` once it has gone, or the link was
-        /// detached.
+        /// The device, by its index in the network namespace that it is in. `None` once it has
+        /// gone, or the link was detached.
         ifindex: Option<u32>,
     }
 }

@@ -1,9 +1,11 @@
 //! What the types of the kinds' links have in common.
 
-/// Defines the type of one kind's links, with the operations that all links have, and those of the kind.
+/// Defines the type of one kind's links, with the operations that all links have, and those of the
+/// kind.
 ///
-/// Behind the kind is the info; with a view of it, if there is one. In braces is how the kernel is asked for the info, and
-/// what the kind has besides: `program` or `map` if it is updated by one, `detach` if it is detached.
+/// Behind the kind is the info; with a view of it, if there is one. In braces is how the kernel is
+/// asked for the info, and what the kind has besides: `program` or `map` if it is updated by one,
+/// `detach` if it is detached.
 macro_rules! link_type {
     (
         $(#[$meta:meta])*
@@ -26,8 +28,8 @@ macro_rules! link_type {
 
             const ASK: $crate::info::buf::Ask = $ask;
 
-            /// Asks the kernel whether it can create links of this kind, without attaching anything:
-            /// [`LinkKind::probe`](bpf_link::LinkKind::probe).
+            /// Asks the kernel whether it can create links of this kind, without attaching
+            /// anything: [`LinkKind::probe`](bpf_link::LinkKind::probe).
             #[must_use]
             pub fn probe() -> ::bpf_link::Support {
                 Self::KIND.probe()
@@ -56,7 +58,8 @@ macro_rules! common {
                 Ok(::bpf_link::RawLink::from_pinned(path)?.try_into()?)
             }
 
-            /// Opens the link that is pinned at this path, relative to an open directory, and remembers both.
+            /// Opens the link that is pinned at this path, relative to an open directory, and
+            /// remembers both.
             ///
             /// # Errors
             ///
@@ -99,8 +102,8 @@ macro_rules! common {
                 Ok(self.0.id()?)
             }
 
-            /// Pins the link at this path on a bpffs, or moves its pin there, so that it stays attached without a
-            /// descriptor.
+            /// Pins the link at this path on a bpffs, or moves its pin there, so that it stays
+            /// attached without a descriptor.
             ///
             /// # Errors
             ///
@@ -109,7 +112,8 @@ macro_rules! common {
                 Ok(self.0.pin(path)?)
             }
 
-            /// Pins the link at this path, relative to an open directory of a bpffs, or moves its pin there.
+            /// Pins the link at this path, relative to an open directory of a bpffs, or moves its
+            /// pin there.
             ///
             /// # Errors
             ///
@@ -122,7 +126,8 @@ macro_rules! common {
                 Ok(self.0.pin_at(dir, path)?)
             }
 
-            /// Removes the pin that this link remembers. The descriptor, and so the attachment, stays.
+            /// Removes the pin that this link remembers. The descriptor, and so the attachment,
+            /// stays.
             ///
             /// # Errors
             ///
@@ -137,16 +142,18 @@ macro_rules! common {
                 self.0.pin_path()
             }
 
-            /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it if its kind can be detached,
-            /// and closes it.
+            /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it
+            /// if its kind can be detached, and closes it.
             ///
-            /// This is the order that leaves nothing behind wherever it ends. If the pin cannot be removed, nothing has
-            /// happened, and the link is given back. Once it is removed, the link goes with this process, however that ends. A
-            /// link of a kind that cannot be detached stays as long as somebody else holds it; so does one that is pinned at
+            /// This is the order that leaves nothing behind wherever it ends. If the pin cannot be
+            /// removed, nothing has happened, and the link is given back. Once it is removed, the
+            /// link goes with this process, however that ends. A link of a kind that cannot be
+            /// detached stays as long as somebody else holds it; so does one that is pinned at
             /// another path.
             ///
-            /// It takes off whichever program runs there, and no lock. An agent that may have been taken over stops with
-            /// [`Ensured::stop`](crate::Ensured::stop). To leave the link to its pin, just drop it.
+            /// It takes off whichever program runs there, and no lock. An agent that may have been
+            /// taken over stops with [`Ensured::stop`](crate::Ensured::stop). To leave the link to
+            /// its pin, just drop it.
             ///
             /// # Errors
             ///
@@ -184,7 +191,8 @@ macro_rules! common {
             }
         }
 
-        /// Makes sure that the descriptor is a link of this kind. A refused descriptor is given back.
+        /// Makes sure that the descriptor is a link of this kind. A refused descriptor is given
+        /// back.
         impl TryFrom<::std::os::fd::OwnedFd> for $Link {
             type Error = $crate::Rejected<::std::os::fd::OwnedFd>;
 
@@ -245,9 +253,11 @@ macro_rules! of_kind {
 macro_rules! info_methods {
     ($Link:ident, $Info:ident) => {
         impl $Link {
-            /// Asks the kernel for all that it says about this link: one system call, no allocation.
+            /// Asks the kernel for all that it says about this link: one system call, no
+            /// allocation.
             ///
-            /// The first one may take a second call, if links of this kind have fields that not every kernel reports.
+            /// The first one may take a second call, if links of this kind have fields that not
+            /// every kernel reports.
             ///
             /// # Errors
             ///
@@ -269,8 +279,8 @@ macro_rules! info_methods {
         impl $Link {
             /// Asks the kernel for all that it says about this link.
             ///
-            /// One system call, or two if there are arrays. What the answer is put together in is given back to the heap:
-            /// [`info_in`](Self::info_in) reuses it.
+            /// One system call, or two if there are arrays. What the answer is put together in is
+            /// given back to the heap: [`info_in`](Self::info_in) reuses it.
             ///
             /// # Errors
             ///
@@ -281,8 +291,8 @@ macro_rules! info_methods {
 
             /// Asks the kernel for all that it says about this link, into a lent buffer.
             ///
-            /// As many system calls as [`info`](Self::info), and no allocation if the buffer is large enough from an
-            /// earlier use.
+            /// As many system calls as [`info`](Self::info), and no allocation if the buffer is
+            /// large enough from an earlier use.
             ///
             /// # Errors
             ///
@@ -301,7 +311,8 @@ macro_rules! info_methods {
     };
 }
 
-/// Asking for the info of whatever type. The answer is read by the caller, who knows where it is to stay.
+/// Asking for the info of whatever type. The answer is read by the caller, who knows where it is to
+/// stay.
 macro_rules! fill {
     ($Link:ident) => {
         impl $Link {
@@ -320,8 +331,8 @@ macro_rules! fill {
 macro_rules! update {
     ($Link:ident) => {
         impl $Link {
-            /// Puts another program in the place of the link's, in one step: every event is seen by the one or the other,
-            /// none by both or neither.
+            /// Puts another program in the place of the link's, in one step: every event is seen by
+            /// the one or the other, none by both or neither.
             ///
             /// # Errors
             ///
@@ -353,7 +364,8 @@ macro_rules! update {
 macro_rules! detach {
     ($Link:ident) => {
         impl $Link {
-            /// Takes the link off its hook at once, whoever else holds it. It lives on, but does nothing any more.
+            /// Takes the link off its hook at once, whoever else holds it. It lives on, but does
+            /// nothing any more.
             ///
             /// # Errors
             ///

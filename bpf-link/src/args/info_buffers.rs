@@ -9,9 +9,10 @@ use crate::sys::layout::{MOST_ARRAYS, layout};
 
 /// Memory that is lent to the kernel, for the names and arrays of one kind of link.
 ///
-/// An empty slice asks for nothing. How long each should be, the kernel says in an info without buffers:
-/// [`LinkInfo::name_len`](crate::LinkInfo::name_len) bytes, [`LinkInfo::count`](crate::LinkInfo::count) entries.
-/// A longer one is filled as far as there is something to fill it with.
+/// An empty slice asks for nothing. How long each should be, the kernel says in an info without
+/// buffers: [`LinkInfo::name_len`](crate::LinkInfo::name_len) bytes,
+/// [`LinkInfo::count`](crate::LinkInfo::count) entries. A longer one is filled as far as there is
+/// something to fill it with.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InfoBuffers<'a> {
@@ -74,7 +75,8 @@ impl<'a> InfoBuffers<'a> {
         }
     }
 
-    /// The name that the kernel has written into a buffer, up to its NUL; `None` if it is empty or has no NUL.
+    /// The name that the kernel has written into a buffer, up to its NUL; `None` if it is empty or
+    /// has no NUL.
     #[inline]
     #[must_use]
     pub fn name_in(buffer: &[u8]) -> Option<&CStr> {

@@ -5,7 +5,8 @@ use std::ffi::CStr;
 use crate::error::{Error, FirstOf, Target, same_length};
 use crate::flags::KprobeMultiFlags;
 
-/// The kernel functions that a `kprobe_multi` link is attached to (`link_create.kprobe_multi`, since Linux 5.18).
+/// The kernel functions that a `kprobe_multi` link is attached to (`link_create.kprobe_multi`,
+/// since Linux 5.18).
 #[derive(Clone, Copy, Debug)]
 pub struct KprobeMultiArgs<'a> {
     functions: KprobeMultiFunctions<'a>,
@@ -54,7 +55,8 @@ impl<'a> KprobeMultiArgs<'a> {
         }
     }
 
-    /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the functions.
+    /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the
+    /// functions.
     ///
     /// # Errors
     ///

@@ -9,10 +9,12 @@ use bpf_link_sys as c;
 
 use crate::id::{LinkId, ProgramId};
 
-/// The position of a tcx (since Linux 6.6), netkit (since Linux 6.7) or cgroup (since Linux 6.17) link.
+/// The position of a tcx (since Linux 6.6), netkit (since Linux 6.7) or cgroup (since Linux 6.17)
+/// link.
 ///
-/// [`AttachFlags::BEFORE`](crate::AttachFlags::BEFORE) or [`AttachFlags::AFTER`](crate::AttachFlags::AFTER) says on
-/// which side of the anchor; without an anchor, first or last.
+/// [`AttachFlags::BEFORE`](crate::AttachFlags::BEFORE) or
+/// [`AttachFlags::AFTER`](crate::AttachFlags::AFTER) says on which side of the anchor; without an
+/// anchor, first or last.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MprogArgs<'a> {
     pub(crate) anchor: Option<Anchor<'a>>,
@@ -47,7 +49,8 @@ impl<'a> MprogArgs<'a> {
         self
     }
 
-    /// Only if the hook's list of programs still has this revision; 0, as without this call, for any.
+    /// Only if the hook's list of programs still has this revision; 0, as without this call, for
+    /// any.
     #[must_use]
     pub fn expected_revision(mut self, revision: u64) -> Self {
         self.expected_revision = revision;

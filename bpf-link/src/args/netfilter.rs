@@ -3,7 +3,8 @@
 use crate::error::Target;
 use crate::flags::NetfilterFlags;
 
-/// The hook that a netfilter link is on, and its place there (`link_create.netfilter`, since Linux 6.4).
+/// The hook that a netfilter link is on, and its place there (`link_create.netfilter`, since Linux
+/// 6.4).
 #[derive(Clone, Copy, Debug)]
 pub struct NetfilterArgs {
     pub(crate) family: u32,
@@ -13,8 +14,9 @@ pub struct NetfilterArgs {
 }
 
 impl NetfilterArgs {
-    /// A family (`NFPROTO_IPV4` 2, `NFPROTO_IPV6` 10), a hook (`NF_INET_PRE_ROUTING` 0 to `NF_INET_POST_ROUTING` 4),
-    /// and a priority: programs run from the lowest to the highest, and no two on one hook have the same.
+    /// A family (`NFPROTO_IPV4` 2, `NFPROTO_IPV6` 10), a hook (`NF_INET_PRE_ROUTING` 0 to
+    /// `NF_INET_POST_ROUTING` 4), and a priority: programs run from the lowest to the highest, and
+    /// no two on one hook have the same.
     #[must_use]
     pub fn new(family: u32, hook: u32, priority: i32) -> Self {
         Self {

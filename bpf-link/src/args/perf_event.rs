@@ -38,11 +38,11 @@ pub(crate) enum ProbeAt<'a> {
 }
 
 impl<'a> PerfEventConfig<'a> {
-    /// An event of this type (`PERF_TYPE_*`, or the number of a PMU) and this configuration, of every process, on the
-    /// first processor.
+    /// An event of this type (`PERF_TYPE_*`, or the number of a PMU) and this configuration, of
+    /// every process, on the first processor.
     ///
-    /// For a tracepoint, kprobe or uprobe the processor does not matter: a program that is attached to the event runs
-    /// wherever it happens.
+    /// For a tracepoint, kprobe or uprobe the processor does not matter: a program that is attached
+    /// to the event runs wherever it happens.
     #[must_use]
     pub fn new(event_type: u32, config: u64) -> Self {
         Self {
@@ -62,7 +62,8 @@ impl<'a> PerfEventConfig<'a> {
         self
     }
 
-    /// For a kprobe or uprobe: the kernel function, or the path of the file, and the offset in it, in bytes.
+    /// For a kprobe or uprobe: the kernel function, or the path of the file, and the offset in it,
+    /// in bytes.
     #[must_use]
     pub fn probe(mut self, name: &'a CStr, offset: u64) -> Self {
         self.probe = Some(ProbeAt::Named(name, offset));
@@ -93,7 +94,8 @@ impl<'a> PerfEventConfig<'a> {
 }
 
 impl PerfEventConfig<'_> {
-    /// What errors about the event call it: its name and offset, address, or type and configuration.
+    /// What errors about the event call it: its name and offset, address, or type and
+    /// configuration.
     ///
     /// Whether a name is a function's or a file's, the number of the type says only to the kernel:
     /// what begins with a slash is a file.

@@ -21,7 +21,8 @@ impl<'a> RawTracepointOpen<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidRequest`] if the name is longer than the 127 bytes that the kernel reads of it.
+    /// [`Error::InvalidRequest`] if the name is longer than the 127 bytes that the kernel reads of
+    /// it.
     pub fn named(program: &'a (impl AsFd + ?Sized), name: &'a CStr) -> Result<Self, Error> {
         if name.to_bytes().len() > Self::NAME_MAX {
             return Err(InvalidRequest::TracepointName.into());
@@ -33,8 +34,8 @@ impl<'a> RawTracepointOpen<'a> {
         })
     }
 
-    /// This tracing, LSM or extension program on the target that it was loaded for. This is how such a program is
-    /// attached on kernels before Linux 5.19, and still works on later ones.
+    /// This tracing, LSM or extension program on the target that it was loaded for. This is how
+    /// such a program is attached on kernels before Linux 5.19, and still works on later ones.
     pub fn load_time_target(program: &'a (impl AsFd + ?Sized)) -> Self {
         Self {
             program: program.as_fd(),

@@ -2,8 +2,8 @@
 
 use crate::id::BtfTypeId;
 
-/// What a tracing program, an LSM program, an extension or a BTF-typed raw tracepoint is created with
-/// (`link_create.tracing`; the target since Linux 5.10, the cookie since Linux 5.19).
+/// What a tracing program, an LSM program, an extension or a BTF-typed raw tracepoint is created
+/// with (`link_create.tracing`; the target since Linux 5.10, the cookie since Linux 5.19).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingArgs {
     pub(crate) target_btf_id: Option<BtfTypeId>,
@@ -17,8 +17,8 @@ impl TracingArgs {
         Self::default()
     }
 
-    /// The function, in the BTF of the program that is the link's target, that an extension takes the place of.
-    /// It goes with [`LinkCreate::target_fd`](super::LinkCreate::target_fd).
+    /// The function, in the BTF of the program that is the link's target, that an extension takes
+    /// the place of. It goes with [`LinkCreate::target_fd`](super::LinkCreate::target_fd).
     #[must_use]
     pub fn target_btf_id(mut self, id: BtfTypeId) -> Self {
         self.target_btf_id = Some(id);

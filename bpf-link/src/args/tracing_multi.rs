@@ -3,7 +3,8 @@
 use crate::error::{Error, FirstOf, Target, same_length};
 use crate::id::BtfTypeId;
 
-/// The functions that a `tracing_multi` link is attached to (`link_create.tracing_multi`, since Linux 7.2).
+/// The functions that a `tracing_multi` link is attached to (`link_create.tracing_multi`, since
+/// Linux 7.2).
 #[derive(Clone, Copy, Debug)]
 pub struct TracingMultiArgs<'a> {
     ids: &'a [BtfTypeId],

@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::error::{Error, FirstOf, Target, same_length};
 use crate::flags::UprobeMultiFlags;
 
-/// The places in a file that a `uprobe_multi` link is attached to (`link_create.uprobe_multi`, since Linux 6.6).
+/// The places in a file that a `uprobe_multi` link is attached to (`link_create.uprobe_multi`,
+/// since Linux 6.6).
 #[derive(Clone, Copy, Debug)]
 pub struct UprobeMultiArgs<'a> {
     pub(crate) file: UprobeMultiFile<'a>,
@@ -53,7 +54,8 @@ impl<'a> UprobeMultiArgs<'a> {
         }
     }
 
-    /// Where in the file the 16-bit reference counter of each probe is, in bytes; 0 for a probe that has none.
+    /// Where in the file the 16-bit reference counter of each probe is, in bytes; 0 for a probe
+    /// that has none.
     ///
     /// # Errors
     ///
@@ -86,7 +88,8 @@ impl<'a> UprobeMultiArgs<'a> {
         self
     }
 
-    /// Only in the process with this id in the caller's PID namespace; 0, as without this call, for every process.
+    /// Only in the process with this id in the caller's PID namespace; 0, as without this call, for
+    /// every process.
     #[must_use]
     pub fn pid(mut self, pid: u32) -> Self {
         self.pid = pid;

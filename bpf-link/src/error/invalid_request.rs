@@ -3,7 +3,8 @@
 use crate::attach_type::AttachType;
 use crate::kind::LinkKind;
 
-/// A request that the kernel would misread, or take in part and ignore the rest of; so it was not sent.
+/// A request that the kernel would misread, or take in part and ignore the rest of; so it was not
+/// sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRequest {
@@ -23,8 +24,9 @@ pub enum InvalidRequest {
         /// The kind of the anchor.
         found: LinkKind,
     },
-    /// The flags have a bit that says what the number of an anchor means (`BPF_F_LINK`, `BPF_F_ID`). The anchor sets
-    /// those itself; set by hand, some kernels crash on what they take the anchor for.
+    /// The flags have a bit that says what the number of an anchor means (`BPF_F_LINK`,
+    /// `BPF_F_ID`). The anchor sets those itself; set by hand, some kernels crash on what they take
+    /// the anchor for.
     #[error("the flags of a link on {0} cannot say what an anchor is: the anchor does")]
     AnchorFlags(AttachType),
     /// A session runs on entry and return; the return flag would leave out the entry.
@@ -33,8 +35,8 @@ pub enum InvalidRequest {
     /// A tracepoint's name is longer than the 127 bytes that the kernel reads of it.
     #[error("a tracepoint's name is 127 bytes at most")]
     TracepointName,
-    /// An update was to replace only what is expected on the link, and nothing was said to be expected. The kernel
-    /// would take the program or map with descriptor 0 for it.
+    /// An update was to replace only what is expected on the link, and nothing was said to be
+    /// expected. The kernel would take the program or map with descriptor 0 for it.
     #[error("an update with BPF_F_REPLACE needs the program or map that is expected on the link")]
     NothingExpected,
     /// The buffers are for a link of another kind.

@@ -12,8 +12,8 @@ use crate::sys::{BtfAnswer, BtfFd};
 pub struct BtfInfo {
     /// The id of the object.
     pub id: BtfId,
-    /// `vmlinux` for the types of the kernel itself, the name of a module for a module's; empty for those that were loaded
-    /// with a program. `None` before Linux 5.11.
+    /// `vmlinux` for the types of the kernel itself, the name of a module for a module's; empty for
+    /// those that were loaded with a program. `None` before Linux 5.11.
     pub name: Option<CString>,
     /// Whether these are types of the kernel or of a module. `None` before Linux 5.11.
     pub is_kernel: Option<bool>,
@@ -22,14 +22,16 @@ pub struct BtfInfo {
 }
 
 impl BtfInfo {
-    /// Asks what the kernel says about the BTF object with this id. Two or three system calls, and one to close it again.
+    /// Asks what the kernel says about the BTF object with this id. Two or three system calls, and
+    /// one to close it again.
     ///
     /// # Errors
     ///
     /// - [`Error::Vanished`](crate::Error::Vanished) (`ENOENT`): no BTF object has this id.
-    /// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the
-    ///   first user namespace.
-    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor left.
+    /// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///   `CAP_SYS_ADMIN` in the first user namespace.
+    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor
+    ///   left.
     ///
     /// # Kernel
     ///
@@ -55,8 +57,8 @@ impl BtfInfo {
         })
     }
 
-    /// The types of the BTF object with this id, as the kernel has them: in the format that the kernel's documentation
-    /// describes (`bpf/btf.rst`). A module's refer to those of the kernel.
+    /// The types of the BTF object with this id, as the kernel has them: in the format that the
+    /// kernel's documentation describes (`bpf/btf.rst`). A module's refer to those of the kernel.
     ///
     /// # Errors
     ///

@@ -19,7 +19,8 @@ pub struct MapInfo {
     pub id: MapId,
     /// The name that it was created with, of which the kernel keeps 15 bytes; empty if it has none.
     pub name: CString,
-    /// The kernel's type that the map's value is of, for a map of callbacks (`struct_ops`): a struct in the kernel's own BTF.
+    /// The kernel's type that the map's value is of, for a map of callbacks (`struct_ops`): a
+    /// struct in the kernel's own BTF.
     pub btf_vmlinux_value_type_id: Option<BtfTypeId>,
 }
 
@@ -55,12 +56,14 @@ impl MapInfo {
         Self::read(map.as_fd(), Target::Descriptor)
     }
 
-    /// Asks what the kernel says about the map with this id. Two system calls and one to close the map again.
+    /// Asks what the kernel says about the map with this id. Two system calls and one to close the
+    /// map again.
     ///
     /// # Errors
     ///
     /// - [`Error::Vanished`] (`ENOENT`): no map has this id.
-    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user namespace.
+    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user
+    ///   namespace.
     /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
     ///
     /// # Kernel

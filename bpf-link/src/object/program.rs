@@ -32,13 +32,15 @@ pub struct ProgramInfo {
     pub created_by_uid: u32,
     /// The types of the program itself, if it was loaded with them.
     pub btf_id: Option<BtfId>,
-    /// The BTF object of what it was loaded to be attached to; `None` if that has no type, or before Linux 6.0.
+    /// The BTF object of what it was loaded to be attached to; `None` if that has no type, or
+    /// before Linux 6.0.
     pub attach_btf_obj_id: Option<BtfId>,
     /// The type, in that BTF object, of what it was loaded to be attached to. Since Linux 6.0.
     pub attach_btf_id: Option<BtfTypeId>,
 }
 
-/// A digest of a program's instructions: the same for the same program, loaded again; without its maps.
+/// A digest of a program's instructions: the same for the same program, loaded again; without its
+/// maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProgramTag(pub [u8; 8]);
 
@@ -77,18 +79,21 @@ impl ProgramInfo {
     ///
     /// # Kernel
     ///
-    /// `BPF_OBJ_GET_INFO_BY_FD`, which ends in `bpf_prog_get_info_by_fd` (7.3). Before, a command that changes nothing makes
-    /// sure that it is a program: `BPF_PROG_BIND_MAP` without a map, since Linux 5.10.
+    /// `BPF_OBJ_GET_INFO_BY_FD`, which ends in `bpf_prog_get_info_by_fd` (7.3). Before, a command
+    /// that changes nothing makes sure that it is a program: `BPF_PROG_BIND_MAP` without a map,
+    /// since Linux 5.10.
     pub fn of(program: &(impl AsFd + ?Sized)) -> Result<Self> {
         Self::read(program.as_fd(), Target::Descriptor)
     }
 
-    /// Asks what the kernel says about the program with this id. Two system calls and one to close the program again.
+    /// Asks what the kernel says about the program with this id. Two system calls and one to close
+    /// the program again.
     ///
     /// # Errors
     ///
     /// - [`Error::Vanished`] (`ENOENT`): no program has this id.
-    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user namespace.
+    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user
+    ///   namespace.
     /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
     ///
     /// # Kernel

@@ -8,7 +8,8 @@ use crate::pin::entry::get_refused;
 use crate::pin::path::PinPath;
 use crate::sys;
 
-/// Opens the program that is pinned at this path, to attach it or to put it in the place of a link's.
+/// Opens the program that is pinned at this path, to attach it or to put it in the place of a
+/// link's.
 ///
 /// # Errors
 ///
@@ -16,13 +17,14 @@ use crate::sys;
 /// - [`Error::PathNotFound`] (`ENOENT`): there is nothing at the path.
 /// - [`Error::NotOnBpffs`] (`EACCES`): what is there is not on a bpffs.
 /// - [`Error::NotAProgram`]: what is there is a link, a map or a directory.
-/// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not both read and write the pin.
+/// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not both
+///   read and write the pin.
 /// - [`Error::Command`] with `EMFILE`: the process has no descriptor left.
 ///
 /// # Kernel
 ///
-/// `BPF_OBJ_GET` since Linux 4.4, which ends in `bpf_obj_get_user` (7.3). That it is a program is made sure of as by
-/// [`ProgramInfo::of`](crate::ProgramInfo::of).
+/// `BPF_OBJ_GET` since Linux 4.4, which ends in `bpf_obj_get_user` (7.3). That it is a program is
+/// made sure of as by [`ProgramInfo::of`](crate::ProgramInfo::of).
 pub fn open_pinned_program(path: impl AsRef<Path>) -> Result<OwnedFd> {
     let pin = PinPath::new(path.as_ref())?;
     let program = pin

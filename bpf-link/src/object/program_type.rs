@@ -7,7 +7,8 @@ open_enum! {
     pub enum ProgramType {
         /// Filters what a socket receives.
         SocketFilter = BPF_PROG_TYPE_SOCKET_FILTER, "socket_filter";
-        /// Runs at functions and instructions, of the kernel or a program: for `perf_event`, `kprobe_multi` and `uprobe_multi` links.
+        /// Runs at functions and instructions, of the kernel or a program: for `perf_event`,
+        /// `kprobe_multi` and `uprobe_multi` links.
         Kprobe = BPF_PROG_TYPE_KPROBE, "kprobe";
         /// Classifies packets: for `tcx` and `netkit` links.
         SchedCls = BPF_PROG_TYPE_SCHED_CLS, "sched_cls";
@@ -55,7 +56,8 @@ open_enum! {
         RawTracepointWritable = BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, "raw_tracepoint_writable";
         /// Sees and changes the socket options that a cgroup uses.
         CgroupSockopt = BPF_PROG_TYPE_CGROUP_SOCKOPT, "cgroup_sockopt";
-        /// Runs at functions, tracepoints and iterators, with typed arguments: for `tracing`, `tracing_multi`, `iter` and `raw_tracepoint` links.
+        /// Runs at functions, tracepoints and iterators, with typed arguments: for `tracing`,
+        /// `tracing_multi`, `iter` and `raw_tracepoint` links.
         Tracing = BPF_PROG_TYPE_TRACING, "tracing";
         /// One of a struct of the kernel's callbacks.
         StructOps = BPF_PROG_TYPE_STRUCT_OPS, "struct_ops";

@@ -28,8 +28,8 @@ pub enum PinEntry<L = RawLink> {
     Missing,
     /// A link; it remembers the path.
     Link(L),
-    /// Something else: a map, a program, a directory, a symbolic link (wherever it leads to), or a file that is not on a
-    /// bpffs.
+    /// Something else: a map, a program, a directory, a symbolic link (wherever it leads to), or a
+    /// file that is not on a bpffs.
     NotALink,
 }
 
@@ -39,10 +39,10 @@ impl PinEntry {
     /// # Errors
     ///
     /// - [`Error::PathHasNul`]: nothing was asked of the kernel.
-    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not search the directory, or not
-    ///   both read and write the pin.
-    /// - [`Error::Command`] with `ENOTDIR` (what the path leads through is not a directory) or `EMFILE` (the process has no
-    ///   descriptor left).
+    /// - [`Error::PermissionDenied`] (`EACCES`; `EPERM` before Linux 5.19): the caller may not
+    ///   search the directory, or not both read and write the pin.
+    /// - [`Error::Command`] with `ENOTDIR` (what the path leads through is not a directory) or
+    ///   `EMFILE` (the process has no descriptor left).
     ///
     /// # Kernel
     ///
@@ -99,7 +99,8 @@ fn open(pin: &PinPath) -> Result<PinEntry<sys::LinkFd>> {
     }
 }
 
-/// What it means that a pinned object was not taken for a link: it is none, or the kernel refused to tell.
+/// What it means that a pinned object was not taken for a link: it is none, or the kernel refused
+/// to tell.
 #[cold]
 pub(crate) fn no_link(pin: &PinPath, refusal: Option<io::Error>) -> Error {
     match refusal {

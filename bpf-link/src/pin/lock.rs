@@ -12,12 +12,13 @@ use crate::sys;
 
 /// An exclusive lock of the directory that a pin is in, as long as this exists.
 ///
-/// It keeps out those who take it as well, and nobody else: whoever just pins, removes or renames does not ask for it. It
-/// belongs to a descriptor: a process that takes it twice waits for itself.
+/// It keeps out those who take it as well, and nobody else: whoever just pins, removes or renames
+/// does not ask for it. It belongs to a descriptor: a process that takes it twice waits for itself.
 ///
-/// Dropping it releases it, also if a process that was forked meanwhile has a copy of the descriptor. Such a copy, dropped
-/// in the forked process, releases nothing. If the process ends without dropping it, the kernel releases it, once the
-/// processes that it has forked have ended or called `execve(2)`.
+/// Dropping it releases it, also if a process that was forked meanwhile has a copy of the
+/// descriptor. Such a copy, dropped in the forked process, releases nothing. If the process ends
+/// without dropping it, the kernel releases it, once the processes that it has forked have ended or
+/// called `execve(2)`.
 ///
 /// ```no_run
 /// use bpf_link::{PinLock, RawLink};
@@ -41,20 +42,23 @@ pub struct PinLock {
 }
 
 impl PinLock {
-    /// Waits until nobody else has the lock of the directory of this pin, and takes it. There need not be a pin yet.
+    /// Waits until nobody else has the lock of the directory of this pin, and takes it. There need
+    /// not be a pin yet.
     ///
-    /// Whether something could be pinned there is looked at before: the directory exists and is on a bpffs, and the name is
-    /// one that a bpffs allows.
+    /// Whether something could be pinned there is looked at before: the directory exists and is on
+    /// a bpffs, and the name is one that a bpffs allows.
     ///
     /// # Errors
     ///
     /// - [`Error::PathHasNul`].
-    /// - [`Error::PathNotFound`] (`ENOENT`): the path's directory does not exist, or the path has no name at its end.
-    /// - [`Error::NotOnBpffs`]: the path's directory is not on a bpffs. Nothing was refused, so there is no error number.
+    /// - [`Error::PathNotFound`] (`ENOENT`): the path's directory does not exist, or the path has
+    ///   no name at its end.
+    /// - [`Error::NotOnBpffs`]: the path's directory is not on a bpffs. Nothing was refused, so
+    ///   there is no error number.
     /// - [`Error::PinName`]: the path's last part has a dot in it. Again there is no error number.
     /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not read the directory.
-    /// - [`Error::Command`] with `ENOTDIR` (what the pin is to be in is no directory) or `EMFILE` (the process has no
-    ///   descriptor left).
+    /// - [`Error::Command`] with `ENOTDIR` (what the pin is to be in is no directory) or `EMFILE`
+    ///   (the process has no descriptor left).
     ///
     /// # Kernel
     ///
@@ -76,8 +80,8 @@ impl PinLock {
         }
     }
 
-    /// Looks whether something could be pinned at this path, as [`of`](Self::of) does, but does not take the lock: nothing
-    /// changes, and nobody is waited for.
+    /// Looks whether something could be pinned at this path, as [`of`](Self::of) does, but does not
+    /// take the lock: nothing changes, and nobody is waited for.
     ///
     /// # Errors
     ///
@@ -128,7 +132,8 @@ fn refused(path: &PinPath, command: Command, source: io::Error) -> Error {
     }
 }
 
-/// Closing the descriptor is not enough: a forked process may have a copy, and the lock goes with the last of them.
+/// Closing the descriptor is not enough: a forked process may have a copy, and the lock goes with
+/// the last of them.
 impl Drop for PinLock {
     fn drop(&mut self) {
         // A forked process that drops its copy would release the lock of the one that has taken it.
@@ -165,7 +170,8 @@ fn check(path: &PinPath, directory: &OwnedFd) -> Result<()> {
     Ok(())
 }
 
-/// Whether the path still leads to the directory that was locked: who had the lock before may have removed it.
+/// Whether the path still leads to the directory that was locked: who had the lock before may have
+/// removed it.
 fn is_there_still(path: &CString, directory: &OwnedFd) -> io::Result<bool> {
     let locked = sys::open_file_id(directory.as_fd())?;
     match sys::file_id(None, path) {

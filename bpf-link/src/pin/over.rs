@@ -9,10 +9,12 @@ use crate::pin::entry::is_at;
 use crate::pin::path::PinPath;
 use crate::pin::rename_refused;
 
-/// What is behind a pin's name in the name of the pin that is to take its place. A bpffs allows no dot.
+/// What is behind a pin's name in the name of the pin that is to take its place. A bpffs allows no
+/// dot.
 const SUFFIX: &str = "~new";
 
-/// The name that [`RawLink::pin_over`] has for a moment on the way to this path: the path with `~new` behind it.
+/// The name that [`RawLink::pin_over`] has for a moment on the way to this path: the path with
+/// `~new` behind it.
 ///
 /// What is there when nobody is at work was left by a process that was killed in that moment.
 ///
@@ -30,25 +32,29 @@ pub fn temporary_pin(path: impl AsRef<Path>) -> PathBuf {
 }
 
 impl RawLink {
-    /// Pins the link at this path in the place of whatever is there, in one step: whoever opens the path gets the old link
-    /// or this one. What was there loses this pin, and so goes if nothing else holds it.
+    /// Pins the link at this path in the place of whatever is there, in one step: whoever opens the
+    /// path gets the old link or this one. What was there loses this pin, and so goes if nothing
+    /// else holds it.
     ///
-    /// If the link remembers a pin, that pin is moved. Otherwise it is first pinned beside the path, at [`temporary_pin`];
-    /// a process that is killed in between leaves that behind. If there is nothing at the path, it is pinned there.
+    /// If the link remembers a pin, that pin is moved. Otherwise it is first pinned beside the
+    /// path, at [`temporary_pin`]; a process that is killed in between leaves that behind. If there
+    /// is nothing at the path, it is pinned there.
     ///
-    /// A directory is never replaced. Two processes that do this to one path at the same time should take turns:
-    /// [`PinLock`](crate::PinLock).
+    /// A directory is never replaced. Two processes that do this to one path at the same time
+    /// should take turns: [`PinLock`](crate::PinLock).
     ///
     /// # Errors
     ///
     /// The link and its pin, and what is at the path, are as they were, with
     ///
-    /// - those of [`pin`](Self::pin), where [`Error::PathExists`] (`EEXIST`) is for the temporary name;
+    /// - those of [`pin`](Self::pin), where [`Error::PathExists`] (`EEXIST`) is for the temporary
+    ///   name;
     /// - [`Error::Command`] with `EISDIR`: there is a directory at the path.
     ///
     /// # Kernel
     ///
-    /// `BPF_OBJ_PIN` of links since Linux 5.7, and `renameat(2)`, which ends in `simple_rename` (7.3).
+    /// `BPF_OBJ_PIN` of links since Linux 5.7, and `renameat(2)`, which ends in `simple_rename`
+    /// (7.3).
     pub fn pin_over(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let new = PinPath::new(path)?;
@@ -79,7 +85,8 @@ impl RawLink {
             Err(source) => {
                 let error = rename_refused(Command::RenameOver, old, &new, source);
                 if !is_pinned {
-                    // The refusal is the news; should the temporary pin stay, its name says what it is.
+                    // The refusal is the news; should the temporary pin stay, its name says what it
+                    // is.
                     let _ = self.unpin();
                 }
                 Err(error)

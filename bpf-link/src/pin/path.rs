@@ -108,7 +108,8 @@ impl PinPath {
         Ok(self.directory_id(&parent)? == other.directory_id(&other_parent)?)
     }
 
-    /// A directory, by its path with a slash at the end: that has it followed if it is a symbolic link.
+    /// A directory, by its path with a slash at the end: that has it followed if it is a symbolic
+    /// link.
     fn directory_id(&self, parent: &CStr) -> Result<sys::FileId> {
         sys::file_id(self.dir(), parent).map_err(|source| {
             let error = CommandError::new(Command::Stat, self.target(), source);
@@ -131,8 +132,8 @@ impl PinPath {
         Ok((CString::new(parent.into_os_string().into_vec())?, name))
     }
 
-    /// A command of `bpf(2)` on this path. Kernels before Linux 6.5 take no directory and answer `EINVAL`, which has no
-    /// other cause here; for them the directory goes into the path.
+    /// A command of `bpf(2)` on this path. Kernels before Linux 6.5 take no directory and answer
+    /// `EINVAL`, which has no other cause here; for them the directory goes into the path.
     fn or_through_procfs<T>(
         &self,
         command: impl Fn(Option<BorrowedFd<'_>>, &CStr) -> io::Result<T>,

@@ -7,7 +7,8 @@ use crate::error::{Command, Result};
 use crate::kind::LinkKind;
 use crate::sys::{self, ProbeProgram};
 
-/// Loads a program, or has the answer already: there is nothing else in such a program that a kernel could not know.
+/// Loads a program, or has the answer already: there is nothing else in such a program that a
+/// kernel could not know.
 pub(super) fn load(
     kind: LinkKind,
     program: &ProbeProgram,

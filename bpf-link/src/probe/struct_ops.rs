@@ -14,10 +14,11 @@ const NO_TYPE: u32 = 0x000f_ffff;
 /// The kernel's `ENOTSUPP`, which C libraries do not have.
 const ENOTSUPP: i32 = 524;
 
-/// A kernel that has maps for links looks for the type of the value, one that has not refuses the flag before.
+/// A kernel that has maps for links looks for the type of the value, one that has not refuses the
+/// flag before.
 ///
-/// It cannot find the type either if it has no types at all, and then there are no `struct_ops`: a program tells the two
-/// apart, whose type it looks for as well.
+/// It cannot find the type either if it has no types at all, and then there are no `struct_ops`: a
+/// program tells the two apart, whose type it looks for as well.
 pub(super) fn ask() -> Result<Answer> {
     let program = ProbeProgram {
         program_type: ProgramType::StructOps,

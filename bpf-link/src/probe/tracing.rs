@@ -1,4 +1,5 @@
-//! Whether the kernel has links of tracing programs: asked with a program that is loaded and not attached.
+//! Whether the kernel has links of tracing programs: asked with a program that is loaded and not
+//! attached.
 
 use std::io;
 
@@ -13,11 +14,11 @@ use crate::sys::ProbeProgram;
 /// A function that every kernel has, and that can be traced.
 const FUNCTION: &str = "vfs_read";
 
-/// No creation of such a link is refused in a way that tells anything. But to load the program the kernel looks up the
-/// function and gets ready to trace it.
+/// No creation of such a link is refused in a way that tells anything. But to load the program the
+/// kernel looks up the function and gets ready to trace it.
 ///
-/// Whether the kernel has the code that calls the program from the function is not looked at before it is attached. For
-/// x86-64 it came before such links.
+/// Whether the kernel has the code that calls the program from the function is not looked at before
+/// it is attached. For x86-64 it came before such links.
 pub(super) fn ask() -> Result<Answer> {
     const KIND: LinkKind = LinkKind::Tracing;
     let attach_btf_id = kernel_types::function(KIND, FUNCTION)?;

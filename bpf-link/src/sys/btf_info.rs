@@ -29,8 +29,8 @@ impl BtfFd {
         btf_get_fd_by_id(id).map(Self)
     }
 
-    /// Fills in the name, with its NUL, and the types, as far as there is room for them. A name may be asked for only if
-    /// an answer without has said how long it is.
+    /// Fills in the name, with its NUL, and the types, as far as there is room for them. A name may
+    /// be asked for only if an answer without has said how long it is.
     pub(crate) fn info(&self, name: &mut [u8], types: &mut [u8]) -> io::Result<BtfAnswer> {
         let mut info = c::bpf_btf_info {
             btf: address(types),
@@ -47,9 +47,11 @@ impl BtfFd {
         };
         // SAFETY:
         // - the attr is three initialised integers without padding;
-        // - its only pointer is `info`, which is live for the call, as long as `info_len` says, and ours to write;
-        // - the pointers in `info` are null or to `name` and `types`, which are live for the call, ours to write, and as
-        //   long as the length beside each says; the descriptor is a BTF object, of which the kernel takes them so.
+        // - its only pointer is `info`, which is live for the call, as long as `info_len` says, and
+        //   ours to write;
+        // - the pointers in `info` are null or to `name` and `types`, which are live for the call,
+        //   ours to write, and as long as the length beside each says; the descriptor is a BTF
+        //   object, of which the kernel takes them so.
         unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
         let has_name = attr.info_len as usize > offset_of!(c::bpf_btf_info, kernel_btf);
         Ok(BtfAnswer {

@@ -15,8 +15,8 @@ use crate::args::{
 
 type Attr = c::bpf_attr__link_create;
 
-/// `BPF_LINK_CREATE`. The request has passed [`LinkCreate::check`], so the arm of the union that is filled in is the
-/// one that the kernel reads.
+/// `BPF_LINK_CREATE`. The request has passed [`LinkCreate::check`], so the arm of the union that is
+/// filled in is the one that the kernel reads.
 pub(crate) fn link_create(request: &LinkCreate<'_>) -> io::Result<LinkFd> {
     let target = match request.target {
         CreateTarget::Fd(fd) => Some(NonZeroFd::new(fd)?),
@@ -58,9 +58,9 @@ pub(crate) fn link_create(request: &LinkCreate<'_>) -> io::Result<LinkFd> {
         CreateArgs::Iter(args) => return create_iter(&mut attr, args),
         CreateArgs::KprobeMulti(args) => return create_kprobe_multi(&mut attr, args),
     }
-    // SAFETY: the arm that is in use has no pointers, but for those to the arrays and the path of `request`: they are
-    // borrowed for longer than the call, the arrays are of the length given as `cnt` or longer, and the path ends with
-    // a NUL.
+    // SAFETY: the arm that is in use has no pointers, but for those to the arrays and the path of
+    // `request`: they are borrowed for longer than the call, the arrays are of the length given as
+    // `cnt` or longer, and the path ends with a NUL.
     unsafe { create(&mut attr) }
 }
 
@@ -139,8 +139,8 @@ fn create_iter(attr: &mut Attr, args: &IterArgs<'_>) -> io::Result<LinkFd> {
     let arm = &mut attr.target_btf_id_union;
     arm.iter_info_struct.iter_info = (&raw const info) as u64;
     arm.iter_info_struct.iter_info_len = count(size_of_val(&info));
-    // SAFETY: the one pointer in the arm is to `info`, which lives until the call is over and has the length given;
-    // the kernel only reads it.
+    // SAFETY: the one pointer in the arm is to `info`, which lives until the call is over and has
+    // the length given; the kernel only reads it.
     unsafe { create(attr) }
 }
 
@@ -159,9 +159,9 @@ fn create_kprobe_multi(attr: &mut Attr, args: &KprobeMultiArgs<'_>) -> io::Resul
     arm.kprobe_multi.cookies = cookies.map_or(0, address);
     arm.kprobe_multi.cnt = count(functions.len());
     arm.kprobe_multi.flags = args.flags.bits();
-    // SAFETY: the pointers in the arm are to `symbols`, which lives until the call is over, and to arrays that `args`
-    // borrows for longer; each has as many entries as `cnt` says or more; every symbol is borrowed likewise and ends
-    // with a NUL. The kernel only reads them.
+    // SAFETY: the pointers in the arm are to `symbols`, which lives until the call is over, and to
+    // arrays that `args` borrows for longer; each has as many entries as `cnt` says or more; every
+    // symbol is borrowed likewise and ends with a NUL. The kernel only reads them.
     unsafe { create(attr) }
 }
 
@@ -177,11 +177,12 @@ fn count(len: usize) -> u32 {
 
 /// # Safety
 ///
-/// Every pointer in the arm that goes with the attach type is null, or is live for the call and as long as the length
-/// that goes with it. The command only reads.
+/// Every pointer in the arm that goes with the attach type is null, or is live for the call and as
+/// long as the length that goes with it. The command only reads.
 unsafe fn create(attr: &mut Attr) -> io::Result<LinkFd> {
     // SAFETY:
-    // - the attr is integers and a union without padding between them; it was all zeros before its fields were set;
+    // - the attr is integers and a union without padding between them; it was all zeros before its
+    //   fields were set;
     // - the caller vouches for its pointers;
     // - `BPF_LINK_CREATE` returns a new descriptor.
     unsafe { bpf_fd(c::BPF_LINK_CREATE, attr) }.map(LinkFd::new)
@@ -208,17 +209,17 @@ pub(crate) fn raw_tracepoint_open(request: &RawTracepointOpen<'_>) -> io::Result
     };
     // SAFETY:
     // - the attr has no padding, and all of it is initialised;
-    // - its only pointer is the name, which is borrowed for longer than the call and ends with a NUL; the kernel only
-    //   reads it;
+    // - its only pointer is the name, which is borrowed for longer than the call and ends with a
+    //   NUL; the kernel only reads it;
     // - `BPF_RAW_TRACEPOINT_OPEN` returns a new descriptor.
     unsafe { bpf_fd(c::BPF_RAW_TRACEPOINT_OPEN, &mut attr) }.map(LinkFd::new)
 }
 
 /// Whether this kernel's `bpf_attr` has the last of the fields that the request uses.
 ///
-/// The kernel looks at the unused part of the attr before it looks up the program, and there is no program with the
-/// descriptor that is asked for: so a field that it does not know answers `EINVAL` or `E2BIG`, and one that it knows
-/// `EBADF`. Nothing is attached.
+/// The kernel looks at the unused part of the attr before it looks up the program, and there is no
+/// program with the descriptor that is asked for: so a field that it does not know answers `EINVAL`
+/// or `E2BIG`, and one that it knows `EBADF`. Nothing is attached.
 pub(crate) fn knows_link_create(args: &CreateArgs<'_>) -> io::Result<bool> {
     macro_rules! word_of {
         ($($field:tt)+) => { offset_of!(Attr, target_btf_id_union.$($field)+) / size_of::<u32>() };
@@ -246,8 +247,8 @@ pub(crate) fn knows_link_create(args: &CreateArgs<'_>) -> io::Result<bool> {
     }
     // SAFETY:
     // - the attr is an array of integers, all initialised;
-    // - what may be read as a pointer is null or no address at all, which the kernel finds out when it copies from it,
-    //   and without a program it does not come to that;
+    // - what may be read as a pointer is null or no address at all, which the kernel finds out when
+    //   it copies from it, and without a program it does not come to that;
     // - `BPF_LINK_CREATE` returns a new descriptor.
     knows(unsafe { bpf_fd(c::BPF_LINK_CREATE, &mut attr) })
 }

@@ -9,19 +9,20 @@ use bpf_link_sys as c;
 
 use super::info_bytes::InfoBytes;
 
-/// How long the info is that is put together here: as long as in the first Linux that had one, 5.8, and so too short for what a
-/// `uprobe_multi` link has of its own.
+/// How long the info is that is put together here: as long as in the first Linux that had one, 5.8,
+/// and so too short for what a `uprobe_multi` link has of its own.
 const SHORTEST: u32 = 32;
 
 const _: () = assert!(
     offset_of!(c::bpf_link_info, raw_tracepoint_union.uprobe_multi.count) >= SHORTEST as usize
 );
 
-/// Puts what procfs says about a link into its info, if the kernel has refused that because a name in it is too long; returns its
-/// length. Otherwise the refusal.
+/// Puts what procfs says about a link into its info, if the kernel has refused that because a name
+/// in it is too long; returns its length. Otherwise the refusal.
 ///
-/// Only a `uprobe_multi` link is refused so, whatever is asked: if the path of its file has become longer than the kernel writes,
-/// which is for whoever owns one of its directories to decide. What every kind has does not depend on it.
+/// Only a `uprobe_multi` link is refused so, whatever is asked: if the path of its file has become
+/// longer than the kernel writes, which is for whoever owns one of its directories to decide. What
+/// every kind has does not depend on it.
 #[cold]
 pub(super) fn info_without_path(
     refusal: io::Error,
@@ -58,7 +59,8 @@ struct Said {
 }
 
 impl Said {
-    /// Reads it from lines with a name, a colon and a value each. `None` if they are about something else.
+    /// Reads it from lines with a name, a colon and a value each. `None` if they are about
+    /// something else.
     fn of(lines: &str) -> Option<Self> {
         let value = |name: &str| {
             lines.lines().find_map(|line| {

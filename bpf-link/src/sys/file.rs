@@ -123,7 +123,8 @@ pub(crate) fn open_directory(path: &CStr) -> io::Result<OwnedFd> {
     open(None, path, libc::O_RDONLY | libc::O_DIRECTORY)
 }
 
-/// `flock(2)`: waits until nobody else has an exclusive lock of this file, and takes it. It goes with the last descriptor.
+/// `flock(2)`: waits until nobody else has an exclusive lock of this file, and takes it. It goes
+/// with the last descriptor.
 pub(crate) fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
     loop {
         // SAFETY: `flock` takes two numbers.
@@ -134,7 +135,8 @@ pub(crate) fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// `flock(2)`: releases the lock that this file has. It cannot fail: the descriptor is open, and nothing is waited for.
+/// `flock(2)`: releases the lock that this file has. It cannot fail: the descriptor is open, and
+/// nothing is waited for.
 pub(crate) fn unlock(file: BorrowedFd<'_>) {
     // SAFETY: `flock` takes two numbers.
     let _ = check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) });

@@ -30,8 +30,8 @@ impl Identity {
 
 /// The identity of one link, or nothing yet.
 ///
-/// Threads may put it there at the same time, as all of them put the same: that takes no lock, which each link of a walk
-/// would pay for.
+/// Threads may put it there at the same time, as all of them put the same: that takes no lock,
+/// which each link of a walk would pay for.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     /// The kind, and above it the id; neither is ever 0 once it is known.

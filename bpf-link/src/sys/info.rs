@@ -18,8 +18,9 @@ use crate::kind::LinkKind;
 
 /// A file descriptor that is a link, and what the kernel has said about it.
 ///
-/// Only this module makes one with an identity, from what the kernel answered on the very descriptor: that is what
-/// makes it sound to put pointers into an info request, whose meaning depends on the link's kind.
+/// Only this module makes one with an identity, from what the kernel answered on the very
+/// descriptor: that is what makes it sound to put pointers into an info request, whose meaning
+/// depends on the link's kind.
 #[derive(Debug)]
 pub(crate) struct LinkFd {
     fd: OwnedFd,
@@ -58,7 +59,8 @@ impl LinkFd {
         Ok(link)
     }
 
-    /// The descriptor, if it is a link; otherwise gives it back, with an error if the kernel would not tell.
+    /// The descriptor, if it is a link; otherwise gives it back, with an error if the kernel would
+    /// not tell.
     pub(crate) fn check(fd: OwnedFd) -> Result<Self, (OwnedFd, Option<io::Error>)> {
         match is_link(fd.as_fd()) {
             Ok(true) => Ok(Self::new(fd)),
@@ -94,8 +96,9 @@ impl LinkFd {
             request.mark(info);
             request
         });
-        // SAFETY: `info` is all zeros but for the marks of the link's kind, which the kernel has said on this very
-        // descriptor: `Layout::checked` proves that such a link has no address there. So there is none to follow.
+        // SAFETY: `info` is all zeros but for the marks of the link's kind, which the kernel has
+        // said on this very descriptor: `Layout::checked` proves that such a link has no address
+        // there. So there is none to follow.
         let answer = unsafe { get_info(self.fd.as_fd(), info) };
         let is_whole = answer.is_ok();
         let len = answer.or_else(|refusal| info_without_path(refusal, self.fd.as_fd(), info))?;
@@ -118,7 +121,8 @@ impl LinkFd {
         Ok(Identity::of(&info, answer.len))
     }
 
-    /// Puts the info there, and names and arrays into the lent buffers; `None` if those are for another kind of link.
+    /// Puts the info there, and names and arrays into the lent buffers; `None` if those are for
+    /// another kind of link.
     #[inline]
     pub(crate) fn info_with(
         &self,
@@ -134,12 +138,12 @@ impl LinkFd {
         request.mark(info);
         let sent = request.lend(info, lent);
         // SAFETY:
-        // - the kernel has said on this very descriptor of what kind the link is, and the request has the layout of that
-        //   kind: each address is where such a link has it, with the length that goes with it, and `Layout::checked`
-        //   proves that no mark is on either;
-        // - each address is that of a slice which `lent` borrows mutably for longer than the call, and whose entries have
-        //   the size that the kernel writes; the length is the slice's own, or that of the shortest slice where one
-        //   length goes for several.
+        // - the kernel has said on this very descriptor of what kind the link is, and the request
+        //   has the layout of that kind: each address is where such a link has it, with the length
+        //   that goes with it, and `Layout::checked` proves that no mark is on either;
+        // - each address is that of a slice which `lent` borrows mutably for longer than the call,
+        //   and whose entries have the size that the kernel writes; the length is the slice's own,
+        //   or that of the shortest slice where one length goes for several.
         let answer = unsafe { get_info(self.fd.as_fd(), info) };
         let unwritten = sent.restore(request.layout, lent);
         let len = match answer {
@@ -161,7 +165,8 @@ impl LinkFd {
 pub(crate) struct Answer {
     /// The length that it says.
     pub(crate) len: u32,
-    /// The bytes of the fields that it has not written; `None` if they were not marked, as the kind was not known.
+    /// The bytes of the fields that it has not written; `None` if they were not marked, as the kind
+    /// was not known.
     pub(crate) missing: Option<ByteSet>,
 }
 
@@ -202,8 +207,8 @@ pub(crate) fn object_start(object: BorrowedFd<'_>) -> io::Result<ObjectStart> {
     };
     // SAFETY:
     // - the attr is three initialised integers without padding;
-    // - its only pointer is `start`, which is live for the call, as long as `info_len` says, and ours to write; the
-    //   kernel takes the fields behind it for zeros, and so follows no pointer.
+    // - its only pointer is `start`, which is live for the call, as long as `info_len` says, and
+    //   ours to write; the kernel takes the fields behind it for zeros, and so follows no pointer.
     unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
     Ok(start)
 }
@@ -212,8 +217,8 @@ pub(crate) fn object_start(object: BorrowedFd<'_>) -> io::Result<ObjectStart> {
 ///
 /// # Safety
 ///
-/// Every pointer in `info`, at the place that the link's kind has it, is live for the call, writable, and as long as
-/// the length or count that goes with it.
+/// Every pointer in `info`, at the place that the link's kind has it, is live for the call,
+/// writable, and as long as the length or count that goes with it.
 #[inline]
 unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoBytes) -> io::Result<u32> {
     let mut attr = c::bpf_attr__info {
@@ -223,7 +228,8 @@ unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoBytes) -> io::Result<u32
     };
     // SAFETY:
     // - the attr is three initialised integers without padding;
-    // - its only pointer is `info`, which is live for the call, as long as `info_len` says, and ours to write;
+    // - its only pointer is `info`, which is live for the call, as long as `info_len` says, and
+    //   ours to write;
     // - the caller vouches for the pointers inside `info`.
     unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
     Ok(attr.info_len)

@@ -1,5 +1,5 @@
-//! What goes into an info request, and what of it is taken back from the answer: loops over the kind's row of the
-//! [`layout`](super::layout).
+//! What goes into an info request, and what of it is taken back from the answer: loops over the
+//! kind's row of the [`layout`](super::layout).
 
 use super::byte_set::ByteSet;
 use super::identity::Identity;
@@ -47,7 +47,8 @@ impl Request {
         }
     }
 
-    /// Makes the fields zeros that still have their marks, and says which. The kernel has written so many bytes.
+    /// Makes the fields zeros that still have their marks, and says which. The kernel has written
+    /// so many bytes.
     #[inline]
     pub(super) fn take_marks(self, info: &mut InfoBytes, len: usize) -> ByteSet {
         let mut missing = ByteSet::EMPTY;
@@ -132,7 +133,8 @@ impl Request {
 }
 
 impl Sent {
-    /// Makes the addresses of the buffers zeros, which the kernel gives back: they say nothing about the link.
+    /// Makes the addresses of the buffers zeros, which the kernel gives back: they say nothing
+    /// about the link.
     #[inline]
     pub(super) fn take_addresses(&self, info: &mut InfoBytes) {
         for (field, address) in self.addresses.iter().flatten() {
@@ -140,7 +142,8 @@ impl Sent {
         }
     }
 
-    /// Makes the arrays what they were that still have their marks; says where their addresses are in the info.
+    /// Makes the arrays what they were that still have their marks; says where their addresses are
+    /// in the info.
     #[inline]
     pub(super) fn restore(&self, layout: &Layout, lent: &mut Lent<'_>) -> ByteSet {
         let mut missing = ByteSet::EMPTY;

@@ -18,7 +18,8 @@ pub(crate) fn interface_index(name: &CStr) -> io::Result<u32> {
         *to = c_char::from_ne_bytes([*from]);
     }
     ask(libc::SIOCGIFINDEX, &mut request)?;
-    // SAFETY: the call succeeded, so the kernel has written this field of the union; it is an integer in any case.
+    // SAFETY: the call succeeded, so the kernel has written this field of the union; it is an
+    // integer in any case.
     let index = unsafe { request.ifr_ifru.ifru_ifindex };
     u32::try_from(index).map_err(|_| io::ErrorKind::InvalidData.into())
 }
@@ -26,7 +27,8 @@ pub(crate) fn interface_index(name: &CStr) -> io::Result<u32> {
 /// `ioctl(2)` with `SIOCGIFNAME`.
 pub(crate) fn interface_name(index: u32) -> io::Result<CString> {
     let mut request = request();
-    // The kernel's indices are positive: beyond them there is no device, as it says of a negative one.
+    // The kernel's indices are positive: beyond them there is no device, as it says of a negative
+    // one.
     request.ifr_ifru.ifru_ifindex = c_int::try_from(index).unwrap_or(-1);
     ask(libc::SIOCGIFNAME, &mut request)?;
     let name = request
@@ -39,16 +41,17 @@ pub(crate) fn interface_name(index: u32) -> io::Result<CString> {
 }
 
 fn request() -> libc::ifreq {
-    // SAFETY: the type is integers, arrays of them, and a union whose arms have a null pointer at most: zeros are valid for each.
+    // SAFETY: the type is integers, arrays of them, and a union whose arms have a null pointer at
+    // most: zeros are valid for each.
     unsafe { std::mem::zeroed() }
 }
 
 /// One of the two requests, on a socket of a family that every kernel has.
 fn ask(command: c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
     let socket = socket()?;
-    // Called by number, as the type of the command is not the same in every C library.
-    // SAFETY: for both commands the argument is a `struct ifreq`, which is live for the call and ours to write; neither follows a pointer
-    // in it.
+    // Called by number, as the type of the command is not the same in every C library. SAFETY: for
+    // both commands the argument is a `struct ifreq`, which is live for the call and ours to write;
+    // neither follows a pointer in it.
     let result = unsafe {
         libc::syscall(
             libc::SYS_ioctl,

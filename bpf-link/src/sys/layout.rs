@@ -1,9 +1,9 @@
 //! Where the info of each kind has what: a row for each kind, which the compiler checks.
 //!
-//! An info request goes in with addresses and lengths of buffers, and the kernel writes to those addresses. Other
-//! fields go in with a mark: a kernel that is too old to report such a field gives the mark back. So what makes a
-//! request sound is that no mark is where the kernel looks for an address or a length. [`Layout::checked`] proves
-//! that when this crate is compiled.
+//! An info request goes in with addresses and lengths of buffers, and the kernel writes to those
+//! addresses. Other fields go in with a mark: a kernel that is too old to report such a field gives
+//! the mark back. So what makes a request sound is that no mark is where the kernel looks for an
+//! address or a length. [`Layout::checked`] proves that when this crate is compiled.
 
 use std::marker::PhantomData;
 use std::mem::offset_of;
@@ -77,8 +77,8 @@ pub(crate) struct Layout {
     pub(crate) marks_32: &'static [Field<u32>],
     /// The fields of 64 bits that a kernel may be too old to report.
     pub(crate) marks_64: &'static [Field<u64>],
-    /// For a kind that some kernels have without an info of its own: a marked field that every such info has. If it is
-    /// missing, everything is.
+    /// For a kind that some kernels have without an info of its own: a marked field that every such
+    /// info has. If it is missing, everything is.
     pub(crate) tells: Option<Field<u32>>,
 }
 
@@ -98,8 +98,9 @@ pub(crate) struct Array {
     pub(crate) path: &'static str,
     pub(crate) pointer: Field<u64>,
     pub(crate) size_of_entry: usize,
-    /// For an array that came later than the first one: the kernel writes it only together with that, and an older
-    /// kernel leaves it as it is. Its entries have 64 bits, as the first of them is marked.
+    /// For an array that came later than the first one: the kernel writes it only together with
+    /// that, and an older kernel leaves it as it is. Its entries have 64 bits, as the first of them
+    /// is marked.
     pub(crate) is_newer: bool,
 }
 
@@ -182,7 +183,8 @@ static ITER: Layout = Layout {
 .checked();
 
 static PERF_EVENT: Layout = Layout {
-    // The name is at one place for every type of event that has one, as only the kernel knows the type.
+    // The name is at one place for every type of event that has one, as only the kernel knows the
+    // type.
     name: Some(Name {
         pointer: one_place([
             field!(perf_event.uprobe_union.uprobe.file_name),
@@ -281,7 +283,8 @@ impl Layout {
     /// The row itself, if all of this holds; otherwise it does not compile.
     ///
     /// - Each field is within the part of the info that is particular to a kind.
-    /// - No two of them overlap. So no mark is on an address, a length or a count, and no mark is half of another one.
+    /// - No two of them overlap. So no mark is on an address, a length or a count, and no mark is
+    ///   half of another one.
     /// - There are arrays if there is a count, and no more of them than there is room for.
     /// - The field that tells whether there is an info at all is marked.
     const fn checked(self) -> Self {

@@ -25,8 +25,8 @@ pub(crate) fn link_update(
 
 /// Whether a file descriptor is a link, without procfs and without an effect.
 ///
-/// The kernel looks up the link before the program, and there is no descriptor with the number of the program that is
-/// asked for: so a link answers `EBADF`, and any other object `EINVAL`.
+/// The kernel looks up the link before the program, and there is no descriptor with the number of
+/// the program that is asked for: so a link answers `EBADF`, and any other object `EINVAL`.
 pub(crate) fn is_link(fd: BorrowedFd<'_>) -> io::Result<bool> {
     match update(raw(fd), NO_DESCRIPTOR, 0, 0) {
         Err(error) if error.raw_os_error() == Some(libc::EBADF) => Ok(true),

@@ -1,8 +1,9 @@
 //! The marks of fields that a kernel may be too old to report although its struct reaches that far.
 //!
-//! The kernel gives back what it does not write. So such a field goes in with a mark, and is missing if the mark comes
-//! back. A mark of 32 bits is a number that the field never has; one of 64 bits is made up at random for this process,
-//! as a cookie can be any number. [`layout`](super::layout) says which fields those are.
+//! The kernel gives back what it does not write. So such a field goes in with a mark, and is
+//! missing if the mark comes back. A mark of 32 bits is a number that the field never has; one of
+//! 64 bits is made up at random for this process, as a cookie can be any number.
+//! [`layout`](super::layout) says which fields those are.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;

@@ -9,7 +9,8 @@ use bpf_link_sys as c;
 
 use super::{bpf, bpf_fd, raw};
 
-/// The kernel's arm of `bpf_attr` without the padding at its end, which the kernel wants to be zero.
+/// The kernel's arm of `bpf_attr` without the padding at its end, which the kernel wants to be
+/// zero.
 #[repr(C, packed(4))]
 struct Attr {
     pathname: u64,
@@ -39,7 +40,8 @@ pub(crate) fn obj_pin(
     };
     // SAFETY:
     // - the attr has no padding, and all of it is initialised;
-    // - its only pointer is `path`, which is live for the call and ends with a NUL; the kernel only reads it.
+    // - its only pointer is `path`, which is live for the call and ends with a NUL; the kernel only
+    //   reads it.
     unsafe { bpf(c::BPF_OBJ_PIN, &mut attr) }.map(drop)
 }
 
@@ -48,7 +50,8 @@ pub(crate) fn obj_get(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<Ow
     let mut attr = at(dir, path);
     // SAFETY:
     // - the attr has no padding, and all of it is initialised;
-    // - its only pointer is `path`, which is live for the call and ends with a NUL; the kernel only reads it;
+    // - its only pointer is `path`, which is live for the call and ends with a NUL; the kernel only
+    //   reads it;
     // - `BPF_OBJ_GET` returns a new descriptor.
     unsafe { bpf_fd(c::BPF_OBJ_GET, &mut attr) }
 }

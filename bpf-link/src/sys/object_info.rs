@@ -54,8 +54,9 @@ fn object_info(object: BorrowedFd<'_>) -> io::Result<ObjectInfo> {
     };
     // SAFETY:
     // - the attr is three initialised integers without padding;
-    // - its only pointer is to `info.bytes`, which are live for the call, as long as `info_len` says, and ours to write;
-    //   they are zeros, so whatever the object is, there is no pointer in them for the kernel to follow.
+    // - its only pointer is to `info.bytes`, which are live for the call, as long as `info_len`
+    //   says, and ours to write; they are zeros, so whatever the object is, there is no pointer in
+    //   them for the kernel to follow.
     unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
     info.len = attr.info_len as usize;
     Ok(info)
@@ -71,7 +72,8 @@ pub(crate) fn prog_info(program: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, R
     }
 }
 
-/// No program and no map has a shorter info, since Linux 4.19. On the kernels of today everything else has: a link 64 bytes at most.
+/// No program and no map has a shorter info, since Linux 4.19. On the kernels of today everything
+/// else has: a link 64 bytes at most.
 pub(super) const SHORTEST: usize = 80;
 
 const _: () = assert!(size_of::<c::bpf_link_info>() < SHORTEST);
@@ -90,8 +92,8 @@ pub(crate) fn map_info(map: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, Refuse
     }
 }
 
-/// The info, if it is a map's: by what the object answers that is asked for no element, and else by whether it is something other than
-/// a map.
+/// The info, if it is a map's: by what the object answers that is asked for no element, and else by
+/// whether it is something other than a map.
 ///
 /// The length of the info does not tell: the infos of links grow.
 fn map_of(
@@ -121,7 +123,8 @@ const ENOTSUPP: i32 = 524;
 
 /// Reads no element of a map, without an effect. Since Linux 5.6.
 ///
-/// The kernel looks up the map before it looks at how many elements are asked for: what is not a map answers `EINVAL`.
+/// The kernel looks up the map before it looks at how many elements are asked for: what is not a
+/// map answers `EINVAL`.
 fn read_no_element(map: BorrowedFd<'_>) -> io::Result<()> {
     let mut attr = c::bpf_attr__batch {
         in_batch: 0,
@@ -133,15 +136,16 @@ fn read_no_element(map: BorrowedFd<'_>) -> io::Result<()> {
         elem_flags: 0,
         flags: 0,
     };
-    // SAFETY: the attr is eight initialised integers without padding; its pointers are null, and where no element is asked for, the
-    // kernel follows none of them.
+    // SAFETY: the attr is eight initialised integers without padding; its pointers are null, and
+    // where no element is asked for, the kernel follows none of them.
     unsafe { bpf(c::BPF_MAP_LOOKUP_BATCH, &mut attr) }.map(drop)
 }
 
 /// Whether a file descriptor is a program, without procfs and without an effect.
 ///
-/// The kernel looks up the program before the map that it is asked to bind to it, and there is no descriptor with the
-/// number of that map: so a program answers `EBADF`, and any other object `EINVAL`.
+/// The kernel looks up the program before the map that it is asked to bind to it, and there is no
+/// descriptor with the number of that map: so a program answers `EBADF`, and any other object
+/// `EINVAL`.
 pub(crate) fn is_program(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let mut attr = c::bpf_attr__prog_bind_map {
         prog_fd: raw(fd),

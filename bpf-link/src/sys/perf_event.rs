@@ -28,8 +28,8 @@ pub(crate) fn perf_event_open(config: &PerfEventConfig<'_>) -> io::Result<OwnedF
     }
     // SAFETY:
     // - the attr was all zeros before its fields were set, and its `size` says how long it is;
-    // - its only pointer is the name, which is borrowed for longer than the call and ends with a NUL; the kernel only
-    //   reads it.
+    // - its only pointer is the name, which is borrowed for longer than the call and ends with a
+    //   NUL; the kernel only reads it.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_perf_event_open,

@@ -1,4 +1,5 @@
-//! The system calls that ask whether a kernel has a kind of link: each is refused, or makes what nobody else sees.
+//! The system calls that ask whether a kernel has a kind of link: each is refused, or makes what
+//! nobody else sees.
 
 use std::ffi::CStr;
 use std::io;
@@ -22,7 +23,8 @@ pub(crate) struct ProbeProgram {
     pub(crate) attach_btf_id: u32,
 }
 
-/// The kernel's arm of `bpf_attr` as far as programs without anything special need it, so without padding.
+/// The kernel's arm of `bpf_attr` as far as programs without anything special need it, so without
+/// padding.
 #[repr(C)]
 struct LoadAttr {
     prog_type: u32,
@@ -49,7 +51,8 @@ const _: () = {
     assert!(size_of::<LoadAttr>() == offset_of!(Kernel, attach_btf_id) + size_of::<u32>());
 };
 
-/// `BPF_PROG_LOAD` of a program that returns 0 and does nothing else, which every type of program may.
+/// `BPF_PROG_LOAD` of a program that returns 0 and does nothing else, which every type of program
+/// may.
 pub(crate) fn load_probe(program: &ProbeProgram) -> io::Result<OwnedFd> {
     const LICENSE: &CStr = c"GPL";
     /// `r0 = 0` and `exit`: an opcode, and zeros.
@@ -68,8 +71,8 @@ pub(crate) fn load_probe(program: &ProbeProgram) -> io::Result<OwnedFd> {
     };
     // SAFETY:
     // - the attr has no padding, and all of it is initialised;
-    // - its pointers are to two instructions of 8 bytes, as many as `insn_cnt` says, and to a string that ends with a NUL;
-    //   both are constants, and the kernel only reads them;
+    // - its pointers are to two instructions of 8 bytes, as many as `insn_cnt` says, and to a
+    //   string that ends with a NUL; both are constants, and the kernel only reads them;
     // - `BPF_PROG_LOAD` returns a new descriptor.
     unsafe { bpf_fd(c::BPF_PROG_LOAD, &mut attr) }
 }
@@ -113,8 +116,8 @@ pub(crate) fn create_struct_ops_map(value_type: u32) -> io::Result<OwnedFd> {
     unsafe { bpf_fd(c::BPF_MAP_CREATE, &mut attr) }
 }
 
-/// `BPF_LINK_CREATE` with arguments that are nowhere, for the kinds that have arguments which the kernel copies first:
-/// it answers `EFAULT`, or `E2BIG` as there are too many.
+/// `BPF_LINK_CREATE` with arguments that are nowhere, for the kinds that have arguments which the
+/// kernel copies first: it answers `EFAULT`, or `E2BIG` as there are too many.
 pub(crate) fn link_create_from_nowhere(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
@@ -142,9 +145,10 @@ pub(crate) fn link_create_from_nowhere(
         _ => {}
     }
     // SAFETY:
-    // - the attr is integers and a union without padding between them; it was all zeros before its fields were set;
-    // - its one pointer is null or to the last byte of the address space, which no process has, so that the kernel's copy
-    //   from it fails; the command only reads;
+    // - the attr is integers and a union without padding between them; it was all zeros before its
+    //   fields were set;
+    // - its one pointer is null or to the last byte of the address space, which no process has, so
+    //   that the kernel's copy from it fails; the command only reads;
     // - `BPF_LINK_CREATE` returns a new descriptor.
     unsafe { bpf_fd(c::BPF_LINK_CREATE, &mut attr) }.map(LinkFd::new)
 }

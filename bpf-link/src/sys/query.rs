@@ -24,7 +24,8 @@ pub(crate) struct QueryAnswer {
     pub(crate) revision: u64,
 }
 
-/// What the kernel fills in for each program: as much as there is room for. Only the ids of the programs have to have room.
+/// What the kernel fills in for each program: as much as there is room for. Only the ids of the
+/// programs have to have room.
 #[derive(Debug, Default)]
 pub(crate) struct QueryLists {
     pub(crate) programs: Vec<u32>,
@@ -71,9 +72,10 @@ pub(crate) fn prog_query(
         revision: 0,
     };
     // SAFETY:
-    // - the attr has no padding, and all of it is initialised; the kernel writes its answer into it;
-    // - its pointers are null or to `lists`, which are live for the call, ours to write, and at least as long as
-    //   `prog_cnt` says.
+    // - the attr has no padding, and all of it is initialised; the kernel writes its answer into
+    //   it;
+    // - its pointers are null or to `lists`, which are live for the call, ours to write, and at
+    //   least as long as `prog_cnt` says.
     let result = unsafe { bpf(c::BPF_PROG_QUERY, &mut attr) };
     // SAFETY: both fields of the union are the same integer.
     let count = unsafe { attr.prog_cnt_union.prog_cnt };

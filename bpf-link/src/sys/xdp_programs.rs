@@ -43,7 +43,8 @@ const XDP_ATTACHED_DRV: u8 = 1;
 const XDP_ATTACHED_SKB: u8 = 2;
 const XDP_ATTACHED_HW: u8 = 3;
 
-/// Asks for the programs of the device with this index in the network namespace of the calling thread.
+/// Asks for the programs of the device with this index in the network namespace of the calling
+/// thread.
 pub(crate) fn xdp_programs(ifindex: u32) -> io::Result<XdpProgramIds> {
     /// More than the kernel says about one device.
     const ROOM: usize = 1 << 16;
@@ -159,8 +160,8 @@ fn send(socket: &OwnedFd, index: i32) -> io::Result<()> {
         device_flags: 0,
         change: 0,
     };
-    // SAFETY: the pointer is to `request`, which is live for the call, is initialised without padding, and has the length
-    // given; the kernel only reads it.
+    // SAFETY: the pointer is to `request`, which is live for the call, is initialised without
+    // padding, and has the length given; the kernel only reads it.
     let sent = unsafe {
         libc::send(
             socket.as_raw_fd(),
@@ -176,10 +177,12 @@ fn send(socket: &OwnedFd, index: i32) -> io::Result<()> {
     }
 }
 
-/// Puts the answer into the buffer, and returns its true length, which may be larger than the buffer's.
+/// Puts the answer into the buffer, and returns its true length, which may be larger than the
+/// buffer's.
 fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
-        // SAFETY: the pointer and the length are those of `buffer`, which is live for the call and ours to write.
+        // SAFETY: the pointer and the length are those of `buffer`, which is live for the call and
+        // ours to write.
         let len = unsafe {
             libc::recv(
                 socket.as_raw_fd(),

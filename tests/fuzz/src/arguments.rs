@@ -1,4 +1,5 @@
-//! Arguments of the lister, and what is always true of how they are understood. Nothing is done of what they say.
+//! Arguments of the lister, and what is always true of how they are understood. Nothing is done of
+//! what they say.
 
 #[path = "../../../bpf-link-typed/examples/bpf-links/args.rs"]
 mod args;
@@ -19,7 +20,8 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<OsString> {
         .collect()
 }
 
-/// Understands them, and panics where something is not as it has to be. Says whether they are a command.
+/// Understands them, and panics where something is not as it has to be. Says whether they are a
+/// command.
 pub(crate) fn check(arguments: &[OsString]) -> bool {
     let name = OsString::from("bpf-links");
     match Args::try_parse_from(std::iter::once(&name).chain(arguments)) {

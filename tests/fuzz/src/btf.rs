@@ -1,6 +1,7 @@
 //! Types as a kernel describes them, and what is always true of what is read from them.
 //!
-//! There are two readers: one goes over all types once, the other finds functions by number again and again. They are held against each other.
+//! There are two readers: one goes over all types once, the other finds functions by number again
+//! and again. They are held against each other.
 
 #[path = "../../../bpf-link-typed/examples/bpf-links/resolve/btf/functions.rs"]
 mod functions;
@@ -12,7 +13,8 @@ use types::{FUNC, Type};
 /// No type takes fewer bytes.
 const SMALLEST: usize = 12;
 
-/// Reads it, and panics where something is not as it has to be. Says how many functions have been found.
+/// Reads it, and panics where something is not as it has to be. Says how many functions have been
+/// found.
 pub(crate) fn check(bytes: &[u8]) -> usize {
     let looked_up = functions::Types::parse(bytes.to_vec(), None);
     let Ok(types) = types::Types::new(bytes) else {
@@ -45,7 +47,8 @@ pub(crate) fn check(bytes: &[u8]) -> usize {
     functions
 }
 
-/// The same bytes once more, as a module's types on top of those: the numbers below are the base's, whatever is above.
+/// The same bytes once more, as a module's types on top of those: the numbers below are the base's,
+/// whatever is above.
 fn check_split(bytes: &[u8], base: &functions::Types, whole: &[Type<'_>]) {
     let module = functions::Types::parse(bytes.to_vec(), Some(base)).expect("they were read once");
     for found in whole {

@@ -1,6 +1,7 @@
 //! An info and the buffers that go with it, and what is always true of what is read from them.
 //!
-//! The fuzzer makes inputs of bytes; the property tests in `tests/tests/hostile.rs` make their parts.
+//! The fuzzer makes inputs of bytes; the property tests in `tests/tests/hostile.rs` make their
+//! parts.
 
 use bpf_link::{LinkInfo, LinkKind};
 use bpf_link_typed::{Error, Hideable, LinkInfo as TypedInfo, LinkInfoRef, RecordedBuffers};
@@ -19,8 +20,8 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// The length of the info and of the name, a byte each, then the two; then as many numbers as there are bytes for, which the arrays
-    /// share. Every input is one.
+    /// The length of the info and of the name, a byte each, then the two; then as many numbers as
+    /// there are bytes for, which the arrays share. Every input is one.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
         let Some((&[info_len, name_len], rest)) = bytes.split_first_chunk() else {
             return Self::default();

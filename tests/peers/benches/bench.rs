@@ -8,8 +8,8 @@ use bpf_link_peers::{Measure, Side};
 use criterion::Criterion;
 use serde_json::{Value, json};
 
-/// The variable that names the file that the report is appended to, in the form that the live tests have: a line of JSON for each measure, and one
-/// at the end.
+/// The variable that names the file that the report is appended to, in the form that the live tests
+/// have: a line of JSON for each measure, and one at the end.
 const REPORT: &str = "BPF_LINK_REPORT";
 
 pub(crate) struct Bench {

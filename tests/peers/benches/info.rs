@@ -14,8 +14,9 @@ use bpf_link_typed::{InfoBuf, Link};
 use crate::bench::Bench;
 use crate::fixture::{Attached, SORTS, duplicate};
 
-/// Every side reads what the kernel says into memory that is used again. Where there is a name or an array, all of it is asked for in one measure,
-/// and the numbers alone in another: aya reads no more. libbpf-rs reads no cookie.
+/// Every side reads what the kernel says into memory that is used again. Where there is a name or
+/// an array, all of it is asked for in one measure, and the numbers alone in another: aya reads no
+/// more. libbpf-rs reads no cookie.
 pub(crate) fn measure(bench: &mut Bench, sandbox: &Sandbox) -> Result<()> {
     for (name, make) in SORTS {
         match make(sandbox) {

@@ -1,4 +1,5 @@
-//! What the library costs beside the bare system calls, aya and libbpf-rs. `cargo xtask bench` runs this and prints the results.
+//! What the library costs beside the bare system calls, aya and libbpf-rs. `cargo xtask bench` runs
+//! this and prints the results.
 
 mod bench;
 mod fixture;

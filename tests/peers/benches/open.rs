@@ -15,7 +15,8 @@ use bpf_link_typed::Link;
 use crate::bench::Bench;
 use crate::fixture::xdp;
 
-/// The bare calls are those that it takes: open, ask for the info, close. The peers make the same; they do not look whether it is of a link.
+/// The bare calls are those that it takes: open, ask for the info, close. The peers make the same;
+/// they do not look whether it is of a link.
 pub(crate) fn measure(bench: &mut Bench, sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("open");
     let mut link = xdp()?;

@@ -11,8 +11,8 @@ use bpf_link_typed::{LinkInfoRef, RecordedBuffers};
 
 use crate::bench::Bench;
 
-/// The recorded bytes of every sort of link, of every kernel. No other library reads recorded bytes, and there is no system call to be compared
-/// with.
+/// The recorded bytes of every sort of link, of every kernel. No other library reads recorded
+/// bytes, and there is no system call to be compared with.
 pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     let recorded = match Recorded::all() {
         Ok(recorded) => recorded,

@@ -49,7 +49,8 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Ours and the bare calls ask for the info once, without names. aya does the same; libbpf-rs asks for names, too, and cannot do without.
+/// Ours and the bare calls ask for the info once, without names. aya does the same; libbpf-rs asks
+/// for names, too, and cannot do without.
 fn without_names(links: usize) -> Vec<Side<'static>> {
     vec![
         Side::ours(move || {

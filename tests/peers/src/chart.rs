@@ -21,7 +21,8 @@ impl Growth {
         self.walks.push((links as f64, sides.collect()));
     }
 
-    /// How much more the longest walk took for each link than the second longest: 1 if the cost grows as the number of links does.
+    /// How much more the longest walk took for each link than the second longest: 1 if the cost
+    /// grows as the number of links does.
     #[must_use]
     pub fn of_the_cost_per_link(&self) -> Option<f64> {
         let per_link = |(links, sides): &(f64, Vec<(&str, f64)>)| Some(sides.first()?.1 / links);

@@ -7,7 +7,8 @@ use criterion::Criterion;
 
 use crate::side::Side;
 
-/// What each side took; the first is this library, and the second the bare system calls where there are any.
+/// What each side took; the first is this library, and the second the bare system calls where there
+/// are any.
 #[derive(Debug)]
 pub struct Measure {
     name: String,
@@ -23,9 +24,11 @@ struct Sample {
 }
 
 impl Measure {
-    /// Measures all sides in turns of `turn` iterations. `None` if the filter on the command line leaves it out.
+    /// Measures all sides in turns of `turn` iterations. `None` if the filter on the command line
+    /// leaves it out.
     ///
-    /// Criterion decides how many samples there are and how many iterations each has. What it reports itself is the time of the first side.
+    /// Criterion decides how many samples there are and how many iterations each has. What it
+    /// reports itself is the time of the first side.
     pub fn take(
         criterion: &mut Criterion,
         name: &str,
@@ -74,7 +77,8 @@ impl Sample {
     }
 }
 
-/// `walk of 10: ours 31 ns, bare 30 ns, aya 45 ns, to aya 0.689, ratio=1.033`, the ratio being that to the bare system calls.
+/// `walk of 10: ours 31 ns, bare 30 ns, aya 45 ns, to aya 0.689, ratio=1.033`, the ratio being that
+/// to the bare system calls.
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.name)?;

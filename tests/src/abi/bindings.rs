@@ -1,6 +1,7 @@
 //! The interface as the text of the bindings has it.
 //!
-//! Places follow from the fields by the rules of C, and have to be those in the bindings' own assertions, which the compiler has checked.
+//! Places follow from the fields by the rules of C, and have to be those in the bindings' own
+//! assertions, which the compiler has checked.
 
 use std::collections::BTreeMap;
 

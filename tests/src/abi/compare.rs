@@ -1,4 +1,5 @@
-//! What is different between the interface of the bindings and that of a kernel, and what only one of them has.
+//! What is different between the interface of the bindings and that of a kernel, and what only one
+//! of them has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,11 +22,13 @@ pub struct Comparison {
 /// A field or a constant that the bindings do not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// The structure, union or enumeration and what leads to the field, as `bpf_link_info.xdp.ifindex` or `bpf_cmd.BPF_LINK_CREATE`.
+    /// The structure, union or enumeration and what leads to the field, as
+    /// `bpf_link_info.xdp.ifindex` or `bpf_cmd.BPF_LINK_CREATE`.
     pub path: String,
     /// Where it is, or what it is.
     pub what: String,
-    /// What the bindings have in its place and the kernel does not: then it may be the same under another name.
+    /// What the bindings have in its place and the kernel does not: then it may be the same under
+    /// another name.
     pub other_name: Option<String>,
 }
 
@@ -170,7 +173,8 @@ impl Comparison {
             .iter()
             .filter_map(|yours| Some((*yours, *yours.values.get(name)?)));
         let Some((yours, other)) = found.next() else {
-            // Most constants that are of no enumeration are macros, which a kernel's types do not have.
+            // Most constants that are of no enumeration are macros, which a kernel's types do not
+            // have.
             if !mine.name.is_empty() {
                 self.newer.push(full);
             }
@@ -265,7 +269,8 @@ fn is_inside_another(path: &str, is: impl Fn(&str) -> bool) -> bool {
     path.match_indices('.').any(|(at, _)| is(&path[..at]))
 }
 
-/// What the names begin with of those constants of which this one is the number, or the last one; none if it is a value of its own.
+/// What the names begin with of those constants of which this one is the number, or the last one;
+/// none if it is a value of its own.
 fn counted_by(name: &str) -> Option<&str> {
     let name = name.trim_start_matches('_');
     if let Some(counted) = name.strip_prefix("MAX_") {

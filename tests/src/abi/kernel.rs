@@ -8,7 +8,8 @@ use btf_rs::{Btf, BtfType, Member, Struct, Type};
 use super::{Abi, Aggregate, Enum, Field, Value};
 
 impl Abi {
-    /// What a kernel's types have of this interface, and what else is in the same structures, unions and enumerations.
+    /// What a kernel's types have of this interface, and what else is in the same structures,
+    /// unions and enumerations.
     pub(crate) fn of_kernel(&self, btf: &Btf) -> Result<Self> {
         let mut abi = Self::default();
         let enums: BTreeSet<&str> = self
@@ -136,7 +137,8 @@ fn enumeration(btf: &Btf, ty: &Type) -> Result<Option<Enum>> {
     let name = match ty {
         Type::Enum(found) => {
             for member in &found.members {
-                // Before there were constants of 64 bits in a kernel's types, their upper halves were left out.
+                // Before there were constants of 64 bits in a kernel's types, their upper halves
+                // were left out.
                 values.insert(btf.resolve_name(member)?, Value::low(member.val()));
             }
             btf.resolve_name(found)

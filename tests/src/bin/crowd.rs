@@ -1,10 +1,11 @@
-//! Runs a command on a machine that is crowded: another process holds thousands of links, another one attaches and detaches in a loop, and
-//! every processor is busy. The tests have to pass there as anywhere else.
+//! Runs a command on a machine that is crowded: another process holds thousands of links, another
+//! one attaches and detaches in a loop, and every processor is busy. The tests have to pass there
+//! as anywhere else.
 //!
 //! `cargo run -p bpf-link-tests --bin crowd -- cargo test --workspace`, as root.
 //!
-//! The neighbours are this program once more, in sandboxes of their own. They end when their standard input does, and so with this process,
-//! however that ends.
+//! The neighbours are this program once more, in sandboxes of their own. They end when their
+//! standard input does, and so with this process, however that ends.
 #![forbid(unsafe_code)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -177,7 +178,8 @@ fn iterate(program: &Program) -> Result<OwnedFd> {
     link.context("attaching an iterator")
 }
 
-/// Attaches and detaches: a network program, which waits for the network's locks, and iterators, which do not.
+/// Attaches and detaches: a network program, which waits for the network's locks, and iterators,
+/// which do not.
 fn churn() -> Result<()> {
     let _sandbox = Sandbox::enter()?;
     let (network, iterator) = (

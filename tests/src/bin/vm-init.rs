@@ -1,11 +1,14 @@
-//! PID 1 of the guest that `cargo xtask vm-test` boots: makes the guest fit for the tests, runs them and powers it off.
+//! PID 1 of the guest that `cargo xtask vm-test` boots: makes the guest fit for the tests, runs
+//! them and powers it off.
 //!
-//! What to do comes with the initramfs, as the files under `/vm-test` (see `lines`). What was done leaves the guest over
-//! the second serial port, which the test binaries write to as well (`BPF_LINK_REPORT`), one JSON object per line:
+//! What to do comes with the initramfs, as the files under `/vm-test` (see `lines`). What was done
+//! leaves the guest over the second serial port, which the test binaries write to as well
+//! (`BPF_LINK_REPORT`), one JSON object per line:
 //!
 //! - `{"boot":{"release":"...","version":"..."}}` first: the kernel, in uname's words;
 //! - `{"note":"..."}`: something that some test may miss, but that is no failure by itself;
-//! - `{"start":"live"}` and `{"exit":"live","status":"exit status: 0"}` around the lines of each test binary;
+//! - `{"start":"live"}` and `{"exit":"live","status":"exit status: 0"}` around the lines of each
+//!   test binary;
 //! - `{"error":"..."}`: this program could not do its work;
 //! - `{"done":true}` last. Without it the run has no verdict.
 #![forbid(unsafe_code)]
@@ -28,7 +31,8 @@ use serde_json::{Value, json};
 
 const RESULTS: &str = "/dev/ttyS1";
 
-/// File system, where it is mounted, and its options. The kernel makes the ones under `/sys` a place to be mounted on.
+/// File system, where it is mounted, and its options. The kernel makes the ones under `/sys` a
+/// place to be mounted on.
 const MOUNTS: [(&str, &str, Option<&CStr>); 10] = [
     ("proc", "/proc", None),
     ("sysfs", "/sys", None),
@@ -46,7 +50,8 @@ fn main() {
     if let Err(error) = open_results().and_then(|results| serve(&results)) {
         eprintln!("vm-init: {error:#}");
     }
-    // The last lines are still in the ports' buffers, and a PID 1 that returns makes the kernel panic.
+    // The last lines are still in the ports' buffers, and a PID 1 that returns makes the kernel
+    // panic.
     let _ = tcdrain(io::stderr());
     rustix::fs::sync();
     if let Err(error) = reboot(RebootCommand::PowerOff) {
@@ -135,8 +140,8 @@ fn note<E: Display>(results: &File, step: &str, outcome: Result<(), E>) -> Resul
     }
 }
 
-/// The lines of a file under `/vm-test`: `modules` and `tests` are paths, `arguments` and `environment` (`NAME=VALUE`)
-/// are what every test binary gets.
+/// The lines of a file under `/vm-test`: `modules` and `tests` are paths, `arguments` and
+/// `environment` (`NAME=VALUE`) are what every test binary gets.
 fn lines(name: &str) -> Result<Vec<String>> {
     let path = Path::new("/vm-test").join(name);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;

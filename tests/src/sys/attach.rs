@@ -1,4 +1,5 @@
-//! Attaching without `bpf-link`: links, the attachments that came before links, queries and test runs.
+//! Attaching without `bpf-link`: links, the attachments that came before links, queries and test
+//! runs.
 
 use std::ffi::CStr;
 use std::io;
@@ -54,7 +55,8 @@ pub fn link_create(
     unsafe { bpf_fd(BPF_LINK_CREATE, &mut attr) }
 }
 
-/// `BPF_RAW_TRACEPOINT_OPEN`: attaches to the raw tracepoint of this name, or without a name to what the program was loaded for.
+/// `BPF_RAW_TRACEPOINT_OPEN`: attaches to the raw tracepoint of this name, or without a name to
+/// what the program was loaded for.
 ///
 /// # Errors
 ///
@@ -64,7 +66,8 @@ pub fn raw_tracepoint_open(program: BorrowedFd<'_>, name: Option<&CStr>) -> io::
     attr.raw_tracepoint.name = name.map_or(0, |name| address(name.to_bytes_with_nul()));
     attr.raw_tracepoint.prog_fd = number(program);
     // SAFETY:
-    // - `name` is null, or points to a string with its NUL that outlives the call; the kernel reads it.
+    // - `name` is null, or points to a string with its NUL that outlives the call; the kernel reads
+    //   it.
     // - The command returns a new descriptor.
     unsafe { bpf_fd(BPF_RAW_TRACEPOINT_OPEN, &mut attr) }
 }
@@ -116,7 +119,8 @@ pub fn prog_detach<'a>(
     unsafe { bpf(BPF_PROG_DETACH, &mut attr) }.map(drop)
 }
 
-/// `BPF_PROG_QUERY`: the ids of the programs on a hook, in the kernel's order; up to 64, which is the most that a hook has.
+/// `BPF_PROG_QUERY`: the ids of the programs on a hook, in the kernel's order; up to 64, which is
+/// the most that a hook has.
 ///
 /// # Errors
 ///
@@ -125,7 +129,8 @@ pub fn prog_query(target: LinkTarget<'_>, attach_type: bpf_attach_type) -> io::R
     query(target, attach_type, 0).map(|(ids, _)| ids)
 }
 
-/// `BPF_PROG_QUERY`: the ids of the programs that run in a cgroup, those of its ancestors among them, in the order in which they run.
+/// `BPF_PROG_QUERY`: the ids of the programs that run in a cgroup, those of its ancestors among
+/// them, in the order in which they run.
 ///
 /// # Errors
 ///
@@ -137,7 +142,8 @@ pub fn effective_programs(
     query(LinkTarget::Fd(cgroup), attach_type, BPF_F_QUERY_EFFECTIVE).map(|(ids, _)| ids)
 }
 
-/// `BPF_PROG_QUERY`: the revision of a hook's list of programs, which goes up by one with every change; 0 where the kernel counts none.
+/// `BPF_PROG_QUERY`: the revision of a hook's list of programs, which goes up by one with every
+/// change; 0 where the kernel counts none.
 ///
 /// # Errors
 ///
@@ -163,7 +169,8 @@ fn query(
     attr.query.prog_cnt_union.prog_cnt = length(&ids)?;
     attr.query.prog_ids = address_mut(&mut ids);
     // SAFETY:
-    // - `prog_ids` points to `prog_cnt` ids, which the kernel writes and this function alone owns, during the call.
+    // - `prog_ids` points to `prog_cnt` ids, which the kernel writes and this function alone owns,
+    //   during the call.
     // - The other pointers of the arm are null.
     unsafe { bpf(BPF_PROG_QUERY, &mut attr) }?;
     // SAFETY: the arm is integers, which every byte that the kernel may have written is a value of.

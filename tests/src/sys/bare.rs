@@ -31,8 +31,8 @@ pub fn info(link: BorrowedFd<'_>, info: &mut InfoWords) -> c_long {
 ///
 /// # Safety
 ///
-/// Every buffer that `info` lends, at the place where a link of this kind has it, is live, writable, and as long as the length or count that
-/// goes with it.
+/// Every buffer that `info` lends, at the place where a link of this kind has it, is live,
+/// writable, and as long as the length or count that goes with it.
 #[inline]
 unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoWords) -> c_long {
     let mut attr = bpf_attr__info {
@@ -42,7 +42,8 @@ unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoWords) -> c_long {
     };
     // SAFETY:
     // - the attr is three initialised integers, and its size is the size given;
-    // - its one pointer is to `info`, which is live and has the 64 bytes that are given as its length;
+    // - its one pointer is to `info`, which is live and has the 64 bytes that are given as its
+    //   length;
     // - the caller vouches for the buffers that it lends.
     unsafe {
         libc::syscall(
@@ -59,7 +60,8 @@ unsafe fn get_info(link: BorrowedFd<'_>, info: &mut InfoWords) -> c_long {
 #[must_use]
 pub fn next_id(start: u32) -> Option<u32> {
     let mut attr = by_id(bpf_attr__start_id_union { start_id: start });
-    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the size given.
+    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the
+    // size given.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -71,11 +73,13 @@ pub fn next_id(start: u32) -> Option<u32> {
     (result == 0).then_some(attr.next_id)
 }
 
-/// `BPF_LINK_GET_FD_BY_ID`, `BPF_OBJ_GET_INFO_BY_FD` and `close(2)`; false if the link could not be opened.
+/// `BPF_LINK_GET_FD_BY_ID`, `BPF_OBJ_GET_INFO_BY_FD` and `close(2)`; false if the link could not be
+/// opened.
 #[inline]
 pub fn info_by_id(id: u32, words: &mut InfoWords) -> bool {
     let mut attr = by_id(bpf_attr__start_id_union { link_id: id });
-    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the size given.
+    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the
+    // size given.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -144,7 +148,8 @@ pub fn update(link: BorrowedFd<'_>, new: BorrowedFd<'_>) -> c_long {
         flags: 0,
         old_prog_fd_union: bpf_attr__link_update__old_prog_fd_union { old_prog_fd: 0 },
     };
-    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the size given.
+    // SAFETY: the attr is four initialised integers, none of them a pointer, and its size is the
+    // size given.
     unsafe {
         libc::syscall(
             libc::SYS_bpf,

@@ -8,15 +8,15 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpi
 #[derive(Debug)]
 pub struct Forked(Pid);
 
-/// Forks a process that does this and ends. Of this process it has the calling thread only: what it does must not wait for another thread,
-/// such as one that is taking memory from the heap.
+/// Forks a process that does this and ends. Of this process it has the calling thread only: what it
+/// does must not wait for another thread, such as one that is taking memory from the heap.
 ///
 /// # Errors
 ///
 /// `EAGAIN`, `ENOMEM`: there cannot be another process.
 pub fn fork(child: &mut dyn FnMut()) -> io::Result<Forked> {
-    // SAFETY: `fork` has no argument. The new process runs `child`, which keeps to what a process of one thread may do, says the caller,
-    // and ends without returning.
+    // SAFETY: `fork` has no argument. The new process runs `child`, which keeps to what a process
+    // of one thread may do, says the caller, and ends without returning.
     let forked = unsafe { libc::fork() };
     match Pid::from_raw(forked) {
         Some(_) if forked < 0 => Err(io::Error::last_os_error()),

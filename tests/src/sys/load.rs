@@ -80,8 +80,10 @@ pub fn prog_load(load: &ProgramLoad<'_>, log: &mut [u8]) -> io::Result<OwnedFd> 
         attr.prog_type_struct.log_buf = address_mut(log);
     }
     // SAFETY:
-    // - `insns` points to `insn_cnt` instructions, `license` to a string with its NUL; the kernel reads them.
-    // - `func_info` is null, or points to one structure, of which the sizes beside it say so; the kernel reads it.
+    // - `insns` points to `insn_cnt` instructions, `license` to a string with its NUL; the kernel
+    //   reads them.
+    // - `func_info` is null, or points to one structure, of which the sizes beside it say so; the
+    //   kernel reads it.
     // - `log_buf` is null, or points to `log_size` bytes that this function has exclusively.
     // - The other pointers of the arm are null. What the arm points to outlives the call.
     // - The command returns a new descriptor.
@@ -98,7 +100,8 @@ pub fn btf_load(btf: &[u8]) -> io::Result<OwnedFd> {
     attr.btf_struct.btf = address(btf);
     attr.btf_struct.btf_size = length(btf)?;
     // SAFETY:
-    // - `btf` points to `btf_size` bytes, which outlive the call; the kernel reads them. There is no log buffer.
+    // - `btf` points to `btf_size` bytes, which outlive the call; the kernel reads them. There is
+    //   no log buffer.
     // - The command returns a new descriptor.
     unsafe { bpf_fd(BPF_BTF_LOAD, &mut attr) }
 }

@@ -28,7 +28,8 @@ pub struct MapCreate<'a> {
     pub flags: u32,
     /// For a `struct_ops` map: any BTF, and the id in the kernel's BTF of the type of its value.
     pub value_type: Option<(BorrowedFd<'a>, u32)>,
-    /// For a map that the kernel wants described: some BTF, and the ids in it of the types of a key and a value.
+    /// For a map that the kernel wants described: some BTF, and the ids in it of the types of a key
+    /// and a value.
     pub element_types: Option<(BorrowedFd<'a>, [u32; 2])>,
 }
 
@@ -60,7 +61,8 @@ pub fn map_create(map: &MapCreate<'_>) -> io::Result<OwnedFd> {
 
 /// The sizes of a map's key and value, in bytes, as `bpf(2)` copies them.
 ///
-/// A map with a value for every processor copies more than its value's size and is refused: the tests need none.
+/// A map with a value for every processor copies more than its value's size and is refused: the
+/// tests need none.
 fn element_size(map: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     let info = map_info(map)?;
     if matches!(
@@ -89,7 +91,8 @@ fn same_size(given: usize, copied: usize) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// `InvalidInput` where `key` or `value` has another length than the map's, otherwise what the kernel answered.
+/// `InvalidInput` where `key` or `value` has another length than the map's, otherwise what the
+/// kernel answered.
 pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8], flags: u64) -> io::Result<()> {
     let (key_size, value_size) = element_size(map)?;
     same_size(key.len(), key_size)?;
@@ -100,8 +103,8 @@ pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8], flags: u64) -> 
     attr.map_fd_struct.value_union.value = address(value);
     attr.map_fd_struct.flags = flags;
     // SAFETY:
-    // - The kernel reads the map's key size at `key` and its value size at `value`, which are the slices' lengths, and a map's sizes
-    //   never change.
+    // - The kernel reads the map's key size at `key` and its value size at `value`, which are the
+    //   slices' lengths, and a map's sizes never change.
     // - Both slices outlive the call.
     unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attr) }.map(drop)
 }
@@ -110,7 +113,8 @@ pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8], flags: u64) -> 
 ///
 /// # Errors
 ///
-/// `InvalidInput` where `key` has another length than the map's, otherwise what the kernel answered.
+/// `InvalidInput` where `key` has another length than the map's, otherwise what the kernel
+/// answered.
 pub fn map_lookup(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<Vec<u8>> {
     let (key_size, value_size) = element_size(map)?;
     same_size(key.len(), key_size)?;
@@ -120,8 +124,9 @@ pub fn map_lookup(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<Vec<u8>> {
     attr.map_fd_struct.key = address(key);
     attr.map_fd_struct.value_union.value = address_mut(&mut value);
     // SAFETY:
-    // - The kernel reads the map's key size at `key`, which is the slice's length, and writes its value size at `value`, which is the
-    //   length of the vector, of which this function is the only owner. A map's sizes never change.
+    // - The kernel reads the map's key size at `key`, which is the slice's length, and writes its
+    //   value size at `value`, which is the length of the vector, of which this function is the
+    //   only owner. A map's sizes never change.
     // - Both outlive the call.
     unsafe { bpf(BPF_MAP_LOOKUP_ELEM, &mut attr) }?;
     Ok(value)

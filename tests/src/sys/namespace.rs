@@ -17,9 +17,11 @@ pub fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(namespaces) }.map_err(io::Error::from)
 }
 
-/// Does something in a thread that has a table of descriptors of its own, with what this one has at that moment.
+/// Does something in a thread that has a table of descriptors of its own, with what this one has at
+/// that moment.
 ///
-/// It is a function and no closure, as what a closure brings along might be a descriptor that others close.
+/// It is a function and no closure, as what a closure brings along might be a descriptor that
+/// others close.
 ///
 /// # Errors
 ///
@@ -30,7 +32,8 @@ pub fn with_own_descriptors<T: Send>(
 ) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            // SAFETY: the thread has only just begun, and has borrowed no descriptor that could be closed in the other table meanwhile.
+            // SAFETY: the thread has only just begun, and has borrowed no descriptor that could be
+            // closed in the other table meanwhile.
             unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FILES) }?;
             Ok(work(arguments))
         });
@@ -42,7 +45,8 @@ pub fn with_own_descriptors<T: Send>(
 
 /// Ends the calling thread at once, and not its process: what the thread owns is left as it is.
 pub fn end_this_thread() -> ! {
-    // SAFETY: the call takes a number, and does not return. Nothing that the thread has lent to another is freed.
+    // SAFETY: the call takes a number, and does not return. Nothing that the thread has lent to
+    // another is freed.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
     unreachable!("the thread has ended")
 }

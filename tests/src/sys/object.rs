@@ -17,12 +17,15 @@ use super::{address, bpf, bpf_fd, number, zeroed_attr};
 ///
 /// # Safety
 ///
-/// The type is made of integers and arrays of integers, so that any bytes are a value of it; and zeros in it lend the kernel no buffer.
+/// The type is made of integers and arrays of integers, so that any bytes are a value of it; and
+/// zeros in it lend the kernel no buffer.
 unsafe trait Info: Copy {}
 
-// SAFETY: integers only; its buffers are pointers with counts, and no buffer is lent where those are zero.
+// SAFETY: integers only; its buffers are pointers with counts, and no buffer is lent where those
+// are zero.
 unsafe impl Info for bpf_prog_info {}
-// SAFETY: integers only; its buffers are pointers with counts, and no buffer is lent where those are zero.
+// SAFETY: integers only; its buffers are pointers with counts, and no buffer is lent where those
+// are zero.
 unsafe impl Info for bpf_map_info {}
 // SAFETY: bytes; and in the structure that they stand for, too, zeros lend no buffer.
 unsafe impl Info for [u8; size_of::<bpf_link_info>()] {}
@@ -36,8 +39,8 @@ fn info<T: Info>(fd: BorrowedFd<'_>) -> io::Result<(T, u32)> {
     attr.info.info_len = u32::try_from(size_of::<T>()).map_err(io::Error::other)?;
     attr.info.info = std::ptr::from_mut(&mut info) as u64;
     // SAFETY:
-    // - `info` points to `info_len` bytes that are live and this function's own. The kernel writes no more than those, and whatever it
-    //   writes is a value of `T`.
+    // - `info` points to `info_len` bytes that are live and this function's own. The kernel writes
+    //   no more than those, and whatever it writes is a value of `T`.
     // - Zeros in `info` lend no further buffer.
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
     // SAFETY: the arm is integers, which every byte that the kernel may have written is a value of.
@@ -63,8 +66,8 @@ pub fn map_info(map: BorrowedFd<'_>) -> io::Result<bpf_map_info> {
     info(map).map(|(info, _)| info)
 }
 
-/// What the kernel says of a link, without names and arrays: the bytes of a `bpf_link_info`, of which each kind has its own fields from byte
-/// 16 on.
+/// What the kernel says of a link, without names and arrays: the bytes of a `bpf_link_info`, of
+/// which each kind has its own fields from byte 16 on.
 ///
 /// # Errors
 ///
@@ -141,7 +144,8 @@ pub fn next_id(space: IdSpace, start: u32) -> io::Result<Option<u32>> {
 ///
 /// # Errors
 ///
-/// What the kernel answered; `ENOENT` where there is none, `EAGAIN` for a link that is still being attached.
+/// What the kernel answered; `ENOENT` where there is none, `EAGAIN` for a link that is still being
+/// attached.
 pub fn fd_by_id(space: IdSpace, id: u32) -> io::Result<OwnedFd> {
     let mut attr = zeroed_attr();
     attr.start_id_struct.start_id_union.start_id = id;
@@ -158,7 +162,8 @@ pub fn obj_pin(object: BorrowedFd<'_>, path: &CStr) -> io::Result<()> {
     let mut attr = zeroed_attr();
     attr.pathname_struct.pathname = address(path.to_bytes_with_nul());
     attr.pathname_struct.bpf_fd = number(object);
-    // SAFETY: `pathname` points to a string with its NUL that outlives the call; the kernel reads it.
+    // SAFETY: `pathname` points to a string with its NUL that outlives the call; the kernel reads
+    // it.
     unsafe { bpf(BPF_OBJ_PIN, &mut attr) }.map(drop)
 }
 

@@ -4,8 +4,8 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
-/// A socket that sends frames out of the device of the calling thread's network namespace that has this index, and receives all that come
-/// in there.
+/// A socket that sends frames out of the device of the calling thread's network namespace that has
+/// this index, and receives all that come in there.
 ///
 /// # Errors
 ///
@@ -34,7 +34,8 @@ pub fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
         .to_be();
     address.sll_ifindex = i32::try_from(ifindex).map_err(io::Error::other)?;
     let length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
-    // SAFETY: `address` is as long as the length beside it says, outlives the call, and is only read.
+    // SAFETY: `address` is as long as the length beside it says, outlives the call, and is only
+    // read.
     let bound = unsafe {
         libc::bind(
             socket.as_raw_fd(),

@@ -23,7 +23,8 @@ pub struct PerfConfig<'a> {
     pub sample_period: u64,
 }
 
-/// `perf_event_open(2)` of an event that is enabled and counts the calling thread, on whatever processor it runs.
+/// `perf_event_open(2)` of an event that is enabled and counts the calling thread, on whatever
+/// processor it runs.
 ///
 /// # Errors
 ///
@@ -46,7 +47,8 @@ pub fn perf_event_open(event: &PerfConfig<'_>) -> io::Result<OwnedFd> {
     attr.bp_len_union.probe_offset = event.offset;
     // SAFETY:
     // - `attr` points to a live `perf_event_attr`, and its `size` field says so.
-    // - Its only pointer, which the two kinds of probe read, is null or points to a string with its NUL that outlives the call.
+    // - Its only pointer, which the two kinds of probe read, is null or points to a string with its
+    //   NUL that outlives the call.
     let fd: c_long = unsafe {
         libc::syscall(
             libc::SYS_perf_event_open,

@@ -45,13 +45,15 @@ pub fn to_next_system_call(process: Pid) -> io::Result<()> {
     order(PTRACE_SYSCALL, process, 0)
 }
 
-/// The number of the system call that a stopped process is about to make; none where it is stopped elsewhere.
+/// The number of the system call that a stopped process is about to make; none where it is stopped
+/// elsewhere.
 ///
 /// # Errors
 ///
 /// What the kernel answered.
 pub fn system_call_ahead(process: Pid) -> io::Result<Option<u64>> {
-    /// The kernel's `struct ptrace_syscall_info` up to the number of the call, and room for the rest.
+    /// The kernel's `struct ptrace_syscall_info` up to the number of the call, and room for the
+    /// rest.
     #[repr(C)]
     #[derive(Default)]
     struct Info {
@@ -64,7 +66,8 @@ pub fn system_call_ahead(process: Pid) -> io::Result<Option<u64>> {
         rest: [u64; 7],
     }
     let mut info = Info::default();
-    // SAFETY: the kernel writes as many bytes of `info` as the size says at most, and any bytes are good for it.
+    // SAFETY: the kernel writes as many bytes of `info` as the size says at most, and any bytes are
+    // good for it.
     let result = unsafe {
         libc::syscall(
             libc::SYS_ptrace,

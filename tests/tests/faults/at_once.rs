@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Result, bail};
 use bpf_link_tests::tests_at_a_time;
 
-/// Does the work for each item, and gives back what came of it in the order of the items, or the first error.
+/// Does the work for each item, and gives back what came of it in the order of the items, or the
+/// first error.
 pub(crate) fn at_once<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R> + Sync,

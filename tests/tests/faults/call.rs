@@ -79,7 +79,8 @@ impl Call {
         Self::ALL.into_iter().find(|call| call.name() == name)
     }
 
-    /// The place of the fault among the calls of a thread. No operation makes as many calls, but walks on a machine with many links.
+    /// The place of the fault among the calls of a thread. No operation makes as many calls, but
+    /// walks on a machine with many links.
     ///
     /// A process that has just started makes fewer calls before its `main`.
     pub(crate) fn place(self) -> usize {
@@ -89,14 +90,16 @@ impl Call {
         }
     }
 
-    /// The faults that make sense: std takes it for the end of I/O safety, and aborts, if a descriptor that it closes is said to be closed.
+    /// The faults that make sense: std takes it for the end of I/O safety, and aborts, if a
+    /// descriptor that it closes is said to be closed.
     pub(crate) fn errors(self) -> impl Iterator<Item = (&'static str, i32)> {
         ERRORS
             .into_iter()
             .filter(move |(_, errno)| self != Self::Fcntl || *errno != libc::EBADF)
     }
 
-    /// Makes the call once, to no effect. Says whether the kernel's answer is the one that it always has, and which no fault has.
+    /// Makes the call once, to no effect. Says whether the kernel's answer is the one that it
+    /// always has, and which no fault has.
     pub(crate) fn make_in_vain(self) -> bool {
         let stdin = rustix::stdio::stdin();
         let invalid = Some(Errno::INVAL);

@@ -16,7 +16,8 @@ pub(crate) const VARIABLE: &str = "BPF_LINK_FAULTS";
 /// What a driver is told for no faults but the want of descriptors.
 pub(crate) const DESCRIPTORS: &str = "descriptors";
 
-/// What a driver is to do: with the names of the operations as its arguments, or all if there is none.
+/// What a driver is to do: with the names of the operations as its arguments, or all if there is
+/// none.
 #[derive(Debug)]
 pub(crate) struct Task(String);
 
@@ -82,7 +83,8 @@ fn drive(task: &Task) -> Result<()> {
     Ok(())
 }
 
-/// The last call of a walk that has a fault. Where there are many links the calls are the same for each, so a few links will do.
+/// The last call of a walk that has a fault. Where there are many links the calls are the same for
+/// each, so a few links will do.
 fn last_of_a_walk(call: Call) -> Result<usize> {
     const BEFORE_AND_FOR_A_FEW: usize = 16;
     let most = call.place();

@@ -34,7 +34,8 @@ impl Traced {
     }
 }
 
-/// Runs the command to its end under `strace`, which logs the calls of all its threads, with the fault if there is one.
+/// Runs the command to its end under `strace`, which logs the calls of all its threads, with the
+/// fault if there is one.
 pub(crate) fn run(
     command: &Command,
     call: Call,

@@ -71,7 +71,8 @@ fn missing() -> Result<Option<String>> {
     Ok((!has).then(|| "not privileged: no CAP_SYS_ADMIN".to_owned()))
 }
 
-/// An answer that a fault can give and that is not taken for a failure, as it is one that the kernel gives in the course of things.
+/// An answer that a fault can give and that is not taken for a failure, as it is one that the
+/// kernel gives in the course of things.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// What the log has of the call.
@@ -84,27 +85,33 @@ pub(crate) struct Answer {
 
 /// The answers.
 pub(crate) const ANSWERS: &[Answer] = &[
-    // By this answer a link is told from another object: no descriptor has the number of the program that is asked for.
+    // By this answer a link is told from another object: no descriptor has the number of the
+    // program that is asked for.
     Answer::everywhere("new_prog_fd=-1", libc::EBADF),
     // And by this a program.
     Answer::everywhere("BPF_PROG_BIND_MAP", libc::EBADF),
-    // A map, which is told by being asked for none of its elements, may be one that may not be read.
+    // A map, which is told by being asked for none of its elements, may be one that may not be
+    // read.
     Answer::everywhere("BPF_MAP_LOOKUP_BATCH", libc::EPERM),
-    // What was opened by its pin is told by an info with room for more than a link's. If that is refused, the above tells.
+    // What was opened by its pin is told by an info with room for more than a link's. If that is
+    // refused, the above tells.
     Answer::ignored("info_len=72", &[]),
-    // By these a kernel is told that knows the positions of links in a cgroup: no descriptor has the number of that cgroup.
+    // By these a kernel is told that knows the positions of links in a cgroup: no descriptor has
+    // the number of that cgroup.
     Answer::to(
         "target_fd=-1",
         libc::EBADF,
         &["create_at_a_position_in_a_cgroup"],
     ),
-    // There is no pin: it is made anew where it was to be moved, and nothing where it was to be removed.
+    // There is no pin: it is made anew where it was to be moved, and nothing where it was to be
+    // removed.
     Answer::to("newfstatat(", libc::ENOENT, PINNED),
     Answer::to("statx(", libc::ENOENT, PINNED),
     Answer::to("BPF_OBJ_GET,", libc::ENOENT, PINNED),
     Answer::to("unlinkat(", libc::ENOENT, PINNED),
-    // Whoever may not open the program that is there updates its link all the same, without expecting it, or goes on without a way back to
-    // it; and so it does where that program has gone.
+    // Whoever may not open the program that is there updates its link all the same, without
+    // expecting it, or goes on without a way back to it; and so it does where that program has
+    // gone.
     Answer::to("BPF_PROG_GET_FD_BY_ID", libc::EPERM, OVER_ANOTHER),
     Answer::to("BPF_PROG_GET_FD_BY_ID", libc::ENOENT, OVER_ANOTHER),
     // The link has another program than was expected: the next look finds the one that it has.
@@ -135,7 +142,8 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::ignored("AT_STATX_SYNC_AS_STAT|AT_EMPTY_PATH", &[]),
     // And opens a file again if it was interrupted.
     Answer::everywhere("O_RDONLY|O_CLOEXEC", libc::EINTR),
-    // What was refused is looked into, for a better word than the error number: it has that number if the look fails.
+    // What was refused is looked into, for a better word than the error number: it has that number
+    // if the look fails.
     Answer::ignored("fstatfs(", LOOKED_INTO),
     Answer::ignored("newfstatat(", LOOKED_INTO),
     Answer::ignored("O_PATH", LOOKED_INTO),
@@ -317,7 +325,8 @@ fn judge(observed: &Observation, hit: Option<&str>, errno: i32) -> Result<()> {
         ensure!(outcome.is_like(otherwise), "without a fault: {outcome:?}");
         return Ok(());
     };
-    // What was refused for its own reason may have had the fault in the call that looks into the reason.
+    // What was refused for its own reason may have had the fault in the call that looks into the
+    // reason.
     let has_errno = outcome.errno() == Some(errno);
     let is_own = otherwise.errno().is_some() && outcome.is_like(otherwise);
     ensure!(
@@ -327,7 +336,8 @@ fn judge(observed: &Observation, hit: Option<&str>, errno: i32) -> Result<()> {
     Ok(())
 }
 
-/// Every operation, with no descriptor left, with one left, and so on until it works: each time the kernel's own `EMFILE`.
+/// Every operation, with no descriptor left, with one left, and so on until it works: each time the
+/// kernel's own `EMFILE`.
 fn without_descriptors() -> Result<()> {
     let mut driver = Command::new(std::env::current_exe()?);
     driver.env(driver::VARIABLE, DESCRIPTORS);

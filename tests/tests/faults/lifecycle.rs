@@ -24,13 +24,14 @@ pub(crate) const FIND: &str = "lifecycle find";
 /// Those that the library makes in it.
 pub(crate) const CALLS: [Call; 4] = [Call::Bpf, Call::Renameat2, Call::Unlinkat, Call::Newfstatat];
 
-/// How many calls of the look have faults: those for the first link of the machine, and the one that asks for the next. With every other link
-/// they come again.
+/// How many calls of the look have faults: those for the first link of the machine, and the one
+/// that asks for the next. With every other link they come again.
 const CALLS_OF_A_LOOK: usize = 3;
 
 /// Each fault in each of its calls of one sort.
 ///
-/// What it starts to find its link is not traced, so that the number of faults does not depend on the links of other processes.
+/// What it starts to find its link is not traced, so that the number of faults does not depend on
+/// the links of other processes.
 pub(crate) fn under(call: Call) -> Result<()> {
     let command = Command::new(built()?);
     // It walks all links.
@@ -55,7 +56,8 @@ pub(crate) fn under_find() -> Result<()> {
     })
 }
 
-/// Each fault in each of these calls: it ends by itself, with an error that has the error number, unless the fault is an answer.
+/// Each fault in each of these calls: it ends by itself, with an error that has the error number,
+/// unless the fault is an answer.
 fn every_fault(
     name: &str,
     command: &Command,
@@ -93,7 +95,8 @@ fn log(name: &str, call: Call, which: &str) -> String {
 
 /// Which of the calls are the library's.
 fn places(call: Call, plain: &Traced) -> Vec<usize> {
-    // The tests' own attributes are the kernel's whole `bpf_attr`; and what the runtime looks at and closes is in no bpffs.
+    // The tests' own attributes are the kernel's whole `bpf_attr`; and what the runtime looks at
+    // and closes is in no bpffs.
     let whole = format!(", {}) = ", size_of::<bpf_link_sys::bpf_attr>());
     let is_ours = |line: &str| match call {
         Call::Bpf => !line.contains(&whole),
@@ -150,7 +153,8 @@ fn built() -> Result<&'static PathBuf> {
         return Ok(path);
     }
     let mut cargo = Command::new(env!("CARGO"));
-    // With the features that `cargo test --workspace` has built it with, so that there is nothing to do.
+    // With the features that `cargo test --workspace` has built it with, so that there is nothing
+    // to do.
     cargo.args(["build", "--quiet", "--locked", "--workspace"]);
     cargo.args(["--example", NAME]);
     if !cfg!(debug_assertions) {

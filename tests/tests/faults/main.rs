@@ -1,11 +1,13 @@
 //! Faults: what the libraries do when a system call fails that does not fail otherwise.
 //!
-//! `strace` makes calls of a process of ours fail with a given error number, one at a time: this is no stand-in for the kernel, as all other
-//! calls reach it. A judge starts the process (the driver), which does every operation again and again, with the fault in its first call,
-//! in its second, and so on, and says what came of it. Each time:
+//! `strace` makes calls of a process of ours fail with a given error number, one at a time: this is
+//! no stand-in for the kernel, as all other calls reach it. A judge starts the process (the
+//! driver), which does every operation again and again, with the fault in its first call, in its
+//! second, and so on, and says what came of it. Each time:
 //!
 //! - the operation does not panic, and leaves no descriptor, pin or link behind;
-//! - its error has the error number that the fault had, unless `judge::ANSWERS` says that this is an answer like another;
+//! - its error has the error number that the fault had, unless `judge::ANSWERS` says that this is
+//!   an answer like another;
 //! - what it says is how the kernel has it: done, or as before;
 //! - the next call works.
 //!
@@ -21,8 +23,8 @@
 //! | `at_once.rs` | several of them at the same time |
 //! | `operations/` | the operations |
 //!
-//! The machine that tests run on in a VM has no `strace`, so this is a test binary of its own, for the host only:
-//! `cargo test -p bpf-link-tests --test faults`.
+//! The machine that tests run on in a VM has no `strace`, so this is a test binary of its own, for
+//! the host only: `cargo test -p bpf-link-tests --test faults`.
 #![forbid(unsafe_code)]
 
 mod at_once;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 pub(crate) struct Observation {
     /// The operation's name.
     pub(crate) operation: String,
-    /// Which of its calls the fault was put into, counted from 1; or how many descriptors it was left.
+    /// Which of its calls the fault was put into, counted from 1; or how many descriptors it was
+    /// left.
     pub(crate) position: usize,
     /// Whether the fault was met before the operation had ended.
     pub(crate) was_hit: bool,
@@ -17,7 +18,8 @@ pub(crate) struct Observation {
     pub(crate) outcome: Outcome,
     /// What it comes to without a fault.
     pub(crate) otherwise: Outcome,
-    /// What is not as it should be after it, in words: panics, left-over descriptors, a kernel that has it differently.
+    /// What is not as it should be after it, in words: panics, left-over descriptors, a kernel that
+    /// has it differently.
     pub(crate) wrong: Option<String>,
 }
 

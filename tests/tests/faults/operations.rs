@@ -1,7 +1,9 @@
-//! The operations: every one of `RawLink`, and those of the typed layer that make other system calls.
+//! The operations: every one of `RawLink`, and those of the typed layer that make other system
+//! calls.
 //!
-//! An operation sets its scene, attempts what it is about, holds what the kernel has against what it was told, and does it again without a
-//! fault. What is left over when it returns is looked for by the driver.
+//! An operation sets its scene, attempts what it is about, holds what the kernel has against what
+//! it was told, and does it again without a fault. What is left over when it returns is looked for
+//! by the driver.
 
 mod create;
 mod ensure;
@@ -22,7 +24,8 @@ use crate::run::Run;
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&mut Run<'_>) -> Result<()>,
-    /// Whether it goes over the links of the whole machine, and so makes as many calls as those are.
+    /// Whether it goes over the links of the whole machine, and so makes as many calls as those
+    /// are.
     pub(crate) walks: bool,
 }
 

@@ -159,7 +159,8 @@ fn under<T, E>(
             let undisturbed = (0..before).all(|_| call.make_in_vain());
             ensure!(undisturbed, "the fault came before the operation");
             let result = work();
-            // Calls that the operation has not made are made here, so that the fault is met in any case.
+            // Calls that the operation has not made are made here, so that the fault is met in any
+            // case.
             let undisturbed = (0..position).all(|_| call.make_in_vain());
             (result, undisturbed)
         }
@@ -175,9 +176,11 @@ fn under<T, E>(
 /// Does something while the process has so many descriptors left.
 fn with_descriptors<T>(left: usize, work: impl FnOnce() -> T) -> Result<T> {
     let before = getrlimit(Resource::Nofile);
-    // What duplicates a descriptor wants a number from 3 up, and gets another error if the limit is no larger than that.
+    // What duplicates a descriptor wants a number from 3 up, and gets another error if the limit is
+    // no larger than that.
     let _third = rustix::stdio::stderr().try_clone_to_owned()?;
-    // Descriptors are given from the smallest free number up, and the limit is the first number that is not given.
+    // Descriptors are given from the smallest free number up, and the limit is the first number
+    // that is not given.
     let free: Vec<OwnedFd> = (0..=left)
         .map(|_| rustix::stdio::stderr().try_clone_to_owned())
         .collect::<Result<_, _>>()?;
@@ -210,8 +213,8 @@ pub(crate) fn dissector() -> Result<Program> {
 
 /// A link of this program on the network namespace, which takes one.
 ///
-/// An operation that can be done to any link is done to one of these: nobody waits for the kernel when they come and go, while XDP programs
-/// wait for each other on the whole machine.
+/// An operation that can be done to any link is done to one of these: nobody waits for the kernel
+/// when they come and go, while XDP programs wait for each other on the whole machine.
 pub(crate) fn dissecting(program: &Program) -> Result<RawLink> {
     let netns = Netns::current()?;
     let request =

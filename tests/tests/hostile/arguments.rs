@@ -10,7 +10,8 @@ use bpf_link_tests::lister_words::{COMMANDS, OPTIONS, VALUES};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// What the arguments are made of: commands, options and values that there are, some that there are not, and no text.
+/// What the arguments are made of: commands, options and values that there are, some that there are
+/// not, and no text.
 fn argument() -> impl Strategy<Value = OsString> {
     let known = |words: &[&'static str]| prop::sample::select(words.to_vec());
     prop_oneof![

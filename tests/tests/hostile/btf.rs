@@ -27,7 +27,8 @@ fn strings() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A type of any kind that there is, as long as its kind is: the place of its name, its kind, and what follows.
+/// A type of any kind that there is, as long as its kind is: the place of its name, its kind, and
+/// what follows.
 fn a_type() -> impl Strategy<Value = (Index, u32, Vec<u32>)> {
     let kind = prop_oneof![2 => 1..=19_u32, 1 => Just(FUNCTION)];
     (any::<Index>(), kind, 0..4_u32).prop_map(|(name, kind, members)| {

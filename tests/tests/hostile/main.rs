@@ -1,7 +1,8 @@
-//! Hostile input for everything that reads what others have written: nothing panics, and what is read is right.
+//! Hostile input for everything that reads what others have written: nothing panics, and what is
+//! read is right.
 //!
-//! What is always true of what is read is said in `tests/fuzz/src/`, once for the fuzzer, which makes its inputs of bytes, and for these
-//! tests, which make them of parts. A file for each.
+//! What is always true of what is read is said in `tests/fuzz/src/`, once for the fuzzer, which
+//! makes its inputs of bytes, and for these tests, which make them of parts. A file for each.
 #![forbid(unsafe_code)]
 
 mod arguments;

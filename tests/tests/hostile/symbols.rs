@@ -6,7 +6,8 @@ mod always;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A line as the kernel writes it, of functions that are close to each other, or one that has too little or too much in it.
+/// A line as the kernel writes it, of functions that are close to each other, or one that has too
+/// little or too much in it.
 pub(crate) fn line() -> impl Strategy<Value = String> {
     let address = prop_oneof![
         6 => (0..6_u64).prop_map(|nth| format!("{:016x}", 0xffff_ffff_8100_0000 + nth * 4)),

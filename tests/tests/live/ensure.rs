@@ -1,4 +1,5 @@
-//! The call that ends with a program attached here and pinned there: what holds for every kind, shown with XDP.
+//! The call that ends with a program attached here and pinned there: what holds for every kind,
+//! shown with XDP.
 
 mod end;
 mod gaps;

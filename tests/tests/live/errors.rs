@@ -1,4 +1,5 @@
-//! What errors say: the caller's own words are in their chain of causes, and nothing is said twice along it.
+//! What errors say: the caller's own words are in their chain of causes, and nothing is said twice
+//! along it.
 
 mod attach;
 mod chain;

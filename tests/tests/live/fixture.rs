@@ -100,8 +100,9 @@ pub(crate) fn as_nobody<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Res
 /// Does something while the process has no descriptor left.
 pub(crate) fn without_descriptors<T>(work: impl FnOnce() -> T) -> Result<T> {
     let before = getrlimit(Resource::Nofile);
-    // Descriptors are given from the smallest free number up, and the limit is the first number that is not given.
-    // What duplicates a descriptor wants a number from 3 up, and gets another error if the limit is no larger than that.
+    // Descriptors are given from the smallest free number up, and the limit is the first number
+    // that is not given. What duplicates a descriptor wants a number from 3 up, and gets another
+    // error if the limit is no larger than that.
     let _third = duplicate(&std::io::stderr())?;
     let free = duplicate(&std::io::stderr())?;
     let number = free.as_raw_fd();

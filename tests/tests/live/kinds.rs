@@ -28,7 +28,8 @@ mod xdp;
 use crate::harness::Listed::{self, Folder};
 use crate::suites::kind_tests::KindTests;
 
-/// Hands each kind to a macro, in the order of their numbers: its module here, and the type of its links.
+/// Hands each kind to a macro, in the order of their numbers: its module here, and the type of its
+/// links.
 macro_rules! for_every_kind {
     ($then:ident) => {
         $then! {

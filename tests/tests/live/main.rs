@@ -1,7 +1,8 @@
 //! The live tests: what the libraries do on the kernel that runs here.
 //!
-//! Every test runs in a process and a sandbox of its own. What it needs and this kernel, machine or user does not have is reported as the
-//! reason for which it was ignored, never passed over. `harness` says how, and how to add a test.
+//! Every test runs in a process and a sandbox of its own. What it needs and this kernel, machine or
+//! user does not have is reported as the reason for which it was ignored, never passed over.
+//! `harness` says how, and how to add a test.
 #![forbid(unsafe_code)]
 
 mod basis;

@@ -1,7 +1,8 @@
-//! The kernel's own tests of links, by what they assert, and the tests here that assert the same through the libraries.
+//! The kernel's own tests of links, by what they assert, and the tests here that assert the same
+//! through the libraries.
 //!
-//! The kernel's are under `tools/testing/selftests/bpf/prog_tests` of Linux 7.3. What had no equivalent in the files of the kinds is in the
-//! files of this directory.
+//! The kernel's are under `tools/testing/selftests/bpf/prog_tests` of Linux 7.3. What had no
+//! equivalent in the files of the kinds is in the files of this directory.
 
 mod cgroups;
 mod classic_tc;
@@ -31,7 +32,8 @@ pub(crate) const ALL: &[Listed] = &[
 
 const TESTS: &[Test] = &[test!(the_table_is_true)];
 
-/// Every row names tests, every test that it names is there, and every test of this directory is in a row.
+/// Every row names tests, every test that it names is there, and every test of this directory is in
+/// a row.
 fn the_table_is_true(_sandbox: &Sandbox) -> Result<()> {
     let tests: BTreeSet<String> = Listed::tests(crate::ALL)
         .into_iter()

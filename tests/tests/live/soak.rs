@@ -1,9 +1,12 @@
-//! Soak: threads that do everything that can be done to links, at random and for as long as is wanted, on all kinds that this kernel has.
+//! Soak: threads that do everything that can be done to links, at random and for as long as is
+//! wanted, on all kinds that this kernel has.
 //!
-//! A model knows what each link has to be: which program or map it has, where it is pinned, whether it is detached. Every answer is held
-//! against it, refusals included. In the end descriptors, pins, links and memory are what they were.
+//! A model knows what each link has to be: which program or map it has, where it is pinned, whether
+//! it is detached. Every answer is held against it, refusals included. In the end descriptors,
+//! pins, links and memory are what they were.
 //!
-//! As a test it takes two seconds. `cargo xtask soak --seconds N` runs the role [`long`] instead, and prints what was done.
+//! As a test it takes two seconds. `cargo xtask soak --seconds N` runs the role [`long`] instead,
+//! and prints what was done.
 //!
 //! | file | what |
 //! |---|---|
@@ -34,7 +37,8 @@ pub(crate) const TESTS: &[Test] = &[test!(for_two_seconds).alone()];
 
 pub(crate) const ROLES: &[Role] = &[role!(long)];
 
-/// What memory may differ by that the process has from the kernel: the allocator keeps some of what was given back.
+/// What memory may differ by that the process has from the kernel: the allocator keeps some of what
+/// was given back.
 const SLACK: u64 = 4 << 20;
 
 fn for_two_seconds(sandbox: &Sandbox) -> Result<()> {
@@ -43,7 +47,8 @@ fn for_two_seconds(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// As long as the first argument says, in seconds, from the seed that is the second, if there is one.
+/// As long as the first argument says, in seconds, from the seed that is the second, if there is
+/// one.
 fn long(arguments: &[String]) -> Result<()> {
     let seconds = arguments
         .first()

@@ -301,7 +301,8 @@ fn an_update_of_callbacks(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// `Link` has them for every kind: the kernel is asked, and what it answers says of which kind the link is.
+/// `Link` has them for every kind: the kernel is asked, and what it answers says of which kind the
+/// link is.
 fn operations_that_a_kind_does_not_have(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::RAW_TRACEPOINT)?;
     let request = bpf_link::RawTracepointOpen::named(&program, c"sched_switch")?;

@@ -13,7 +13,8 @@ use crate::{command, progress, workspace};
 
 /// Builds each library so many times, in turns, and prints a line for each.
 pub(super) fn run(rounds: NonZeroUsize, with_libbpf: bool) -> Result<()> {
-    // The peers are as they come by default, in the newest versions that `tests/peers` can be built with.
+    // The peers are as they come by default, in the newest versions that `tests/peers` can be built
+    // with.
     let ours = workspace::root().join("bpf-link-typed");
     let mut users = vec![
         User::new(

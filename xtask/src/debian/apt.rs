@@ -10,14 +10,16 @@ use anyhow::{Context, Result, ensure};
 use super::package::Package;
 use crate::command;
 
-/// The keys that Debian's index is signed with, from the package `debian-archive-keyring`, which Ubuntu has too.
+/// The keys that Debian's index is signed with, from the package `debian-archive-keyring`, which
+/// Ubuntu has too.
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
 
-/// What is taken over from the machine's configuration of apt: how the network is reached, and whether an index
-/// may be old, as it is on a mirror of the past. Hooks are not: they work on the system's files.
+/// What is taken over from the machine's configuration of apt: how the network is reached, and
+/// whether an index may be old, as it is on a mirror of the past. Hooks are not: they work on the
+/// system's files.
 const INHERITED: [&str; 6] = [
     "Acquire::http",
     "Acquire::https",

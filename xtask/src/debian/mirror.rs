@@ -29,8 +29,8 @@ pub(super) fn configured(suite: &str) -> Result<String> {
     let mut main = find(&known, |target| {
         target.origin == "Debian" && target.label == "Debian"
     });
-    // Before the first `apt-get update` apt knows no origin. On Debian itself the sources of the machine's
-    // own release tell.
+    // Before the first `apt-get update` apt knows no origin. On Debian itself the sources of the
+    // machine's own release tell.
     if let (None, Some(codename)) = (&main, codename()) {
         main = find(&targets(&["--no-release-info"])?, |target| {
             target.release == codename && target.component == "main"

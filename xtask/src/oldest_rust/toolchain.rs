@@ -1,4 +1,5 @@
-//! Debian's rustc and cargo, unpacked with the libraries that they need and run with those, on whatever this machine is.
+//! Debian's rustc and cargo, unpacked with the libraries that they need and run with those, on
+//! whatever this machine is.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -17,8 +17,8 @@ pub(super) const HEADERS: [&str; 6] = [
     "linux/perf_event.h",
 ];
 
-/// The structs and unions that link commands, the loading of programs and maps, and `perf_event_open`
-/// take; what they contain comes along.
+/// The structs and unions that link commands, the loading of programs and maps, and
+/// `perf_event_open` take; what they contain comes along.
 const TYPES: [&str; 20] = [
     "bpf_attr",
     "bpf_btf_info",
@@ -86,8 +86,8 @@ const CONSTANTS: [&str; 10] = [
     "XDP_FLAGS_.*",
 ];
 
-/// Macros made of other macros or of enum values, which bindgen leaves out: their values are read through an
-/// enum.
+/// Macros made of other macros or of enum values, which bindgen leaves out: their values are read
+/// through an enum.
 const COMPUTED: [&str; 13] = [
     "BPF_F_REDIRECT_FLAGS",
     "PERF_EVENT_IOC_DISABLE",

@@ -43,8 +43,8 @@ impl Headers {
         Ok(Self { dirs })
     }
 
-    /// The headers in Debian's package, fetched if they are not there. If the recorded version is no longer
-    /// served, another one of the same kernel takes its place in `debian`.
+    /// The headers in Debian's package, fetched if they are not there. If the recorded version is
+    /// no longer served, another one of the same kernel takes its place in `debian`.
     pub(super) fn of_package(debian: &mut Debian, mirror: Option<&str>) -> Result<Self> {
         let suite = Suite::new(&workspace::target(), &debian.suite, "main", mirror);
         let mut package = Package {
@@ -110,7 +110,8 @@ impl Headers {
     }
 }
 
-/// The version to take of those that are served: the recorded one, or else the newest of the same kernel.
+/// The version to take of those that are served: the recorded one, or else the newest of the same
+/// kernel.
 fn choose(debian: &Debian, served: &[String]) -> Result<String> {
     let same_kernel = |version: &&String| Debian::kernel_of(version) == debian.kernel();
     served

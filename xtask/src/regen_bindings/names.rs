@@ -1,12 +1,12 @@
 //! The names that replace bindgen's numbers.
 //!
-//! bindgen numbers what C leaves without a name, by position, and kernels insert members in the middle. The
-//! names made here depend on the names of fields only:
+//! bindgen numbers what C leaves without a name, by position, and kernels insert members in the
+//! middle. The names made here depend on the names of fields only:
 //!
-//! - the type of a named field is `<enclosing named type>__<field>`; anonymous levels between the two leave
-//!   no trace, as they leave none in C;
-//! - an anonymous member is named after the first name inside it, with `_struct` or `_union` behind, and its
-//!   type is `<enclosing named type>__<that name>`.
+//! - the type of a named field is `<enclosing named type>__<field>`; anonymous levels between the
+//!   two leave no trace, as they leave none in C;
+//! - an anonymous member is named after the first name inside it, with `_struct` or `_union`
+//!   behind, and its type is `<enclosing named type>__<that name>`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,8 +57,8 @@ impl Names {
         Ok(names)
     }
 
-    /// Names the members of the type `numbered`; `enclosing` is the stable name of the innermost type around
-    /// them that is not anonymous.
+    /// Names the members of the type `numbered`; `enclosing` is the stable name of the innermost
+    /// type around them that is not anonymous.
     fn name_members(
         &mut self,
         aggregates: &Aggregates,

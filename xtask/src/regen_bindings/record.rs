@@ -1,4 +1,5 @@
-//! `bpf-link-sys/bindings.toml`: the record of what the committed bindings were generated from and with.
+//! `bpf-link-sys/bindings.toml`: the record of what the committed bindings were generated from and
+//! with.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -83,7 +84,8 @@ version = "{version}"
         text
     }
 
-    /// What is not as recorded in `current`, a line each. Another package of the same kernel is no difference.
+    /// What is not as recorded in `current`, a line each. Another package of the same kernel is no
+    /// difference.
     pub(super) fn differences(&self, current: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         if self.bindgen != current.bindgen {

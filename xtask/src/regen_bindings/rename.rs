@@ -1,5 +1,5 @@
-//! The pass that puts the stable names in place of bindgen's numbers: in definitions, in uses, and in the
-//! layout assertions with their messages.
+//! The pass that puts the stable names in place of bindgen's numbers: in definitions, in uses, and
+//! in the layout assertions with their messages.
 
 use anyhow::{Result, bail};
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
@@ -60,8 +60,8 @@ impl Renamer<'_> {
         }
     }
 
-    /// Renames in the arguments of a macro. The only one that names a field is `offset_of!(Type, field)`: a
-    /// field comes after the type that it is in.
+    /// Renames in the arguments of a macro. The only one that names a field is
+    /// `offset_of!(Type, field)`: a field comes after the type that it is in.
     fn tokens(&self, tokens: TokenStream) -> TokenStream {
         let mut owner = String::new();
         tokens

@@ -1,5 +1,5 @@
-//! Debian's `bpftool` for the guest, which tests compare the lister with: the newest one, with the libraries that it needs, so
-//! that it is the same on every kernel and every machine.
+//! Debian's `bpftool` for the guest, which tests compare the lister with: the newest one, with the
+//! libraries that it needs, so that it is the same on every kernel and every machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -84,7 +84,8 @@ fn in_packages(tree: &Path, path: &str) -> Result<PathBuf> {
     bail!("no package has {path}")
 }
 
-/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once all of them are.
+/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once
+/// all of them are.
 fn unpack(tree: &Path, source: &Source<'_>) -> Result<()> {
     let partial = tree.with_extension("partial");
     for old in [partial.as_path(), tree] {

@@ -1,5 +1,5 @@
-//! The programs of the guest: the init, what it runs, and the lister that tests run, built static so that the guest needs no
-//! file of this machine.
+//! The programs of the guest: the init, what it runs, and the lister that tests run, built static
+//! so that the guest needs no file of this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-/// The test targets of the package that are run in the guest. Each of them honours `BPF_LINK_REPORT` (see `record`).
+/// The test targets of the package that are run in the guest. Each of them honours
+/// `BPF_LINK_REPORT` (see `record`).
 const TESTS: [&str; 1] = ["live"];
 const PACKAGE: &str = "bpf-link-tests";
 const INIT: &str = "vm-init";
@@ -17,8 +18,8 @@ const BENCH: &str = "peers";
 const LISTER: &str = "bpf-links";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Under emulation what is not optimised takes its time, but to optimise dependencies costs more than it saves; besides what reads the text of
-/// the bindings.
+/// Under emulation what is not optimised takes its time, but to optimise dependencies costs more
+/// than it saves; besides what reads the text of the bindings.
 const PROFILE: [&str; 5] = [
     "profile.dev.opt-level=1",
     "profile.dev.debug=false",
@@ -27,8 +28,10 @@ const PROFILE: [&str; 5] = [
     "profile.dev.package.syn.opt-level=1",
 ];
 
-/// - The symbols stay: tests attach to their own functions, and a panic names the function it was in.
-/// - Every test is a process, and so is each restarted agent: no relocations, of which there would be fifty thousand at each start.
+/// - The symbols stay: tests attach to their own functions, and a panic names the function it was
+///   in.
+/// - Every test is a process, and so is each restarted agent: no relocations, of which there would
+///   be fifty thousand at each start.
 const FLAGS: [&str; 3] = [
     "-Ctarget-feature=+crt-static",
     "-Crelocation-model=static",
@@ -60,11 +63,12 @@ struct Target {
     name: String,
 }
 
-/// The tests, and the lister that they run, in a target directory of their own, for its flags are not those of the workspace's
-/// other builds.
+/// The tests, and the lister that they run, in a target directory of their own, for its flags are
+/// not those of the workspace's other builds.
 pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
-    // With the tests of a package cargo builds its binaries as well, and so the init. Of the whole workspace, as what a package alone depends
-    // on has other features, and so would be built twice.
+    // With the tests of a package cargo builds its binaries as well, and so the init. Of the whole
+    // workspace, as what a package alone depends on has other features, and so would be built
+    // twice.
     let mut arguments = vec!["test", "--no-run", "--workspace"];
     for test in TESTS {
         arguments.extend(["--test", test]);

@@ -1,4 +1,5 @@
-//! What kernels say of links, as fixtures for the tests that need no kernel: `tests/src/recorded.rs` says what is in them.
+//! What kernels say of links, as fixtures for the tests that need no kernel:
+//! `tests/src/recorded.rs` says what is in them.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-/// Writes what a kernel said, each link into a file of its own, and removes the files of that kernel's series that there were.
+/// Writes what a kernel said, each link into a file of its own, and removes the files of that
+/// kernel's series that there were.
 pub(crate) fn write(golden: &[Value], fixtures: &Path) -> Result<()> {
     let series = golden.iter().map(series).collect::<Result<Vec<_>>>()?;
     let series = series.first().context("no link was recorded")?;

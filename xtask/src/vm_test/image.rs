@@ -12,7 +12,8 @@ use crate::debian::{self, Package, Suite};
 const COMPONENT: &str = "main";
 const PREFIX: &str = "linux-image-";
 const FLAVOUR: &str = "-cloud-amd64";
-/// From Linux 6.19 on, Debian's `linux-image-*` has no files but depends on packages of these names with the same release.
+/// From Linux 6.19 on, Debian's `linux-image-*` has no files but depends on packages of these names
+/// with the same release.
 const PARTS: [&str; 2] = ["linux-binary-", "linux-modules-"];
 
 /// A kernel to boot, and the directory of its modules.
@@ -32,7 +33,8 @@ pub(crate) struct Source<'a> {
     pub(crate) refresh: bool,
 }
 
-/// The image of a kernel of the matrix, unpacked in `dir`. Needs no network where it has been unpacked before.
+/// The image of a kernel of the matrix, unpacked in `dir`. Needs no network where it has been
+/// unpacked before.
 pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result<Image> {
     let tree = dir.join("image");
     if source.refresh || !tree.is_dir() {
@@ -45,7 +47,8 @@ pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result
     find(&tree).with_context(|| format!("no image in {}", tree.display()))
 }
 
-/// The packages that make up the newest image of the series, fetched: what each is called, and its file.
+/// The packages that make up the newest image of the series, fetched: what each is called, and its
+/// file.
 fn fetch(series: &str, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
     let Some((suite, image)) = newest(series, suites)? else {
         bail!("no image of Linux {series} is served; {}", served(suites)?);
@@ -115,7 +118,8 @@ fn series_of(version: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once all of them are.
+/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once
+/// all of them are.
 fn unpack(packages: &[(String, PathBuf)], tree: &Path) -> Result<()> {
     let partial = tree.with_extension("partial");
     for old in [&partial, tree] {
@@ -130,8 +134,8 @@ fn unpack(packages: &[(String, PathBuf)], tree: &Path) -> Result<()> {
     fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
 }
 
-/// The kernel, which older packages have as `boot/vmlinuz-RELEASE` and newer ones in the directory of its modules; that
-/// one moved from `lib` to `usr/lib`.
+/// The kernel, which older packages have as `boot/vmlinuz-RELEASE` and newer ones in the directory
+/// of its modules; that one moved from `lib` to `usr/lib`.
 fn find(tree: &Path) -> Result<Image> {
     let (mut kernel, mut modules) = (None, None);
     for package in children(tree)? {

@@ -1,4 +1,5 @@
-//! The guest's root: a newc archive with the init, the test binaries, the kernel modules and what to do with them.
+//! The guest's root: a newc archive with the init, the test binaries, the kernel modules and what
+//! to do with them.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

@@ -21,7 +21,8 @@ use crate::progress;
 /// The results' port, as the guest calls it.
 const RESULTS: &str = "/dev/ttyS1";
 
-/// The variables that say how thorough the tests are, and for how long some of them look at what changes.
+/// The variables that say how thorough the tests are, and for how long some of them look at what
+/// changes.
 const FORM: [&str; 2] = ["BPF_LINK_LONG", "BPF_LINK_CHURN_SECONDS"];
 
 /// A kernel to be run.

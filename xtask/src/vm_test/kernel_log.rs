@@ -25,7 +25,8 @@ pub(crate) struct Trouble<'a> {
     pub(crate) excerpt: Vec<&'a str>,
 }
 
-/// Looks through a console's lines. What a program printed is not mistaken for the kernel's words, even on the same line.
+/// Looks through a console's lines. What a program printed is not mistaken for the kernel's words,
+/// even on the same line.
 pub(crate) fn trouble(console: &str) -> Option<Trouble<'_>> {
     let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
     let messages = lines
@@ -49,8 +50,8 @@ pub(crate) fn tail(console: &str) -> Vec<&str> {
     lines.into_iter().skip(before).collect()
 }
 
-/// The kernel's message in a line, told by its time stamp: `[    1.234567] message`, or with the context that printed it,
-/// `[    1.234567] [   T42] message`.
+/// The kernel's message in a line, told by its time stamp: `[ 1.234567] message`, or with the
+/// context that printed it, `[ 1.234567] [ T42] message`.
 fn message(line: &str) -> Option<&str> {
     line.match_indices('[').find_map(|(at, _)| {
         let (stamp, rest) = line.get(at + 1..)?.split_once("] ")?;

@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-/// Waits until no other run uses the directory. The kernel gives the lock back when the file is closed, whatever becomes of the run.
+/// Waits until no other run uses the directory. The kernel gives the lock back when the file is
+/// closed, whatever becomes of the run.
 pub(super) fn lock(dir: &Path) -> Result<File> {
     fs::create_dir_all(dir).with_context(|| format!("{}", dir.display()))?;
     let path = dir.join("lock");

@@ -55,7 +55,8 @@ mod tests {
             .collect()
     }
 
-    /// Each row has the number of kinds, and the names of those that no older kernel of the matrix makes.
+    /// Each row has the number of kinds, and the names of those that no older kernel of the matrix
+    /// makes.
     #[test]
     fn the_readme_has_the_matrix() {
         let readme = fs::read_to_string(workspace::root().join("README.md")).expect("README.md");

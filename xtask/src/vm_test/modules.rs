@@ -26,8 +26,8 @@ pub(crate) struct Module {
     pub(crate) image: Vec<u8>,
 }
 
-/// What the guest loads, in this order, and which of the wanted modules the image does not have: they are built into the
-/// kernel or missing, and only the tests can tell.
+/// What the guest loads, in this order, and which of the wanted modules the image does not have:
+/// they are built into the kernel or missing, and only the tests can tell.
 #[derive(Default)]
 pub(crate) struct Selection {
     pub(crate) modules: Vec<Module>,
@@ -107,7 +107,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(image)
 }
 
-/// The modules that a module needs, as it says itself: Debian's packages come without depmod's index.
+/// The modules that a module needs, as it says itself: Debian's packages come without depmod's
+/// index.
 fn dependencies(image: &[u8]) -> Result<Vec<String>> {
     let module = object::File::parse(image)?;
     let information = module

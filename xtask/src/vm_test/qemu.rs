@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result, bail};
 const PROGRAM: &str = "qemu-system-x86_64";
 const DEBIAN_PACKAGE: &str = "qemu-system-x86";
 
-/// Software emulation of one processor: nested KVM is not to be counted on, and with two emulated processors the kernel's
-/// text patching makes the guest panic now and then. Page tables of four levels, as a fifth makes each walk longer.
+/// Software emulation of one processor: nested KVM is not to be counted on, and with two emulated
+/// processors the kernel's text patching makes the guest panic now and then. Page tables of four
+/// levels, as a fifth makes each walk longer.
 const MACHINE: [&str; 14] = [
     "-accel",
     "tcg,thread=single",
@@ -32,10 +33,14 @@ const MACHINE: [&str; 14] = [
     "-no-reboot",
 ];
 
-/// - `loglevel=5` shows warnings and worse, which `quiet` would hide, without the chatter of the boot.
-/// - An oops or a panic ends the machine at once (`-no-reboot`) instead of leaving it in an undefined state.
-/// - No watchdog: on a loaded machine it takes a wait for the processor for a lockup; real ones meet the time limit.
-/// - No check of the timer: an emulated one may be too slow for it on a loaded machine, and then the kernel does not start.
+/// - `loglevel=5` shows warnings and worse, which `quiet` would hide, without the chatter of the
+///   boot.
+/// - An oops or a panic ends the machine at once (`-no-reboot`) instead of leaving it in an
+///   undefined state.
+/// - No watchdog: on a loaded machine it takes a wait for the processor for a lockup; real ones
+///   meet the time limit.
+/// - No check of the timer: an emulated one may be too slow for it on a loaded machine, and then
+///   the kernel does not start.
 /// - `lsm=` is Debian's list with `bpf`, which some releases have built in but leave out.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 loglevel=5 printk.time=1 panic=-1 oops=panic nowatchdog nokaslr \
      no_timer_check mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf";

@@ -1,5 +1,6 @@
-//! The lines that leave the guest over its second serial port: JSON, one object each. The test binaries write those of
-//! their tests and the one with `end`, the init (`vm-init.rs` in the tests' package) writes the others.
+//! The lines that leave the guest over its second serial port: JSON, one object each. The test
+//! binaries write those of their tests and the one with `end`, the init (`vm-init.rs` in the tests'
+//! package) writes the others.
 
 use serde::Deserialize;
 
@@ -50,7 +51,8 @@ pub(crate) enum Record {
     },
 }
 
-/// The kernel's `release` (`6.12.117+deb13-cloud-amd64`) and `version` (`#1 SMP Debian 6.12.117-1 (2026-09-01)`).
+/// The kernel's `release` (`6.12.117+deb13-cloud-amd64`) and `version`
+/// (`#1 SMP Debian 6.12.117-1 (2026-09-01)`).
 #[derive(Debug, Deserialize)]
 pub(crate) struct Uname {
     pub(crate) release: String,
@@ -74,8 +76,8 @@ pub(crate) struct Counts {
 }
 
 impl Uname {
-    /// The upstream version. Debian's releases may name the ABI instead of it (`5.10.0-46-cloud-amd64`), and then the
-    /// version of the package has it.
+    /// The upstream version. Debian's releases may name the ABI instead of it
+    /// (`5.10.0-46-cloud-amd64`), and then the version of the package has it.
     pub(crate) fn upstream(&self) -> &str {
         let words = self
             .version

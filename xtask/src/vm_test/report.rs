@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use super::verdict::{Fault, Test, Verdict};
 
-/// All that is to be said of one kernel's run except how many tests passed: a paragraph, empty if there is nothing.
+/// All that is to be said of one kernel's run except how many tests passed: a paragraph, empty if
+/// there is nothing.
 pub(crate) fn details(label: &str, verdict: &Verdict) -> String {
     let mut text = String::new();
     for Test { name, detail } in &verdict.failed {

@@ -1,4 +1,5 @@
-//! What one module says about others: its children, its items, its imports, and the paths in its code.
+//! What one module says about others: its children, its items, its imports, and the paths in its
+//! code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -20,7 +20,8 @@ pub(crate) fn resolve(modules: &[Module], from: Index, path: &[String]) -> Optio
     follow(modules, from, path, DEEPEST)
 }
 
-/// The module that is named before the first segment that a macro's caller gives, and whose items that segment names.
+/// The module that is named before the first segment that a macro's caller gives, and whose items
+/// that segment names.
 pub(crate) fn before_argument(modules: &[Module], from: Index, path: &[String]) -> Option<Index> {
     let known = path.iter().take_while(|segment| !segment.starts_with('$'));
     let known: Vec<String> = known.cloned().collect();
@@ -103,7 +104,8 @@ fn look_up(modules: &[Module], at: Index, name: &str, last: bool, depth: usize) 
     })
 }
 
-/// The names that the calls of a macro hand to it, whether they call it or have another macro do so.
+/// The names that the calls of a macro hand to it, whether they call it or have another macro do
+/// so.
 pub(crate) fn arguments(modules: &[Module], name: &str) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for call in modules.iter().flat_map(|module| &module.calls) {

@@ -49,7 +49,8 @@ fn a_parents_reexport_of_its_child_is_no_circle() {
     let reexported = "mod child;\npub use child::Child;\npub struct Shared;";
     assert_eq!(circles(&[lib, ("a.rs", reexported), child, user]), "");
 
-    // A parent that needs the child itself is one, whether it imports it or has it by the re-export.
+    // A parent that needs the child itself is one, whether it imports it or has it by the
+    // re-export.
     for needs in [
         "mod child;\nuse child::Child;\npub struct Shared(Child);",
         "mod child;\npub use child::Child;\npub struct Shared(Child);",
@@ -72,7 +73,8 @@ fn a_circle_through_a_reexport_is_found() {
     assert!(found.contains("b.rs:1: crate::A"), "{found}");
 }
 
-/// The names that complete a macro's paths come from its caller, or from the macro that it is handed to.
+/// The names that complete a macro's paths come from its caller, or from the macro that it is
+/// handed to.
 #[test]
 fn a_path_that_a_macros_caller_completes_is_followed() {
     let found = circles(&[

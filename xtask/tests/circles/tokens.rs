@@ -66,7 +66,8 @@ pub(crate) fn identifiers(tokens: TokenStream) -> BTreeSet<String> {
     all
 }
 
-/// Whether what is in an attribute's brackets leaves its item to tests: `cfg(test)`, alone or with more conditions.
+/// Whether what is in an attribute's brackets leaves its item to tests: `cfg(test)`, alone or with
+/// more conditions.
 pub(crate) fn is_for_tests(attribute: &TokenStream) -> bool {
     let mut tokens = attribute.clone().into_iter();
     let (Some(TokenTree::Ident(name)), Some(TokenTree::Group(condition))) =

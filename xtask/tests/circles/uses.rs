@@ -11,8 +11,8 @@ pub(crate) type Uses = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<(usize, Stri
 
 /// Every use of one file by another.
 ///
-/// Nothing is used by the re-export of what a module's own child defines, nor by a path that ends at a module: what is
-/// used is the item that the path leads to in the end.
+/// Nothing is used by the re-export of what a module's own child defines, nor by a path that ends
+/// at a module: what is used is the item that the path leads to in the end.
 pub(crate) fn uses(modules: &[Module]) -> Uses {
     let mut all = Uses::new();
     for (at, module) in modules.iter().enumerate() {
@@ -57,7 +57,8 @@ pub(crate) fn uses(modules: &[Module]) -> Uses {
     all
 }
 
-/// Whether a path goes on from a module. The use of an imported item has been counted with its import.
+/// Whether a path goes on from a module. The use of an imported item has been counted with its
+/// import.
 fn leads_on(modules: &[Module], at: Index, path: &[String]) -> bool {
     match path {
         [first, _, ..] => {
@@ -68,7 +69,8 @@ fn leads_on(modules: &[Module], at: Index, path: &[String]) -> bool {
     }
 }
 
-/// Whether a name comes from the re-export of a child's item, which is no use of the child until the name is used.
+/// Whether a name comes from the re-export of a child's item, which is no use of the child until
+/// the name is used.
 fn is_reexported(modules: &[Module], at: Index, path: &[String]) -> bool {
     let import = modules.get(at).and_then(|module| import_of(module, path));
     let exported = import.filter(|import| import.exported);

@@ -1,4 +1,5 @@
-//! The functions of the multi-links, which may be tens of thousands: they are written one after the other.
+//! The functions of the multi-links, which may be tens of thousands: they are written one after the
+//! other.
 
 use bpf_link_typed::{Hideable, KprobeMultiInfoRef, TracingMultiInfoRef, UprobeMultiInfoRef};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
@@ -21,7 +22,8 @@ pub(crate) struct TracingFunctions<'a> {
     pub(crate) info: &'a TracingMultiInfoRef<'a>,
 }
 
-/// A function of the kernel. Each has its line, also if it has no address that may be seen, or no name.
+/// A function of the kernel. Each has its line, also if it has no address that may be seen, or no
+/// name.
 struct Function<'a> {
     type_id: Option<u32>,
     address: Option<u64>,

@@ -56,7 +56,8 @@ pub(crate) fn name_if_any<M: SerializeMap>(
     }
 }
 
-/// The same of an array of paths: if one of them is not UTF-8, the other key has the bytes of them all.
+/// The same of an array of paths: if one of them is not UTF-8, the other key has the bytes of them
+/// all.
 pub(crate) fn paths<M: SerializeMap>(
     map: &mut M,
     key: &str,

@@ -1,7 +1,8 @@
 //! Network devices by their indices.
 //!
-//! A link says the index of its device and not in which network namespace, and every namespace begins to count at 1. So a
-//! name is given only if the device of that index here has the link's program, as far as the kernel tells.
+//! A link says the index of its device and not in which network namespace, and every namespace
+//! begins to count at 1. So a name is given only if the device of that index here has the link's
+//! program, as far as the kernel tells.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -93,8 +94,8 @@ impl Devices {
         here
     }
 
-    /// The kernel says which XDP programs a device has, and not by which links: two links with the same program on devices
-    /// with the same index cannot be told apart.
+    /// The kernel says which XDP programs a device has, and not by which links: two links with the
+    /// same program on devices with the same index cannot be told apart.
     fn has_xdp(&self, here: &Here, index: u32, info: &XdpInfo, notes: &Notes) -> bool {
         let Some(program) = info.program_id else {
             return false;
@@ -159,7 +160,8 @@ const ERROR: u16 = 2;
 const ABOUT: usize = 16;
 const INDEX: Range<usize> = 4..8;
 
-/// Asks for the device with this index in the network namespace of this process; `None` if there is none.
+/// Asks for the device with this index in the network namespace of this process; `None` if there is
+/// none.
 fn ask(index: u32) -> Result<Option<Here>> {
     let socket = rustix::net::socket_with(
         AddressFamily::NETLINK,
@@ -201,7 +203,8 @@ fn ask(index: u32) -> Result<Option<Here>> {
 }
 
 impl Here {
-    /// Reads what netlink says. A name need not be UTF-8, so it is not left to a reader that wants text.
+    /// Reads what netlink says. A name need not be UTF-8, so it is not left to a reader that wants
+    /// text.
     fn of(attributes: &[u8]) -> Result<Option<Self>> {
         let number = |value: &[u8]| first(value).map(u32::from_ne_bytes);
         let mut name = None;

@@ -15,8 +15,9 @@ pub(crate) fn first_bit(format: &str) -> Option<u32> {
     (first < u64::BITS).then_some(first)
 }
 
-/// Which of these symbols the kernel has no function for that it can trace, as these lists have it: of symbols, with an address, a
-/// letter and a name in each line, and of functions that can be traced, each with its name in front.
+/// Which of these symbols the kernel has no function for that it can trace, as these lists have it:
+/// of symbols, with an address, a letter and a name in each line, and of functions that can be
+/// traced, each with its name in front.
 pub(crate) fn unknown<'a>(
     mut symbols: HashSet<&'a [u8]>,
     kallsyms: &[u8],
@@ -33,7 +34,8 @@ pub(crate) fn unknown<'a>(
         .filter_map(|mut words| words.next())
         .collect();
     symbols.retain(|symbol| !functions.contains(symbol));
-    // The list has one name for each function, and some have more. All are at one address, unless that is hidden.
+    // The list has one name for each function, and some have more. All are at one address, unless
+    // that is hidden.
     let mut names: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
     for (address, name) in all() {
         if symbols.contains(name) {

@@ -27,8 +27,9 @@ impl<A: Create> Run<'_, A> {
         let way_back = self.to.way_back(&old.link.info)?;
         let program = match old.attached.map(open).transpose() {
             Ok(program) => program,
-            // Without the privilege to open it there is no way back, nor to what has gone, but that is no reason to go on
-            // with the old version. Whatever else keeps it from being opened may keep the new one from being attached.
+            // Without the privilege to open it there is no way back, nor to what has gone, but that
+            // is no reason to go on with the old version. Whatever else keeps it from being opened
+            // may keep the new one from being attached.
             Err(bpf_link::Error::PermissionDenied(_) | bpf_link::Error::Vanished(_)) => None,
             Err(error) => return Err(error.into()),
         };
@@ -40,7 +41,8 @@ impl<A: Create> Run<'_, A> {
             ) => return self.replace_after_the_old_has_gone(old, why, back),
             Err(error) => return Err(error.into()),
         }
-        // Its pin stays until another takes the place, so that the next run finds one whatever happens.
+        // Its pin stays until another takes the place, so that the next run finds one whatever
+        // happens.
         let new = self.to.create(self.wanted.object);
         let done = new.and_then(|new| self.put(new, Some(old), Some(why), true));
         done.map_err(|source| self.put_back(back, source))
@@ -65,7 +67,8 @@ impl<A: Create> Run<'_, A> {
         self.done(new, outcome)
     }
 
-    /// The same for a kind that cannot be detached: its link goes with the last that holds it, in the kernel's own time.
+    /// The same for a kind that cannot be detached: its link goes with the last that holds it, in
+    /// the kernel's own time.
     fn replace_after_the_old_has_gone(
         &self,
         mut old: Candidate<Held<A>>,
@@ -91,7 +94,8 @@ impl<A: Create> Run<'_, A> {
                 Err(error) => break error,
             }
         };
-        // It may be there still, because somebody else holds it or because the kernel takes its time.
+        // It may be there still, because somebody else holds it or because the kernel takes its
+        // time.
         let Some(mut old) = old_link::reopen(id) else {
             return Err(self.put_back(back, source));
         };
@@ -138,8 +142,9 @@ struct Back<A> {
 
 /// Pauses with the link open, if it is there still; whether it makes sense to look again.
 ///
-/// A kernel may hold the link for its removed pin a while longer. If that were the last to let go, the program would be taken off in a
-/// worker, which may take seconds on a machine that is short of time. By the close of the last descriptor it is off at once.
+/// A kernel may hold the link for its removed pin a while longer. If that were the last to let go,
+/// the program would be taken off in a worker, which may take seconds on a machine that is short of
+/// time. By the close of the last descriptor it is off at once.
 fn waits_open(id: LinkId, waiting: &mut Waiting) -> bool {
     let _open = old_link::reopen(id);
     waiting.goes_on()

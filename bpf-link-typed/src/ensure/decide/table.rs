@@ -1,4 +1,5 @@
-//! The table in the docs of `Ensure`, held against the decisions: row by row, for everything that can be seen.
+//! The table in the docs of `Ensure`, held against the decisions: row by row, for everything that
+//! can be seen.
 
 use std::cell::Cell;
 

@@ -111,14 +111,16 @@ impl<'a> CgroupAttach<'a> {
         }
     }
 
-    /// In this place among the programs that the cgroup has on this hook; last without this call. Since Linux 6.17.
+    /// In this place among the programs that the cgroup has on this hook; last without this call.
+    /// Since Linux 6.17.
     pub fn position(mut self, position: Position<LinkAnchor<'a>>) -> Self {
         self.position = Some(position);
         self
     }
 
-    /// Run it before the programs without this call, and an ancestor's before a descendant's. Since Linux 6.17: 6.15 and 6.16
-    /// have this for programs that are attached without a link (`BPF_PROG_ATTACH`) only.
+    /// Run it before the programs without this call, and an ancestor's before a descendant's. Since
+    /// Linux 6.17: 6.15 and 6.16 have this for programs that are attached without a link
+    /// (`BPF_PROG_ATTACH`) only.
     #[doc(alias = "BPF_F_PREORDER")]
     pub fn preorder(mut self) -> Self {
         self.preorder = true;
@@ -131,8 +133,8 @@ impl<'a> CgroupAttach<'a> {
         self
     }
 
-    /// Attaches the program: it runs for the cgroup and those below it, as long as the link has a descriptor or a pin, and
-    /// the cgroup exists.
+    /// Attaches the program: it runs for the cgroup and those below it, as long as the link has a
+    /// descriptor or a pin, and the cgroup exists.
     ///
     /// The program stays the caller's. A cgroup that was given by its path is closed again.
     ///
@@ -144,12 +146,13 @@ impl<'a> CgroupAttach<'a> {
     /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the hook, which is all that it takes.
     /// - [`Error::Link`] with
     ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel has no positions, no
-    ///     revisions or no preorder of cgroup links;
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the cgroup, or one above it, has a program
-    ///     that does not share the hook, or the caller lacks `CAP_NET_ADMIN`;
-    ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory; `EINVAL`: the anchor
-    ///     differs in preorder.
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
+    ///     has no positions, no revisions or no preorder of cgroup links;
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the cgroup, or one
+    ///     above it, has a program that does not share the hook, or the caller lacks
+    ///     `CAP_NET_ADMIN`;
+    ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory;
+    ///     `EINVAL`: the anchor differs in preorder.
     ///
     /// # Kernel
     ///
@@ -192,8 +195,8 @@ impl<'a> CgroupAttach<'a> {
         }
     }
 
-    /// The error that this kernel has no order of a cgroup's programs, if that was asked for and is so: asked about a
-    /// cgroup that does not exist.
+    /// The error that this kernel has no order of a cgroup's programs, if that was asked for and is
+    /// so: asked about a cgroup that does not exist.
     fn without_order(&self, request: LinkCreate<'_>) -> Option<bpf_link::Error> {
         const NO_CGROUP: u32 = u32::MAX;
         self.position.as_ref()?;

@@ -25,7 +25,8 @@ impl Recipe for CgroupAttach<'_> {
         Ok(Match::hook(Some(is_same)))
     }
 
-    /// The kernel puts a program for one hook in the place of one for another, if they are of one type.
+    /// The kernel puts a program for one hook in the place of one for another, if they are of one
+    /// type.
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
         const NO_CGROUP: u32 = u32::MAX;
         let attach_type = self.hook.attach_type();

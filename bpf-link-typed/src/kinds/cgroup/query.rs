@@ -31,19 +31,23 @@ impl CgroupHook {
     ///
     /// - [`Error::File`](crate::Error::File): the path cannot be opened.
     /// - [`Error::Link`](crate::Error::Link) with
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel does not have the hook;
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks `CAP_NET_ADMIN`;
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
+    ///     does not have the hook;
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///     `CAP_NET_ADMIN`;
     ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory.
     ///
     /// # Kernel
     ///
-    /// `BPF_PROG_QUERY`, since Linux 4.15, with a revision since Linux 6.17; it ends in `cgroup_bpf_prog_query` (7.3).
+    /// `BPF_PROG_QUERY`, since Linux 4.15, with a revision since Linux 6.17; it ends in
+    /// `cgroup_bpf_prog_query` (7.3).
     pub fn query<'a>(self, cgroup: impl Into<FileRef<'a>>) -> Result<HookPrograms> {
         let cgroup = cgroup.into().open()?;
         Ok(Hook::of_fd(self.attach_type(), &cgroup).query()?)
     }
 
-    /// Asks which programs run on this hook for this cgroup: its own, and those of the cgroups above it.
+    /// Asks which programs run on this hook for this cgroup: its own, and those of the cgroups
+    /// above it.
     ///
     /// The kernel gives no flags with them.
     ///

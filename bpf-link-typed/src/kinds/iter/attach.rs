@@ -42,7 +42,8 @@ impl<'a> IterAttach<'a> {
         Self::over(IterArgs::Cgroup { cgroup, order })
     }
 
-    /// Over cgroups, from the one with this directory, in this order: for `cgroup`. Since Linux 6.1.
+    /// Over cgroups, from the one with this directory, in this order: for `cgroup`. Since Linux
+    /// 6.1.
     pub fn over_cgroups_of(cgroup: &'a (impl AsFd + ?Sized), order: CgroupIterOrder) -> Self {
         Self::over_cgroups(IterCgroup::Fd(borrowed(cgroup)), order)
     }
@@ -65,16 +66,16 @@ impl<'a> IterAttach<'a> {
     ///
     /// [`Error::Link`](crate::Error::Link) with
     ///
-    /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`E2BIG`): this kernel has no iterators over a part
-    ///   of the tasks or cgroups;
+    /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`E2BIG`): this kernel has
+    ///   no iterators over a part of the tasks or cgroups;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EBADF`: the cgroup or pidfd is none, the program wants a map and there is none, or the map's descriptor was
-    ///     opened with `O_PATH`;
-    ///   - `EINVAL`: the program is not an iterator, the map is none or of a type that it does not go over, or the order is
-    ///     not known;
+    ///   - `EBADF`: the cgroup or pidfd is none, the program wants a map and there is none, or the
+    ///     map's descriptor was opened with `O_PATH`;
+    ///   - `EINVAL`: the program is not an iterator, the map is none or of a type that it does not
+    ///     go over, or the order is not known;
     ///   - `ENOENT`: there is no cgroup with this id;
-    /// - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the program uses more of an element than the
-    ///   map has.
+    /// - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the program uses more
+    ///   of an element than the map has.
     ///
     /// # Kernel
     ///

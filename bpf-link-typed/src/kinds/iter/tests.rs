@@ -24,7 +24,8 @@ fn what_is_in_the_bytes() {
             .u32(40, CgroupIterOrder::AncestorsUp.as_raw())
     };
     target(over_cgroups(), b"cgroup\0", cgroup);
-    // What a later kernel says there of an iterator that this release does not know is not taken for a task.
+    // What a later kernel says there of an iterator that this release does not know is not taken
+    // for a task.
     target(over_cgroups(), b"something\0", IterTarget::All);
     target(over_cgroups(), b"", IterTarget::All);
     over_cgroups().check_len(32, named(b"cgroup\0"), |view| {

@@ -58,36 +58,43 @@ impl<'a> KprobeMultiAttach<'a> {
         }
     }
 
-    /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the functions.
+    /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the
+    /// functions.
     pub fn cookies(mut self, cookies: &'a [u64]) -> Self {
         self.cookies = Some(cookies);
         self
     }
 
-    /// Attaches the program to all of the functions, or to none: it runs as long as the link has a descriptor or a pin.
+    /// Attaches the program to all of the functions, or to none: it runs as long as the link has a
+    /// descriptor or a pin.
     ///
-    /// The program stays the caller's, and has to be loaded for `BPF_TRACE_KPROBE_MULTI`, or `BPF_TRACE_KPROBE_SESSION` for
-    /// a session.
+    /// The program stays the caller's, and has to be loaded for `BPF_TRACE_KPROBE_MULTI`, or
+    /// `BPF_TRACE_KPROBE_SESSION` for a session.
     ///
-    /// Do not give it a program that may sleep (`BPF_F_SLEEPABLE`). It is refused with `EINVAL` since Linux 7.0, and on earlier
-    /// kernels to which that check was backported. Others attach it, and it may sleep where the kernel must not.
+    /// Do not give it a program that may sleep (`BPF_F_SLEEPABLE`). It is refused with `EINVAL`
+    /// since Linux 7.0, and on earlier kernels to which that check was backported. Others attach
+    /// it, and it may sleep where the kernel must not.
     ///
     /// # Errors
     ///
-    /// - [`Error::SymbolNotFound`] (`ESRCH`): some of the symbols are unknown, or of functions that cannot be traced, or
-    ///   given twice. Which they are is looked up after the refusal, in `available_filter_functions` of tracefs or, if that
-    ///   is not mounted where it usually is, in `/proc/kallsyms`.
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for something else. Told for functions that are given by
-    ///   symbol, and not for a session, where it can also be that the kernel has none.
+    /// - [`Error::SymbolNotFound`] (`ESRCH`): some of the symbols are unknown, or of functions that
+    ///   cannot be traced, or given twice. Which they are is looked up after the refusal, in
+    ///   `available_filter_functions` of tracefs or, if that is not mounted where it usually is, in
+    ///   `/proc/kallsyms`.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for something else. Told for
+    ///   functions that are given by symbol, and not for a session, where it can also be that the
+    ///   kernel has none.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
     ///   - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: there are no functions, or an address is not one of a
-    ///     function that can be traced (`ENOENT` on Linux 7.3); `E2BIG`: there are more than a million.
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: there are no functions, or an
+    ///     address is not one of a function that can be traced (`ENOENT` on Linux 7.3); `E2BIG`:
+    ///     there are more than a million.
     ///
     /// # Kernel
     ///
-    /// `BPF_LINK_CREATE`, since Linux 5.18, sessions since 6.10; it ends in `bpf_kprobe_multi_link_attach` (7.3).
+    /// `BPF_LINK_CREATE`, since Linux 5.18, sessions since 6.10; it ends in
+    /// `bpf_kprobe_multi_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<KprobeMultiLink> {
         let args = match self.functions {
             Functions::Addresses(addresses) => KprobeMultiArgs::addresses(addresses),
@@ -140,8 +147,8 @@ impl<'a> KprobeMultiAttach<'a> {
     }
 }
 
-/// Whether the kernel refuses the program before it looks for the functions: the one that is given is none, so nothing is
-/// attached.
+/// Whether the kernel refuses the program before it looks for the functions: the one that is given
+/// is none, so nothing is attached.
 fn is_program_refused(request: LinkCreate<'_>) -> bool {
     let nothing = [c"?"];
     let request = request.args(KprobeMultiArgs::symbols(&nothing));

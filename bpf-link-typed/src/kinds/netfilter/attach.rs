@@ -98,8 +98,9 @@ number_enum! {
 }
 
 impl NetfilterAttach {
-    /// To this hook of this family. Those on a hook run from the lowest priority to the highest, and no two have the same,
-    /// programs or not. The smallest and the largest number are not allowed.
+    /// To this hook of this family. Those on a hook run from the lowest priority to the highest,
+    /// and no two have the same, programs or not. The smallest and the largest number are not
+    /// allowed.
     pub fn to(family: NetfilterFamily, hook: NetfilterHook, priority: i32) -> Self {
         Self {
             family,
@@ -109,15 +110,16 @@ impl NetfilterAttach {
         }
     }
 
-    /// Put the fragments of a packet together before the program sees it, for which the priority has to be above -400.
-    /// Since Linux 6.6.
+    /// Put the fragments of a packet together before the program sees it, for which the priority
+    /// has to be above -400. Since Linux 6.6.
     #[doc(alias = "BPF_F_NETFILTER_IP_DEFRAG")]
     pub fn defragmented(mut self) -> Self {
         self.flags |= NetfilterFlags::IP_DEFRAG;
         self
     }
 
-    /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps the network namespace.
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps
+    /// the network namespace.
     ///
     /// The program stays the caller's.
     ///
@@ -127,9 +129,10 @@ impl NetfilterAttach {
     /// - [`Error::HookTaken`] (`E2BIG`): 1024 are on the hook, which is all that it takes.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
-    ///   - [`Command`](bpf_link::Error::Command) and `EAFNOSUPPORT`: the family is neither IPv4 nor IPv6; `EPROTO`: there
-    ///     is no such hook; `ERANGE`: the priority is not allowed; `ENOENT`: the kernel lacks the module that
-    ///     puts fragments together; `EINVAL`: the program is not for netfilter.
+    ///   - [`Command`](bpf_link::Error::Command) and `EAFNOSUPPORT`: the family is neither IPv4 nor
+    ///     IPv6; `EPROTO`: there is no such hook; `ERANGE`: the priority is not allowed; `ENOENT`:
+    ///     the kernel lacks the module that puts fragments together; `EINVAL`: the program is not
+    ///     for netfilter.
     ///
     /// # Kernel
     ///

@@ -7,7 +7,8 @@ use crate::error::Result;
 impl Recipe for NetfilterAttach {
     type Link = NetfilterLink;
 
-    /// The info is the same whether the link is attached or not, and does not say in which network namespace.
+    /// The info is the same whether the link is attached or not, and does not say in which network
+    /// namespace.
     const ATTEMPT_TELLS: bool = true;
 
     fn compare(

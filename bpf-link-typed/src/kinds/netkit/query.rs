@@ -24,11 +24,13 @@ impl NetkitHook {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such device.
+    /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such
+    ///   device.
     /// - [`Error::Link`](crate::Error::Link) with
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel does not have the hook;
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied): the caller lacks `CAP_NET_ADMIN` (`EPERM`), or the
-    ///     device is the peer and not the primary end (`EACCES`);
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
+    ///     does not have the hook;
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied): the caller lacks
+    ///     `CAP_NET_ADMIN` (`EPERM`), or the device is the peer and not the primary end (`EACCES`);
     ///   - [`Command`](bpf_link::Error::Command) and `ENXIO`: the device is not a netkit device.
     ///
     /// # Kernel

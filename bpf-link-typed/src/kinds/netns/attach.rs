@@ -31,8 +31,8 @@ pub struct NetnsAttach<'a> {
 hook_enum! {
     /// A hook of a network namespace.
     pub enum NetnsHook: Netns {
-        /// What is made of a packet's headers. One program for each namespace; and none for the first namespace while others
-        /// have one, or the other way round.
+        /// What is made of a packet's headers. One program for each namespace; and none for the
+        /// first namespace while others have one, or the other way round.
         FlowDissector = FlowDissector,
         /// Which socket gets a packet. Since Linux 5.9.
         SkLookup = SkLookup,
@@ -40,7 +40,8 @@ hook_enum! {
 }
 
 impl<'a> NetnsAttach<'a> {
-    /// To this hook of this network namespace: a file such as `/proc/self/ns/net`, open or by its path.
+    /// To this hook of this network namespace: a file such as `/proc/self/ns/net`, open or by its
+    /// path.
     pub fn to(netns: impl Into<FileRef<'a>>, hook: NetnsHook) -> Self {
         Self {
             netns: netns.into(),
@@ -48,19 +49,20 @@ impl<'a> NetnsAttach<'a> {
         }
     }
 
-    /// Attaches the program: it runs as long as the link has a descriptor or a pin, and the namespace exists. The link does
-    /// not keep the namespace.
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin, and the
+    /// namespace exists. The link does not keep the namespace.
     ///
     /// The program stays the caller's. A namespace that was given by its path is closed again.
     ///
     /// # Errors
     ///
     /// - [`Error::File`]: the path cannot be opened.
-    /// - [`Error::HookTaken`] (`E2BIG`, `EEXIST`): the hook has a program, or as many as it takes, or one that was attached
-    ///   without a link; or another namespace's flow dissector excludes this one.
+    /// - [`Error::HookTaken`] (`E2BIG`, `EEXIST`): the hook has a program, or as many as it takes,
+    ///   or one that was attached without a link; or another namespace's flow dissector excludes
+    ///   this one.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
-    /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a network namespace;
-    ///   `EBADF`: its descriptor was opened with `O_PATH`.
+    /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a
+    ///   network namespace; `EBADF`: its descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

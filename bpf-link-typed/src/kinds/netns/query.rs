@@ -25,14 +25,15 @@ impl NetnsHook {
     ///
     /// - [`Error::File`](crate::Error::File): the path cannot be opened.
     /// - [`Error::Link`](crate::Error::Link) with
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks `CAP_NET_ADMIN`;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a network namespace; `EBADF`: it is opened
-    ///     as a place in the file system only (`O_PATH`).
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///     `CAP_NET_ADMIN`;
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a network namespace;
+    ///     `EBADF`: it is opened as a place in the file system only (`O_PATH`).
     ///
     /// # Kernel
     ///
-    /// `BPF_PROG_QUERY`, since Linux 4.19 for flow dissectors and Linux 5.9 for socket lookups; it ends in
-    /// `netns_bpf_prog_query` (7.3).
+    /// `BPF_PROG_QUERY`, since Linux 4.19 for flow dissectors and Linux 5.9 for socket lookups; it
+    /// ends in `netns_bpf_prog_query` (7.3).
     pub fn query<'a>(self, netns: impl Into<FileRef<'a>>) -> Result<HookPrograms> {
         let netns = netns.into().open()?;
         Ok(Hook::of_fd(self.attach_type(), &netns).query()?)

@@ -9,7 +9,8 @@ use super::events::PerfTarget;
 use crate::attach::fit;
 use crate::error::{Error, Result};
 
-/// Attaches a program to a perf event: a tracepoint, a kprobe or uprobe, a counter, or an event of the caller's.
+/// Attaches a program to a perf event: a tracepoint, a kprobe or uprobe, a counter, or an event of
+/// the caller's.
 ///
 /// ```no_run
 /// use bpf_link_typed::{KprobeEvent, PerfEventAttach, TracepointEvent, UprobeEvent};
@@ -52,8 +53,8 @@ impl<'a> PerfEventAttach<'a> {
         self
     }
 
-    /// Opens the event, unless it is the caller's, and attaches the program: it runs as long as the link has a descriptor or
-    /// a pin.
+    /// Opens the event, unless it is the caller's, and attaches the program: it runs as long as the
+    /// link has a descriptor or a pin.
     ///
     /// The program stays the caller's. The link keeps the event, whose descriptor is closed again.
     ///
@@ -62,21 +63,26 @@ impl<'a> PerfEventAttach<'a> {
     /// - [`Error::NoSuchTracepoint`] (`ENOENT` in tracefs).
     /// - [`Error::SymbolNotFound`] (`ENOENT`): the kernel has no function of this name.
     /// - [`Error::NoEventSource`]: the kernel has no kprobes, or no uprobes.
-    /// - [`Error::File`]: tracefs is not mounted, or what the kernel says about events cannot be read.
-    /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already. Not told for an event of the
-    ///   caller's.
-    /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the tracepoint or probe, which is all that it takes.
+    /// - [`Error::File`]: tracefs is not mounted, or what the kernel says about events cannot be
+    ///   read.
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already. Not told
+    ///   for an event of the caller's.
+    /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the tracepoint or probe, which is all
+    ///   that it takes.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller lacks `CAP_PERFMON`;
-    ///   - [`Command`](bpf_link::Error::Command) for `perf_event_open(2)`: as [`PerfEvent::open`](bpf_link::PerfEvent::open);
-    ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: an event of the caller's has a program already, or its
-    ///     tracepoint has this one; `EBADF`: it is no perf event; `EINVAL`: the program is for another sort of event, or this
-    ///     kernel has no such links.
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller
+    ///     lacks `CAP_PERFMON`;
+    ///   - [`Command`](bpf_link::Error::Command) for `perf_event_open(2)`: as
+    ///     [`PerfEvent::open`](bpf_link::PerfEvent::open);
+    ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: an event of the caller's has a
+    ///     program already, or its tracepoint has this one; `EBADF`: it is no perf event; `EINVAL`:
+    ///     the program is for another sort of event, or this kernel has no such links.
     ///
     /// # Kernel
     ///
-    /// `perf_event_open(2)` and `BPF_LINK_CREATE`, since Linux 5.15; it ends in `bpf_perf_link_attach` (7.3).
+    /// `perf_event_open(2)` and `BPF_LINK_CREATE`, since Linux 5.15; it ends in
+    /// `bpf_perf_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<PerfEventLink> {
         let event = match &self.target {
             PerfTarget::Fd(event) => {

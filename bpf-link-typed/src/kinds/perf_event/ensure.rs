@@ -13,8 +13,8 @@ use crate::error::Result;
 impl Recipe for PerfEventAttach<'_> {
     type Link = PerfEventLink;
 
-    /// Tasks, processors and periods are not part of the info. They are no matter for tracepoints and kprobes, as long as
-    /// these come from here.
+    /// Tasks, processors and periods are not part of the info. They are no matter for tracepoints
+    /// and kprobes, as long as these come from here.
     fn compare(
         &self,
         _link: &PerfEventLink,
@@ -53,7 +53,8 @@ impl Recipe for PerfEventAttach<'_> {
         Ok(found.and(cookie_of(event).map(|found| found == cookie)))
     }
 
-    /// A tracepoint does not take one program twice, nor more than 64 programs, and an event only one.
+    /// A tracepoint does not take one program twice, nor more than 64 programs, and an event only
+    /// one.
     fn blocks(&self, old: &Old<'_, PerfEventInfo>) -> Result<Blocks> {
         Ok(match (old.found.is_here(), old.same_program) {
             (false, _) => Blocks::Never,

@@ -78,8 +78,8 @@ impl<'a> TracepointEvent<'a> {
         }
     }
 
-    /// Where tracefs is mounted, from which its number is read. Without this call, that is `/sys/kernel/tracing` or
-    /// `/sys/kernel/debug/tracing`.
+    /// Where tracefs is mounted, from which its number is read. Without this call, that is
+    /// `/sys/kernel/tracing` or `/sys/kernel/debug/tracing`.
     pub fn tracefs(mut self, path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
         self.tracefs = Some(path.as_ref());
         self
@@ -165,7 +165,8 @@ impl<'a> KprobeEvent<'a> {
     }
 }
 
-/// A place in a user-space file (uprobe), or the return of a function that begins there (uretprobe).
+/// A place in a user-space file (uprobe), or the return of a function that begins there
+/// (uretprobe).
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct UprobeEvent<'a> {
@@ -194,7 +195,8 @@ impl<'a> UprobeEvent<'a> {
         self
     }
 
-    /// Where in the file the 16-bit reference counter is, which is above 0 while the link is there. Since Linux 4.20.
+    /// Where in the file the 16-bit reference counter is, which is above 0 while the link is there.
+    /// Since Linux 4.20.
     pub fn ref_ctr_offset(mut self, offset: u32) -> Self {
         self.ref_ctr_offset = Some(offset);
         self
@@ -254,8 +256,8 @@ pub struct CounterEvent {
 }
 
 impl CounterEvent {
-    /// What this type (`PERF_TYPE_*`) and configuration (`PERF_COUNT_*`) count, of every process, on the first processor.
-    /// The program runs each time that it has counted this far.
+    /// What this type (`PERF_TYPE_*`) and configuration (`PERF_COUNT_*`) count, of every process,
+    /// on the first processor. The program runs each time that it has counted this far.
     pub fn new(event_type: u32, config: u64, sample_period: u64) -> Self {
         Self {
             config: PerfEventConfig::new(event_type, config).sample_period(sample_period),

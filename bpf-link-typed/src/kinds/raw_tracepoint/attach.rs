@@ -39,7 +39,8 @@ impl<'a> RawTracepointAttach<'a> {
         }
     }
 
-    /// To the tracepoint that the program was loaded for: for a program with types (`BPF_TRACE_RAW_TP`).
+    /// To the tracepoint that the program was loaded for: for a program with types
+    /// (`BPF_TRACE_RAW_TP`).
     #[doc(alias = "tp_btf")]
     pub fn to_load_time_target() -> Self {
         Self {
@@ -60,23 +61,27 @@ impl<'a> RawTracepointAttach<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchTracepoint`] (`ENOENT`): the kernel has none of this name; modules are not loaded for it.
-    /// - [`Error::AlreadyAttached`] (`EEXIST`): before Linux 6.10, the program is on this tracepoint already.
-    /// - [`Error::WrongKind`]: the program is not for a tracepoint, but for something else that it was loaded for, and was
-    ///   attached to that for a moment.
+    /// - [`Error::NoSuchTracepoint`] (`ENOENT`): the kernel has none of this name; modules are not
+    ///   loaded for it.
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): before Linux 6.10, the program is on this
+    ///   tracepoint already.
+    /// - [`Error::WrongKind`]: the program is not for a tracepoint, but for something else that it
+    ///   was loaded for, and was attached to that for a moment.
     /// - [`Error::Link`] with
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel has no cookies here;
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
+    ///     has no cookies here;
     ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the name is longer than 127 bytes;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is of another type, or uses arguments that the
-    ///     tracepoint does not have; `EFAULT`: the program is a raw one, and no name was given.
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is of another type, or
+    ///     uses arguments that the tracepoint does not have; `EFAULT`: the program is a raw one,
+    ///     and no name was given.
     ///
     /// # Kernel
     ///
-    /// `BPF_RAW_TRACEPOINT_OPEN`, a link since Linux 5.7; it ends in `bpf_raw_tp_link_attach` (7.3). A program with types
-    /// and a cookie: `BPF_LINK_CREATE`.
+    /// `BPF_RAW_TRACEPOINT_OPEN`, a link since Linux 5.7; it ends in `bpf_raw_tp_link_attach`
+    /// (7.3). A program with types and a cookie: `BPF_LINK_CREATE`.
     ///
-    /// Since Linux 7.0 the program can be preempted. Until it continues, it misses what other processes do on that processor;
-    /// `recursion_misses` of the program's info counts that.
+    /// Since Linux 7.0 the program can be preempted. Until it continues, it misses what other
+    /// processes do on that processor; `recursion_misses` of the program's info counts that.
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<RawTracepointLink> {
         let Some(name) = self.name else {
             return self.attach_typed(program);
@@ -103,7 +108,8 @@ impl<'a> RawTracepointAttach<'a> {
         }
     }
 
-    /// The command for raw tracepoints has taken such programs on every kernel, but not always with a cookie.
+    /// The command for raw tracepoints has taken such programs on every kernel, but not always with
+    /// a cookie.
     fn attach_typed(&self, program: &(impl AsFd + ?Sized)) -> Result<RawTracepointLink> {
         let link = match self.cookie.unwrap_or(0) {
             0 => RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(program)),
@@ -114,7 +120,8 @@ impl<'a> RawTracepointAttach<'a> {
         };
         let link =
             link.map_err(|source| fit::by_type(program.as_fd(), AttachType::TraceRawTp, source))?;
-        // Programs of other types have a target that they were loaded for as well, and make links of another kind.
+        // Programs of other types have a target that they were loaded for as well, and make links
+        // of another kind.
         RawTracepointLink::try_from(link).map_err(Error::from)
     }
 }

@@ -34,7 +34,8 @@ hook_enum! {
         SkbStreamParser = SkSkbStreamParser,
         /// Where a received message goes. Not together with [`SkbVerdict`](Self::SkbVerdict).
         SkbStreamVerdict = SkSkbStreamVerdict,
-        /// Where a received packet goes. Not together with [`SkbStreamVerdict`](Self::SkbStreamVerdict).
+        /// Where a received packet goes. Not together with
+        /// [`SkbStreamVerdict`](Self::SkbStreamVerdict).
         SkbVerdict = SkSkbVerdict,
         /// Where a sent message goes.
         MsgVerdict = SkMsgVerdict,
@@ -50,18 +51,20 @@ impl<'a> SockmapAttach<'a> {
         }
     }
 
-    /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps the map.
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps
+    /// the map.
     ///
-    /// The program and the map stay the caller's. A program that was attached without a link is put aside for good: the
-    /// kernel does not refuse that.
+    /// The program and the map stay the caller's. A program that was attached without a link is put
+    /// aside for good: the kernel does not refuse that.
     ///
     /// # Errors
     ///
     /// - [`Error::HookTaken`] (`EBUSY`): the map has a link for this, or for what excludes it.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program does not fit, the map is none or of another
-    ///     type, or this kernel has no such links; `EBADF`: the map's descriptor was opened with `O_PATH`.
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program does not fit, the map is
+    ///     none or of another type, or this kernel has no such links; `EBADF`: the map's descriptor
+    ///     was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

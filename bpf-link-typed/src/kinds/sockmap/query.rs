@@ -24,14 +24,17 @@ impl SockmapHook {
     /// # Errors
     ///
     /// - [`Error::Link`](crate::Error::Link) with
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel has no query of sockmaps;
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks `CAP_NET_ADMIN`;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the descriptor is not a map; `EOPNOTSUPP`: the map is of
-    ///     another type.
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
+    ///     has no query of sockmaps;
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///     `CAP_NET_ADMIN`;
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the descriptor is not a map;
+    ///     `EOPNOTSUPP`: the map is of another type.
     ///
     /// # Kernel
     ///
-    /// `BPF_PROG_QUERY`, since Linux 5.19, and so before there are links; it ends in `sock_map_bpf_prog_query` (7.3).
+    /// `BPF_PROG_QUERY`, since Linux 5.19, and so before there are links; it ends in
+    /// `sock_map_bpf_prog_query` (7.3).
     pub fn query(self, map: &(impl AsFd + ?Sized)) -> Result<HookPrograms> {
         Ok(Hook::of_fd(self.attach_type(), map).query()?)
     }

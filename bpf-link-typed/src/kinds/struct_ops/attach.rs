@@ -38,10 +38,11 @@ impl<'a> StructOpsAttach<'a> {
     ///
     /// [`Error::Link`](crate::Error::Link) with [`Command`](bpf_link::Error::Command) and
     ///
-    /// - `EINVAL`: it is not such a map, it was created without `BPF_F_LINK`, it has no value yet, or this kernel has no
-    ///   such links;
+    /// - `EINVAL`: it is not such a map, it was created without `BPF_F_LINK`, it has no value yet,
+    ///   or this kernel has no such links;
     /// - `EBADF`: its descriptor was opened with `O_PATH`;
-    /// - what the subsystem answers, such as `EEXIST` for a TCP congestion control whose name is taken.
+    /// - what the subsystem answers, such as `EEXIST` for a TCP congestion control whose name is
+    ///   taken.
     ///
     /// # Kernel
     ///

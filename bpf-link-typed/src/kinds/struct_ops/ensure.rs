@@ -11,7 +11,8 @@ use crate::error::Result;
 impl Recipe for StructOpsAttach<'_> {
     type Link = StructOpsLink;
 
-    /// By the sort of struct. Whether its name is the same, such as that of a congestion control, an update tells.
+    /// By the sort of struct. Whether its name is the same, such as that of a congestion control,
+    /// an update tells.
     fn compare(
         &self,
         _link: &StructOpsLink,

@@ -61,17 +61,23 @@ impl<'a> TcxAttach<'a> {
         self
     }
 
-    /// Attaches the program: it runs as long as the link has a descriptor or a pin, and the device exists.
+    /// Attaches the program: it runs as long as the link has a descriptor or a pin, and the device
+    /// exists.
     ///
     /// The program stays the caller's.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such device.
-    /// - [`Error::AlreadyAttached`](crate::Error::AlreadyAttached) (`EEXIST`): this program is on this hook already, by whichever link.
-    /// - [`Error::AnchorNotOnHook`](crate::Error::AnchorNotOnHook) (`ENOENT`): the anchor is not on this hook, or gone.
-    /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program is not one for traffic control.
-    /// - [`Error::HookTaken`](crate::Error::HookTaken) (`ERANGE`): 63 programs are on the hook, which is all that it takes.
+    /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such
+    ///   device.
+    /// - [`Error::AlreadyAttached`](crate::Error::AlreadyAttached) (`EEXIST`): this program is on
+    ///   this hook already, by whichever link.
+    /// - [`Error::AnchorNotOnHook`](crate::Error::AnchorNotOnHook) (`ENOENT`): the anchor is not on
+    ///   this hook, or gone.
+    /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program is
+    ///   not one for traffic control.
+    /// - [`Error::HookTaken`](crate::Error::HookTaken) (`ERANGE`): 63 programs are on the hook,
+    ///   which is all that it takes.
     /// - [`Error::Link`](crate::Error::Link) with
     ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);

@@ -26,10 +26,13 @@ impl TcxHook {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such device.
+    /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such
+    ///   device.
     /// - [`Error::Link`](crate::Error::Link) with
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel does not have the hook;
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks `CAP_NET_ADMIN`.
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
+    ///     does not have the hook;
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///     `CAP_NET_ADMIN`.
     ///
     /// # Kernel
     ///

@@ -12,7 +12,8 @@ use crate::attach::fit;
 use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
-/// Attaches a tracing or LSM program to what it was loaded for, or puts an extension in the place of a function.
+/// Attaches a tracing or LSM program to what it was loaded for, or puts an extension in the place
+/// of a function.
 ///
 /// ```no_run
 /// use bpf_link_typed::{BtfTypeId, TracingAttach, TracingHook};
@@ -51,7 +52,8 @@ hook_enum! {
         Fexit = TraceFexit,
         /// Runs before the function, and can return in its place.
         ModifyReturn = ModifyReturn,
-        /// Runs on a hook of the security modules. Has an effect only if the security module `bpf` is in effect.
+        /// Runs on a hook of the security modules. Has an effect only if the security module `bpf`
+        /// is in effect.
         LsmMac = LsmMac,
         /// Runs both times. Since Linux 7.0.
         Fsession = TraceFsession,
@@ -67,8 +69,9 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// In the place of the function that the extension was loaded for, in the program that it was loaded for. Only once: for
-    /// another time, that has to be named with [`extension_of`](Self::extension_of).
+    /// In the place of the function that the extension was loaded for, in the program that it was
+    /// loaded for. Only once: for another time, that has to be named with
+    /// [`extension_of`](Self::extension_of).
     pub fn extension() -> Self {
         Self {
             place: Place::Extension,
@@ -76,8 +79,8 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// In the place of the function with this number in the BTF object of this program. It has to be like the one that the
-    /// extension was loaded for. Since Linux 5.10.
+    /// In the place of the function with this number in the BTF object of this program. It has to
+    /// be like the one that the extension was loaded for. Since Linux 5.10.
     pub fn extension_of(program: &'a (impl AsFd + ?Sized), function: BtfTypeId) -> Self {
         Self {
             place: Place::ExtensionOf(program.as_fd(), function),
@@ -98,20 +101,22 @@ impl<'a> TracingAttach<'a> {
     /// # Errors
     ///
     /// - [`Error::HookTaken`] (`E2BIG`): the function has as many programs as it takes.
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): before Linux 5.19, the program is for another hook, and was attached to
-    ///   that for a moment.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): before Linux 5.19, the program is for another
+    ///   hook, and was attached to that for a moment.
     /// - [`Error::Link`] with
-    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this kernel has no cookies
-    ///     here;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is for another hook, the extension does not fit
-    ///     the function, the target is no program, or it or a program on another program was attached before; `EBUSY`: the
-    ///     program is attached already, or the function has an extension and cannot be traced, or is traced and cannot have
-    ///     an extension; `EBADF`: the target's descriptor was opened with `O_PATH`.
+    ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
+    ///     kernel has no cookies here;
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is for another hook, the
+    ///     extension does not fit the function, the target is no program, or it or a program on
+    ///     another program was attached before; `EBUSY`: the program is attached already, or the
+    ///     function has an extension and cannot be traced, or is traced and cannot have an
+    ///     extension; `EBADF`: the target's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///
-    /// `BPF_LINK_CREATE`, since Linux 5.19 (extensions 5.10). A kernel that does not take the program there yet makes the same
-    /// link with `BPF_RAW_TRACEPOINT_OPEN`, since Linux 5.7, without a cookie. Both end in `bpf_tracing_prog_attach` (7.3).
+    /// `BPF_LINK_CREATE`, since Linux 5.19 (extensions 5.10). A kernel that does not take the
+    /// program there yet makes the same link with `BPF_RAW_TRACEPOINT_OPEN`, since Linux 5.7,
+    /// without a cookie. Both end in `bpf_tracing_prog_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TracingLink> {
         let args = TracingArgs::new().cookie(self.cookie.unwrap_or(0));
         let request = match &self.place {
@@ -141,7 +146,8 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// The refusal, about what the extension was to take the place of: its attach type says nothing.
+    /// The refusal, about what the extension was to take the place of: its attach type says
+    /// nothing.
     fn naming(&self, source: bpf_link::Error) -> bpf_link::Error {
         match self.place {
             Place::Hook(_) => source,
@@ -165,8 +171,8 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// Whether no cookie is asked for, and this kernel has none for tracing programs: then it does not take them by the
-    /// command at all. What was refused without a cookie is refused with one.
+    /// Whether no cookie is asked for, and this kernel has none for tracing programs: then it does
+    /// not take them by the command at all. What was refused without a cookie is refused with one.
     fn is_cookieless(&self, request: LinkCreate<'_>) -> bool {
         let with_cookie = request.args(TracingArgs::new().cookie(u64::MAX));
         self.cookie.unwrap_or(0) == 0

@@ -29,7 +29,8 @@ impl Recipe for TracingAttach<'_> {
         Ok(Match::hook(is_same).and(self.has_cookie_of(info, link)))
     }
 
-    /// A function does not take one program twice, nor two extensions, nor more programs than a few dozens.
+    /// A function does not take one program twice, nor two extensions, nor more programs than a few
+    /// dozens.
     fn blocks(&self, old: &Old<'_, TracingInfo>) -> Result<Blocks> {
         let is_extension = !matches!(self.place, Place::Hook(_));
         Ok(

@@ -9,7 +9,8 @@ use crate::attach::When;
 use crate::attach::fit;
 use crate::error::Result;
 
-/// Attaches a program to the entry, the exit, or both, of many functions of the kernel or of a module.
+/// Attaches a program to the entry, the exit, or both, of many functions of the kernel or of a
+/// module.
 ///
 /// ```no_run
 /// use bpf_link_typed::attach::When;
@@ -32,7 +33,8 @@ pub struct TracingMultiAttach<'a> {
 }
 
 impl<'a> TracingMultiAttach<'a> {
-    /// To the functions with these numbers in the BTF object that the program was loaded for, each of which is given once.
+    /// To the functions with these numbers in the BTF object that the program was loaded for, each
+    /// of which is given once.
     pub fn to(when: When, ids: &'a [BtfTypeId]) -> Self {
         Self {
             when,
@@ -41,16 +43,18 @@ impl<'a> TracingMultiAttach<'a> {
         }
     }
 
-    /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the functions.
+    /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the
+    /// functions.
     pub fn cookies(mut self, cookies: &'a [u64]) -> Self {
         self.cookies = Some(cookies);
         self
     }
 
-    /// Attaches the program to all of the functions, or to none: it runs as long as the link has a descriptor or a pin.
+    /// Attaches the program to all of the functions, or to none: it runs as long as the link has a
+    /// descriptor or a pin.
     ///
-    /// The program stays the caller's, and has to be loaded for `BPF_TRACE_FENTRY_MULTI`, `BPF_TRACE_FEXIT_MULTI` or
-    /// `BPF_TRACE_FSESSION_MULTI`.
+    /// The program stays the caller's, and has to be loaded for `BPF_TRACE_FENTRY_MULTI`,
+    /// `BPF_TRACE_FEXIT_MULTI` or `BPF_TRACE_FSESSION_MULTI`.
     ///
     /// # Errors
     ///
@@ -59,8 +63,8 @@ impl<'a> TracingMultiAttach<'a> {
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EINVAL`: there are no functions, one is given twice, is none or returns a structure, or the program is for
-    ///     something else;
+    ///   - `EINVAL`: there are no functions, one is given twice, is none or returns a structure, or
+    ///     the program is for something else;
     ///   - `ENOENT`: a function cannot be traced;
     ///   - `EBUSY`: the program is on one of the functions already, or an extension is;
     ///   - `E2BIG`: one of the functions has as many programs as it takes;

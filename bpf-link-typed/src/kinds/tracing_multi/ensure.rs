@@ -35,7 +35,8 @@ impl Recipe for TracingMultiAttach<'_> {
         Ok(Match::hook(Some(is_same)).and(Some(has_cookies)))
     }
 
-    /// A function does not take one program twice, nor more programs than a few dozens. The functions may be others in part.
+    /// A function does not take one program twice, nor more programs than a few dozens. The
+    /// functions may be others in part.
     fn blocks(&self, old: &Old<'_, TracingMultiInfo>) -> Result<Blocks> {
         Ok(if old.same_program {
             Blocks::Always

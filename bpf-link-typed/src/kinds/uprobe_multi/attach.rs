@@ -39,8 +39,9 @@ pub struct UprobeMultiAttach<'a> {
 }
 
 impl<'a> UprobeMultiAttach<'a> {
-    /// To these places, in bytes from the start of the file. The kernel opens a path itself, from the caller's root and
-    /// working directory; a file that is open already it takes since Linux 7.2.
+    /// To these places, in bytes from the start of the file. The kernel opens a path itself, from
+    /// the caller's root and working directory; a file that is open already it takes since Linux
+    /// 7.2.
     pub fn to(file: impl Into<FileRef<'a>>, when: When, offsets: &'a [u64]) -> Self {
         Self {
             file: file.into(),
@@ -52,7 +53,8 @@ impl<'a> UprobeMultiAttach<'a> {
         }
     }
 
-    /// Where in the file the reference counter of each place is, in bytes, in the order of the places; 0 for none.
+    /// Where in the file the reference counter of each place is, in bytes, in the order of the
+    /// places; 0 for none.
     pub fn ref_ctr_offsets(mut self, ref_ctr_offsets: &'a [u64]) -> Self {
         self.ref_ctr_offsets = Some(ref_ctr_offsets);
         self
@@ -70,28 +72,32 @@ impl<'a> UprobeMultiAttach<'a> {
         self
     }
 
-    /// Attaches the program to all of the places, or to none: it runs as long as the link has a descriptor or a pin.
+    /// Attaches the program to all of the places, or to none: it runs as long as the link has a
+    /// descriptor or a pin.
     ///
-    /// The program stays the caller's, and has to be loaded for `BPF_TRACE_UPROBE_MULTI`, or `BPF_TRACE_UPROBE_SESSION` for
-    /// a session.
+    /// The program stays the caller's, and has to be loaded for `BPF_TRACE_UPROBE_MULTI`, or
+    /// `BPF_TRACE_UPROBE_SESSION` for a session.
     ///
     /// # Errors
     ///
     /// [`Error::Link`](crate::Error::Link) with
     ///
-    /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`, `EOPNOTSUPP`): also for an open
-    ///   file before Linux 7.2;
-    /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies or reference counters as places;
+    /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`,
+    ///   `EOPNOTSUPP`): also for an open file before Linux 7.2;
+    /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies or reference
+    ///   counters as places;
     /// - [`PathHasNul`](bpf_link::Error::PathHasNul);
     /// - [`Command`](bpf_link::Error::Command) and
     ///   - `ENOENT`: there is no such file;
     ///   - `EBADF`: it is not a regular file, or was opened with `O_PATH`;
     ///   - `ESRCH`: there is no such process;
-    ///   - `EINVAL`: there are no places, or one is behind the end of the file, or the program is for something else.
+    ///   - `EINVAL`: there are no places, or one is behind the end of the file, or the program is
+    ///     for something else.
     ///
     /// # Kernel
     ///
-    /// `BPF_LINK_CREATE`, since Linux 6.6, sessions since 6.13; it ends in `bpf_uprobe_multi_link_attach` (7.3).
+    /// `BPF_LINK_CREATE`, since Linux 6.6, sessions since 6.13; it ends in
+    /// `bpf_uprobe_multi_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<UprobeMultiLink> {
         let path;
         let args = match &self.file {

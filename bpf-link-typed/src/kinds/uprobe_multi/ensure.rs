@@ -60,8 +60,9 @@ impl Recipe for UprobeMultiAttach<'_> {
     }
 }
 
-/// Whether the kernel says nothing about the link because the path of its file is longer than it writes: so it is another file, as the
-/// one that is wanted has a path that can be given. No kernel with such links has so short an info else.
+/// Whether the kernel says nothing about the link because the path of its file is longer than it
+/// writes: so it is another file, as the one that is wanted has a path that can be given. No kernel
+/// with such links has so short an info else.
 fn has_too_long_a_path(link: &UprobeMultiLink) -> Result<bool> {
     const SHORTEST: u32 = 32;
     Ok(link.as_raw().info()?.kernel_len() <= SHORTEST)

@@ -52,25 +52,26 @@ impl XdpAttach {
         }
     }
 
-    /// In this mode, or not at all. Without this call the kernel chooses: in the driver if that can, otherwise after the
-    /// socket buffer is built.
+    /// In this mode, or not at all. Without this call the kernel chooses: in the driver if that
+    /// can, otherwise after the socket buffer is built.
     pub fn mode(mut self, mode: XdpMode) -> Self {
         self.mode = Some(mode);
         self
     }
 
-    /// Attaches the program: it runs on every packet that the device receives, as long as the link has a descriptor or a
-    /// pin, and the device exists.
+    /// Attaches the program: it runs on every packet that the device receives, as long as the link
+    /// has a descriptor or a pin, and the device exists.
     ///
     /// The program stays the caller's.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchInterface`] (`ENODEV`, or `EINVAL` for an index): there is no such device.
-    /// - [`Error::HookTaken`] (`EBUSY`, `EEXIST`): the device has a program already, in this or another mode, or another
-    ///   device that this one is part of has.
+    /// - [`Error::HookTaken`] (`EBUSY`, `EEXIST`): the device has a program already, in this or
+    ///   another mode, or another device that this one is part of has.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an XDP program.
-    /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`): it is not a program.
+    /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`): it is not a
+    ///   program.
     /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and
     ///   - `EINVAL`: the program is for a map's entries, or the driver refuses it;
     ///   - `EOPNOTSUPP`: the driver or the device cannot run programs.

@@ -6,7 +6,8 @@ use crate::kind::LinkKind;
 use crate::link::RawLink;
 use crate::sys;
 
-/// Opens an anchor that is given by a link's id, so that the link that is checked is the one that is used.
+/// Opens an anchor that is given by a link's id, so that the link that is checked is the one that
+/// is used.
 pub(crate) fn open(request: &LinkCreate<'_>) -> Result<Option<RawLink>> {
     match request.args {
         CreateArgs::Mprog(MprogArgs {
@@ -17,8 +18,8 @@ pub(crate) fn open(request: &LinkCreate<'_>) -> Result<Option<RawLink>> {
     }
 }
 
-/// Refuses a link of another kind as the anchor: the kernel follows a null pointer where the anchor is a `struct_ops`
-/// link (`bpf_mprog_link`, seen on Linux 6.12 and 7.3).
+/// Refuses a link of another kind as the anchor: the kernel follows a null pointer where the anchor
+/// is a `struct_ops` link (`bpf_mprog_link`, seen on Linux 6.12 and 7.3).
 pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     let CreateArgs::Mprog(MprogArgs {
         anchor: Some(Anchor::Link(anchor)),

@@ -8,12 +8,13 @@ use crate::flags::AttachFlags;
 use crate::kind::LinkKind;
 use crate::sys;
 
-/// Refuses a position or revision of a cgroup link where the kernel would not look at it, and says of `PREORDER` that it is this
-/// kernel which does not have it.
+/// Refuses a position or revision of a cgroup link where the kernel would not look at it, and says
+/// of `PREORDER` that it is this kernel which does not have it.
 ///
-/// Links take that flag since they have positions, in Linux 6.17, although the kernel has it since 6.15: until then they take no
-/// flags at all. Such a kernel refuses the flag `BEFORE` as well, and does so before it looks up the cgroup. So two requests that
-/// can attach nothing, as their cgroup does not exist, tell: with the flag and without.
+/// Links take that flag since they have positions, in Linux 6.17, although the kernel has it since
+/// 6.15: until then they take no flags at all. Such a kernel refuses the flag `BEFORE` as well, and
+/// does so before it looks up the cgroup. So two requests that can attach nothing, as their cgroup
+/// does not exist, tell: with the flag and without.
 pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     let asks = match &request.args {
         CreateArgs::Mprog(args) => args.anchor.is_some() || args.expected_revision != 0,

@@ -46,7 +46,8 @@ impl<'a> NamedLink<'a> {
         Ok(Some(Self { link, places }))
     }
 
-    /// `BPF_OBJ_GET_INFO_BY_FD` with a buffer for the name; returns the length of that, or `None` if the kernel refuses.
+    /// `BPF_OBJ_GET_INFO_BY_FD` with a buffer for the name; returns the length of that, or `None`
+    /// if the kernel refuses.
     #[inline]
     pub fn info(&self, words: &mut InfoWords, name: &mut [u8; 4096]) -> Option<usize> {
         *words = [0; 8];
@@ -55,8 +56,9 @@ impl<'a> NamedLink<'a> {
         let (pointer_at, len_at) = self.places;
         put_address(words, pointer_at, name);
         put_len(words, len_at, name.len());
-        // SAFETY: the kernel has said that the link is of a kind that has the address and the length of a name at these places, and no
-        // other buffer; `name` is live, writable, and as long as that length.
+        // SAFETY: the kernel has said that the link is of a kind that has the address and the
+        // length of a name at these places, and no other buffer; `name` is live, writable, and as
+        // long as that length.
         let answer = unsafe { get_info(self.link, words) };
         (answer == 0).then(|| len(name))
     }
@@ -152,8 +154,8 @@ impl<'a> ArraysLink<'a> {
         }
     }
 
-    /// `BPF_OBJ_GET_INFO_BY_FD` twice: once for the number of entries, and once for them. Returns the length of the path, or `None` if
-    /// the kernel refuses.
+    /// `BPF_OBJ_GET_INFO_BY_FD` twice: once for the number of entries, and once for them. Returns
+    /// the length of the path, or `None` if the kernel refuses.
     #[inline]
     pub fn info(&self, words: &mut InfoWords, arrays: &mut Arrays) -> Option<usize> {
         if info(self.link, words) != 0 {
@@ -172,8 +174,9 @@ impl<'a> ArraysLink<'a> {
         for (pointer_at, numbers) in self.layout.numbers.iter().zip(&mut arrays.numbers) {
             put_address(words, *pointer_at, numbers.get_mut(..self.count)?);
         }
-        // SAFETY: the kernel has said that the link is of the layout's kind, so these are the places of its buffers; those are live and
-        // writable, and as long as the lengths beside them: each array has been cut to the count.
+        // SAFETY: the kernel has said that the link is of the layout's kind, so these are the
+        // places of its buffers; those are live and writable, and as long as the lengths beside
+        // them: each array has been cut to the count.
         let answer = unsafe { get_info(self.link, words) };
         (answer == 0).then(|| len(&arrays.path))
     }

@@ -28,8 +28,8 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     ensure_where_another_is,
 ];
 
-/// The same on a device that is known by its name, which takes more calls. In the long form only, as programs on devices wait for each other
-/// on the whole machine.
+/// The same on a device that is known by its name, which takes more calls. In the long form only,
+/// as programs on devices wait for each other on the whole machine.
 pub(super) const BY_NAME: &[Operation] = &[
     Operation::new("ensure_kept_by_name", kept::<Device>),
     Operation::new("ensure_updated_by_name", updated::<Device>),
@@ -98,7 +98,8 @@ fn any(link: impl Into<Link>) -> Link {
     link.into()
 }
 
-/// Whatever has become of the attempt, once more: this program is on the hook, by the link that is pinned.
+/// Whatever has become of the attempt, once more: this program is on the hook, by the link that is
+/// pinned.
 fn finish<P: Place>(run: &Run<'_>, to: &Ensure<P::To>, program: &Program) -> Result<Outcome> {
     let Ensured { link, outcome, .. } = to.run(program)?;
     let link = any(link);
@@ -199,7 +200,8 @@ fn replaced<P: Place>(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The hook takes one program, and the link is of a kind that is not updated: the old one goes first.
+/// The hook takes one program, and the link is of a kind that is not updated: the old one goes
+/// first.
 fn ensure_replaced_with_a_gap(run: &mut Run<'_>) -> Result<()> {
     let path = run.path("pin");
     let program = || Program::passing(Hook::NETFILTER);
@@ -210,7 +212,8 @@ fn ensure_replaced_with_a_gap(run: &mut Run<'_>) -> Result<()> {
     let done = run.attempt(|| to.run(&new))?;
     match &done {
         Some(done) => {
-            // Whoever hears that the pin has gone, once the old one is off, begins again with a hook that is free.
+            // Whoever hears that the pin has gone, once the old one is off, begins again with a
+            // hook that is free.
             let is_replaced = matches!(done.outcome, Outcome::Replaced { .. });
             ensure!(is_replaced || is_second_look(done.outcome), "{done:?}");
             check(run, done.link.as_raw(), &new)?;

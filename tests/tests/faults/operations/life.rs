@@ -149,8 +149,8 @@ fn update_of_what_is_not_updated(run: &mut Run<'_>) -> Result<()> {
     ensure_program(&link, &old)
 }
 
-/// By another map than it has: whether it is another is looked at first, as the kernel crashes otherwise. That look must not be taken for
-/// done if it failed.
+/// By another map than it has: whether it is another is looked at first, as the kernel crashes
+/// otherwise. That look must not be taken for done if it failed.
 fn update_by_a_map(run: &mut Run<'_>) -> Result<()> {
     let name = object_name("cc");
     let (old, new) = (

@@ -1,4 +1,5 @@
-//! What is asked about other objects than links: programs, maps, hooks, perf events, network devices.
+//! What is asked about other objects than links: programs, maps, hooks, perf events, network
+//! devices.
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{

@@ -104,7 +104,8 @@ fn from_an_id_that_has_gone(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// How many links a walk looks at: with as many each call that can have a fault is made. More may be there, of other processes.
+/// How many links a walk looks at: with as many each call that can have a fault is made. More may
+/// be there, of other processes.
 const LOOKED_AT: usize = 30;
 
 /// The first error is the operation's; those that a walk passes over are none.

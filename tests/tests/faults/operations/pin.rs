@@ -98,7 +98,8 @@ fn move_a_pin(run: &mut Run<'_>) -> Result<()> {
     link.pin(&old)?;
     let done = run.attempt(|| link.pin(&new))?;
     if old.exists() && done.is_some() {
-        // Whoever hears that there is no old pin makes a new one, and the old one is there all the same.
+        // Whoever hears that there is no old pin makes a new one, and the old one is there all the
+        // same.
         run.ensure_pinned(&link, &["new", "old"])?;
         ensure!(link.pin_path() == Some(new.as_path()));
         std::fs::remove_file(&old)?;

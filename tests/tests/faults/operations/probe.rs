@@ -1,7 +1,7 @@
 //! Whether the kernel has a kind of link.
 //!
-//! Only what is certain is kept, so what was refused for a fault is asked again when the next fault is tried; and once it is answered, a
-//! process makes no more calls about it.
+//! Only what is certain is kept, so what was refused for a fault is asked again when the next fault
+//! is tried; and once it is answered, a process makes no more calls about it.
 
 use anyhow::Result;
 use bpf_link::{Error, LinkKind, Support};

@@ -1,4 +1,5 @@
-//! What the typed layer does beyond the operations of `RawLink`: other system calls, and more of them.
+//! What the typed layer does beyond the operations of `RawLink`: other system calls, and more of
+//! them.
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Map, Program};
@@ -79,7 +80,8 @@ fn typed_detach_and_unpin(run: &mut Run<'_>) -> Result<()> {
     link.pin(&path)?;
     match run.attempt_whatever(Outcome::Done, || link.detach_and_unpin())? {
         Ok(()) => {
-            // Whoever hears that there is no pin has nothing to remove, and it is there all the same.
+            // Whoever hears that there is no pin has nothing to remove, and it is there all the
+            // same.
             if path.exists() {
                 std::fs::remove_file(&path)?;
             }

@@ -14,8 +14,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 const BINDINGS: &str = include_str!("../../../../bpf-link-sys/src/bindings.rs");
 
-/// What links are made, changed and described by. The bindings have all of it that there was in Linux 7.3, which they are generated from,
-/// or before.
+/// What links are made, changed and described by. The bindings have all of it that there was in
+/// Linux 7.3, which they are generated from, or before.
 const LINKS: [&str; 5] = [
     "bpf_attr.link_create",
     "bpf_attr.link_update",

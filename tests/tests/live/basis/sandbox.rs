@@ -1,4 +1,5 @@
-//! The sandbox, and what tests are made of: shown by bare system calls, before anything is tested with it.
+//! The sandbox, and what tests are made of: shown by bare system calls, before anything is tested
+//! with it.
 
 use std::hint::black_box;
 use std::net::UdpSocket;

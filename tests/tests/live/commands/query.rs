@@ -204,8 +204,9 @@ fn more_programs_than_fit_at_first(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Another thread attaches programs and takes them off, one by one. As every change is one more revision, the revision tells how many
-/// programs there were: an answer that is cut, or is put together from two moments, does not fit its revision.
+/// Another thread attaches programs and takes them off, one by one. As every change is one more
+/// revision, the revision tells how many programs there were: an answer that is cut, or is put
+/// together from two moments, does not fit its revision.
 fn a_list_that_grows_while_it_is_read(_sandbox: &Sandbox) -> Result<()> {
     const MOST: u64 = 20;
     const ROUNDS: u64 = 4;

@@ -75,7 +75,8 @@ fn what_can_be_created(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A link holds its program: where no program is left, no link is. Somebody else on this machine may be asking the same right now.
+/// A link holds its program: where no program is left, no link is. Somebody else on this machine
+/// may be asking the same right now.
 fn nothing_is_left(_sandbox: &Sandbox) -> Result<()> {
     for kind in LinkKind::KNOWN {
         let _ = kind.probe();

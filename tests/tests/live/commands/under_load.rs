@@ -1,5 +1,5 @@
-//! Updates under load: while one thread lets the programs run, another switches the link between the two, and no event is lost or counted
-//! twice.
+//! Updates under load: while one thread lets the programs run, another switches the link between
+//! the two, and no event is lost or counted twice.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -42,13 +42,15 @@ pub(crate) const TESTS: &[Test] = &[
 /// How many times a link is switched.
 const UPDATES: u32 = 300;
 
-/// After so many of them the sender gets the time for an event. It is odd, so that this comes to both programs.
+/// After so many of them the sender gets the time for an event. It is odd, so that this comes to
+/// both programs.
 const UPDATES_TO_AN_EVENT: u32 = 5;
 
 /// What runs the attached program, as often each time.
 type Event<'a> = &'a (dyn Fn(&Link) -> Result<()> + Sync);
 
-/// Switches the link from the first to the second and back while events happen, and holds the counters against the events.
+/// Switches the link from the first to the second and back while events happen, and holds the
+/// counters against the events.
 fn check(link: impl Into<Link>, programs: [&Counting; 2], event: Event<'_>) -> Result<()> {
     let link = link.into();
     let [first, second] = programs;

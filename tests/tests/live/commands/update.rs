@@ -1,4 +1,5 @@
-//! Updates, detaching, and runs of iterators: what is the same for every kind, and every way in which they are refused.
+//! Updates, detaching, and runs of iterators: what is the same for every kind, and every way in
+//! which they are refused.
 
 use std::io::Read as _;
 

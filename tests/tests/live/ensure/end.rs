@@ -29,7 +29,8 @@ impl<L: Into<Link>> From<Ensured<L>> for Done {
     }
 }
 
-/// The end that every run has: one link of this test on the kernel, and one pin in the sandbox, which is of that link.
+/// The end that every run has: one link of this test on the kernel, and one pin in the sandbox,
+/// which is of that link.
 pub(crate) fn ensure_one_link_and_pin(sandbox: &Sandbox, path: &Path) -> Result<LinkId> {
     let id = Link::from_pinned(path)?.id()?;
     // What has just gone may be there for a moment.

@@ -1,4 +1,5 @@
-//! Hooks that take one program only, where it cannot be updated: the old one goes first, and comes back if the new one does not go.
+//! Hooks that take one program only, where it cannot be updated: the old one goes first, and comes
+//! back if the new one does not go.
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::RawLink;
@@ -49,7 +50,8 @@ fn without_previous(outcome: Outcome) -> Outcome {
     }
 }
 
-/// The kernel does not put a program that was loaded for XDP in the place of one that was loaded for nothing in particular.
+/// The kernel does not put a program that was loaded for XDP in the place of one that was loaded
+/// for nothing in particular.
 fn xdp_of_another_sort(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let (old, old_counter) = counting(Hook::XDP_UNTYPED)?;
@@ -109,7 +111,8 @@ fn agent(arguments: &[String]) -> Result<()> {
     })
 }
 
-/// Takes the priority in the moment when the agent has taken the old program off, for so many of its calls.
+/// Takes the priority in the moment when the agent has taken the old program off, for so many of
+/// its calls.
 fn take_in_between(sandbox: &Sandbox, calls: usize) -> Result<String> {
     let pin = sandbox.bpffs().join("pin");
     let theirs = Program::passing(Hook::NETFILTER)?;
@@ -131,7 +134,8 @@ fn take_in_between(sandbox: &Sandbox, calls: usize) -> Result<String> {
     traced.finish_with_answer()
 }
 
-/// Somebody else has the priority when the new program is to be attached, and not any more after that.
+/// Somebody else has the priority when the new program is to be attached, and not any more after
+/// that.
 fn the_old_program_of_a_priority_is_put_back(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let (old, counter) = counting(Hook::NETFILTER)?;

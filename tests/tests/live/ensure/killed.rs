@@ -1,4 +1,5 @@
-//! The call that ends with a pinned link, killed before each of its system calls: the next one comes to the same end.
+//! The call that ends with a pinned link, killed before each of its system calls: the next one
+//! comes to the same end.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -30,7 +31,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 pub(crate) const ROLES: &[Role] = &[role!(agent), role!(leaver)];
 
-/// The programs of these tests, which all count in one counter, so that it shows by how many an event is seen.
+/// The programs of these tests, which all count in one counter, so that it shows by how many an
+/// event is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Cgroup,
@@ -88,7 +90,8 @@ impl Sort {
     }
 }
 
-/// An agent of a new version: loads its program, and when it is told, puts it in the place of the old one.
+/// An agent of a new version: loads its program, and when it is told, puts it in the place of the
+/// old one.
 fn agent(arguments: &[String]) -> Result<()> {
     let [sort, cgroup, pin, counter] = arguments else {
         anyhow::bail!("{arguments:?}");
@@ -138,7 +141,8 @@ impl Scenario<'_> {
         Ok(self.counter.read()? - before)
     }
 
-    /// Kills an agent before the first of its calls, the next one before the second, and so on until one gets to its end.
+    /// Kills an agent before the first of its calls, the next one before the second, and so on
+    /// until one gets to its end.
     fn kill_everywhere(&self) -> Result<()> {
         let mut calls = Vec::new();
         for number in 1.. {

@@ -1,4 +1,5 @@
-//! The call that ends with a pinned link, while others do the same or something else to the pin and the link.
+//! The call that ends with a pinned link, while others do the same or something else to the pin and
+//! the link.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,8 @@ const NETFILTER: &str = "netfilter";
 
 pub(crate) const ROLES: &[Role] = &[role!(agent)];
 
-/// Loads a program and, when it is told, makes the call: for a cgroup, or one of the other kinds. Says what came of it.
+/// Loads a program and, when it is told, makes the call: for a cgroup, or one of the other kinds.
+/// Says what came of it.
 fn agent(arguments: &[String]) -> Result<()> {
     let [to, pin] = arguments else {
         anyhow::bail!("{arguments:?}");
@@ -122,7 +124,8 @@ fn many_at_once_on_a_netfilter_hook(sandbox: &Sandbox) -> Result<()> {
     at_once(sandbox, Path::new(NETFILTER), "replaced with a gap")
 }
 
-/// Has an agent stop before each of its calls, does something then, and gives back what the agent said at the end.
+/// Has an agent stop before each of its calls, does something then, and gives back what the agent
+/// said at the end.
 fn beside(
     cgroup: &Path,
     pin: &Path,
@@ -147,7 +150,8 @@ fn pinned(cgroup: &Path, pin: &Path) -> Result<(RawLink, [Program; 2])> {
     Ok((done.link.into(), programs))
 }
 
-/// Somebody who does not ask for the lock swaps the program before each call, so that it is never the one that was seen.
+/// Somebody who does not ask for the lock swaps the program before each call, so that it is never
+/// the one that was seen.
 fn overtaken(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("agents")?;
     let pin = sandbox.bpffs().join("pin");
@@ -168,7 +172,8 @@ fn overtaken(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The same, but between two programs: the one that was expected may be there again when the kernel is asked which is.
+/// The same, but between two programs: the one that was expected may be there again when the kernel
+/// is asked which is.
 fn overtaken_to_and_fro(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("agents")?;
     let pin = sandbox.bpffs().join("pin");
@@ -277,7 +282,8 @@ fn on_a_device_of_the_same_number(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// Where nothing is on the hook, nothing of ours is: what looks like it is in another network namespace, and stays there.
+/// Where nothing is on the hook, nothing of ours is: what looks like it is in another network
+/// namespace, and stays there.
 fn ours_on_a_device_of_the_same_number(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let program = Program::passing(Hook::XDP)?;
@@ -365,7 +371,8 @@ fn more_than_one_of_ours(sandbox: &Sandbox) -> Result<()> {
 /// The same instructions have the same tag, whatever the name.
 fn by_tag(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
-    // The tag is of the code, which nobody else has: an interface's number says nothing about its network namespace.
+    // The tag is of the code, which nobody else has: an interface's number says nothing about its
+    // network namespace.
     let unlike_others = i32::try_from(std::process::id())?;
     let (old, new) = (
         Program::returning(Hook::XDP, unlike_others)?,
@@ -413,7 +420,8 @@ fn without_sys_admin<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result
         .map_err(|_| anyhow::anyhow!("it panicked"))?
 }
 
-/// An agent may have no more than it takes to attach: then it goes by its lock, and says what it cannot know.
+/// An agent may have no more than it takes to attach: then it goes by its lock, and says what it
+/// cannot know.
 fn without_the_privilege_to_open_by_id(sandbox: &Sandbox) -> Result<()> {
     let pin: PathBuf = sandbox.bpffs().join("pin");
     let (old, new) = (Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?);

@@ -9,7 +9,8 @@ use crate::ensure::suite::{Again, Elsewhere, Subject, Way, check};
 use crate::harness::Need;
 use crate::suites::conformance::Counting;
 
-/// Takes a program for `hook` through the suite at one place, and to another that differs in nothing else.
+/// Takes a program for `hook` through the suite at one place, and to another that differs in
+/// nothing else.
 pub(crate) fn check_places<A>(
     sandbox: &Sandbox,
     hook: Hook,
@@ -54,7 +55,8 @@ pub(crate) fn is_linux(major: u32, minor: u32) -> Result<bool> {
     Ok(Need::Linux(major, minor).missing()?.is_none())
 }
 
-/// What is done for the program that is there already, if this kernel tells all options since that Linux.
+/// What is done for the program that is there already, if this kernel tells all options since that
+/// Linux.
 pub(crate) fn kept_since(major: u32, minor: u32, gap: bool) -> Result<Again> {
     Ok(if is_linux(major, minor)? {
         Again::Kept

@@ -151,7 +151,8 @@ fn by_what_is_known_of_the_program(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// One agent stops while the next starts: the next one's program is attached and pinned at the end of each round.
+/// One agent stops while the next starts: the next one's program is attached and pinned at the end
+/// of each round.
 fn rounds<A>(sandbox: &Sandbox, to: A, load: impl Fn() -> Result<Program>) -> Result<()>
 where
     A: AttachProgram<Link: Into<Link> + Send> + Sync,

@@ -1,4 +1,5 @@
-//! What holds for every kind of link that is had over restarts and upgrades: one suite, which is run over each.
+//! What holds for every kind of link that is had over restarts and upgrades: one suite, which is
+//! run over each.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
-//! Restarts under load: while a thread makes events, an agent is restarted fifty times, each time with the other of two versions of its
-//! program. Where links are updated, each event is counted by one of the two; where links overlap, by one or both.
+//! Restarts under load: while a thread makes events, an agent is restarted fifty times, each time
+//! with the other of two versions of its program. Where links are updated, each event is counted by
+//! one of the two; where links overlap, by one or both.
 //!
-//! In the long form it is a thousand times. On functions of the kernel it is 20 and 300 times. There the kernel takes long over each: on an
-//! emulated Linux 6.12, 52 ms for a kprobe, 98 ms for fentry and 268 ms for `kprobe_multi`, where a program of a cgroup takes 9 ms, with the
-//! start of the agent.
+//! In the long form it is a thousand times. On functions of the kernel it is 20 and 300 times.
+//! There the kernel takes long over each: on an emulated Linux 6.12, 52 ms for a kprobe, 98 ms for
+//! fentry and 268 ms for `kprobe_multi`, where a program of a cgroup takes 9 ms, with the start of
+//! the agent.
 
 mod agent;
 mod load;
@@ -32,7 +34,8 @@ const LONG: u64 = 5;
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 
-/// Before, a tracing program is attached once: after the other version it would have to be loaded anew.
+/// Before, a tracing program is attached once: after the other version it would have to be loaded
+/// anew.
 const TRACING_AGAIN: &[Need] = &[Need::Linux(5, 19)];
 
 pub(crate) const TESTS: &[Test] = &[
@@ -136,12 +139,14 @@ fn tcx_ingress(sandbox: &Sandbox) -> Result<()> {
     )
 }
 
-/// At one priority there is room for one: what comes in between is counted by nobody, and nothing by both.
+/// At one priority there is room for one: what comes in between is counted by nobody, and nothing
+/// by both.
 fn netfilter(sandbox: &Sandbox) -> Result<()> {
     over_lo(sandbox, "netfilter", "", Hook::NETFILTER, Way::OldFirst)
 }
 
-/// Runs the scene with packets from one of a pair of devices to the other. One of the two is the target.
+/// Runs the scene with packets from one of a pair of devices to the other. One of the two is the
+/// target.
 fn over_a_wire(
     sandbox: &Sandbox,
     agent: &str,
@@ -262,9 +267,11 @@ fn over_calls(
     )?)
 }
 
-/// Runs the scene with runs of a program for tests, each of which passes a tracepoint that hardly anybody else passes.
+/// Runs the scene with runs of a program for tests, each of which passes a tracepoint that hardly
+/// anybody else passes.
 ///
-/// At the entry of system calls, which everybody passes, the kernel would miss many: see [`Counting::missed`].
+/// At the entry of system calls, which everybody passes, the kernel would miss many: see
+/// [`Counting::missed`].
 fn over_test_runs(sandbox: &Sandbox, check: fn(&Scene<'_>) -> Result<()>) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
     check(&Scene::of_programs(

@@ -40,7 +40,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_missing_tracepoint),
 ];
 
-/// Holds what is refused of a builder that attaches whatever it is given: a map, and a program of another type.
+/// Holds what is refused of a builder that attaches whatever it is given: a map, and a program of
+/// another type.
 ///
 /// `hook` is what the caller has named, and `wrong` a program that does not fit.
 fn misfits<T: std::fmt::Debug>(

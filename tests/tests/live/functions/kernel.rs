@@ -52,7 +52,8 @@ const HIDING: &str = "/proc/sys/kernel/kptr_restrict";
 
 /// Where the kernel's function of this name is; none as long as that is hidden even from root.
 ///
-/// The list is read once, and again when it begins or ends to hide the addresses: on an emulated machine that takes seconds.
+/// The list is read once, and again when it begins or ends to hide the addresses: on an emulated
+/// machine that takes seconds.
 pub(crate) fn shown_address_of(symbol: &str) -> Result<Option<u64>> {
     const LIST: &str = "/proc/kallsyms";
     static READ: Mutex<Option<(String, String)>> = Mutex::new(None);
@@ -72,7 +73,8 @@ pub(crate) fn shown_address_of(symbol: &str) -> Result<Option<u64>> {
     Ok(Some(address).filter(|address| *address != 0))
 }
 
-/// Hides the kernel's addresses from everyone, as long as `work` takes. This is the whole machine's.
+/// Hides the kernel's addresses from everyone, as long as `work` takes. This is the whole
+/// machine's.
 pub(crate) fn with_hidden_addresses<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let before = std::fs::read_to_string(HIDING).context(HIDING)?;
     std::fs::write(HIDING, "2").context(HIDING)?;

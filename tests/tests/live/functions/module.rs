@@ -7,7 +7,8 @@ use bpf_link::{BtfId, BtfInfo, BtfTypeId};
 use bpf_link_tests::sys::{self, IdSpace};
 use bpf_link_tests::{Device, DeviceKind, KernelBtf};
 
-/// The module of pairs of devices, each of which goes through [`FUNCTIONS`] once when [`make_a_pair`] makes two.
+/// The module of pairs of devices, each of which goes through [`FUNCTIONS`] once when
+/// [`make_a_pair`] makes two.
 const MODULE: &str = "veth";
 pub(crate) const FUNCTIONS: [&str; 2] = ["veth_setup", "veth_dev_init"];
 

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use bpf_link_tests::{Hook, KernelBtf, Loader, Program, sys};
 use bpf_link_typed::BtfTypeId;
 
-/// Functions that are there for tests: running a tracing program calls them. Not in the order of their ids.
+/// Functions that are there for tests: running a tracing program calls them. Not in the order of
+/// their ids.
 pub(crate) const FUNCTIONS: [&str; 3] =
     ["bpf_fentry_test3", "bpf_fentry_test1", "bpf_fentry_test2"];
 

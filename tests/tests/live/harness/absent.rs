@@ -16,7 +16,8 @@ pub(super) struct Absent {
 
 /// The table: what is not in it, a kernel is expected to have.
 ///
-/// Linux 6.18 is the machine that the project is built on; the others are the distribution's kernels that `cargo xtask vm-test` boots.
+/// Linux 6.18 is the machine that the project is built on; the others are the distribution's
+/// kernels that `cargo xtask vm-test` boots.
 #[rustfmt::skip]
 pub(super) const ABSENT: &[Absent] = &[
     // Links of kinds that are later.

@@ -16,8 +16,8 @@ pub(super) const VARIABLE: &str = "BPF_LINK_TEST";
 
 /// Runs a test, and says what became of it on the standard input.
 ///
-/// That is the writing end of a pipe: the one inherited descriptor that can be set up without unsafe code, and without a moment in which
-/// another child could inherit it, too.
+/// That is the writing end of a pipe: the one inherited descriptor that can be set up without
+/// unsafe code, and without a moment in which another child could inherit it, too.
 pub(super) fn run(name: &str, tests: &[&'static Test]) -> ExitCode {
     let outcome = match find(name, tests).and_then(judge) {
         Ok(outcome) => outcome,

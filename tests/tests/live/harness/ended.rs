@@ -31,8 +31,8 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Starts a child for the test and waits until it has ended, or kills it at its limit. The processes that it has started are killed in
-    /// any case.
+    /// Starts a child for the test and waits until it has ended, or kills it at its limit. The
+    /// processes that it has started are killed in any case.
     pub(super) fn of(test: &Test) -> Result<Self> {
         let (verdict, verdict_end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         let (output, output_end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
@@ -108,7 +108,8 @@ fn has_ended_within(limit: Duration, child: &Child) -> Result<bool> {
 
 /// Kills the child, if it has not ended, and the processes that it has started.
 fn kill_all(child: &mut Child) -> Result<ExitStatus> {
-    // The group is there as long as the child has not been waited for, also where it has ended by itself.
+    // The group is there as long as the child has not been waited for, also where it has ended by
+    // itself.
     let killed = rustix::process::kill_process_group(Pid::from_child(child), Signal::KILL);
     if !has_ended_within(PATIENCE, child)? {
         // It would never be over: whoever waits for its pipes waits with it.

@@ -5,8 +5,8 @@ use bpf_link_tests::{eventually_holds, links, names, remove_left_over};
 
 /// What is left of the child that had this process number, in words; nothing where nothing is.
 ///
-/// What the kernel drops asynchronously it is given time for. A link is told by its program, which it holds: looking at programs leaves the
-/// links of other tests alone.
+/// What the kernel drops asynchronously it is given time for. A link is told by its program, which
+/// it holds: looking at programs leaves the links of other tests alone.
 pub(super) fn of(child: u32) -> Result<Option<String>> {
     let prefix = names::prefix_of(child);
     let mut words = Vec::new();

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
-/// The variable that says where it is, where it need not be built: in the guests of `cargo xtask vm-test`.
+/// The variable that says where it is, where it need not be built: in the guests of
+/// `cargo xtask vm-test`.
 const VARIABLE: &str = "BPF_LINKS";
 const EXAMPLE: &str = "bpf-links";
 
@@ -18,7 +19,8 @@ pub(crate) fn path() -> Result<PathBuf> {
     }
 }
 
-/// Has cargo build it, once in a process, as it is no part of this package. Where it is up to date that takes a moment.
+/// Has cargo build it, once in a process, as it is no part of this package. Where it is up to date
+/// that takes a moment.
 pub(super) fn build() -> Result<()> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
     if std::env::var_os(VARIABLE).is_some() {
@@ -37,7 +39,8 @@ fn run_cargo() -> Result<()> {
     let target = directory.parent().context("no target directory")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        // With the features that `cargo test --workspace` has built it with, so that there is nothing to do.
+        // With the features that `cargo test --workspace` has built it with, so that there is
+        // nothing to do.
         .args(["build", "--offline", "--workspace", "--example", EXAMPLE])
         .args(["--profile", profile, "--target-dir"])
         .arg(target)
@@ -53,7 +56,8 @@ fn run_cargo() -> Result<()> {
     Ok(())
 }
 
-/// Where cargo puts what it builds with the profile of this test: above the `deps` that this program is in.
+/// Where cargo puts what it builds with the profile of this test: above the `deps` that this
+/// program is in.
 fn profile_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let directory = program.parent().and_then(Path::parent);

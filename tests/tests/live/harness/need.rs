@@ -23,10 +23,11 @@ pub(crate) enum Need {
     Function(&'static str),
     /// Something that iterators go over, by its name.
     Iterator(&'static str),
-    /// A kernel that has had no oops since it booted: what died then may hold locks, for which others wait for ever.
+    /// A kernel that has had no oops since it booted: what died then may hold locks, for which
+    /// others wait for ever.
     NoOops,
-    /// A kernel that was booted for the tests: what a test of a guard asks for would crash the kernel if the guard
-    /// did not hold.
+    /// A kernel that was booted for the tests: what a test of a guard asks for would crash the
+    /// kernel if the guard did not hold.
     OwnKernel,
     /// A type of file system.
     FileSystem(&'static str),
@@ -38,11 +39,13 @@ pub(crate) enum Need {
     Lister,
     /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
     Trampoline,
-    /// That the machine's first process is in the kernel's first network namespace, and the tests may go there.
+    /// That the machine's first process is in the kernel's first network namespace, and the tests
+    /// may go there.
     FirstNetns,
     /// A security module that is in effect.
     SecurityModule(&'static str),
-    /// The Linux that a documented difference in behaviour came with, where there is nothing else to tell it by.
+    /// The Linux that a documented difference in behaviour came with, where there is nothing else
+    /// to tell it by.
     Linux(u32, u32),
     /// A kernel from before that Linux.
     Before(u32, u32),
@@ -59,7 +62,8 @@ pub(super) enum Place {
     Sandbox,
 }
 
-/// What the kinds of link need, told by what each came with. Kinds that are not listed are in every kernel that the libraries support.
+/// What the kinds of link need, told by what each came with. Kinds that are not listed are in every
+/// kernel that the libraries support.
 impl Need {
     /// Links of tracing programs.
     pub(crate) const TRACING: &[Self] = &[Self::Trampoline];
@@ -221,7 +225,8 @@ pub(super) fn missing_privilege() -> Result<Option<String>> {
 
 /// Whether the kernel has a function or a variable of this name.
 ///
-/// The list is read once in a process, and looked through once for each name: to take it apart takes an emulated machine seconds.
+/// The list is read once in a process, and looked through once for each name: to take it apart
+/// takes an emulated machine seconds.
 fn has_function(name: &str) -> Result<bool> {
     const LIST: &str = "/proc/kallsyms";
     static LOOKED_FOR: Mutex<(String, BTreeMap<String, bool>)> =
@@ -249,7 +254,8 @@ fn has_file_system(name: &str) -> Result<bool> {
         .any(|line| line.split_ascii_whitespace().last() == Some(name)))
 }
 
-/// Whether a process is in the namespace that the settings of the network are in that are the whole machine's.
+/// Whether a process is in the namespace that the settings of the network are in that are the whole
+/// machine's.
 fn is_in_the_first_netns(process: u32) -> Result<bool> {
     const SETTING: &str = "/proc/sys/net/core/netdev_max_backlog";
     match Netns::of_process(process) {

@@ -1,7 +1,8 @@
 //! The other processes of a test: the owner of a link that is killed, somebody else who updates it.
 //!
-//! A role is a function that the test binary runs in a process of its own. It is in the sandbox of the test that started it, names what it
-//! makes as the test does, and talks with the test in lines over its standard input and output.
+//! A role is a function that the test binary runs in a process of its own. It is in the sandbox of
+//! the test that started it, names what it makes as the test does, and talks with the test in lines
+//! over its standard input and output.
 
 use std::io::{BufReader, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -53,7 +54,8 @@ impl Role {
         self.start_with(names::prefix(), arguments)
     }
 
-    /// The same, with names that do not say which test they are of: nobody looks whether it has left something.
+    /// The same, with names that do not say which test they are of: nobody looks whether it has
+    /// left something.
     pub(crate) fn start_with_whole_names(&self, arguments: &[&str]) -> Result<Player> {
         self.start_with("", arguments)
     }
@@ -67,7 +69,8 @@ impl Role {
             .env(names::PREFIX_VARIABLE, prefix)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A process has one tracer, and where this is built with AddressSanitizer, its leak detector would be another.
+            // A process has one tracer, and where this is built with AddressSanitizer, its leak
+            // detector would be another.
             .env("ASAN_OPTIONS", "detect_leaks=0")
             .spawn()
             .with_context(|| format!("starting {name}"))?;
@@ -118,7 +121,8 @@ impl Player {
         heard.with_context(|| format!("{} has ended", self.name))
     }
 
-    /// Has it stop at each system call that it makes from now on, from where it is waiting for a line.
+    /// Has it stop at each system call that it makes from now on, from where it is waiting for a
+    /// line.
     pub(crate) fn trace(mut self, line: &str) -> Result<Traced> {
         let process = Pid::from_child(&self.child);
         sys::trace(process).context("tracing the role")?;
@@ -177,7 +181,8 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// Lets it go on until it is about to make its next system call, whose number comes back; none if it has ended.
+    /// Lets it go on until it is about to make its next system call, whose number comes back; none
+    /// if it has ended.
     pub(crate) fn next_call(&mut self) -> Result<Option<u64>> {
         loop {
             sys::to_next_system_call(self.process).context("letting the role go on")?;

@@ -1,5 +1,5 @@
-//! `BPF_LINK_STRICT=1`: a test that is skipped for want of what the kernel is expected to have has failed; and so has the table of what
-//! is absent, where it is not so.
+//! `BPF_LINK_STRICT=1`: a test that is skipped for want of what the kernel is expected to have has
+//! failed; and so has the table of what is absent, where it is not so.
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -57,8 +57,9 @@ impl Test {
         Self { needs, ..self }
     }
 
-    /// Says that no other test may run at the same time: for a test that opens links that are not its own, as whoever walks all links does.
-    /// As long as they are open, links that other tests have closed stay.
+    /// Says that no other test may run at the same time: for a test that opens links that are not
+    /// its own, as whoever walks all links does. As long as they are open, links that other tests
+    /// have closed stay.
     pub(crate) const fn alone(self) -> Self {
         Self {
             alone: true,
@@ -66,7 +67,8 @@ impl Test {
         }
     }
 
-    /// Says that the test may take this many minutes, and not three: on an emulated machine that others use as well.
+    /// Says that the test may take this many minutes, and not three: on an emulated machine that
+    /// others use as well.
     pub(crate) const fn minutes(self, minutes: u64) -> Self {
         Self {
             limit: Duration::from_secs(minutes * 60),

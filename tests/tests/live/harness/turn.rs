@@ -1,7 +1,8 @@
 //! Which tests may run at the same time.
 //!
-//! Whoever opens a link that is not its own keeps it alive for that moment, and a test that has just closed it sees it stay. So tests that
-//! walk all links run alone: alone in this process, and alone on the machine, where other test binaries may be running.
+//! Whoever opens a link that is not its own keeps it alive for that moment, and a test that has
+//! just closed it sees it stay. So tests that walk all links run alone: alone in this process, and
+//! alone on the machine, where other test binaries may be running.
 
 use std::fs::File;
 use std::sync::{PoisonError, RwLock};
@@ -12,7 +13,8 @@ use rustix::fs::FlockOperation;
 /// What all test binaries on this kernel lock: a directory that every kernel has, and has once.
 const MACHINE: &str = "/sys/kernel";
 
-/// The tests of this process. The machine's lock would do, but lets those who run together starve those who run alone.
+/// The tests of this process. The machine's lock would do, but lets those who run together starve
+/// those who run alone.
 ///
 /// It protects nothing that a panic could have broken.
 static PROCESS: RwLock<()> = RwLock::new(());

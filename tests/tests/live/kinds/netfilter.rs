@@ -221,7 +221,8 @@ fn the_namespace_is_the_one_of_the_calling_thread(_sandbox: &Sandbox) -> Result<
     ensure!(!counting.runs(send_packet)?, "it has run here");
     ensure!(counting.runs(|| other.inside(send_packet))?, "not there");
 
-    // A program on the socket lookup of the namespace tells whether that is there: its link does not hold it.
+    // A program on the socket lookup of the namespace tells whether that is there: its link does
+    // not hold it.
     let lookup = Program::passing(Hook::SK_LOOKUP)?;
     let witness =
         RawLink::create(&LinkCreate::new(&lookup, AttachType::SkLookup).target_fd(&other))?;

@@ -88,7 +88,8 @@ impl Pair {
         }
     }
 
-    /// The list of the programs of what the peer sends, which is reached by the primary end as well.
+    /// The list of the programs of what the peer sends, which is reached by the primary end as
+    /// well.
     fn peers_place(&self) -> Place<'_> {
         Place {
             attach_type: AttachType::NetkitPeer,
@@ -120,7 +121,8 @@ fn conforms_at(
         first: Counting::program(place.hook)?,
         second: Counting::program(place.hook)?,
         create: &|program| {
-            // Without a revision: the device goes on counting when its list is empty, but does not say so.
+            // Without a revision: the device goes on counting when its list is empty, but does not
+            // say so.
             RawLink::create(
                 &LinkCreate::new(program, place.attach_type)
                     .target_ifindex(target)

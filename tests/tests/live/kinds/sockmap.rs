@@ -77,7 +77,8 @@ fn insert(map: &Map, socket: &TcpStream) -> Result<()> {
     map.update(&0u32.to_ne_bytes(), &socket.as_raw_fd().to_ne_bytes())
 }
 
-/// A socket gets the map's programs when it is put into the map, and keeps them: each time it has to be a new one.
+/// A socket gets the map's programs when it is put into the map, and keeps them: each time it has
+/// to be a new one.
 fn send_from_the_map(map: &Map) -> Result<()> {
     let [here, there] = connect()?;
     insert(map, &here)?;

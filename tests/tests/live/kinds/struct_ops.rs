@@ -215,7 +215,8 @@ fn a_map_is_linked_again(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Such a kernel has no map for a link either: an array stands for it, and the attach type comes first.
+/// Such a kernel has no map for a link either: an array stands for it, and the attach type comes
+/// first.
 fn before_there_were_links(_sandbox: &Sandbox) -> Result<()> {
     let array = Map::array(4, 1)?;
     ensure_refused!(

@@ -269,7 +269,8 @@ fn a_struct_ops_anchor(_sandbox: &Sandbox) -> Result<()> {
     positions::a_struct_ops_anchor(&INGRESS)
 }
 
-/// Whether the kernel knows what tcx needs can be told only where the arguments are longer than what it knows.
+/// Whether the kernel knows what tcx needs can be told only where the arguments are longer than
+/// what it knows.
 fn before_there_was_tcx(_sandbox: &Sandbox) -> Result<()> {
     let classifier = Hook::new(Hook::TCX_INGRESS.program_type, 0, Hook::TCX_INGRESS.pass);
     let program = Program::passing(classifier)?;

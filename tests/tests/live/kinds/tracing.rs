@@ -1,4 +1,5 @@
-//! tracing links: the entry and exit of kernel functions, security hooks, and extensions of programs.
+//! tracing links: the entry and exit of kernel functions, security hooks, and extensions of
+//! programs.
 
 mod ensure;
 mod golden;
@@ -221,7 +222,8 @@ fn conforms_as_extension(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Not only the kernel has functions; and the target is a program then, although the attach type says nothing of it.
+/// Not only the kernel has functions; and the target is a program then, although the attach type
+/// says nothing of it.
 fn conforms_on_a_program(sandbox: &Sandbox) -> Result<()> {
     let counter = CounterMap::new()?;
     let target = Replaceable::new(&counter)?;

@@ -61,8 +61,8 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(typed::TESTS),
 ];
 
-/// Two links with different reference counters for one place of a file cannot be at the same time, and all tests are in one
-/// file: so those that make links run alone.
+/// Two links with different reference counters for one place of a file cannot be at the same time,
+/// and all tests are in one file: so those that make links run alone.
 const TESTS: &[Test] = &[
     test!(conforms).needs(Need::UPROBE_MULTI).alone(),
     test!(conforms_on_return).needs(Need::UPROBE_MULTI).alone(),

@@ -108,8 +108,9 @@ fn conforms_in_the_driver(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// In the driver, a program does not see what comes in through the kernel's own path and the other way round: a second link in the
-/// other mode is what the kernel says `EEXIST` to, and `EBUSY` in the same.
+/// In the driver, a program does not see what comes in through the kernel's own path and the other
+/// way round: a second link in the other mode is what the kernel says `EEXIST` to, and `EBUSY` in
+/// the same.
 fn the_mode_is_the_one_that_was_asked_for(_sandbox: &Sandbox) -> Result<()> {
     let device = Device::create(DeviceKind::Veth, "mode")?;
     let program = Program::passing(Hook::XDP)?;
@@ -239,7 +240,8 @@ fn one_link_to_a_device(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Older loaders do so. Such a program can be attached, but does not go with those that were loaded for `BPF_XDP`.
+/// Older loaders do so. Such a program can be attached, but does not go with those that were loaded
+/// for `BPF_XDP`.
 fn loaded_without_an_attach_type(_sandbox: &Sandbox) -> Result<()> {
     let untyped = Counting::program(Hook::XDP_UNTYPED)?;
     let link =
@@ -318,7 +320,8 @@ fn the_device_is_the_one_of_the_calling_thread(_sandbox: &Sandbox) -> Result<()>
         std::mem::forget(device);
         Ok((link, index))
     })?;
-    // The number is the other namespace's, in which there is such a device, and it is seen from here as well.
+    // The number is the other namespace's, in which there is such a device, and it is seen from
+    // here as well.
     ifindex(device).check(&link.info()?)?;
     let attached = other.inside(|| {
         let refused = LinkCreate::new(&program, AttachType::Xdp).target_ifindex(device);

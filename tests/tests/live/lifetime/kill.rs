@@ -1,5 +1,5 @@
-//! Owners that are killed at random moments, in the middle of what they do to their links: what they leave is the state before or the one
-//! after, and a pinned link goes on working throughout.
+//! Owners that are killed at random moments, in the middle of what they do to their links: what
+//! they leave is the state before or the one after, and a pinned link goes on working throughout.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,8 @@ pub(crate) const ROLES: &[Role] = &[role!(updater), role!(mover), role!(pinner)]
 
 /// How many owners are killed in a test, in the short form and in the long one.
 const KILLS: [usize; 2] = [50, 100];
-/// How long an owner lives at most, once it has begun: some dozen times as long as what it does over and over.
+/// How long an owner lives at most, once it has begun: some dozen times as long as what it does
+/// over and over.
 const LIFE: Duration = Duration::from_millis(2);
 
 /// Starts owners and kills them, and looks at what each has left.

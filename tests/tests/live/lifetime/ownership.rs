@@ -1,4 +1,5 @@
-//! Who holds a link, and what becomes of it when they let go: by closing, by dying, by handing it on.
+//! Who holds a link, and what becomes of it when they let go: by closing, by dying, by handing it
+//! on.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 

@@ -1,4 +1,5 @@
-//! Whatever is typed behind `bpf-links` by somebody without privilege: it ends as it says that it ends, and nothing is changed.
+//! Whatever is typed behind `bpf-links` by somebody without privilege: it ends as it says that it
+//! ends, and nothing is changed.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;

@@ -1,5 +1,5 @@
-//! `bpf-links` beside `bpftool`: what both say of a link is the same. The files of the kinds compare
-//! a link of every sort.
+//! `bpf-links` beside `bpftool`: what both say of a link is the same. The files of the kinds
+//! compare a link of every sort.
 
 use std::process::{Command, Stdio};
 

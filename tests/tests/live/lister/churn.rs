@@ -146,7 +146,8 @@ fn also_while_thousands_of_functions_are_attached_to(sandbox: &Sandbox) -> Resul
 /// Work that goes on until it is told to stop.
 type Work<'a> = &'a (dyn Fn(&AtomicBool) -> Result<u64> + Sync);
 
-/// Lists all the while, in every form, and holds each list against the links that are there all the time.
+/// Lists all the while, in every form, and holds each list against the links that are there all the
+/// time.
 fn under<W>(work: &[W], more: &[Work<'_>]) -> Result<()>
 where
     W: Fn(&AtomicBool) -> Result<u64> + Sync,

@@ -192,7 +192,8 @@ fn kinds_and_programs_are_chosen(sandbox: &Sandbox) -> Result<()> {
 
 fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
     let cases: Vec<&Case> = KINDS.iter().filter_map(|kind| kind.cases.first()).collect();
-    // Earlier kernels do not say what all links are on, and Linux 7.2 does not of tracing_multi links.
+    // Earlier kernels do not say what all links are on, and Linux 7.2 does not of tracing_multi
+    // links.
     let says_little = Need::Before(6, 8).missing()?.is_none();
     let tells_functions = Need::Member("bpf_link_info", "tracing_multi");
     let says_little = |kind: Option<&str>| -> Result<bool> {
@@ -207,7 +208,8 @@ fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
         let header = rows.next().context("it is empty")?;
         let rows: Vec<&str> = rows.collect();
         ensure!(rows.len() == links.len(), "{table}");
-        // The columns are below each other, and each row says of which kind it is and what it is attached to.
+        // The columns are below each other, and each row says of which kind it is and what it is
+        // attached to.
         let kinds_at = header.find("KIND").context("no kinds")?;
         let hooks_at = header.find("ATTACHED TO").context("no hooks")?;
         for (row, link) in rows.iter().zip(&links) {

@@ -1,4 +1,5 @@
-//! What `bpf-links` finds out besides what links say: pins, holders, names; and what it says where it may not.
+//! What `bpf-links` finds out besides what links say: pins, holders, names; and what it says where
+//! it may not.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -113,7 +114,8 @@ fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
     Ok(counted.link.unpin()?)
 }
 
-/// As [`holder`], in a thread: with a table of descriptors of its own, or after the first thread has ended.
+/// As [`holder`], in a thread: with a table of descriptors of its own, or after the first thread
+/// has ended.
 fn thread_that_holds(arguments: &[String]) -> Result<()> {
     match arguments {
         [how, path] if how == OWN_TABLE => {

@@ -1,5 +1,5 @@
-//! `bpf-links` where there are very many links, and links of very many functions: it takes the memory of what it shows, and not of all that there
-//! is, and shows it as it goes.
+//! `bpf-links` where there are very many links, and links of very many functions: it takes the
+//! memory of what it shows, and not of all that there is, and shows it as it goes.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -53,7 +53,8 @@ const FUNCTIONS: RangeInclusive<usize> = 39_000..=40_000;
 /// How much more there may be, in kilobytes: of memory that is taken in large pieces.
 const SLACK: u64 = 1024;
 
-/// How much of its output the lister can write before somebody reads it: the least that a pipe holds.
+/// How much of its output the lister can write before somebody reads it: the least that a pipe
+/// holds.
 const PAGE: usize = 4096;
 
 /// The lister, and the end of the pipe that it writes to.
@@ -68,10 +69,11 @@ fn start(arguments: &[&str]) -> Result<(Child, File)> {
     Ok((child, output.into()))
 }
 
-/// The most memory that the lister was seen to have, in kilobytes, and how many bytes it has written.
+/// The most memory that the lister was seen to have, in kilobytes, and how many bytes it has
+/// written.
 ///
-/// That is memory of its own: how much of the program is in memory is the kernel's choice. It is looked at with every page of
-/// its output, and it cannot end before all but a page has been read.
+/// That is memory of its own: how much of the program is in memory is the kernel's choice. It is
+/// looked at with every page of its output, and it cannot end before all but a page has been read.
 fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
     // Some kernels give out memory by 2 MB at a time. It is inherited by what this process starts.
     disable_transparent_huge_pages(true)?;
@@ -85,7 +87,8 @@ fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
             break;
         }
         written += u64::try_from(read)?;
-        // Not before it has written something: until it runs the program, the memory that it has is this process's.
+        // Not before it has written something: until it runs the program, the memory that it has is
+        // this process's.
         let status = std::fs::read_to_string(&status)?;
         let peak = status
             .lines()
@@ -99,7 +102,8 @@ fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
     Ok((most, written))
 }
 
-/// Pins links in the directory, with their numbers as names: a process may not have as many descriptors.
+/// Pins links in the directory, with their numbers as names: a process may not have as many
+/// descriptors.
 fn pin_many(directory: &Path, numbers: Range<usize>) -> Result<()> {
     let listing = iterator("bpf_map", *b"element\n")?;
     let request = LinkCreate::new(&listing, AttachType::TraceIter);
@@ -129,11 +133,13 @@ fn memory_for_many_links(sandbox: &Sandbox) -> Result<()> {
     Ok(std::fs::remove_dir_all(&directory)?)
 }
 
-/// The lister takes no more than twice what the numbers take that the kernel has of each place or function.
+/// The lister takes no more than twice what the numbers take that the kernel has of each place or
+/// function.
 fn check_proportion(attach: impl Fn(usize) -> Result<RawLink>, count: usize) -> Result<()> {
     const NUMBERS: usize = 3 * size_of::<u64>();
-    // There is more than a page to be read in any case. The others come after the link that counts, as the lister goes by ids: so it is
-    // looked at while it has all that the link takes, and not once it is about to end.
+    // There is more than a page to be read in any case. The others come after the link that counts,
+    // as the lister goes by ids: so it is looked at while it has all that the link takes, and not
+    // once it is about to end.
     let measure = |count| {
         let link = attach(count)?;
         let others = many(100)?;
@@ -182,7 +188,8 @@ fn memory_for_many_functions(sandbox: &Sandbox) -> Result<()> {
     )
 }
 
-/// What is made once the list has begun comes last, as ids grow: it is in the list only if the walk goes on.
+/// What is made once the list has begun comes last, as ids grow: it is in the list only if the walk
+/// goes on.
 fn the_list_begins_before_the_walk_ends(_sandbox: &Sandbox) -> Result<()> {
     let there = many(500)?;
     for form in [TABLE, ARRAY, LINES] {

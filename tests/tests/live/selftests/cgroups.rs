@@ -1,4 +1,5 @@
-//! What the kernel's `cgroup_link`, `cgroup_mprog_opts`, `cgroup_mprog_ordering`, `cgroup_preorder`, `lsm_cgroup` and `cgroup_iter` assert.
+//! What the kernel's `cgroup_link`, `cgroup_mprog_opts`, `cgroup_mprog_ordering`,
+//! `cgroup_preorder`, `lsm_cgroup` and `cgroup_iter` assert.
 
 use std::io::Read as _;
 use std::os::fd::AsFd as _;

@@ -1,4 +1,5 @@
-//! What the kernel's `tc_links` asserts about links next to filters of the traffic control that there was before tcx.
+//! What the kernel's `tc_links` asserts about links next to filters of the traffic control that
+//! there was before tcx.
 
 use anyhow::{Result, ensure};
 use bpf_link_sys::TCX_PASS;
@@ -44,7 +45,8 @@ fn runs_of(one: &CounterMap, other: &CounterMap) -> Result<[u64; 2]> {
     Ok([one.read()? - before, other.read()? - of_other])
 }
 
-/// Both run where the link's program leaves the packet to whoever is next, and the link's alone where it decides.
+/// Both run where the link's program leaves the packet to whoever is next, and the link's alone
+/// where it decides.
 fn links_run_before_filters(_sandbox: &Sandbox) -> Result<()> {
     for (side, hook, add_filter) in SIDES {
         let (linked, of_link) = counting(hook)?;

@@ -1,4 +1,5 @@
-//! What the kernel's `flow_dissector_reattach`, `xdp_link`, `xdp_bonding`, `tc_links`, `tc_netkit` and `sockmap_basic` assert.
+//! What the kernel's `flow_dissector_reattach`, `xdp_link`, `xdp_bonding`, `tc_links`, `tc_netkit`
+//! and `sockmap_basic` assert.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -329,7 +330,8 @@ fn netkit_combinations_that_do_not_go(_sandbox: &Sandbox) -> Result<()> {
     try_combinations(&peer, &there, &here)
 }
 
-/// A program without a link is on the list as well, and is not taken off or replaced by those who know links.
+/// A program without a link is on the list as well, and is not taken off or replaced by those who
+/// know links.
 fn tcx_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
     let (without, counter) = counting(Hook::TCX_INGRESS)?;
     let linked = Program::passing(Hook::TCX_INGRESS)?;

@@ -1,4 +1,5 @@
-//! What the kernel's `unpriv_bpf_disabled`, `test_struct_ops_module`, `bpf_tcp_ca` and `perf_link` assert.
+//! What the kernel's `unpriv_bpf_disabled`, `test_struct_ops_module`, `bpf_tcp_ca` and `perf_link`
+//! assert.
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Error, LinkCreate, LinkId, RawLink, Update};

@@ -9,7 +9,8 @@ pub(super) struct Selftest {
     pub(super) asserts: &'static str,
     /// The tests here that assert the same.
     pub(super) tests: &'static [&'static str],
-    /// What the libraries have no words for, so that it cannot be asserted through them, and why that is so.
+    /// What the libraries have no words for, so that it cannot be asserted through them, and why
+    /// that is so.
     #[expect(dead_code, reason = "it is for whoever reads the table")]
     pub(super) beyond: &'static str,
 }

@@ -1,4 +1,5 @@
-//! What the kernel's `bpf_cookie`, `missed`, `kprobe_multi_test`, `uprobe_multi_test` and `tracing_multi` assert.
+//! What the kernel's `bpf_cookie`, `missed`, `kprobe_multi_test`, `uprobe_multi_test` and
+//! `tracing_multi` assert.
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_sys::BPF_F_SLEEPABLE;
@@ -160,7 +161,8 @@ fn functions_of_a_module(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A probe on what the program of another probe calls, which the kernel does not run inside of that.
+/// A probe on what the program of another probe calls, which the kernel does not run inside of
+/// that.
 fn a_probe_that_is_missed(_sandbox: &Sandbox) -> Result<()> {
     // What every program calls that looks which process it runs in.
     let inner = KprobeEvent::at(c"bpf_get_ns_current_pid_tgid", 0);
@@ -273,7 +275,8 @@ fn sessions_of_a_file_that_end_at_the_entry(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Between functions the compiler puts what stops a processor that gets there: a probe is one more of those.
+/// Between functions the compiler puts what stops a processor that gets there: a probe is one more
+/// of those.
 fn a_breakpoint_is_no_place_for_a_probe(_sandbox: &Sandbox) -> Result<()> {
     const BREAKPOINTS: [u8; 3] = [0xcc; 3];
     let code = std::fs::read(own_code::FILE)?;

@@ -1,4 +1,5 @@
-//! A place for a link of each kind: what there is to attach to, and two programs or maps that can be put there.
+//! A place for a link of each kind: what there is to attach to, and two programs or maps that can
+//! be put there.
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -93,7 +94,8 @@ pub(crate) fn prepare(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// A place of each kind that this kernel has, for the thread of this number; why there is none of the others.
+/// A place of each kind that this kernel has, for the thread of this number; why there is none of
+/// the others.
 pub(crate) fn all(
     sandbox: &Sandbox,
     thread: usize,

@@ -39,7 +39,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Does one thing after the other until it is time, and lets go of all links. An error says what was not as it had to be.
+    /// Does one thing after the other until it is time, and lets go of all links. An error says
+    /// what was not as it had to be.
     pub(super) fn work(mut self, end: Instant) -> Result<Counts> {
         while Instant::now() < end {
             let index = self.random.below(self.slots.len());
@@ -75,7 +76,8 @@ impl<'a> Worker<'a> {
         slot.apply(operation, &mut self.random, self.gate)
     }
 
-    /// Walks all links, while other threads make and close theirs: this thread's own are met, each once.
+    /// Walks all links, while other threads make and close theirs: this thread's own are met, each
+    /// once.
     fn walk(&self) -> Result<Option<bool>> {
         let own: BTreeSet<LinkId> = self.slots.iter().filter_map(Slot::link_id).collect();
         let mut met = BTreeSet::new();

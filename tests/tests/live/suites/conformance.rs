@@ -120,12 +120,14 @@ impl Field {
         }
     }
 
-    /// Fails unless the info of an attached link has the value; 0 in its place where the kernel has no such field.
+    /// Fails unless the info of an attached link has the value; 0 in its place where the kernel has
+    /// no such field.
     pub(crate) fn check(&self, info: &LinkInfo) -> Result<()> {
         self.check_value(info, self.attached)
     }
 
-    /// Fails unless the info, which was asked for once the kind was known, tells whether the kernel has such a field.
+    /// Fails unless the info, which was asked for once the kind was known, tells whether the kernel
+    /// has such a field.
     fn check_reported(&self, info: &LinkInfo) -> Result<()> {
         let path = self.kernel_path();
         let known = KernelBtf::get()?.member("bpf_link_info", &path)?;
@@ -150,7 +152,8 @@ impl Field {
         Ok(())
     }
 
-    /// What the kernel calls it. Only the bindings have names for unions and structures that have none.
+    /// What the kernel calls it. Only the bindings have names for unions and structures that have
+    /// none.
     fn kernel_path(&self) -> String {
         let path = self.path.replace(char::is_whitespace, "");
         let names = path
@@ -161,7 +164,8 @@ impl Field {
     }
 }
 
-/// A field of `bpf_link_info`, by its path from the union on, and its value in the type that it has.
+/// A field of `bpf_link_info`, by its path from the union on, and its value in the type that it
+/// has.
 macro_rules! field {
     ($($path:ident).+, $value:expr) => {
         $crate::suites::conformance::Field::new(

@@ -57,8 +57,9 @@ impl Counting {
 
     /// How often the kernel has skipped it, because it was running already on the same processor.
     ///
-    /// The kernel never runs such a program inside itself. Where the program can be preempted, as on tracepoints since Linux 7.0, another
-    /// process gets the processor in the middle of a run, and what that process does there is not seen by the program.
+    /// The kernel never runs such a program inside itself. Where the program can be preempted, as
+    /// on tracepoints since Linux 7.0, another process gets the processor in the middle of a run,
+    /// and what that process does there is not seen by the program.
     pub(crate) fn missed(&self) -> Result<u64> {
         Ok(match self.program_id {
             Some(_) => sys::prog_info(self.object.as_fd())?.recursion_misses,
@@ -66,7 +67,8 @@ impl Counting {
         })
     }
 
-    /// Whether what `work` does makes it run. It is done again if the kernel has missed something meanwhile.
+    /// Whether what `work` does makes it run. It is done again if the kernel has missed something
+    /// meanwhile.
     pub(crate) fn runs(&self, mut work: impl FnMut() -> Result<()>) -> Result<bool> {
         eventually("a run, or none without a miss", || {
             let (count, missed) = (self.count()?, self.missed()?);
@@ -78,8 +80,9 @@ impl Counting {
 
     /// Waits until it has stopped: until what `work` does does not make it run any more.
     ///
-    /// When the last reference to a link goes, the kernel removes the link's id first and takes the program off its hook after that, often in
-    /// a worker. So that there is no such link any more does not tell that its program has stopped.
+    /// When the last reference to a link goes, the kernel removes the link's id first and takes the
+    /// program off its hook after that, often in a worker. So that there is no such link any more
+    /// does not tell that its program has stopped.
     pub(crate) fn stops(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         eventually_holds("the program has stopped", || Ok(!self.runs(&mut work)?))
     }

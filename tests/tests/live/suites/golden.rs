@@ -1,8 +1,9 @@
 //! What this kernel says of a link of every kind and sort, for the files under `fixtures`.
 //!
-//! With `BPF_LINK_GOLDEN=PATH` it is written there, as `bpf_link_tests::recorded` says. Without, what is to be written is held against what
-//! is known of the links all the same. Each sort of link says what it needs: those that this kernel cannot make are listed in the output,
-//! and `tests/golden.rs` knows which they are on which kernel.
+//! With `BPF_LINK_GOLDEN=PATH` it is written there, as `bpf_link_tests::recorded` says. Without,
+//! what is to be written is held against what is known of the links all the same. Each sort of link
+//! says what it needs: those that this kernel cannot make are listed in the output, and
+//! `tests/golden.rs` knows which they are on which kernel.
 
 pub(crate) mod probed;
 pub(crate) mod recorder;
@@ -55,7 +56,8 @@ impl Case {
     }
 }
 
-/// Records every sort that this kernel can make; what went wrong with one does not keep the others from it.
+/// Records every sort that this kernel can make; what went wrong with one does not keep the others
+/// from it.
 pub(crate) fn run(sandbox: &Sandbox, cases: &[Case]) -> Result<()> {
     go_over(sandbox, cases, Recorder::new)
 }

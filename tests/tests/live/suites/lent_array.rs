@@ -17,8 +17,9 @@ pub(crate) struct Expected<'a> {
     pub(crate) alone: bool,
 }
 
-/// Holds the arrays of a link against what they have to be, with buffers of every length that makes a difference, and with every
-/// combination of arrays that is asked for. `ask` lends what it is given.
+/// Holds the arrays of a link against what they have to be, with buffers of every length that makes
+/// a difference, and with every combination of arrays that is asked for. `ask` lends what it is
+/// given.
 pub(crate) fn check<const N: usize>(
     link: &RawLink,
     expected: [Expected<'_>; N],

@@ -17,7 +17,8 @@ pub(crate) enum TooShort {
     LeftAlone,
 }
 
-/// Holds the name of a link against `name`, which has no NUL, with buffers of every length that makes a difference.
+/// Holds the name of a link against `name`, which has no NUL, with buffers of every length that
+/// makes a difference.
 pub(crate) fn check(
     link: &RawLink,
     name: &str,

@@ -1,7 +1,8 @@
 //! The type of a kind has no operation that the kind does not have.
 //!
 //! It is shown when this is compiled: a method of the type comes before one of the trait below, and
-//! does not return what that returns. If `XdpLink` were said to have no `update`, it would not compile.
+//! does not return what that returns. If `XdpLink` were said to have no `update`, it would not
+//! compile.
 
 use std::fs::File;
 

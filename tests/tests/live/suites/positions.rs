@@ -1,4 +1,5 @@
-//! Where a link stands among the programs of its hook: what holds for tcx, netkit and cgroup links alike.
+//! Where a link stands among the programs of its hook: what holds for tcx, netkit and cgroup links
+//! alike.
 
 use std::os::fd::AsFd as _;
 
@@ -264,8 +265,9 @@ pub(crate) fn a_struct_ops_anchor(place: &Place<'_>) -> Result<()> {
     place.ensure_order(&[&here])
 }
 
-/// The flags that say what an anchor is never get to the kernel if the anchor has not set them: neither with one that is given as
-/// a program, nor with what other arguments have in its place, nor with descriptor 0, which is what the kernel finds without one.
+/// The flags that say what an anchor is never get to the kernel if the anchor has not set them:
+/// neither with one that is given as a program, nor with what other arguments have in its place,
+/// nor with descriptor 0, which is what the kernel finds without one.
 fn refuse_anchor_in_the_flags(place: &Place<'_>, link: &RawLink) -> Result<()> {
     let program = place.program()?;
     let id = link.id()?.get();

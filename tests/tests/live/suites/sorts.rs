@@ -1,7 +1,8 @@
 //! Every sort of link of every kind, attached through its type with every option that it has.
 //!
-//! For each, the info is what was asked for, the type is the same by whatever way the link is opened, the program runs and stops, and the
-//! operations are those that the kind has. The files of the kinds hold the same against bare system calls.
+//! For each, the info is what was asked for, the type is the same by whatever way the link is
+//! opened, the program runs and stops, and the operations are those that the kind has. The files of
+//! the kinds hold the same against bare system calls.
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Loader, Sandbox, eventually_holds, links};
@@ -19,8 +20,8 @@ pub(crate) struct SubKind<'a> {
     pub(crate) programs: [Counting; 2],
     /// Attaches it, with every option.
     pub(crate) attach: &'a dyn Fn(&Counting) -> Result<Link>,
-    /// What the info has to say, as JSON, with this attached: every field of the kind, by its name. What this kernel does not report yet is
-    /// left out of account.
+    /// What the info has to say, as JSON, with this attached: every field of the kind, by its name.
+    /// What this kernel does not report yet is left out of account.
     pub(crate) info: &'a dyn Fn(&Counting) -> Result<Value>,
     /// Makes what is attached run. The link is given as long as there is one, for what runs by it.
     pub(crate) event: &'a dyn Fn(Option<&Link>) -> Result<()>,

@@ -1,4 +1,5 @@
-//! What it costs to ask for a link's info by way of its type: system calls, and memory from the heap.
+//! What it costs to ask for a link's info by way of its type: system calls, and memory from the
+//! heap.
 
 use std::ffi::CString;
 
@@ -73,8 +74,8 @@ fn unknown(link: &RawLink) -> Result<RawLink> {
     Ok(RawLink::from_id(link.id()?)?)
 }
 
-/// Holds against what they have to be: the calls for a link whose kind is known, for one whose kind is not, and the
-/// allocations in a buffer that was used before.
+/// Holds against what they have to be: the calls for a link whose kind is known, for one whose kind
+/// is not, and the allocations in a buffer that was used before.
 fn check(calls: &Calls, link: RawLink, [known, not_known]: [u64; 2]) -> Result<()> {
     let raw = unknown(&link)?;
     let link = Link::try_from(link)?;

@@ -5,11 +5,13 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
-/// The length of a header, and where it has the length of the types and the place and the length of the strings.
+/// The length of a header, and where it has the length of the types and the place and the length of
+/// the strings.
 const HEADER: usize = 24;
 const TYPES_LEN: usize = 12;
 const STRINGS_AT: usize = 16;
-/// How long the longest cut is, and how long are the strings, which begin with those of the first types.
+/// How long the longest cut is, and how long are the strings, which begin with those of the first
+/// types.
 const LONGEST: usize = 400;
 const STRINGS: usize = 600;
 

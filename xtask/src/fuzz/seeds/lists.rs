@@ -1,4 +1,5 @@
-//! What the kernel that runs here says about its functions, some lines of it, and about the fields of perf events.
+//! What the kernel that runs here says about its functions, some lines of it, and about the fields
+//! of perf events.
 
 use std::fs;
 
@@ -37,7 +38,8 @@ pub(super) fn symbols() -> Result<Vec<Vec<u8>>> {
     Ok(parts.into_iter().map(String::into_bytes).collect())
 }
 
-/// Every other name of a part, the part, and every third name as what can be traced, with a NUL between two; and numbers and fields.
+/// Every other name of a part, the part, and every third name as what can be traced, with a NUL
+/// between two; and numbers and fields.
 pub(super) fn tracefs() -> Result<Vec<Vec<u8>>> {
     let mut seeds = vec![];
     for part in parts()? {

@@ -1,7 +1,8 @@
-//! The functions in the kernel's format for types, as its documentation describes it (`bpf/btf.rst`).
+//! The functions in the kernel's format for types, as its documentation describes it
+//! (`bpf/btf.rst`).
 //!
-//! Only what is asked for is read: of each type the place where it begins, and the names of functions. Every place is checked
-//! against the end of the data.
+//! Only what is asked for is read: of each type the place where it begins, and the names of
+//! functions. Every place is checked against the end of the data.
 
 /// `BTF_KIND_FUNC`
 const FUNCTION: u32 = 12;
@@ -28,7 +29,8 @@ struct Strings {
 }
 
 impl Types {
-    /// Reads a BTF object, which may refer to the types of another one. `None` if it is not one, or of a later format.
+    /// Reads a BTF object, which may refer to the types of another one. `None` if it is not one, or
+    /// of a later format.
     pub(super) fn parse(data: Vec<u8>, base: Option<&Self>) -> Option<Self> {
         if data.get(..2)? != MAGIC.to_ne_bytes() {
             return None;
@@ -85,7 +87,8 @@ impl Types {
     }
 }
 
-/// Where the types begin that are from here to the end; `None` if one of them is of no known kind, or cut off.
+/// Where the types begin that are from here to the end; `None` if one of them is of no known kind,
+/// or cut off.
 fn places(data: &[u8], mut at: usize) -> Option<Vec<u32>> {
     let mut places = Vec::new();
     while at < data.len() {
@@ -100,7 +103,8 @@ fn places(data: &[u8], mut at: usize) -> Option<Vec<u32>> {
 fn more(info: u32) -> Option<usize> {
     let members = (info & 0xffff) as usize;
     Some(match kind(info) {
-        // Pointers, forward declarations, typedefs and qualifiers, functions, floats, tags of types.
+        // Pointers, forward declarations, typedefs and qualifiers, functions, floats, tags of
+        // types.
         2 | 7..=12 | 16 | 18 => 0,
         // Integers, variables, tags of declarations.
         1 | 14 | 17 => 4,
@@ -173,7 +177,8 @@ mod tests {
     #[test]
     fn functions_of_a_module_are_found() {
         let base = base();
-        // Its types begin with number 5, and its strings with number 11. One has its name in the base.
+        // Its types begin with number 5, and its strings with number 11. One has its name in the
+        // base.
         let types: &[Type<'_>] = &[(11, FUNCTION, 0, &[]), (1, FUNCTION, 0, &[])];
         let module = Types::parse(object(types, "here\0"), Some(&base)).expect("it is whole");
         let function = |id| module.function(id, Some(&base));

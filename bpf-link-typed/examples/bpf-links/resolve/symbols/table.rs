@@ -36,7 +36,8 @@ pub(crate) struct Symbol<'a> {
 }
 
 impl Symbol<'_> {
-    /// Whether the place is where a function is entered: at its start, or behind the landing mark of indirect calls there.
+    /// Whether the place is where a function is entered: at its start, or behind the landing mark
+    /// of indirect calls there.
     pub(crate) fn is_entry(&self) -> bool {
         const LANDING_MARK: u64 = 4;
         self.offset == 0 || self.offset == LANDING_MARK
@@ -44,8 +45,8 @@ impl Symbol<'_> {
 }
 
 impl Symbols {
-    /// Reads the table: in each line an address, a letter, a name, and of a module's the module in brackets. A hidden
-    /// address is 0.
+    /// Reads the table: in each line an address, a letter, a name, and of a module's the module in
+    /// brackets. A hidden address is 0.
     pub(crate) fn parse(mut table: impl BufRead) -> io::Result<Self> {
         let mut symbols = Self::default();
         let mut line = String::new();

@@ -96,7 +96,8 @@ impl<'a> Place<'a> {
         ])
     }
 
-    /// Does what an agent does when it is started, in a process that ends with it: what was done, as its debug output.
+    /// Does what an agent does when it is started, in a process that ends with it: what was done,
+    /// as its debug output.
     pub(crate) fn run_in_a_process(&self, version: Attached) -> Result<String> {
         let arguments = self.arguments(version)?;
         let mut player = role!(restarted).start(&arguments.each_ref().map(String::as_str))?;
@@ -105,15 +106,17 @@ impl<'a> Place<'a> {
         Ok(outcome)
     }
 
-    /// A process that puts this version there so many times, whoever puts another there meanwhile. It waits for a line.
+    /// A process that puts this version there so many times, whoever puts another there meanwhile.
+    /// It waits for a line.
     pub(crate) fn contender(&self, version: Attached, swaps: u32) -> Result<Player> {
         let [agent, target, pin, version] = self.arguments(version)?;
         role!(contender).start(&[&agent, &target, &pin, &version, &swaps.to_string()])
     }
 }
 
-/// What was done, once the kernel has got to its end. An old link that was there a little longer than the call has waited goes
-/// in the kernel's own time; one that is held stays, and that is a failure.
+/// What was done, once the kernel has got to its end. An old link that was there a little longer
+/// than the call has waited goes in the kernel's own time; one that is held stays, and that is a
+/// failure.
 fn settled(outcome: Outcome) -> Result<Outcome> {
     let Outcome::Replaced {
         why,

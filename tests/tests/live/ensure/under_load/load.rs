@@ -18,13 +18,15 @@ use crate::ensure::end::ensure_one_link_and_pin;
 use crate::ensure::suite::Way;
 use crate::suites::conformance::Counting;
 
-/// How many times an agent is restarted with the other version, in the short form and in the long one.
+/// How many times an agent is restarted with the other version, in the short form and in the long
+/// one.
 const SWAPS: [u32; 2] = [50, 1_000];
 
 /// How many times where the kernel takes long to put a program on a function, or off it.
 const FEWER_SWAPS: [u32; 2] = [20, 300];
 
-/// After so many of them the sender gets the time for an event. It is odd, so that this comes to both versions.
+/// After so many of them the sender gets the time for an event. It is odd, so that this comes to
+/// both versions.
 const SWAPS_TO_AN_EVENT: u32 = 5;
 
 /// How nice the sender is: it gets a tenth of a processor that somebody else wants as well.
@@ -100,9 +102,11 @@ pub(crate) fn check_fewer(scene: &Scene<'_>) -> Result<()> {
     restart(scene, FEWER_SWAPS)
 }
 
-/// Restarts an agent so many times in the short form and in the long one, each time with the other version.
+/// Restarts an agent so many times in the short form and in the long one, each time with the other
+/// version.
 ///
-/// Each time it is a process that ends with that. It holds nothing from before, and knows no more than the hook, the pin and its version.
+/// Each time it is a process that ends with that. It holds nothing from before, and knows no more
+/// than the hook, the pin and its version.
 fn restart(scene: &Scene<'_>, [short, long]: [u32; 2]) -> Result<()> {
     let swaps = in_form(short, long);
     let path = pin(scene.sandbox);
@@ -136,7 +140,8 @@ fn restart(scene: &Scene<'_>, [short, long]: [u32; 2]) -> Result<()> {
     end(scene)
 }
 
-/// Has two agents, each a process and each with a version of its own, put that in the place of the other's.
+/// Has two agents, each a process and each with a version of its own, put that in the place of the
+/// other's.
 pub(crate) fn check_two_at_once(scene: &Scene<'_>) -> Result<()> {
     let [short, long] = SWAPS_OF_EACH;
     let swaps_of_each = in_form(short, long);
@@ -184,7 +189,8 @@ fn create(scene: &Scene<'_>, place: &Place<'_>) -> Result<u64> {
     Ok(runs)
 }
 
-/// Does the work while a thread makes one event after the other, and gives back their number. The work may let a few happen.
+/// Does the work while a thread makes one event after the other, and gives back their number. The
+/// work may let a few happen.
 fn while_events_flow(scene: &Scene<'_>, work: impl FnOnce(&dyn Fn()) -> Result<()>) -> Result<u64> {
     let (events, enough) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {

@@ -20,8 +20,8 @@ use crate::suites::sorts::{COOKIE, SubKind, counting_here};
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 const UPROBES: &[Need] = &[Need::Function("uprobe_mmap")];
 
-/// Two links with different reference counters cannot be on one place of a file at the same time, and
-/// all tests are in one file: those that are on places of a file run alone.
+/// Two links with different reference counters cannot be on one place of a file at the same time,
+/// and all tests are in one file: those that are on places of a file run alone.
 pub(crate) const TESTS: &[Test] = &[
     test!(counter).needs(Need::PERF_EVENT),
     test!(event_of_the_caller).needs(Need::PERF_EVENT),

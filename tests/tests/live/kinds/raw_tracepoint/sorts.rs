@@ -71,7 +71,8 @@ fn typed_tracepoint(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// Running a program for tests passes the one tracepoint that every kernel has for programs that write.
+/// Running a program for tests passes the one tracepoint that every kernel has for programs that
+/// write.
 fn writable_tracepoint(sandbox: &Sandbox) -> Result<()> {
     let hook = Hook::new(BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, 0, 0);
     let sort = (hook, Some(c"bpf_test_finish"));

@@ -25,7 +25,8 @@ fn insert(map: &Map, socket: &TcpStream) -> Result<()> {
     map.update(&[0; 4], &socket.as_raw_fd().to_ne_bytes())
 }
 
-/// A socket keeps the programs that the map had when it was put there: each time it has to be a new one.
+/// A socket keeps the programs that the map had when it was put there: each time it has to be a new
+/// one.
 fn receive_in(map: &Map) -> Result<()> {
     let [here, there] = connect()?;
     insert(map, &there)?;

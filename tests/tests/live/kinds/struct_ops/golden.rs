@@ -33,7 +33,8 @@ fn as_bpftool_says(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn struct_ops(recorder: &Recorder<'_>, detached: bool) -> Result<()> {
-    // All of the machine share these names, and a link that was dropped may keep its own for a moment.
+    // All of the machine share these names, and a link that was dropped may keep its own for a
+    // moment.
     let name = names::object_name(if detached { "gone" } else { "golden" });
     let map = CongestionControl::new(&name)?;
     let link = RawLink::create(&LinkCreate::struct_ops(&map))?;

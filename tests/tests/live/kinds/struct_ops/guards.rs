@@ -1,6 +1,7 @@
 //! Updates that would crash the kernel, in every way in which they can be written: none is sent.
 //!
-//! They run on a kernel that was booted for the tests only: a guard that does not hold takes the machine with it.
+//! They run on a kernel that was booted for the tests only: a guard that does not hold takes the
+//! machine with it.
 
 use anyhow::{Result, ensure};
 use bpf_link::{Error, InvalidRequest, LinkCreate, RawLink, Update, UpdateFlags};
@@ -87,7 +88,8 @@ fn the_map_that_is_there_already(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// With the flag and without a map the kernel would expect the one with descriptor 0, which may be the new one.
+/// With the flag and without a map the kernel would expect the one with descriptor 0, which may be
+/// the new one.
 fn a_replacement_of_descriptor_zero(_sandbox: &Sandbox) -> Result<()> {
     let [first, second] = two_maps()?;
     let link = RawLink::create(&LinkCreate::struct_ops(&first))?;
@@ -134,7 +136,8 @@ fn two_threads_and_two_maps(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Without the privilege to open the map that is there, it cannot be expected; the caller can name it.
+/// Without the privilege to open the map that is there, it cannot be expected; the caller can name
+/// it.
 fn a_map_out_of_reach(_sandbox: &Sandbox) -> Result<()> {
     let [first, second] = two_maps()?;
     let link = RawLink::create(&LinkCreate::struct_ops(&first))?;

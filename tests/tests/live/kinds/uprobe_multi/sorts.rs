@@ -16,8 +16,8 @@ const UPROBE_SESSION: &[Need] = &[Need::Constant(
     "BPF_TRACE_UPROBE_SESSION",
 )];
 
-/// Two links with different reference counters cannot be on one place of a file at the same time, and
-/// all tests are in one file: those that are on places of a file run alone.
+/// Two links with different reference counters cannot be on one place of a file at the same time,
+/// and all tests are in one file: those that are on places of a file run alone.
 pub(crate) const TESTS: &[Test] = &[
     test!(uprobes).alone().needs(Need::UPROBE_MULTI),
     test!(uprobes_by_descriptor)

@@ -1,4 +1,5 @@
-//! Puts down what the kernel says of a link, by a bare system call, and holds the library against it.
+//! Puts down what the kernel says of a link, by a bare system call, and holds the library against
+//! it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -188,7 +189,8 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// What the kernel writes into buffers of the right length. `perf_event` is the type of a perf event.
+/// What the kernel writes into buffers of the right length. `perf_event` is the type of a perf
+/// event.
 fn buffers(
     link: &RawLink,
     known: &Known,
