@@ -68,7 +68,7 @@ impl CreateTarget<'_> {
     }
 }
 
-/// What errors call a map: by its id, if the kernel tells.
+/// How errors name a map: by its id, if the kernel reports it.
 fn of_map(map: BorrowedFd<'_>) -> Target {
     MapInfo::of(&map).map_or(Target::Descriptor, |info| Target::Map(info.id))
 }
@@ -104,7 +104,7 @@ impl<'a> LinkCreate<'a> {
     pub fn new(program: &'a (impl AsFd + ?Sized), attach_type: AttachType) -> Self {
         Self {
             object: program.as_fd(),
-            // A number that has a name means the same however it is written.
+            // A known attach type may be written as `Unknown(number)`; it means the same.
             attach_type: AttachType::from_raw(attach_type.as_raw()),
             target: CreateTarget::None,
             flags: 0,
@@ -183,8 +183,8 @@ impl<'a> LinkCreate<'a> {
             }
             .into());
         }
-        // They say what the number of an anchor means; whichever other anchor is given, they would
-        // turn it into a link.
+        // These bits say how the kernel reads an anchor's number: they would turn any other anchor
+        // into a link.
         if self.flags & Anchor::FLAGS != 0 && may_take_anchor(kind) {
             return Err(InvalidRequest::AnchorFlags(self.attach_type).into());
         }

@@ -261,7 +261,8 @@ impl AttachType {
             | Self::XdpCpumap
             | Self::SkReuseportSelect
             | Self::SkReuseportSelectOrMigrate => return None,
-            // A number that has a name may be written without it, and means the same to the kernel.
+            // A known attach type may be written as `Unknown(number)`; it means the same to the
+            // kernel.
             Self::Unknown(raw) => match Self::from_raw(raw) {
                 Self::Unknown(_) => return None,
                 known => return known.link_kind(),

@@ -226,11 +226,11 @@ impl Error {
         command_of!(self)
     }
 
-    /// The same error, about what the caller has named, where this layer knew only what the kernel
-    /// was given: for a layer above that takes names and paths, and opens them.
+    /// The same error, naming what the caller named. For crates on top of this one that take names
+    /// and paths and open them: this crate knows only what the kernel was given.
     ///
-    /// The target of the command becomes `target`; if it is a [`Target::Hook`], what has the hook
-    /// does. An error that is about something else, such as an anchor, stays as it is.
+    /// The target of the command becomes `target`; if it is a [`Target::Hook`], the hook's owner
+    /// does. An error about something else, such as an anchor, stays as it is.
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
         let error: Option<&mut CommandError> = command_of!(&mut self);
@@ -242,7 +242,7 @@ impl Error {
 }
 
 impl std::error::Error for Error {
-    /// What the system answered. The command and what it was done to are in the message already.
+    /// What the system answered; the command and its target are in the message.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.command_error().map(|error| error.io_error() as _)
     }

@@ -7,6 +7,7 @@ mod btf_info;
 mod by_id;
 mod byte_set;
 mod create;
+mod errno;
 mod fdinfo;
 mod file;
 mod identity;
@@ -39,6 +40,7 @@ pub(crate) use byte_set::ByteSet;
 pub(crate) use create::{
     knows_link_create, knows_raw_tracepoint_cookie, link_create, raw_tracepoint_open,
 };
+pub(crate) use errno::ENOTSUPP;
 pub(crate) use file::{
     FileId, file_id, is_of_bpffs, is_on_bpffs, lock, open_directory, open_file_id,
     rename_no_replace, rename_over, unlink, unlock,

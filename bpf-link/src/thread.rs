@@ -1,13 +1,14 @@
-//! What threads have in common, for whoever looks for the holders of links.
+//! Whether threads share their descriptors, for tools that look for the processes that hold a link.
 
 use crate::error::{Command, CommandError, Result, Target};
 use crate::sys;
 
-/// Whether two threads, by their ids in the caller's PID namespace, have one table of descriptors.
+/// Whether two threads share one table of descriptors. The ids are those of the caller's PID
+/// namespace.
 ///
-/// The threads of a process have, unless one of them has called `unshare(2)` with `CLONE_FILES`, or
-/// has ended. Who looks for those that hold a link has to read `/proc/PID/task/TID/fd` of each
-/// table, and need not read one twice.
+/// The threads of a process share one, unless a thread has ended or called `unshare(2)` with
+/// `CLONE_FILES`. A tool that looks for the holders of a link reads `/proc/PID/task/TID/fd` once
+/// for each table.
 ///
 /// # Errors
 ///

@@ -62,8 +62,8 @@ impl DeviceMprog<'_> {
         Ok(programs.iter().filter_map(|program| program.link).collect())
     }
 
-    /// Whether the link with this id is in the list. Its info has this index of a device, or that
-    /// it has none any more.
+    /// Whether the hook's list has the link with this id. The link's info names the device with
+    /// this index, or says that the device is gone.
     pub(crate) fn compare(&self, id: LinkId, ifindex: Option<u32>) -> Result<Match> {
         let links = self.links()?;
         Ok(match ifindex {

@@ -1,4 +1,4 @@
-//! Doing the one thing that was decided.
+//! Performs the action that was decided on.
 
 mod old_first;
 
@@ -18,7 +18,7 @@ use crate::ensure::recipe::{Create, KindLink as _, Match, Wanted};
 use crate::ensure::seen::{Candidate, Found, Hook, Seen};
 use crate::error::{Error, Result};
 
-/// A run on its way: what is wanted where, and what was done so far.
+/// A run in progress: what is wanted and where, and what has been done so far.
 pub(super) struct Run<'a, A> {
     pub(super) to: &'a A,
     pub(super) options: &'a Options,
@@ -26,16 +26,16 @@ pub(super) struct Run<'a, A> {
     pub(super) wanted: &'a Wanted<'a>,
     pub(super) taken_over: Option<LinkId>,
     pub(super) left_over: Option<LeftOver>,
-    /// Why the last attempt failed, if that may have been somebody else's doing.
+    /// Why the last attempt failed, if another process may have caused it.
     pub(super) refusal: Option<Error>,
     /// Why the last attempt to attach failed, if that was because of what is on the hook.
     hook_taken: Option<Error>,
 }
 
-/// What an action comes to.
+/// The result of an action.
 pub(super) enum Step<L> {
     Done(L, Outcome, FileId),
-    /// Something has changed, by us or by somebody else: look again.
+    /// We or another process changed something: look again.
     Again,
     /// Nothing has changed, but more is known now: decide again.
     Learned,
@@ -60,8 +60,8 @@ impl<'a, A: Create> Run<'a, A> {
         }
     }
 
-    /// Does it. What it is done to is taken out of what was seen; where that is not there, which no
-    /// decision leads to, it is looked for again.
+    /// Performs the action on what was seen. If that is missing, which no decision leads to, looks
+    /// again.
     pub(super) fn act(&mut self, action: Action, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         match action {
             Action::Refuse(Refusal::HookTaken) => Err(self
@@ -127,8 +127,7 @@ impl<'a, A: Create> Run<'a, A> {
         Ok(Step::Again)
     }
 
-    /// Pins a link of ours where it should be. Perhaps the place is taken by something that is of
-    /// no use any more.
+    /// Pins a link of ours at the path, which may replace something that is no longer of use.
     fn take_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         let Some(ours) = seen.take_ours() else {
             return Ok(Step::Again);
@@ -145,7 +144,7 @@ impl<'a, A: Create> Run<'a, A> {
         Ok(Step::Again)
     }
 
-    /// Puts the program on the link, if what was seen there is there still.
+    /// Puts the program on the link, if the link still has what was seen on it.
     fn update(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         self.to.check(self.wanted)?;
         let Some(previous) = seen.pinned().and_then(|pinned| pinned.attached) else {
@@ -180,14 +179,15 @@ impl<'a, A: Create> Run<'a, A> {
             Err(bpf_link::Error::OldProgramMismatch { .. } | bpf_link::Error::HookGone(_)) => {
                 Ok(Step::Again)
             }
-            // The kernel has one number for both, and what was expected may be there again by now.
+            // The kernel uses one errno for both cases, and the expected program may be back by
+            // now.
             Err(error @ bpf_link::Error::PermissionDenied(_)) if expected.is_some() => {
                 self.refusal = Some(error.into());
                 Ok(Step::Again)
             }
             Err(error) => match error.errno() {
-                // Not of this sort: on a link of its own it may go, or the kernel says better why
-                // not.
+                // The link does not take programs like this one. A new link may, or the kernel
+                // gives a better reason.
                 Some(libc::EINVAL | libc::EOPNOTSUPP) => {
                     seen.update_refused = true;
                     Ok(Step::Learned)
@@ -214,9 +214,9 @@ impl<'a, A: Create> Run<'a, A> {
         }
     }
 
-    /// Tries again what was refused, as long as a link that has just gone may be why: where links
-    /// cannot be detached, the kernel first gives up the id of the last that it was by, and then
-    /// takes the program off, in its own time.
+    /// Retries a refused attachment while a link that was just closed may be the cause: for kinds
+    /// that cannot be detached, the kernel first frees the link's id and takes the program off
+    /// later.
     fn create_once_free(&mut self) -> Result<A::Link> {
         let mut waiting = Waiting::for_at_most(old_link::PATIENCE);
         loop {
@@ -228,7 +228,7 @@ impl<'a, A: Create> Run<'a, A> {
         }
     }
 
-    /// Pins a new link, in the place of what is pinned now.
+    /// Pins a new link and replaces the current pin, if there is one.
     fn put(
         &self,
         mut new: A::Link,
@@ -282,7 +282,7 @@ impl<'a, A: Create> Run<'a, A> {
         })
     }
 
-    /// Has the link pinned by a pin of this run's own, which tells it from the runs before; then as
+    /// Gives the link a new pin, which tells this run from the runs before it; then as
     /// [`done`](Self::done).
     fn done_with_new_pin(&self, link: &A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
         let mut link = A::Link::try_from(link.raw().try_clone()?)?;
@@ -299,14 +299,14 @@ impl<'a, A: Create> Run<'a, A> {
             return Ok(Step::Again);
         }
         if let Err(error) = link.raw_mut().pin_over(&self.place.path) {
-            // The refusal is the news; should the temporary pin stay, its name says what it is.
+            // The refusal is what matters; if the temporary pin stays, its name says what it is.
             let _ = link.raw_mut().unpin();
             return Err(error.into());
         }
         self.done(link, outcome)
     }
 
-    /// Makes sure, at the end, that the link is pinned there: pins it again if the pin has gone
+    /// Makes sure that the link is pinned at the end: pins it again if its pin was removed
     /// meanwhile.
     fn done(&self, mut link: A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
         if !is_pinned(link.raw_mut().pin(&self.place.path))? {

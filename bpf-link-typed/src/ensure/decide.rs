@@ -1,5 +1,5 @@
-//! What is to be done about what was seen: the table in `decisions.md`. Nothing is asked of the
-//! kernel, and nothing is done.
+//! Decides what to do about what was seen, as the table in `decisions.md` says. A pure function: it
+//! asks the kernel nothing and changes nothing.
 
 #[cfg(test)]
 mod table;
@@ -10,20 +10,20 @@ use crate::ensure::outcome::{Attached, Why};
 use crate::ensure::recipe::Match;
 use crate::ensure::seen::{Candidate, Found, Hook, Seen, of_kind};
 
-/// What is wanted, and what is always so for links of the kind.
+/// What the caller wants, and what holds for every link of the kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) wanted: Attached,
     /// Whatever is at the path may be replaced.
     pub(super) replace_other: bool,
-    /// What is done about links of ours that are not at the path.
+    /// What to do about links of ours that are not at the path.
     pub(super) ours: Option<AboutOurs>,
     /// Links of the kind can be updated.
     pub(super) is_updatable: bool,
     /// Links of the kind can be detached.
     pub(super) is_detachable: bool,
-    /// Where a link of the kind is, only an attempt to attach tells. This is why a link is replaced
-    /// that turns out not to be on the hook.
+    /// Set if only an attempt to attach tells where a link of this kind is: the reason to give when
+    /// the link turns out to be elsewhere.
     pub(super) attempt_tells: Option<Why>,
 }
 
@@ -74,7 +74,7 @@ pub(super) enum Refusal {
     HookTaken,
 }
 
-/// The one thing that is to be done about this.
+/// Decides on the next action.
 pub(super) fn decide<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Action {
     if let Some(refusal) = path_taken(&seen.at_path).filter(|_| !rules.replace_other) {
         return Action::Refuse(refusal);

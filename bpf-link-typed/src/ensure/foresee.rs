@@ -1,4 +1,4 @@
-//! The decisions that a run would make one after the other, if everything that it does succeeds.
+//! Foresees the decisions of a run, assuming that each of its actions succeeds.
 
 use bpf_link::{LinkId, PinEntry};
 
@@ -20,8 +20,8 @@ pub(super) enum Stop {
 pub(super) type Search<'a, L> =
     &'a mut dyn FnMut(Option<LinkId>) -> Result<Vec<Candidate<L>>, Error>;
 
-/// What would be done about what was seen. Each decision is made on what would be seen after the
-/// one before.
+/// What a run would do about what was seen. Each decision assumes that the one before was carried
+/// out.
 pub(super) fn foresee<L, O>(
     seen: &mut Seen<L, O>,
     rules: &Rules,
@@ -83,7 +83,7 @@ fn planned<L, O>(
         (Action::AttachOnceFree(why), pinned) => Ok(attached(pinned, why, Gap::No)),
         (Action::OldFirst(why), pinned) => Ok(attached(pinned, why, Gap::Yes)),
         (Action::Refuse(refusal), _) => Err(Stop::Refused(refusal)),
-        // The rest is of what is beside the path, or of a link that is at the path.
+        // The other actions are about what is beside the path, or need a link at the path.
         (
             Action::RemoveLeftOver
             | Action::UnpinLeftOver

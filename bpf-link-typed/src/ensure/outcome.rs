@@ -1,4 +1,4 @@
-//! What a call that ends with a pinned link has done.
+//! What a takeover did.
 
 use std::fmt;
 

@@ -23,7 +23,7 @@ impl Place {
             path: path.to_owned(),
             source,
         };
-        // From the working directory of this moment, in case that changes.
+        // Relative to the current working directory, which may change later.
         let absolute = std::path::absolute(path).map_err(failed)?;
         let path: PathBuf = absolute.components().collect();
         Ok(Self {
@@ -37,8 +37,8 @@ impl Place {
     /// An error if they cannot be made: what is there is not on a bpffs, or a name is not allowed
     /// there.
     pub(super) fn missing_parents(&self) -> Result<Vec<&Path>> {
-        // What cannot be looked at, as its name has a dot, cannot be made either, and that says
-        // why.
+        // A directory whose name has a dot can be neither looked up nor made; making it gives the
+        // better error.
         let is_missing = |parent: &&Path| std::fs::symlink_metadata(parent).is_err();
         let parents = self.path.ancestors().skip(1);
         let mut missing: Vec<&Path> = parents.take_while(is_missing).collect();
@@ -47,8 +47,7 @@ impl Place {
             return Ok(missing);
         };
         for path in missing.iter().copied().chain([self.path.as_path()]) {
-            // As if it were in the innermost directory that there is: that is where its name is
-            // looked at.
+            // The kernel checks the name in the innermost directory that exists, so check it there.
             PinLock::check(inner.join(path.file_name().unwrap_or_default()))?;
         }
         Ok(missing)
@@ -57,7 +56,7 @@ impl Place {
     /// Makes these directories with this mode.
     pub(super) fn make_parents(&self, mode: u32) -> Result<()> {
         for parent in self.missing_parents()? {
-            // One after the other with whoever does the same.
+            // Other processes that make the same directory wait for us.
             let _lock = PinLock::of(parent)?;
             match DirBuilder::new().mode(mode).create(parent) {
                 Ok(()) => {}

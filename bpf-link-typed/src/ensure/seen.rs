@@ -40,7 +40,7 @@ pub(super) struct Candidate<L> {
 /// What an attempt to attach has told about the hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hook {
-    /// There was none yet.
+    /// Nobody has tried to attach yet.
     NotTried,
     /// It takes no more beside what it has.
     Taken,

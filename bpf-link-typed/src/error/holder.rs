@@ -13,8 +13,8 @@ pub struct HookHolder {
     pub program: Option<ProgramId>,
     /// The map of `struct_ops`; `None` for a program.
     pub map: Option<MapId>,
-    /// The name of the program or map; empty if it has none, or if the kernel does not tell it to
-    /// the caller.
+    /// The name of the program or map; empty if it has no name, or the kernel does not report it to
+    /// this caller.
     pub name: CString,
     /// The link that keeps it there.
     pub link: HolderLink,

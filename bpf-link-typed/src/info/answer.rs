@@ -27,7 +27,7 @@ const _: () = assert!(
 ///
 /// The types are zerocopy's `U32`, `I32` and `U64` in the machine's byte order: the bytes may be at
 /// any address. Behind each field is its path in the bindings' `bpf_link_info`, from the union on;
-/// padding has none. Behind the name is the binding that has to have the same size.
+/// padding has no path. Behind the name is the binding that has to have the same size.
 macro_rules! mirror {
     (
         $(#[$meta:meta])*
@@ -163,8 +163,8 @@ impl<'a> Answer<'a> {
         self.bytes().get(ARM..).unwrap_or_default()
     }
 
-    /// The fields of a kind, which [`mirror!`] defines, in the kernel's bytes; zeros where this
-    /// kernel has none.
+    /// The kind's fields, as [`mirror!`] defines them, in the kernel's bytes. Fields that this
+    /// kernel does not have are zeros.
     #[inline]
     pub(crate) fn arm<T: FromBytes + Immutable + KnownLayout + Unaligned>(&self) -> &'a T {
         const {

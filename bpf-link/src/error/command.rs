@@ -1,4 +1,4 @@
-//! A command that was refused: which, on what, and why.
+//! Commands that the kernel refused.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use super::target::Target;
 #[error("{command} on {target} failed")]
 pub struct CommandError {
     command: Command,
-    /// Elsewhere in memory, so that an error is small.
+    /// Boxed, so that an error is small.
     target: Box<Target>,
     source: io::Error,
 }

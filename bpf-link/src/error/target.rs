@@ -1,4 +1,4 @@
-//! What commands are done to, as the caller named it.
+//! The targets of commands.
 
 use std::ffi::CString;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::attach_type::AttachType;
 use crate::id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 use crate::kind::LinkKind;
 
-/// What a command was to be done to: what the caller named, where the caller named something.
+/// The target of a command, as the caller named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -125,7 +125,7 @@ impl Target {
         }
     }
 
-    /// As the caller named it, where this is only what the kernel was given.
+    /// Replaces what the kernel was given by what the caller named.
     pub(crate) fn named(self, name: Self) -> Self {
         match self {
             // Its attach type says nothing.

@@ -99,8 +99,7 @@ fn open(pin: &PinPath) -> Result<PinEntry<sys::LinkFd>> {
     }
 }
 
-/// What it means that a pinned object was not taken for a link: it is none, or the kernel refused
-/// to tell.
+/// The error for a pinned object that is not a link, or that the kernel refused to look at.
 #[cold]
 pub(crate) fn no_link(pin: &PinPath, refusal: Option<io::Error>) -> Error {
     match refusal {
@@ -109,7 +108,7 @@ pub(crate) fn no_link(pin: &PinPath, refusal: Option<io::Error>) -> Error {
     }
 }
 
-/// What the refusal to open a pin means.
+/// The error for a pin that the kernel refused to open.
 #[cold]
 pub(crate) fn get_refused(pin: &PinPath, source: io::Error) -> Error {
     let error = CommandError::new(Command::ObjGet, pin.target(), source);

@@ -12,13 +12,13 @@ use crate::sys;
 
 /// An exclusive lock of the directory that a pin is in, as long as this exists.
 ///
-/// It keeps out those who take it as well, and nobody else: whoever just pins, removes or renames
-/// does not ask for it. It belongs to a descriptor: a process that takes it twice waits for itself.
+/// It keeps out processes that take it too, and only those: pinning, unpinning and renaming do not
+/// need it. It belongs to a descriptor, so a process that takes it twice waits for itself.
 ///
-/// Dropping it releases it, also if a process that was forked meanwhile has a copy of the
-/// descriptor. Such a copy, dropped in the forked process, releases nothing. If the process ends
-/// without dropping it, the kernel releases it, once the processes that it has forked have ended or
-/// called `execve(2)`.
+/// Dropping it releases it, even if a forked process has a copy of the descriptor. Dropping that
+/// copy in the forked process releases nothing. If the process ends without dropping the lock, the
+/// kernel releases it once all forked copies are closed, by `execve(2)` or by the end of those
+/// processes.
 ///
 /// ```no_run
 /// use bpf_link::{PinLock, RawLink};
@@ -80,8 +80,8 @@ impl PinLock {
         }
     }
 
-    /// Looks whether something could be pinned at this path, as [`of`](Self::of) does, but does not
-    /// take the lock: nothing changes, and nobody is waited for.
+    /// Checks whether something could be pinned at this path, as [`of`](Self::of) does, without
+    /// taking the lock. It changes nothing and waits for nobody.
     ///
     /// # Errors
     ///
@@ -132,11 +132,11 @@ fn refused(path: &PinPath, command: Command, source: io::Error) -> Error {
     }
 }
 
-/// Closing the descriptor is not enough: a forked process may have a copy, and the lock goes with
-/// the last of them.
+/// Closing the descriptor is not enough: a forked process may have a copy, and the lock is held
+/// until the last copy is closed.
 impl Drop for PinLock {
     fn drop(&mut self) {
-        // A forked process that drops its copy would release the lock of the one that has taken it.
+        // A forked process that dropped its copy would release its parent's lock.
         if std::process::id() == self.process {
             sys::unlock(self.directory.as_fd());
         }

@@ -11,8 +11,6 @@ use crate::sys::{self, ProbeProgram};
 
 /// The number of a type that no `struct_ops` has: the last that the kernel takes.
 const NO_TYPE: u32 = 0x000f_ffff;
-/// The kernel's `ENOTSUPP`, which C libraries do not have.
-const ENOTSUPP: i32 = 524;
 
 /// A kernel that has maps for links looks for the type of the value, one that has not refuses the
 /// flag before.
@@ -36,7 +34,7 @@ fn judge(command: Command, made: io::Result<OwnedFd>) -> Result<Answer> {
     match made {
         Ok(_) => Ok(Answer::Yes),
         Err(source) => match source.raw_os_error() {
-            Some(ENOTSUPP) => Ok(Answer::Yes),
+            Some(sys::ENOTSUPP) => Ok(Answer::Yes),
             Some(errno @ libc::EINVAL) => Ok(Answer::No(command, errno)),
             _ => untold(LinkKind::StructOps, command, source),
         },

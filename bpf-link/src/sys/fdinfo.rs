@@ -1,4 +1,4 @@
-//! What procfs says about a link that the kernel refuses the info of.
+//! What procfs says about a link whose info the kernel refuses.
 
 use std::fs;
 use std::io;
@@ -9,20 +9,20 @@ use bpf_link_sys as c;
 
 use super::info_bytes::InfoBytes;
 
-/// How long the info is that is put together here: as long as in the first Linux that had one, 5.8,
-/// and so too short for what a `uprobe_multi` link has of its own.
+/// The length of the info built here: that of Linux 5.8, the first with an info, and too short for
+/// the fields of a `uprobe_multi` link.
 const SHORTEST: u32 = 32;
 
 const _: () = assert!(
     offset_of!(c::bpf_link_info, raw_tracepoint_union.uprobe_multi.count) >= SHORTEST as usize
 );
 
-/// Puts what procfs says about a link into its info, if the kernel has refused that because a name
-/// in it is too long; returns its length. Otherwise the refusal.
+/// Fills the info from procfs if the kernel refused it because a name in it is too long, and
+/// returns its length. Any other refusal is returned as it is.
 ///
-/// Only a `uprobe_multi` link is refused so, whatever is asked: if the path of its file has become
-/// longer than the kernel writes, which is for whoever owns one of its directories to decide. What
-/// every kind has does not depend on it.
+/// The kernel refuses every info of a `uprobe_multi` link, and of no other kind, while the path of
+/// its file is longer than the kernel writes. Anybody who owns one of the directories can make it
+/// so. The fields that all kinds share do not depend on the path.
 #[cold]
 pub(super) fn info_without_path(
     refusal: io::Error,
@@ -32,7 +32,7 @@ pub(super) fn info_without_path(
     if refusal.raw_os_error() != Some(libc::ENAMETOOLONG) {
         return Err(refusal);
     }
-    // The thread's own, as it may have another table of descriptors than its process.
+    // This thread's, as it may have another table of descriptors than its process.
     let path = format!("/proc/thread-self/fdinfo/{}", link.as_raw_fd());
     let Some(said) = fs::read_to_string(path).ok().as_deref().and_then(Said::of) else {
         return Err(refusal);
@@ -59,8 +59,7 @@ struct Said {
 }
 
 impl Said {
-    /// Reads it from lines with a name, a colon and a value each. `None` if they are about
-    /// something else.
+    /// Parses lines of the form `name:\tvalue`. `None` if they are not about a `uprobe_multi` link.
     fn of(lines: &str) -> Option<Self> {
         let value = |name: &str| {
             lines.lines().find_map(|line| {
@@ -69,7 +68,7 @@ impl Said {
             })
         };
         let kind = value("link_type")?;
-        // The second is how later kernels write one whose program runs on return.
+        // Later kernels write the second for links whose program runs on return.
         matches!(kind, "uprobe_multi" | "uretprobe_multi").then_some(())?;
         let number = |name| value(name)?.parse::<u32>().ok().filter(|id| *id != 0);
         Some(Self {

@@ -1,5 +1,5 @@
-//! What goes into an info request, and what of it is taken back from the answer: loops over the
-//! kind's row of the [`layout`](super::layout).
+//! Fills an info request, and takes marks and addresses back from the answer. Both are loops over
+//! the kind's row in [`layout`](super::layout).
 
 use super::byte_set::ByteSet;
 use super::identity::Identity;
@@ -12,15 +12,15 @@ use crate::kind::LinkKind;
 /// What may go into a request for the info of a link.
 #[derive(Clone, Copy)]
 pub(super) struct Request {
-    /// That of the link's kind.
+    /// The row of the link's kind.
     pub(super) layout: &'static Layout,
-    /// Nothing but zeros may be sent beyond this length: the kernel would refuse the whole request.
+    /// Bytes beyond this length must be zeros, or the kernel refuses the whole request.
     known_len: usize,
 }
 
-/// The buffers that have gone into a request.
+/// The buffers that a request has.
 pub(super) struct Sent {
-    /// Of the name and of the arrays.
+    /// Where the addresses of the name and of the arrays are, and what they are.
     addresses: [Option<(Field<u64>, u64)>; 1 + MOST_ARRAYS],
     /// What the first entry of an array was before it was marked.
     first_entries: [Option<u64>; MOST_ARRAYS],
@@ -47,8 +47,8 @@ impl Request {
         }
     }
 
-    /// Makes the fields zeros that still have their marks, and says which. The kernel has written
-    /// so many bytes.
+    /// Zeroes the fields that still have their marks, and returns which they are. The kernel has
+    /// written `len` bytes.
     #[inline]
     pub(super) fn take_marks(self, info: &mut InfoBytes, len: usize) -> ByteSet {
         let mut missing = ByteSet::EMPTY;
@@ -72,7 +72,7 @@ impl Request {
         missing
     }
 
-    /// Puts the addresses and lengths of buffers where the kind has them.
+    /// Puts the addresses and lengths of the buffers where the kind's row says.
     #[inline]
     pub(super) fn lend(self, info: &mut InfoBytes, lent: &mut Lent<'_>) -> Sent {
         let mut sent = Sent {
@@ -81,7 +81,7 @@ impl Request {
         };
         let [name_at, arrays_at @ ..] = &mut sent.addresses;
         if let Some(name) = &self.layout.name {
-            // Neither the address nor the length without the other.
+            // The address and the length go together or not at all.
             if !lent.name.is_empty() && self.has(name.pointer) && self.has(name.len) {
                 let address = lent.name.as_mut_ptr() as u64;
                 self.put_u64(info, name.pointer, address);
@@ -133,8 +133,8 @@ impl Request {
 }
 
 impl Sent {
-    /// Makes the addresses of the buffers zeros, which the kernel gives back: they say nothing
-    /// about the link.
+    /// Zeroes the addresses of the buffers, which the kernel gives back: they say nothing about the
+    /// link.
     #[inline]
     pub(super) fn take_addresses(&self, info: &mut InfoBytes) {
         for (field, address) in self.addresses.iter().flatten() {
@@ -142,8 +142,8 @@ impl Sent {
         }
     }
 
-    /// Makes the arrays what they were that still have their marks; says where their addresses are
-    /// in the info.
+    /// Restores the arrays that still have their marks, and returns where the info has their
+    /// addresses.
     #[inline]
     pub(super) fn restore(&self, layout: &Layout, lent: &mut Lent<'_>) -> ByteSet {
         let mut missing = ByteSet::EMPTY;
@@ -160,7 +160,7 @@ impl Sent {
     }
 }
 
-/// A length, which may be smaller than the true one, but never larger.
+/// The length as 32 bits: at most the true one.
 #[inline]
 fn at_most(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)

@@ -1,4 +1,4 @@
-//! Where the info of each kind has what: a row for each kind, which the compiler checks.
+//! The layout of each kind's info: one row per kind, checked by the compiler.
 //!
 //! An info request goes in with addresses and lengths of buffers, and the kernel writes to those
 //! addresses. Other fields go in with a mark: a kernel that is too old to report such a field gives
@@ -30,7 +30,7 @@ impl<T> Clone for Field<T> {
 impl<T> Copy for Field<T> {}
 
 impl<T> Field<T> {
-    /// The type is that of what can be assigned to the field: that of the bindings.
+    /// The assignment ties the type to that of the field in the bindings.
     pub(crate) const fn new(start: usize, _assign: fn(&mut c::bpf_link_info, T)) -> Self {
         Self {
             start,
@@ -65,7 +65,7 @@ macro_rules! field {
 }
 pub(crate) use field;
 
-/// Where the info of one kind has what goes in or may be missing.
+/// Where one kind's info has its inputs and the fields that may be missing.
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) name: Option<Name>,
@@ -87,7 +87,7 @@ pub(crate) struct Layout {
 pub(crate) struct Name {
     pub(crate) pointer: Field<u64>,
     pub(crate) len: Field<u32>,
-    /// If the field has this value, there are other fields in the place of the name.
+    /// If the field has this value, the info has other fields where the name would be.
     pub(crate) unless: Option<(Field<u32>, u32)>,
 }
 
@@ -98,9 +98,9 @@ pub(crate) struct Array {
     pub(crate) path: &'static str,
     pub(crate) pointer: Field<u64>,
     pub(crate) size_of_entry: usize,
-    /// For an array that came later than the first one: the kernel writes it only together with
-    /// that, and an older kernel leaves it as it is. Its entries have 64 bits, as the first of them
-    /// is marked.
+    /// Whether the array is newer than the first one: the kernel writes it only together with the
+    /// first, and an older kernel leaves it alone. Its first entry is marked, so its entries have
+    /// 64 bits.
     pub(crate) is_newer: bool,
 }
 
@@ -260,7 +260,7 @@ static TRACING_MULTI: Layout = Layout {
 /// Every kernel with the kind reports all of its fields; nothing goes in.
 static ONLY_FIELDS: Layout = Layout::NONE.checked();
 
-/// The one place of fields that go in before it is known which of them the kernel reads.
+/// The shared place of fields that are filled in before it is known which of them the kernel reads.
 const fn one_place<T>(fields: [Field<T>; 3]) -> Field<T> {
     let [first, second, third] = fields;
     assert!(
@@ -280,7 +280,7 @@ impl Layout {
         tells: None,
     };
 
-    /// The row itself, if all of this holds; otherwise it does not compile.
+    /// Returns the row if all of this holds; otherwise the row does not compile.
     ///
     /// - Each field is within the part of the info that is particular to a kind.
     /// - No two of them overlap. So no mark is on an address, a length or a count, and no mark is

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use bpf_link_sys as c;
 
+use super::errno::ENOTSUPP;
 use super::link::is_link;
 use super::{NO_DESCRIPTOR, bpf, len_of, raw};
 use crate::error::Command;
@@ -72,8 +73,8 @@ pub(crate) fn prog_info(program: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, R
     }
 }
 
-/// No program and no map has a shorter info, since Linux 4.19. On the kernels of today everything
-/// else has: a link 64 bytes at most.
+/// Since Linux 4.19 the info of every program and map is at least this long. On today's kernels
+/// that of a link has 64 bytes at most.
 pub(super) const SHORTEST: usize = 80;
 
 const _: () = assert!(size_of::<c::bpf_link_info>() < SHORTEST);
@@ -92,39 +93,33 @@ pub(crate) fn map_info(map: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, Refuse
     }
 }
 
-/// The info, if it is a map's: by what the object answers that is asked for no element, and else by
-/// whether it is something other than a map.
+/// The info, if it is a map's. The answer to a look-up of no elements tells; where it does not, the
+/// object is a map if it is neither a program nor a link.
 ///
-/// The length of the info does not tell: the infos of links grow.
+/// The length of the info does not tell, as the infos of links grow.
 fn map_of(
     info: ObjectInfo,
     answer: io::Result<()>,
     is_other: impl FnOnce() -> Result<bool, Refused>,
 ) -> Result<Option<ObjectInfo>, Refused> {
-    let errno = answer.as_ref().err().map(io::Error::raw_os_error);
-    let is_map = match errno {
-        // The map has no batches, which is an error of the kernel's own.
-        None | Some(Some(ENOTSUPP)) => true,
-        Some(Some(libc::EINVAL)) => false,
-        // The map was opened, or made, to be written only; or the command is not for this caller.
-        Some(Some(libc::EPERM)) => info.len >= SHORTEST && !is_other()?,
-        Some(_) => {
-            return match answer {
-                Ok(()) => Ok(None),
-                Err(source) => Err((Command::MapLookupBatch, source)),
-            };
-        }
+    let is_map = match answer {
+        Ok(()) => true,
+        Err(source) => match source.raw_os_error() {
+            // A map without batch operations.
+            Some(ENOTSUPP) => true,
+            Some(libc::EINVAL) => false,
+            // The map is write-only, or this caller may not use the command.
+            Some(libc::EPERM) => info.len >= SHORTEST && !is_other()?,
+            _ => return Err((Command::MapLookupBatch, source)),
+        },
     };
     Ok(is_map.then_some(info))
 }
 
-/// The number of an error that has no name outside of the kernel.
-const ENOTSUPP: i32 = 524;
-
-/// Reads no element of a map, without an effect. Since Linux 5.6.
+/// Looks up no elements of a map, which has no effect. Since Linux 5.6.
 ///
-/// The kernel looks up the map before it looks at how many elements are asked for: what is not a
-/// map answers `EINVAL`.
+/// The kernel finds the map before it reads the count, so it answers `EINVAL` for a descriptor that
+/// is not a map's.
 fn read_no_element(map: BorrowedFd<'_>) -> io::Result<()> {
     let mut attr = c::bpf_attr__batch {
         in_batch: 0,
@@ -137,7 +132,7 @@ fn read_no_element(map: BorrowedFd<'_>) -> io::Result<()> {
         flags: 0,
     };
     // SAFETY: the attr is eight initialised integers without padding; its pointers are null, and
-    // where no element is asked for, the kernel follows none of them.
+    // the kernel follows none of them when the count is 0.
     unsafe { bpf(c::BPF_MAP_LOOKUP_BATCH, &mut attr) }.map(drop)
 }
 

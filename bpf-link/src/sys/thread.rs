@@ -1,4 +1,4 @@
-//! `kcmp(2)`: what two threads have in common.
+//! `kcmp(2)`: whether two threads share something.
 
 use std::ffi::{c_int, c_long};
 use std::io;
@@ -6,9 +6,9 @@ use std::io;
 /// `KCMP_FILES` of the kernel's `enum kcmp_type`.
 const FILES: c_int = 2;
 
-/// Whether two threads have one table of descriptors.
+/// Whether two threads share one table of descriptors.
 pub(crate) fn share_descriptors(one: u32, other: u32) -> io::Result<bool> {
-    // SAFETY: of this sort, the call takes numbers only.
+    // SAFETY: with `KCMP_FILES`, the call takes only numbers.
     let order = unsafe {
         libc::syscall(
             libc::SYS_kcmp,
@@ -19,7 +19,7 @@ pub(crate) fn share_descriptors(one: u32, other: u32) -> io::Result<bool> {
             0_u64,
         )
     };
-    // Where the tables are two, it says which comes first.
+    // If they have two tables, the result says which one sorts first.
     if order < 0 {
         Err(io::Error::last_os_error())
     } else {

@@ -87,7 +87,7 @@ fn parse(answer: &[u8]) -> io::Result<XdpProgramIds> {
             _ => {}
         }
     }
-    // Where the programs of several modes are told, this one is one of them, or 0.
+    // With programs in several modes, the kernel reports each mode's id instead of this one.
     match attached {
         XDP_ATTACHED_DRV => programs.driver = only,
         XDP_ATTACHED_SKB => programs.generic = only,

@@ -279,7 +279,7 @@ fn assert_all_have_fit<D>(rows: &[Row<D>]) {
     }
 }
 
-/// What is refused at the path, or beside it, is told by the paths.
+/// Names the path that is refused: the pin's own, or the temporary one beside it.
 fn pin_taken(case: &Case, rules: &Rules) -> Action {
     Action::Refuse(match &case.at_path {
         PinEntry::NotALink if !rules.replace_other => Refusal::PathTaken(None),

@@ -1,4 +1,4 @@
-//! Whether this kernel has understood that an iterator is for one thread.
+//! Checks that the kernel took an iterator for that of one thread.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use crate::sys::layout::{Field, field};
 
 const TID: Field<u32> = field!(iter.cgroup_union.task.tid);
 
-/// Refuses a thread's iterator on a kernel that has taken it for an iterator over every thread:
-/// such a kernel has no thread in its info either.
+/// Refuses a thread's iterator on a kernel that ignored the thread and iterates over all of them:
+/// the info of such a kernel has no thread either.
 pub(crate) fn check(request: &LinkCreate<'_>, link: &RawLink) -> Result<()> {
     if !matches!(
         request.args,

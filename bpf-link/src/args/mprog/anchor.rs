@@ -1,4 +1,4 @@
-//! The checks of an anchor, which are made before the kernel sees it.
+//! Checks an anchor before the kernel sees it.
 
 use crate::args::{Anchor, CreateArgs, LinkCreate, MprogArgs};
 use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target};
@@ -6,8 +6,7 @@ use crate::kind::LinkKind;
 use crate::link::RawLink;
 use crate::sys;
 
-/// Opens an anchor that is given by a link's id, so that the link that is checked is the one that
-/// is used.
+/// Opens an anchor given by a link's id, so that the checked link is the one that is used.
 pub(crate) fn open(request: &LinkCreate<'_>) -> Result<Option<RawLink>> {
     match request.args {
         CreateArgs::Mprog(MprogArgs {
@@ -30,7 +29,7 @@ pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     };
     let refused =
         |command| move |source| CommandError::new(command, Target::Descriptor, source).classify();
-    // The info of other objects has numbers in the place of the kind, which mean something else.
+    // The info of a program or map has another number where a link's info has its kind.
     if !sys::is_link(anchor).map_err(refused(Command::LinkUpdate))? {
         return Err(Error::NotALink(Target::Descriptor));
     }

@@ -8,13 +8,13 @@ use crate::flags::AttachFlags;
 use crate::kind::LinkKind;
 use crate::sys;
 
-/// Refuses a position or revision of a cgroup link where the kernel would not look at it, and says
-/// of `PREORDER` that it is this kernel which does not have it.
+/// Refuses a position or a revision of a cgroup link on kernels that would ignore it, and reports
+/// `PREORDER` as unsupported there.
 ///
-/// Links take that flag since they have positions, in Linux 6.17, although the kernel has it since
-/// 6.15: until then they take no flags at all. Such a kernel refuses the flag `BEFORE` as well, and
-/// does so before it looks up the cgroup. So two requests that can attach nothing, as their cgroup
-/// does not exist, tell: with the flag and without.
+/// Links take that flag since Linux 6.17, when they got positions; 6.15 and 6.16 have the flag, but
+/// take no flags on links. Such a kernel also refuses `BEFORE`, and does so before it looks up the
+/// cgroup. So two requests for a cgroup that does not exist tell the kernels apart, one with the
+/// flag and one without; neither can attach anything.
 pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     let asks = match &request.args {
         CreateArgs::Mprog(args) => args.anchor.is_some() || args.expected_revision != 0,
@@ -32,7 +32,7 @@ pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     let answer = |flags: AttachFlags| match sys::link_create(&probe.flags(flags)) {
         Err(answer) => match answer.raw_os_error() {
             Some(errno @ (libc::EINVAL | libc::EBADF)) => Ok(errno),
-            // It does not tell, and without telling a position may be lost.
+            // The answer does not tell, so a position might be ignored.
             _ => Err(request.error(answer).classify()),
         },
         Ok(_) => Ok(0),
