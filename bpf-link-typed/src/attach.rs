@@ -3,6 +3,7 @@
 pub(crate) mod device_mprog;
 pub(crate) mod file_ref;
 pub(crate) mod fit;
+pub(crate) mod holders;
 pub(crate) mod hook_enum;
 pub(crate) mod interface;
 pub(crate) mod position;

@@ -2,9 +2,10 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use bpf_link::{Anchor, AttachType, LinkCreate, LinkId, RawLink};
+use bpf_link::{Anchor, AttachType, Hook, LinkCreate, LinkId, RawLink};
 
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::attach::interface::Interface;
 use crate::attach::position::{self, Position};
 use crate::ensure::Match;
@@ -44,10 +45,11 @@ impl DeviceMprog<'_> {
                 // Of a netkit device, it may be the peer that is missing.
                 Some(libc::ENODEV) if self.interface.is_missing() => self.interface.missing(source),
                 Some(libc::EEXIST) => Error::AlreadyAttached(source),
-                Some(libc::ERANGE) => Error::HookTaken {
-                    holders: Vec::new(),
-                    source,
-                },
+                Some(libc::ERANGE) => {
+                    let hook = Hook::of_device(self.attach_type, ifindex);
+                    // The query lists the links.
+                    holders::taken_by_listed(source, &hook)
+                }
                 Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
                     Error::AnchorNotOnHook(source)
                 }

@@ -4,8 +4,13 @@
 mod attach;
 mod chain;
 mod links;
+mod taken;
 
 use crate::harness::Listed::{self, Tests};
 
 /// What these files list.
-pub(crate) const ALL: &[Listed] = &[Tests(attach::TESTS), Tests(links::TESTS)];
+pub(crate) const ALL: &[Listed] = &[
+    Tests(attach::TESTS),
+    Tests(links::TESTS),
+    Tests(taken::TESTS),
+];

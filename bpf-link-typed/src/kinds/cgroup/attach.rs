@@ -1,12 +1,13 @@
 //! Attaching to a hook of a cgroup.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{AttachFlags, LinkCreate, RawLink, Target};
+use bpf_link::{AttachFlags, Hook, LinkCreate, LinkKind, RawLink, Target};
 
 use super::CgroupLink;
 use crate::attach::file_ref::FileRef;
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::attach::hook_enum::hook_enum;
 use crate::attach::position::{self, LinkAnchor, Position};
 use crate::error::{Error, Result};
@@ -178,10 +179,7 @@ impl<'a> CgroupAttach<'a> {
                         Error::AnchorNotOnHook(source)
                     }
                     Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                        Error::HookTaken {
-                            holders: Vec::new(),
-                            source,
-                        }
+                        self.taken(source, cgroup.as_fd())
                     }
                     Some(libc::EINVAL) => match self.without_order(request) {
                         Some(unsupported) => unsupported
@@ -193,6 +191,22 @@ impl<'a> CgroupAttach<'a> {
                 })
             }
         }
+    }
+
+    /// The error for a hook that takes no more programs.
+    fn taken(&self, source: bpf_link::Error, cgroup: BorrowedFd<'_>) -> Error {
+        let attach_type = self.hook.attach_type();
+        // A query for `Lsm` lists the programs of every security hook.
+        let inode = match self.cgroup.inode() {
+            Ok(inode) if self.hook != CgroupHook::Lsm => inode,
+            _ => return holders::nobody_known(source),
+        };
+        let hook = Hook::of_fd(attach_type, &cgroup);
+        holders::taken_by_query(source, &hook, LinkKind::Cgroup, |link| {
+            let info = CgroupLink(link).info().ok()?;
+            let is_here = info.cgroup_id == Some(inode) && info.attach_type == attach_type;
+            info.program_id.filter(|_| is_here)
+        })
     }
 
     /// The error that this kernel has no order of a cgroup's programs, if that was asked for and is

@@ -7,6 +7,7 @@ use bpf_link_sys as c;
 
 use super::NetfilterLink;
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a netfilter hook of the calling thread's network namespace.
@@ -149,10 +150,7 @@ impl NetfilterAttach {
                     source,
                 },
                 Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                    Error::HookTaken {
-                        holders: Vec::new(),
-                        source,
-                    }
+                    holders::nobody_known(source)
                 }
                 _ => fit::by_type(program.as_fd(), AttachType::Netfilter, source),
             }),

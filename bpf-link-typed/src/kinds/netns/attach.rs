@@ -1,12 +1,13 @@
 //! Attaching to a hook of a network namespace.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{LinkCreate, RawLink, Target};
+use bpf_link::{Hook, LinkCreate, LinkKind, RawLink, Target};
 
 use super::NetnsLink;
 use crate::attach::file_ref::FileRef;
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
@@ -76,13 +77,26 @@ impl<'a> NetnsAttach<'a> {
             Err(source) => {
                 let source = source.naming(self.netns.target(Target::Netns));
                 Err(match source.errno() {
-                    Some(libc::E2BIG | libc::EEXIST) => Error::HookTaken {
-                        holders: Vec::new(),
-                        source,
-                    },
+                    Some(libc::E2BIG | libc::EEXIST) => self.taken(source, netns.as_fd()),
                     _ => fit::or_mismatch(program.as_fd(), attach_type, source),
                 })
             }
         }
+    }
+
+    /// The error that the hook is taken. If another namespace's flow dissector is in the way, no
+    /// program is listed here.
+    fn taken(&self, source: bpf_link::Error, netns: BorrowedFd<'_>) -> Error {
+        let attach_type = self.hook.attach_type();
+        let Ok(inode) = self.netns.inode() else {
+            return holders::nobody_known(source);
+        };
+        let hook = Hook::of_fd(attach_type, &netns);
+        holders::taken_by_query(source, &hook, LinkKind::Netns, |link| {
+            let info = NetnsLink(link).info().ok()?;
+            let is_here = info.netns_ino.map(u64::from) == Some(inode);
+            info.program_id
+                .filter(|_| is_here && info.attach_type == attach_type)
+        })
     }
 }

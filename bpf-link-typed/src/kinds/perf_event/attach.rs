@@ -7,6 +7,7 @@ use bpf_link::{AttachType, LinkCreate, PerfEventArgs, ProgramType, RawLink};
 use super::PerfEventLink;
 use super::events::PerfTarget;
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a perf event: a tracepoint, a kprobe or uprobe, a counter, or an event of
@@ -104,10 +105,7 @@ impl<'a> PerfEventAttach<'a> {
                 Err(match source.errno() {
                     Some(libc::EEXIST) => Error::AlreadyAttached(source),
                     Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                        Error::HookTaken {
-                            holders: Vec::new(),
-                            source,
-                        }
+                        holders::nobody_known(source)
                     }
                     _ => self.does_not_fit(program, source),
                 })

@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{LinkCreate, RawLink};
+use bpf_link::{Hook, LinkCreate, LinkKind, MapInfo, RawLink};
 
 use super::SockmapLink;
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
@@ -74,12 +75,23 @@ impl<'a> SockmapAttach<'a> {
         match RawLink::create(&request) {
             Ok(link) => Ok(SockmapLink(link)),
             Err(source) => Err(match source.errno() {
-                Some(libc::EBUSY) => Error::HookTaken {
-                    holders: Vec::new(),
-                    source,
-                },
+                Some(libc::EBUSY) => self.taken(source),
                 _ => fit::by_type(program.as_fd(), self.hook.attach_type(), source),
             }),
         }
+    }
+
+    /// The error that the slot is taken. If another slot excludes it, no program is listed here.
+    fn taken(self, source: bpf_link::Error) -> Error {
+        let attach_type = self.hook.attach_type();
+        let Ok(map) = MapInfo::of(&self.map) else {
+            return holders::nobody_known(source);
+        };
+        let hook = Hook::of_fd(attach_type, &self.map);
+        holders::taken_by_query(source, &hook, LinkKind::Sockmap, |link| {
+            let info = SockmapLink(link).info().ok()?;
+            let is_here = info.map_id == Some(map.id) && info.attach_type == attach_type;
+            info.program_id.filter(|_| is_here)
+        })
     }
 }

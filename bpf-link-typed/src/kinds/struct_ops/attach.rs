@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bpf_link::{LinkCreate, MapInfo, ProgramInfo, RawLink, Target};
 
 use super::StructOpsLink;
+use crate::attach::holders;
 use crate::error::{Error, Result};
 
 /// Attaches the callbacks of a `struct_ops` map, which takes the place of a program.
@@ -56,10 +57,7 @@ impl<'a> StructOpsAttach<'a> {
 
 fn refused(map: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
     match source.errno() {
-        Some(libc::EEXIST) => Error::HookTaken {
-            holders: Vec::new(),
-            source,
-        },
+        Some(libc::EEXIST) => holders::nobody_known(source),
         Some(libc::EINVAL) => match MapInfo::of(&map) {
             Err(bpf_link::Error::NotAMap(_)) => {
                 let program = ProgramInfo::of(&map).ok();

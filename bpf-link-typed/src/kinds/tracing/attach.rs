@@ -9,6 +9,7 @@ use bpf_link::{
 
 use super::TracingLink;
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
@@ -135,10 +136,7 @@ impl<'a> TracingAttach<'a> {
                         open_older(program, hook, source)
                     }
                     (Some(libc::E2BIG), _) if matches!(source, bpf_link::Error::Command(_)) => {
-                        Err(Error::HookTaken {
-                            holders: Vec::new(),
-                            source,
-                        })
+                        Err(holders::nobody_known(source))
                     }
                     _ => Err(self.refused(program.as_fd(), source)),
                 }

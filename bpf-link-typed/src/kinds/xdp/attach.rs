@@ -2,10 +2,11 @@
 
 use std::os::fd::AsFd;
 
-use bpf_link::{AttachType, LinkCreate, RawLink, XdpFlags};
+use bpf_link::{AttachType, LinkCreate, LinkKind, ProgramId, RawLink, XdpFlags};
 
 use super::XdpLink;
 use crate::attach::fit;
+use crate::attach::holders;
 use crate::attach::interface::Interface;
 use crate::error::{Error, Result};
 
@@ -94,10 +95,7 @@ impl XdpAttach {
             Err(source) => {
                 let source = source.naming(self.interface.target());
                 Err(match source.errno() {
-                    Some(libc::EBUSY | libc::EEXIST) => Error::HookTaken {
-                        holders: Vec::new(),
-                        source,
-                    },
+                    Some(libc::EBUSY | libc::EEXIST) => self.taken(source),
                     Some(libc::EINVAL) if self.interface.is_missing() => {
                         self.interface.missing(source)
                     }
@@ -105,5 +103,22 @@ impl XdpAttach {
                 })
             }
         }
+    }
+
+    /// The error for a device that has a program. It lists none if another device has it that this
+    /// one is part of.
+    fn taken(&self, source: bpf_link::Error) -> Error {
+        let Ok(ifindex) = self.interface.index() else {
+            return holders::nobody_known(source);
+        };
+        let Ok(found) = bpf_link::xdp_programs(ifindex) else {
+            return holders::nobody_known(source);
+        };
+        let programs = [found.generic, found.driver, found.hardware];
+        let programs: Vec<ProgramId> = programs.into_iter().flatten().collect();
+        holders::taken_by(source, &programs, LinkKind::Xdp, |link| {
+            let info = XdpLink(link).info().ok()?;
+            info.program_id.filter(|_| info.ifindex == Some(ifindex))
+        })
     }
 }

@@ -1,0 +1,93 @@
+//! Who has a hook: asked of the kernel once it has refused another program.
+
+use std::ffi::CString;
+
+use bpf_link::{Hook, LinkId, LinkKind, ProgramId, ProgramInfo, RawLink};
+
+use crate::error::{Error, HolderLink, HookHolder};
+
+/// The error that the hook is taken, by what a query of it lists: the programs with their links.
+pub(crate) fn taken_by_listed(source: bpf_link::Error, hook: &Hook<'_>) -> Error {
+    let Ok(found) = hook.query() else {
+        return nobody_known(source);
+    };
+    let holders = found.programs.iter().map(|program| HookHolder {
+        program: Some(program.id),
+        map: None,
+        name: program_name(program.id),
+        link: program
+            .link
+            .map_or(HolderLink::WithoutLink, HolderLink::Link),
+    });
+    let holders = holders.collect();
+    Error::HookTaken { holders, source }
+}
+
+/// The same where the query lists no links. Of a link of that kind `is_here` gives the program, if
+/// it is on the hook.
+pub(crate) fn taken_by_query(
+    source: bpf_link::Error,
+    hook: &Hook<'_>,
+    kind: LinkKind,
+    is_here: impl Fn(RawLink) -> Option<ProgramId>,
+) -> Error {
+    let Ok(found) = hook.query() else {
+        return nobody_known(source);
+    };
+    let programs: Vec<ProgramId> = found.programs.iter().map(|program| program.id).collect();
+    taken_by(source, &programs, kind, is_here)
+}
+
+/// The error that the hook is taken, by these programs.
+pub(crate) fn taken_by(
+    source: bpf_link::Error,
+    programs: &[ProgramId],
+    kind: LinkKind,
+    is_here: impl Fn(RawLink) -> Option<ProgramId>,
+) -> Error {
+    let mut links = links_here(kind, is_here);
+    let holders = programs.iter().map(|program| HookHolder {
+        program: Some(*program),
+        map: None,
+        name: program_name(*program),
+        link: match &mut links {
+            None => HolderLink::Unknown,
+            Some(links) => match links.iter().position(|(_, of)| of == program) {
+                // A program may be on a hook twice, by a link each.
+                Some(at) => HolderLink::Link(links.swap_remove(at).0),
+                None => HolderLink::WithoutLink,
+            },
+        },
+    });
+    let holders = holders.collect();
+    Error::HookTaken { holders, source }
+}
+
+/// The error that the hook is taken, where the kernel does not tell by whom.
+pub(crate) fn nobody_known(source: bpf_link::Error) -> Error {
+    Error::HookTaken {
+        holders: Vec::new(),
+        source,
+    }
+}
+
+/// The links on the hook, with their programs; `None` if the caller may not look at all links.
+fn links_here(
+    kind: LinkKind,
+    is_here: impl Fn(RawLink) -> Option<ProgramId>,
+) -> Option<Vec<(LinkId, ProgramId)>> {
+    let mut here = Vec::new();
+    for link in bpf_link::links() {
+        let link = link.ok()?;
+        if link.kind().ok() != Some(kind) {
+            continue;
+        }
+        let Ok(id) = link.id() else { continue };
+        here.extend(is_here(link).map(|program| (id, program)));
+    }
+    Some(here)
+}
+
+fn program_name(id: ProgramId) -> CString {
+    ProgramInfo::from_id(id).map_or_else(|_| CString::default(), |info| info.name)
+}
