@@ -163,9 +163,9 @@ impl<A: AttachProgram> Create for A {
 ///   attached all the time, where the outcome would have been one without a gap.
 /// - Processes that do this at the same time, for pins in one directory, take turns: [`PinLock`].
 ///   There is one link and one pin at the end, of the program of the last of them.
-/// - Whoever does not ask for the lock is met halfway: an update expects the program that was seen,
-///   and what is pinned is looked at again before it is replaced, and at the end. After some
-///   attempts, [`Error::Overtaken`] says what they have left.
+/// - Processes that skip the lock are detected where the kernel can: an update expects the program
+///   that was seen, and what is pinned is looked at again before it is replaced, and at the end.
+///   After some attempts, [`Error::Overtaken`] says what they have left.
 /// - Every run leaves a pin that is a file of its own, also one that finds its program running. So
 ///   an agent can tell whether another has taken over ([`Ensured::is_ours`]), and one that stops
 ///   never takes off its successor's program ([`Ensured::stop`]).

@@ -220,8 +220,7 @@ impl Link {
         Ok(self.info_in(&mut InfoBuf::new())?.into_owned())
     }
 
-    /// Puts another program in the place of the link's, in one step; for a `struct_ops` link,
-    /// another map in the place of its map.
+    /// Replaces the link's program in one step; for a `struct_ops` link, its map.
     ///
     /// # Errors
     ///
@@ -247,8 +246,8 @@ impl Link {
         }
     }
 
-    /// Takes the link off its hook at once, whoever else holds it. It lives on, but does nothing
-    /// any more.
+    /// Detaches the link from its hook at once, even if others hold it. The link stays, but does
+    /// nothing any more.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ impl RawLink {
     ///
     /// - [`Error::InvalidRequest`]: the arguments are of another kind than the attach type's, an
     ///   anchor is a link of another kind, or a session is to be a return probe;
-    /// - [`Error::NotALink`]: an anchor that is given as a link is none;
+    /// - [`Error::NotALink`]: an anchor that is given as a link is not a link;
     /// - [`Error::Vanished`], [`Error::Unsettled`] or [`Error::PermissionDenied`] for an anchor
     ///   that is given by a link's id, and so is opened first: as [`from_id`](Self::from_id).
     ///
@@ -38,10 +38,10 @@ impl RawLink {
     ///   or an iterator's program uses more of an element than its map has.
     /// - [`Error::StaleRevision`] (`ESTALE`): the expected revision is not the hook's.
     /// - [`Error::Command`] with
-    ///   - `EBADF`: the cgroup, the perf event or the pidfd is none, the iterator's target needs a
-    ///     map and got none, or the probed file is not a regular one;
-    ///   - `EINVAL`: the program, the network namespace or the map is none, the program does not
-    ///     fit the attach type, there is no such interface (xdp), or a flag is unknown;
+    ///   - `EBADF`: the descriptor is not a cgroup, perf event or pidfd, the iterator's target
+    ///     needs a map and got none, or the probed file is not a regular one;
+    ///   - `EINVAL`: the descriptor is not a program, network namespace or map, the program does
+    ///     not fit the attach type, there is no such interface (xdp), or a flag is unknown;
     ///   - `ENODEV`: there is no such interface (tcx, netkit), and `ENXIO`: it is not a netkit
     ///     device (netkit);
     ///   - `ENOENT`: the anchor is not on this hook, no cgroup has the id that an iterator is to
@@ -104,8 +104,9 @@ impl RawLink {
     /// - [`Error::Command`] with
     ///   - `ENOENT`: there is no tracepoint of this name, or, on Linux 5.10, the tracing program
     ///     has been attached before;
-    ///   - `EINVAL`: the program is none, is not of a type that can be attached like this, got a
-    ///     name that it has no use for, or is an extension that has been attached before;
+    ///   - `EINVAL`: the descriptor is not a program, the program is not of a type that can be
+    ///     attached like this, got a name that it has no use for, or is an extension that has been
+    ///     attached before;
     ///   - `EFAULT`: the program is for a raw tracepoint, and no name was given;
     ///   - `EEXIST`: before Linux 6.10, the program is on this tracepoint already;
     ///   - `EBUSY`: the tracing program is attached already.

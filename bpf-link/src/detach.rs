@@ -6,7 +6,7 @@ use crate::sys;
 use std::os::fd::AsFd;
 
 impl RawLink {
-    /// Takes the program off its hook at once, whoever else holds the link.
+    /// Takes the program off its hook at once, even if others hold the link.
     ///
     /// The link lives on, with its id, pins and info, but does nothing any more and cannot be
     /// attached again. A link that is detached already stays so, without an error.

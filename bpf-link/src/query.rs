@@ -90,12 +90,12 @@ impl<'a> Hook<'a> {
     ///   - `EPERM`: the caller lacks `CAP_NET_ADMIN`;
     ///   - `EACCES`: the device is the peer and not the primary end of a netkit pair.
     /// - [`Command`](crate::Error::Command) with
-    ///   - `EBADF`: the descriptor is none of a cgroup (cgroup), or is no open file (netns);
+    ///   - `EBADF`: the descriptor is not a cgroup (cgroup), or not an open file (netns);
     ///   - `ENODEV`: there is no such interface (tcx, netkit), and `ENXIO`: it is not a netkit
     ///     device (netkit);
-    ///   - `EINVAL`: the descriptor is none of a network namespace (netns) or of a map (sockmap),
+    ///   - `EINVAL`: the descriptor is not a network namespace (netns) or a map (sockmap),
     ///     or a hook other than a cgroup's was asked for [`effective`](Self::effective) programs;
-    ///   - `EOPNOTSUPP`: the map is none of sockets (sockmap).
+    ///   - `EOPNOTSUPP`: the map is not a map of sockets (sockmap).
     ///
     /// # Kernel
     ///

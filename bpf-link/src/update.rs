@@ -82,7 +82,7 @@ impl<'a, T: AsFd + ?Sized> From<&'a T> for Update<'a> {
 }
 
 impl RawLink {
-    /// Puts another program (or `struct_ops` map) in the place of the link's, in one step: every
+    /// Replaces the link's program (or `struct_ops` map) in one step: every
     /// event is seen by the one or the other, none by both or neither.
     ///
     /// The link, its pins and its position among other programs stay. The kernel keeps the new
@@ -115,8 +115,8 @@ impl RawLink {
     /// - [`Error::WrongObject`] (`EINVAL`): a program was given for a `struct_ops` link, or a map
     ///   for another.
     /// - [`Error::Command`] with
-    ///   - `EINVAL`: the new program is none, or is of another type or attach type than the link's,
-    ///     or a flag is unknown;
+    ///   - `EINVAL`: the new object is not a program, or is of another type or attach type than the
+    ///     link's, or a flag is unknown;
     ///   - `EEXIST`: the new program is on the hook already (tcx, netkit);
     ///   - `ENOENT`: the new program is for another hook of the security modules (cgroup).
     ///

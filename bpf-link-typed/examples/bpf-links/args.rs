@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// If nothing else holds the link, its program is taken off its hook.
     Unpin(Unpin),
 
-    /// Takes a link off its hook at once, whoever else holds it
+    /// Takes a link off its hook at once, even if others hold it
     ///
     /// The link lives on as long as it is held, but does nothing any more. Kinds that cannot be
     /// detached say so.

@@ -71,11 +71,11 @@ pub enum IterTarget {
         /// Which cgroups, and in which order.
         order: CgroupIterOrder,
     },
-    /// What belongs to the thread with this id in the PID namespace of whoever made the link. Since
-    /// Linux 6.1.
+    /// What belongs to the thread with this id in the PID namespace of the process that made the
+    /// link. Since Linux 6.1.
     Tid(u32),
-    /// What belongs to the process with this id in the PID namespace of whoever made the link.
-    /// Since Linux 6.1.
+    /// What belongs to the process with this id in the PID namespace of the process that made the
+    /// link. Since Linux 6.1.
     Pid(u32),
 }
 

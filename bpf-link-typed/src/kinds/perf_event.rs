@@ -108,7 +108,7 @@ details! {
 
     /// A uprobe or uretprobe.
     struct PerfUprobe / PerfUprobeRef {
-        /// The file, in the words of whoever opened the event: a relative path, or one such as
+        /// The file, as the process that opened the event wrote it: a relative path, or one such as
         /// `/proc/self/exe`, says nothing to others.
         #[cfg_attr(feature = "serde", serde(default, with = "crate::info::serde_name"))]
         file: Option<CString> => Option<&'a CStr>,

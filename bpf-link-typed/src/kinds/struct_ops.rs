@@ -68,7 +68,7 @@ impl StructOpsInfo {
 }
 
 impl StructOpsLink {
-    /// Puts another map in the place of the link's, in one step: every call is answered by the one
+    /// Replaces the link's map in one step: every call is answered by the one
     /// or the other.
     ///
     /// # Errors

@@ -331,7 +331,7 @@ macro_rules! fill {
 macro_rules! update {
     ($Link:ident) => {
         impl $Link {
-            /// Puts another program in the place of the link's, in one step: every event is seen by
+            /// Replaces the link's program in one step: every event is seen by
             /// the one or the other, none by both or neither.
             ///
             /// # Errors
@@ -364,8 +364,8 @@ macro_rules! update {
 macro_rules! detach {
     ($Link:ident) => {
         impl $Link {
-            /// Takes the link off its hook at once, whoever else holds it. It lives on, but does
-            /// nothing any more.
+            /// Detaches the link from its hook at once, even if others hold it. The link stays, but
+            /// does nothing any more.
             ///
             /// # Errors
             ///

@@ -34,7 +34,7 @@ enum Missing {
     Device,
     /// The program is to run on the hardware of the loopback device, which has none.
     Hardware,
-    /// The protocol family is none.
+    /// The protocol family does not exist.
     Family,
     /// What has the code is a directory.
     File,

@@ -63,7 +63,7 @@ fn object_info(object: BorrowedFd<'_>) -> io::Result<ObjectInfo> {
     Ok(info)
 }
 
-/// What the kernel says about a program; `None` if it is none.
+/// What the kernel says about a program; `None` if the object is not a program.
 pub(crate) fn prog_info(program: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, Refused> {
     if is_program(program).map_err(|source| (Command::ProgBindMap, source))? {
         let info = object_info(program).map_err(|source| (Command::ObjGetInfoByFd, source))?;
@@ -80,7 +80,7 @@ pub(super) const SHORTEST: usize = 80;
 const _: () = assert!(size_of::<c::bpf_link_info>() < SHORTEST);
 const _: () = assert!(size_of::<c::bpf_btf_info>() < SHORTEST);
 
-/// What the kernel says about a map; `None` if it is none.
+/// What the kernel says about a map; `None` if the object is not a map.
 pub(crate) fn map_info(map: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, Refused> {
     match object_info(map) {
         Ok(info) => map_of(info, read_no_element(map), || {

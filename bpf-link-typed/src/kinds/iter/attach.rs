@@ -69,10 +69,10 @@ impl<'a> IterAttach<'a> {
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`E2BIG`): this kernel has
     ///   no iterators over a part of the tasks or cgroups;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EBADF`: the cgroup or pidfd is none, the program wants a map and there is none, or the
-    ///     map's descriptor was opened with `O_PATH`;
-    ///   - `EINVAL`: the program is not an iterator, the map is none or of a type that it does not
-    ///     go over, or the order is not known;
+    ///   - `EBADF`: the descriptor is not a cgroup or pidfd, the program wants a map and got none,
+    ///     or the map's descriptor was opened with `O_PATH`;
+    ///   - `EINVAL`: the program is not an iterator, the map is not one or of a type that it does
+    ///     not go over, or the order is not known;
     ///   - `ENOENT`: there is no cgroup with this id;
     /// - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the program uses more
     ///   of an element than the map has.

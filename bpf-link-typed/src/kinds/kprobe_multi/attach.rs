@@ -148,7 +148,7 @@ impl<'a> KprobeMultiAttach<'a> {
 }
 
 /// Whether the kernel refuses the program before it looks for the functions: the one that is given
-/// is none, so nothing is attached.
+/// is not a program, so nothing is attached.
 fn is_program_refused(request: LinkCreate<'_>) -> bool {
     let nothing = [c"?"];
     let request = request.args(KprobeMultiArgs::symbols(&nothing));

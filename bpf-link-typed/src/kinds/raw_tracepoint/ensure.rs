@@ -43,7 +43,8 @@ impl Recipe for RawTracepointAttach<'_> {
     }
 }
 
-/// Whether this kernel has cookies for raw tracepoints: asked for a program that is none.
+/// Whether this kernel has cookies for raw tracepoints: asked with a descriptor that is not a
+/// program.
 fn has_cookies(no_program: &RawTracepointLink) -> bool {
     let attempt = RawTracepointOpen::named(no_program, c"?")
         .and_then(|request| RawLink::open_raw_tracepoint(&request.cookie(1)));

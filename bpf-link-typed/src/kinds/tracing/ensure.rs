@@ -62,7 +62,8 @@ impl TracingAttach<'_> {
     }
 }
 
-/// Whether this kernel has cookies for tracing programs: asked for a program that is none.
+/// Whether this kernel has cookies for tracing programs: asked with a descriptor that is not a
+/// program.
 fn has_cookies(no_program: &TracingLink) -> bool {
     let request = LinkCreate::new(no_program, TracingHook::Fentry.attach_type())
         .args(TracingArgs::new().cookie(u64::MAX));

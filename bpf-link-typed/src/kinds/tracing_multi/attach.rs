@@ -63,8 +63,8 @@ impl<'a> TracingMultiAttach<'a> {
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EINVAL`: there are no functions, one is given twice, is none or returns a structure, or
-    ///     the program is for something else;
+    ///   - `EINVAL`: there are no functions, one is given twice, is not a function or returns a
+    ///     structure, or the program is for something else;
     ///   - `ENOENT`: a function cannot be traced;
     ///   - `EBUSY`: the program is on one of the functions already, or an extension is;
     ///   - `E2BIG`: one of the functions has as many programs as it takes;
