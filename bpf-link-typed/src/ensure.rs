@@ -26,7 +26,7 @@ pub use ensured::Ensured;
 pub use ours::Ours;
 pub use outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 pub use plan::{Gap, Plan, Planned};
-pub(crate) use recipe::{Blocks, Create, KindLink, Match, Old, Recipe, Wanted};
+pub(crate) use recipe::{Blocks, KindLink, Match, Old, Recipe, Wanted};
 pub use standing::{Standing, Stopped};
 
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ use seen::{Hook, Seen};
 ///
 /// What all of them have in common is that a link can be had by them over restarts and upgrades:
 /// [`ensure_pinned`](Self::ensure_pinned). This trait is implemented for them only.
-pub trait Attach: Create + Sized {
+pub trait Attach: Recipe + Sized {
     /// Whatever is there, end with a link by these options that is pinned at this path on a bpffs:
     /// see [`Ensure`].
     ///
@@ -85,12 +85,6 @@ pub trait AttachProgram: Attach {
     ///
     /// What the kind's own `attach` says.
     fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<Self::Link>;
-}
-
-impl<A: AttachProgram> Create for A {
-    fn create(&self, program: BorrowedFd<'_>) -> Result<Self::Link> {
-        self.attach(&program)
-    }
 }
 
 /// Ends with a link on one hook that runs one program and is pinned at one path, whatever an
@@ -256,7 +250,8 @@ impl<A: Attach> Ensure<A> {
             let mut seen = look(&self.to, &wanted, &place)?;
             run.refusal = None;
             loop {
-                match run.act(decide(&seen, &rules), &mut seen)? {
+                let step = run.act(decide(&seen, &rules), &mut seen);
+                match step.map_err(|refusal| self.to.name_holders(refusal))? {
                     Step::Done(link, outcome, file) => {
                         let left = Left {
                             link: link.raw().id()?,

@@ -48,7 +48,7 @@ impl DeviceMprog<'_> {
                 Some(libc::ERANGE) => {
                     let hook = Hook::of_device(self.attach_type, ifindex);
                     // The query lists the links.
-                    holders::taken_by_listed(source, &hook)
+                    holders::unknown(source).with_holders(|| holders::listed(&hook))
                 }
                 Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
                     Error::AnchorNotOnHook(source)

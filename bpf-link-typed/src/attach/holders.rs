@@ -6,11 +6,9 @@ use bpf_link::{Hook, LinkId, LinkKind, ProgramId, ProgramInfo, RawLink};
 
 use crate::error::{Error, HolderLink, HookHolder};
 
-/// The error that the hook is taken, by what a query of it lists: the programs with their links.
-pub(crate) fn taken_by_listed(source: bpf_link::Error, hook: &Hook<'_>) -> Error {
-    let Ok(found) = hook.query() else {
-        return nobody_known(source);
-    };
+/// What a query of the hook lists: the programs with their links.
+pub(crate) fn listed(hook: &Hook<'_>) -> Option<Vec<HookHolder>> {
+    let found = hook.query().ok()?;
     let holders = found.programs.iter().map(|program| HookHolder {
         program: Some(program.id),
         map: None,
@@ -19,32 +17,27 @@ pub(crate) fn taken_by_listed(source: bpf_link::Error, hook: &Hook<'_>) -> Error
             .link
             .map_or(HolderLink::WithoutLink, HolderLink::Link),
     });
-    let holders = holders.collect();
-    Error::HookTaken { holders, source }
+    Some(holders.collect())
 }
 
 /// The same where the query lists no links. Of a link of that kind `is_here` gives the program, if
 /// it is on the hook.
-pub(crate) fn taken_by_query(
-    source: bpf_link::Error,
+pub(crate) fn queried(
     hook: &Hook<'_>,
     kind: LinkKind,
     is_here: impl Fn(RawLink) -> Option<ProgramId>,
-) -> Error {
-    let Ok(found) = hook.query() else {
-        return nobody_known(source);
-    };
+) -> Option<Vec<HookHolder>> {
+    let found = hook.query().ok()?;
     let programs: Vec<ProgramId> = found.programs.iter().map(|program| program.id).collect();
-    taken_by(source, &programs, kind, is_here)
+    Some(with_links(&programs, kind, is_here))
 }
 
-/// The error that the hook is taken, by these programs.
-pub(crate) fn taken_by(
-    source: bpf_link::Error,
+/// These programs, with their links.
+pub(crate) fn with_links(
     programs: &[ProgramId],
     kind: LinkKind,
     is_here: impl Fn(RawLink) -> Option<ProgramId>,
-) -> Error {
+) -> Vec<HookHolder> {
     let mut links = links_here(kind, is_here);
     let holders = programs.iter().map(|program| HookHolder {
         program: Some(*program),
@@ -59,15 +52,27 @@ pub(crate) fn taken_by(
             },
         },
     });
-    let holders = holders.collect();
-    Error::HookTaken { holders, source }
+    holders.collect()
 }
 
-/// The error that the hook is taken, where the kernel does not tell by whom.
-pub(crate) fn nobody_known(source: bpf_link::Error) -> Error {
+/// The error that the hook is taken, where the kernel does not tell by whom, or is not asked yet.
+pub(crate) fn unknown(source: bpf_link::Error) -> Error {
     Error::HookTaken {
         holders: Vec::new(),
         source,
+    }
+}
+
+impl Error {
+    /// Adds who has the hook, if that it is taken is the error, and if that can be found.
+    pub(crate) fn with_holders(self, find: impl FnOnce() -> Option<Vec<HookHolder>>) -> Self {
+        match self {
+            Self::HookTaken { source, .. } => Self::HookTaken {
+                holders: find().unwrap_or_default(),
+                source,
+            },
+            other => other,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::options::Options;
 use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 use crate::ensure::place::Place;
-use crate::ensure::recipe::{Create, KindLink as _, Match, Wanted};
+use crate::ensure::recipe::{KindLink as _, Match, Recipe, Wanted};
 use crate::ensure::seen::{Candidate, Found, Hook, Seen};
 use crate::error::{Error, Result};
 
@@ -41,7 +41,7 @@ pub(super) enum Step<L> {
     Learned,
 }
 
-impl<'a, A: Create> Run<'a, A> {
+impl<'a, A: Recipe> Run<'a, A> {
     pub(super) fn new(
         to: &'a A,
         options: &'a Options,

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link::{LinkId, LinkKind, MapInfo, ProgramId, ProgramInfo, RawLink, UpdateBy};
 
 use crate::ensure::outcome::Attached;
-use crate::error::{Rejected, Result};
+use crate::error::{Error, Rejected, Result};
 
 /// The type of one kind's links.
 #[allow(
@@ -41,6 +41,15 @@ pub trait Recipe: Clone {
     /// nowhere: but the hook takes one program, so an attempt to attach tells.
     const ATTEMPT_TELLS: bool = false;
 
+    /// Attaches the program, or the map. If the hook is taken, the error does not say by whom.
+    fn create(&self, object: BorrowedFd<'_>) -> Result<Self::Link>;
+
+    /// Adds to the error that the hook is taken by whom, if that takes a look at all links: while
+    /// that looks at a link, nobody else can close it for good.
+    fn name_holders(&self, refusal: Error) -> Error {
+        refusal
+    }
+
     /// Whether the link, of which this is the info, is on the hook that the options are for, and
     /// with these options. Before, whatever the options are made of is looked up: if that is
     /// missing, that is the error.
@@ -73,11 +82,6 @@ pub trait Recipe: Clone {
         let (_, program) = Self::Link::id_and_program(info);
         program.map(Attached::Program)
     }
-}
-
-/// Attaching what is wanted, be it a program or a map.
-pub trait Create: Recipe {
-    fn create(&self, object: BorrowedFd<'_>) -> Result<Self::Link>;
 }
 
 /// A link beside the options that it is to have.

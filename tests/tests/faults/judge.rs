@@ -17,6 +17,18 @@ use crate::observation::Observation;
 use crate::operations;
 use crate::turn;
 
+/// The calls of the operations that walk, and that hand on what they answer.
+const WALKS_CALL: [Call; 8] = [
+    Call::Bpf,
+    Call::Renameat,
+    Call::Newfstatat,
+    Call::Statx,
+    Call::Openat,
+    Call::Ioctl,
+    Call::Socket,
+    Call::Flock,
+];
+
 /// Runs the tests that the arguments ask for.
 pub(crate) fn main() -> ExitCode {
     let mut trials = vec![trial("operations::descriptors".to_owned(), || {
@@ -34,9 +46,11 @@ pub(crate) fn main() -> ExitCode {
         }));
     }
     trials.push(trial("lifecycle::find".to_owned(), lifecycle::under_find));
-    trials.push(trial("operations::walks".to_owned(), || {
-        operations_under(Call::Bpf, true)
-    }));
+    for call in WALKS_CALL {
+        trials.push(trial(format!("walks::{}", call.name()), move || {
+            operations_under(call, true)
+        }));
+    }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert_with(tests_at_a_time);
     libtest_mimic::run(&arguments, trials).exit_code()

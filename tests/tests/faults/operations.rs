@@ -65,6 +65,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
         pin::OPERATIONS,
         probe::OPERATIONS,
         typed::OPERATIONS,
+        typed::WALKS,
     ]
     .into_iter()
     .flatten()

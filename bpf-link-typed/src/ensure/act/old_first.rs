@@ -8,7 +8,7 @@ use bpf_link::LinkId;
 use crate::ensure::look::Held;
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::outcome::{Attached, OldLink, Outcome, Why};
-use crate::ensure::recipe::{Create, KindLink as _};
+use crate::ensure::recipe::{KindLink as _, Recipe};
 use crate::ensure::seen::Candidate;
 use crate::error::{Error, Result};
 
@@ -17,7 +17,7 @@ use super::{Run, Step, is_pinned, is_taken, open};
 /// How long a hook may stay taken after the last that we hold of its link has gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl<A: Create> Run<'_, A> {
+impl<A: Recipe> Run<'_, A> {
     /// Takes the old link off, and attaches the new one; puts the old program back if that fails.
     pub(super) fn replace_old_first(
         &self,

@@ -159,13 +159,18 @@ impl<'a> CgroupAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.7; it ends in `cgroup_bpf_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<CgroupLink> {
+        self.create_link(program.as_fd())
+            .map_err(|refusal| self.with_holders(refusal))
+    }
+
+    pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<CgroupLink> {
         let cgroup = self.cgroup.open()?;
         let attach_type = self.hook.attach_type();
         let (mut flags, args) = position::arguments(self.position, self.expected_revision);
         if self.preorder {
             flags |= AttachFlags::PREORDER;
         }
-        let request = LinkCreate::new(program, attach_type).flags(flags);
+        let request = LinkCreate::new(&program, attach_type).flags(flags);
         match RawLink::create(&request.target_fd(&cgroup).args(args)) {
             Ok(link) => Ok(CgroupLink(link)),
             Err(source) => {
@@ -179,13 +184,13 @@ impl<'a> CgroupAttach<'a> {
                         Error::AnchorNotOnHook(source)
                     }
                     Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                        self.taken(source, cgroup.as_fd())
+                        holders::unknown(source)
                     }
                     Some(libc::EINVAL) => match self.without_order(request) {
                         Some(unsupported) => unsupported
                             .naming(self.cgroup.target(Target::Cgroup))
                             .into(),
-                        None => fit::or_mismatch(program.as_fd(), attach_type, source),
+                        None => fit::or_mismatch(program, attach_type, source),
                     },
                     _ => source.into(),
                 })
@@ -193,19 +198,22 @@ impl<'a> CgroupAttach<'a> {
         }
     }
 
-    /// The error for a hook that takes no more programs.
-    fn taken(&self, source: bpf_link::Error, cgroup: BorrowedFd<'_>) -> Error {
-        let attach_type = self.hook.attach_type();
-        // A query for `Lsm` lists the programs of every security hook.
-        let inode = match self.cgroup.inode() {
-            Ok(inode) if self.hook != CgroupHook::Lsm => inode,
-            _ => return holders::nobody_known(source),
-        };
-        let hook = Hook::of_fd(attach_type, &cgroup);
-        holders::taken_by_query(source, &hook, LinkKind::Cgroup, |link| {
-            let info = CgroupLink(link).info().ok()?;
-            let is_here = info.cgroup_id == Some(inode) && info.attach_type == attach_type;
-            info.program_id.filter(|_| is_here)
+    /// Adds the programs of a hook that takes no more. There are none for `Lsm`, for which a query
+    /// lists the programs of every security hook.
+    pub(super) fn with_holders(&self, refusal: Error) -> Error {
+        refusal.with_holders(|| {
+            if self.hook == CgroupHook::Lsm {
+                return None;
+            }
+            let attach_type = self.hook.attach_type();
+            let inode = self.cgroup.inode().ok()?;
+            let cgroup = self.cgroup.open().ok()?;
+            let hook = Hook::of_fd(attach_type, &cgroup);
+            holders::queried(&hook, LinkKind::Cgroup, |link| {
+                let info = CgroupLink(link).info().ok()?;
+                let is_here = info.cgroup_id == Some(inode) && info.attach_type == attach_type;
+                info.program_id.filter(|_| is_here)
+            })
         })
     }
 

@@ -1,14 +1,24 @@
 //! Whether a link is on this hook of this cgroup.
 
+use std::os::fd::BorrowedFd;
+
 use bpf_link::{LinkCreate, ProgramInfo, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::attach::fit;
 use crate::ensure::{Match, Recipe, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Recipe for CgroupAttach<'_> {
     type Link = CgroupLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<CgroupLink> {
+        self.create_link(program)
+    }
+
+    fn name_holders(&self, refusal: Error) -> Error {
+        self.with_holders(refusal)
+    }
 
     fn compare(&self, _link: &CgroupLink, info: &CgroupInfo, wanted: &Wanted<'_>) -> Result<Match> {
         let cgroup_id = self.cgroup.inode()?;

@@ -12,6 +12,10 @@ use crate::error::Result;
 impl Recipe for IterAttach<'_> {
     type Link = IterLink;
 
+    fn create(&self, program: BorrowedFd<'_>) -> Result<IterLink> {
+        self.attach(&program)
+    }
+
     fn compare(&self, _link: &IterLink, info: &IterInfo, wanted: &Wanted<'_>) -> Result<Match> {
         let is_same = self.is_over(info.target)?;
         // Which sort of objects, the program says.

@@ -1,5 +1,7 @@
 //! Whether a link is on these functions, with these cookies.
 
+use std::os::fd::BorrowedFd;
+
 use bpf_link::KprobeMultiFlags;
 
 use super::attach::Functions;
@@ -11,6 +13,10 @@ use crate::info::hideable::Hideable;
 
 impl Recipe for KprobeMultiAttach<'_> {
     type Link = KprobeMultiLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<KprobeMultiLink> {
+        self.attach(&program)
+    }
 
     fn compare(
         &self,

@@ -150,7 +150,7 @@ impl NetfilterAttach {
                     source,
                 },
                 Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                    holders::nobody_known(source)
+                    holders::unknown(source)
                 }
                 _ => fit::by_type(program.as_fd(), AttachType::Netfilter, source),
             }),

@@ -1,5 +1,7 @@
 //! Whether a link is on this netfilter hook, with this priority.
 
+use std::os::fd::BorrowedFd;
+
 use super::{NetfilterAttach, NetfilterFamily, NetfilterHook, NetfilterInfo, NetfilterLink};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
@@ -10,6 +12,10 @@ impl Recipe for NetfilterAttach {
     /// The info is the same whether the link is attached or not, and does not say in which network
     /// namespace.
     const ATTEMPT_TELLS: bool = true;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
+        self.attach(&program)
+    }
 
     fn compare(
         &self,

@@ -1,5 +1,7 @@
 //! Whether a link is on this end of a netkit device.
 
+use std::os::fd::BorrowedFd;
+
 use bpf_link::LinkId;
 
 use super::{NetkitAttach, NetkitInfo, NetkitLink};
@@ -8,6 +10,10 @@ use crate::error::Result;
 
 impl Recipe for NetkitAttach<'_> {
     type Link = NetkitLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<NetkitLink> {
+        self.attach(&program)
+    }
 
     fn compare(
         &self,

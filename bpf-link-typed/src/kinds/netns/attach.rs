@@ -69,34 +69,40 @@ impl<'a> NetnsAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.8; it ends in `netns_bpf_link_create` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetnsLink> {
+        self.create_link(program.as_fd())
+            .map_err(|refusal| self.with_holders(refusal))
+    }
+
+    pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<NetnsLink> {
         let netns = self.netns.open()?;
         let attach_type = self.hook.attach_type();
-        let request = LinkCreate::new(program, attach_type).target_fd(&netns);
+        let request = LinkCreate::new(&program, attach_type).target_fd(&netns);
         match RawLink::create(&request) {
             Ok(link) => Ok(NetnsLink(link)),
             Err(source) => {
                 let source = source.naming(self.netns.target(Target::Netns));
                 Err(match source.errno() {
-                    Some(libc::E2BIG | libc::EEXIST) => self.taken(source, netns.as_fd()),
-                    _ => fit::or_mismatch(program.as_fd(), attach_type, source),
+                    Some(libc::E2BIG | libc::EEXIST) => holders::unknown(source),
+                    _ => fit::or_mismatch(program, attach_type, source),
                 })
             }
         }
     }
 
-    /// The error that the hook is taken. If another namespace's flow dissector is in the way, no
-    /// program is listed here.
-    fn taken(&self, source: bpf_link::Error, netns: BorrowedFd<'_>) -> Error {
-        let attach_type = self.hook.attach_type();
-        let Ok(inode) = self.netns.inode() else {
-            return holders::nobody_known(source);
-        };
-        let hook = Hook::of_fd(attach_type, &netns);
-        holders::taken_by_query(source, &hook, LinkKind::Netns, |link| {
-            let info = NetnsLink(link).info().ok()?;
-            let is_here = info.netns_ino.map(u64::from) == Some(inode);
-            info.program_id
-                .filter(|_| is_here && info.attach_type == attach_type)
+    /// Adds the programs of a hook that is taken. There are none if another namespace's flow
+    /// dissector is in the way.
+    pub(super) fn with_holders(&self, refusal: Error) -> Error {
+        refusal.with_holders(|| {
+            let attach_type = self.hook.attach_type();
+            let inode = self.netns.inode().ok()?;
+            let netns = self.netns.open().ok()?;
+            let hook = Hook::of_fd(attach_type, &netns);
+            holders::queried(&hook, LinkKind::Netns, |link| {
+                let info = NetnsLink(link).info().ok()?;
+                let is_here = info.netns_ino.map(u64::from) == Some(inode);
+                info.program_id
+                    .filter(|_| is_here && info.attach_type == attach_type)
+            })
         })
     }
 }

@@ -1,11 +1,21 @@
 //! Whether a link is on this hook of this network namespace.
 
+use std::os::fd::BorrowedFd;
+
 use super::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Recipe for NetnsAttach<'_> {
     type Link = NetnsLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<NetnsLink> {
+        self.create_link(program)
+    }
+
+    fn name_holders(&self, refusal: Error) -> Error {
+        self.with_holders(refusal)
+    }
 
     fn compare(&self, _link: &NetnsLink, info: &NetnsInfo, _wanted: &Wanted<'_>) -> Result<Match> {
         let inode = self.netns.inode()?;

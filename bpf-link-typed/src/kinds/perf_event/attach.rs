@@ -105,7 +105,7 @@ impl<'a> PerfEventAttach<'a> {
                 Err(match source.errno() {
                     Some(libc::EEXIST) => Error::AlreadyAttached(source),
                     Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                        holders::nobody_known(source)
+                        holders::unknown(source)
                     }
                     _ => self.does_not_fit(program, source),
                 })

@@ -1,5 +1,7 @@
 //! Whether a link is on such an event, with this cookie.
 
+use std::os::fd::BorrowedFd;
+
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::events::KernelPlace;
@@ -12,6 +14,10 @@ use crate::error::Result;
 
 impl Recipe for PerfEventAttach<'_> {
     type Link = PerfEventLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<PerfEventLink> {
+        self.attach(&program)
+    }
 
     /// Tasks, processors and periods are not part of the info. They are no matter for tracepoints
     /// and kprobes, as long as these come from here.

@@ -1,5 +1,7 @@
 //! Whether a link is on this tracepoint, with this cookie.
 
+use std::os::fd::BorrowedFd;
+
 use bpf_link::{RawLink, RawTracepointOpen};
 
 use super::{RawTracepointAttach, RawTracepointInfo, RawTracepointLink};
@@ -8,6 +10,10 @@ use crate::error::Result;
 
 impl Recipe for RawTracepointAttach<'_> {
     type Link = RawTracepointLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<RawTracepointLink> {
+        self.attach(&program)
+    }
 
     fn compare(
         &self,

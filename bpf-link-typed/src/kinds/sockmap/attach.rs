@@ -71,27 +71,32 @@ impl<'a> SockmapAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.10; it ends in `sock_map_link_create` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<SockmapLink> {
-        let request = LinkCreate::new(program, self.hook.attach_type()).target_fd(&self.map);
+        self.create_link(program.as_fd())
+            .map_err(|refusal| self.with_holders(refusal))
+    }
+
+    pub(super) fn create_link(self, program: BorrowedFd<'_>) -> Result<SockmapLink> {
+        let request = LinkCreate::new(&program, self.hook.attach_type()).target_fd(&self.map);
         match RawLink::create(&request) {
             Ok(link) => Ok(SockmapLink(link)),
             Err(source) => Err(match source.errno() {
-                Some(libc::EBUSY) => self.taken(source),
-                _ => fit::by_type(program.as_fd(), self.hook.attach_type(), source),
+                Some(libc::EBUSY) => holders::unknown(source),
+                _ => fit::by_type(program, self.hook.attach_type(), source),
             }),
         }
     }
 
-    /// The error that the slot is taken. If another slot excludes it, no program is listed here.
-    fn taken(self, source: bpf_link::Error) -> Error {
-        let attach_type = self.hook.attach_type();
-        let Ok(map) = MapInfo::of(&self.map) else {
-            return holders::nobody_known(source);
-        };
-        let hook = Hook::of_fd(attach_type, &self.map);
-        holders::taken_by_query(source, &hook, LinkKind::Sockmap, |link| {
-            let info = SockmapLink(link).info().ok()?;
-            let is_here = info.map_id == Some(map.id) && info.attach_type == attach_type;
-            info.program_id.filter(|_| is_here)
+    /// Adds the program of a slot that is taken. There is none if another slot excludes this one.
+    pub(super) fn with_holders(self, refusal: Error) -> Error {
+        refusal.with_holders(|| {
+            let attach_type = self.hook.attach_type();
+            let map = MapInfo::of(&self.map).ok()?;
+            let hook = Hook::of_fd(attach_type, &self.map);
+            holders::queried(&hook, LinkKind::Sockmap, |link| {
+                let info = SockmapLink(link).info().ok()?;
+                let is_here = info.map_id == Some(map.id) && info.attach_type == attach_type;
+                info.program_id.filter(|_| is_here)
+            })
         })
     }
 }

@@ -1,13 +1,23 @@
 //! Whether a link is on this slot of this map.
 
+use std::os::fd::BorrowedFd;
+
 use bpf_link::MapInfo;
 
 use super::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Recipe for SockmapAttach<'_> {
     type Link = SockmapLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<SockmapLink> {
+        self.create_link(program)
+    }
+
+    fn name_holders(&self, refusal: Error) -> Error {
+        self.with_holders(refusal)
+    }
 
     fn compare(
         &self,

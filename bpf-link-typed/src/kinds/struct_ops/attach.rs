@@ -57,7 +57,7 @@ impl<'a> StructOpsAttach<'a> {
 
 fn refused(map: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
     match source.errno() {
-        Some(libc::EEXIST) => holders::nobody_known(source),
+        Some(libc::EEXIST) => holders::unknown(source),
         Some(libc::EINVAL) => match MapInfo::of(&map) {
             Err(bpf_link::Error::NotAMap(_)) => {
                 let program = ProgramInfo::of(&map).ok();

@@ -5,11 +5,15 @@ use std::os::fd::BorrowedFd;
 use bpf_link::MapInfo;
 
 use super::{StructOpsAttach, StructOpsInfo, StructOpsLink};
-use crate::ensure::{Attached, Create, Ensure, Ensured, Match, Plan, Recipe, Wanted};
+use crate::ensure::{Attached, Ensure, Ensured, Match, Plan, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for StructOpsAttach<'_> {
     type Link = StructOpsLink;
+
+    fn create(&self, map: BorrowedFd<'_>) -> Result<StructOpsLink> {
+        StructOpsAttach::of(&map).attach()
+    }
 
     /// By the sort of struct. Whether its name is the same, such as that of a congestion control,
     /// an update tells.
@@ -38,12 +42,6 @@ impl Recipe for StructOpsAttach<'_> {
 
     fn attached(info: &StructOpsInfo) -> Option<Attached> {
         info.map_id.map(Attached::Map)
-    }
-}
-
-impl Create for StructOpsAttach<'_> {
-    fn create(&self, map: BorrowedFd<'_>) -> Result<StructOpsLink> {
-        StructOpsAttach::of(&map).attach()
     }
 }
 

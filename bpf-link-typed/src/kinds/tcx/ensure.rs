@@ -1,5 +1,7 @@
 //! Whether a link is on this device, in this direction.
 
+use std::os::fd::BorrowedFd;
+
 use bpf_link::LinkId;
 
 use super::{TcxAttach, TcxInfo, TcxLink};
@@ -8,6 +10,10 @@ use crate::error::Result;
 
 impl Recipe for TcxAttach<'_> {
     type Link = TcxLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<TcxLink> {
+        self.attach(&program)
+    }
 
     fn compare(&self, _link: &TcxLink, info: &TcxInfo, _wanted: &Wanted<'_>) -> Result<Match> {
         self.list.compare(info.id, info.ifindex)

@@ -136,7 +136,7 @@ impl<'a> TracingAttach<'a> {
                         open_older(program, hook, source)
                     }
                     (Some(libc::E2BIG), _) if matches!(source, bpf_link::Error::Command(_)) => {
-                        Err(holders::nobody_known(source))
+                        Err(holders::unknown(source))
                     }
                     _ => Err(self.refused(program.as_fd(), source)),
                 }

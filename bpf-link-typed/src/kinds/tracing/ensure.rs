@@ -1,5 +1,7 @@
 //! Whether a link is on the function, or the hook of the security modules, that a program is for.
 
+use std::os::fd::BorrowedFd;
+
 use bpf_link::{LinkCreate, ProgramInfo, RawLink, TracingArgs};
 
 use super::attach::Place;
@@ -9,6 +11,10 @@ use crate::error::Result;
 
 impl Recipe for TracingAttach<'_> {
     type Link = TracingLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
+        self.attach(&program)
+    }
 
     fn compare(
         &self,

@@ -1,11 +1,17 @@
 //! Whether a link is on these functions, with these cookies.
 
+use std::os::fd::BorrowedFd;
+
 use super::{TracingMultiAttach, TracingMultiInfo, TracingMultiLink};
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for TracingMultiAttach<'_> {
     type Link = TracingMultiLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<TracingMultiLink> {
+        self.attach(&program)
+    }
 
     fn compare(
         &self,

@@ -1,6 +1,6 @@
 //! Whether a link is on these places of this file, with these cookies.
 
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use bpf_link::UprobeMultiFlags;
@@ -13,6 +13,10 @@ use crate::error::Result;
 
 impl Recipe for UprobeMultiAttach<'_> {
     type Link = UprobeMultiLink;
+
+    fn create(&self, program: BorrowedFd<'_>) -> Result<UprobeMultiLink> {
+        self.attach(&program)
+    }
 
     fn compare(
         &self,

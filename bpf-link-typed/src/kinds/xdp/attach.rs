@@ -1,6 +1,6 @@
 //! Attaching to the receive path of a network device.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link::{AttachType, LinkCreate, LinkKind, ProgramId, RawLink, XdpFlags};
 
@@ -81,13 +81,18 @@ impl XdpAttach {
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.9; it ends in `bpf_xdp_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<XdpLink> {
+        self.create_link(program.as_fd())
+            .map_err(|refusal| self.with_holders(refusal))
+    }
+
+    pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<XdpLink> {
         let flags = match self.mode {
             None => XdpFlags::empty(),
             Some(XdpMode::Skb) => XdpFlags::SKB_MODE,
             Some(XdpMode::Drv) => XdpFlags::DRV_MODE,
             Some(XdpMode::Hw) => XdpFlags::HW_MODE,
         };
-        let request = LinkCreate::new(program, AttachType::Xdp)
+        let request = LinkCreate::new(&program, AttachType::Xdp)
             .target_ifindex(self.interface.index()?)
             .xdp_flags(flags);
         match RawLink::create(&request) {
@@ -95,30 +100,28 @@ impl XdpAttach {
             Err(source) => {
                 let source = source.naming(self.interface.target());
                 Err(match source.errno() {
-                    Some(libc::EBUSY | libc::EEXIST) => self.taken(source),
+                    Some(libc::EBUSY | libc::EEXIST) => holders::unknown(source),
                     Some(libc::EINVAL) if self.interface.is_missing() => {
                         self.interface.missing(source)
                     }
-                    _ => fit::by_type(program.as_fd(), AttachType::Xdp, source),
+                    _ => fit::by_type(program, AttachType::Xdp, source),
                 })
             }
         }
     }
 
-    /// The error for a device that has a program. It lists none if another device has it that this
-    /// one is part of.
-    fn taken(&self, source: bpf_link::Error) -> Error {
-        let Ok(ifindex) = self.interface.index() else {
-            return holders::nobody_known(source);
-        };
-        let Ok(found) = bpf_link::xdp_programs(ifindex) else {
-            return holders::nobody_known(source);
-        };
-        let programs = [found.generic, found.driver, found.hardware];
-        let programs: Vec<ProgramId> = programs.into_iter().flatten().collect();
-        holders::taken_by(source, &programs, LinkKind::Xdp, |link| {
-            let info = XdpLink(link).info().ok()?;
-            info.program_id.filter(|_| info.ifindex == Some(ifindex))
+    /// Adds the programs of a device that is taken. There are none if another device has the
+    /// program that this one is part of.
+    pub(super) fn with_holders(&self, refusal: Error) -> Error {
+        refusal.with_holders(|| {
+            let ifindex = self.interface.index().ok()?;
+            let found = bpf_link::xdp_programs(ifindex).ok()?;
+            let programs = [found.generic, found.driver, found.hardware];
+            let programs: Vec<ProgramId> = programs.into_iter().flatten().collect();
+            Some(holders::with_links(&programs, LinkKind::Xdp, |link| {
+                let info = XdpLink(link).info().ok()?;
+                info.program_id.filter(|_| info.ifindex == Some(ifindex))
+            }))
         })
     }
 }

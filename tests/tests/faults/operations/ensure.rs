@@ -25,27 +25,31 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     ensure_replaced,
     ensure_replaced_with_a_gap,
     ensure_in_the_place_of_another,
-    ensure_where_another_is,
 ];
 
 /// The same on a device that is known by its name, which takes more calls. In the long form only,
-/// as programs on devices wait for each other on the whole machine.
+/// as programs on devices wait for each other on the whole machine. If the device is said to be
+/// busy, they look at all links for the one that keeps it so.
 pub(super) const BY_NAME: &[Operation] = &[
-    Operation::new("ensure_kept_by_name", kept::<Device>),
-    Operation::new("ensure_updated_by_name", updated::<Device>),
-    Operation::new("ensure_replaced_by_name", replaced::<Device>),
+    Operation::new("ensure_kept_by_name", kept::<Device>).walking(),
+    Operation::new("ensure_updated_by_name", updated::<Device>).walking(),
+    Operation::new("ensure_replaced_by_name", replaced::<Device>).walking(),
     Operation::new(
         "ensure_in_the_place_of_another_by_name",
         in_the_place_of_another::<Device>,
-    ),
+    )
+    .walking(),
     Operation::new(
         "ensure_where_another_is_by_name",
         where_another_is::<Device>,
-    ),
+    )
+    .walking(),
 ];
 
-pub(super) const WALKS: &[Operation] =
-    &[Operation::new("ensure_taken_over", ensure_taken_over).walking()];
+pub(super) const WALKS: &[Operation] = &[
+    Operation::new("ensure_taken_over", ensure_taken_over).walking(),
+    Operation::new("ensure_where_another_is", ensure_where_another_is).walking(),
+];
 
 /// A hook that takes one program.
 trait Place {

@@ -23,7 +23,6 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     typed_info_with_a_name,
     typed_info_with_arrays,
     typed_info_of_a_perf_event,
-    attach_to_a_named_interface,
     attach_to_a_missing_interface,
     attach_to_a_cgroup_by_path,
     attach_to_a_tracepoint,
@@ -35,6 +34,10 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     query_a_cgroup_by_path,
     query_a_sockmap,
 ];
+
+/// If the device is said to be busy, this looks at all links for the one that keeps it so.
+pub(super) const WALKS: &[Operation] =
+    &[Operation::new("attach_to_a_named_interface", attach_to_a_named_interface).walking()];
 
 fn typed_from_pinned(run: &mut Run<'_>) -> Result<()> {
     let mut link = dissecting(&dissector()?)?;

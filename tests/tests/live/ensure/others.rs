@@ -22,7 +22,7 @@ use crate::harness::{Need, Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_program_for_another_hook),
-    test!(by_tag),
+    test!(by_tag).alone(),
     test!(many_at_once),
     test!(many_at_once_on_a_netfilter_hook).needs(Need::NETFILTER),
     test!(many_at_once_on_a_tracepoint),

@@ -16,11 +16,12 @@ use crate::fixture::LOOPBACK;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(a_device_with_a_link),
-    test!(a_device_without_a_link),
-    test!(a_cgroup),
-    test!(a_network_namespace),
+    test!(a_device_with_a_link).alone(),
+    test!(a_device_without_a_link).alone(),
+    test!(a_cgroup).alone(),
+    test!(a_network_namespace).alone(),
     test!(a_sockmap)
+        .alone()
         .needs(Need::SOCKMAP)
         .also_needs(&[Need::Function("sock_map_bpf_prog_query")]),
     test!(tcx).needs(Need::TCX),

@@ -28,6 +28,7 @@ use crate::suites::positions::{Attached, Place};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_bond_and_its_devices)
+        .alone()
         .needs(&[
             Need::Device(DeviceKind::Bond),
             Need::Device(DeviceKind::Veth),
@@ -39,10 +40,12 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(&[Need::FirstNetns]),
     test!(netkit_combinations_that_do_not_go).needs(Need::NETKIT),
     test!(netkit_is_asked_by_its_primary_end).needs(Need::NETKIT),
-    test!(sockmap_with_and_without_links).needs(Need::SOCKMAP),
+    test!(sockmap_with_and_without_links)
+        .alone()
+        .needs(Need::SOCKMAP),
     test!(tcx_combinations_that_do_not_go).needs(Need::TCX),
     test!(tcx_with_and_without_links).needs(Need::TCX),
-    test!(xdp_links_and_netlink),
+    test!(xdp_links_and_netlink).alone(),
 ];
 
 fn errno<T>(refused: io::Result<T>) -> Option<i32> {

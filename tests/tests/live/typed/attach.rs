@@ -10,7 +10,9 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_program_of_another_crate),
-    test!(interfaces_by_name).needs(&[Need::Device(DeviceKind::Veth)]),
+    test!(interfaces_by_name)
+        .alone()
+        .needs(&[Need::Device(DeviceKind::Veth)]),
 ];
 
 /// One that was opened, from a pin, by a crate that loads programs.

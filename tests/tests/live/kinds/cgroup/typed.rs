@@ -28,7 +28,7 @@ has_no! { CgroupLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),
-    test!(attach_errors),
+    test!(attach_errors).alone(),
     test!(positions).needs(ORDER),
     test!(preorder).needs(ORDER),
     test!(without_positions).needs(NO_ORDER),

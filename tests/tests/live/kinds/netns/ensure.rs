@@ -10,7 +10,7 @@ use crate::fixture::LOOPBACK;
 use crate::fixture::traffic::{send_frame, send_packet};
 use crate::harness::{Test, test};
 
-pub(crate) const TESTS: &[Test] = &[test!(flow_dissector), test!(sk_lookup)];
+pub(crate) const TESTS: &[Test] = &[test!(flow_dissector).alone(), test!(sk_lookup)];
 
 fn sk_lookup(sandbox: &Sandbox) -> Result<()> {
     let other = Netns::create()?;

@@ -18,7 +18,7 @@ use crate::suites::operations::has_no;
 has_no! { NetnsLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(attach),
+    test!(attach).alone(),
     test!(more_errors),
     test!(info),
     test!(query),

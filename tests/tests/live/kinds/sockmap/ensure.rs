@@ -11,7 +11,7 @@ use crate::ensure::suite::Way;
 use crate::fixture::traffic::{connect, exchange};
 use crate::harness::{Need, Test, test};
 
-pub(crate) const TESTS: &[Test] = &[test!(over_restarts).needs(Need::SOCKMAP)];
+pub(crate) const TESTS: &[Test] = &[test!(over_restarts).alone().needs(Need::SOCKMAP)];
 
 fn over_restarts(sandbox: &Sandbox) -> Result<()> {
     let (map, other) = (Map::sockmap(1)?, Map::sockmap(1)?);

@@ -21,7 +21,7 @@ const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
 has_no! { SockmapLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(attach).needs(Need::SOCKMAP),
+    test!(attach).alone().needs(Need::SOCKMAP),
     test!(more_errors).needs(Need::SOCKMAP),
     test!(without).needs(without!("bpf_link_type", "BPF_LINK_TYPE_SOCKMAP")),
     test!(info).needs(Need::SOCKMAP),

@@ -9,7 +9,9 @@ use crate::ensure::suite::Way;
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 
-pub(crate) const TESTS: &[Test] = &[test!(over_restarts).needs(&[Need::Device(DeviceKind::Veth)])];
+pub(crate) const TESTS: &[Test] = &[test!(over_restarts)
+    .alone()
+    .needs(&[Need::Device(DeviceKind::Veth)])];
 
 fn over_restarts(sandbox: &Sandbox) -> Result<()> {
     let _device = Device::create(DeviceKind::Veth, "other")?;

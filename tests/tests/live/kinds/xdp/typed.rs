@@ -15,7 +15,7 @@ has_no! { XdpLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),
-    test!(attach_errors),
+    test!(attach_errors).alone(),
     test!(info),
     test!(info_whose_device_goes).needs(&[Need::Device(DeviceKind::Veth)]),
 ];
