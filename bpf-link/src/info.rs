@@ -151,7 +151,7 @@ impl LinkInfo {
     pub fn is_conclusive(&self) -> bool {
         self.missing.is_some()
             || !layout(self.kind())
-                .marked()
+                .marked
                 .intersects(ByteSet::of(&(0..self.len as usize)))
     }
 
@@ -163,7 +163,7 @@ impl LinkInfo {
         let Some(bytes) = self.as_bytes().get(field.clone()) else {
             return Some(false);
         };
-        let marked = layout(self.kind()).marked();
+        let marked = layout(self.kind()).marked;
         let certain =
             bytes.iter().any(|byte| *byte != 0) || !marked.intersects(ByteSet::of(&field));
         certain.then_some(true)

@@ -145,6 +145,12 @@ pub(crate) enum Entries<'a> {
 }
 
 impl Lent<'_> {
+    /// The address to write the name to.
+    #[inline]
+    pub(crate) fn name_address(&mut self) -> u64 {
+        self.name.as_mut_ptr() as u64
+    }
+
     /// Refuses arrays of different lengths: the kernel takes one number for all of them.
     #[inline]
     pub(crate) fn check_lengths(&self) -> Result<(), Error> {

@@ -134,9 +134,9 @@ impl LinkFd {
             return Ok(None);
         }
         *info = InfoBytes::ZERO;
-        let request = Request::of(identity);
+        let request = Request::of_kind(lent.kind, identity);
         request.mark(info);
-        let sent = request.lend(info, lent);
+        let before = request.lend(info, lent);
         // SAFETY:
         // - the kernel has said on this very descriptor of what kind the link is, and the request
         //   has the layout of that kind: each address is where such a link has it, with the length
@@ -145,13 +145,13 @@ impl LinkFd {
         //   and whose entries have the size that the kernel writes; the length is the slice's own,
         //   or that of the shortest slice where one length goes for several.
         let answer = unsafe { get_info(self.fd.as_fd(), info) };
-        let unwritten = sent.restore(request.layout, lent);
+        let unwritten = before.restore(request.layout, lent);
         let len = match answer {
             Ok(len) => len,
             Err(refusal) if lends_a_short_path(lent) => return Err(refusal),
             Err(refusal) => info_without_path(refusal, self.fd.as_fd(), info)?,
         };
-        sent.take_addresses(info);
+        request.take_addresses(info, lent);
         let missing = request.take_marks(info, len as usize).union(unwritten);
         Ok(Some(Answer {
             len,

@@ -18,20 +18,23 @@ pub(super) struct Request {
     known_len: usize,
 }
 
-/// The buffers that a request has.
-pub(super) struct Sent {
-    /// Where the addresses of the name and of the arrays are, and what they are.
-    addresses: [Option<(Field<u64>, u64)>; 1 + MOST_ARRAYS],
-    /// What the first entry of an array was before it was marked.
-    first_entries: [Option<u64>; MOST_ARRAYS],
-}
+/// What the first entry of each array was before it was marked.
+pub(super) struct FirstEntries([Option<u64>; MOST_ARRAYS]);
 
 impl Request {
     /// A request for the link with this identity.
     #[inline]
     pub(super) fn of(identity: Identity) -> Self {
+        Self::of_kind(LinkKind::from_raw(identity.kind), identity)
+    }
+
+    /// The same where the caller has the kind from elsewhere: if the compiler knows it, the loops
+    /// over the row unroll.
+    #[inline]
+    pub(super) fn of_kind(kind: LinkKind, identity: Identity) -> Self {
+        debug_assert!(kind.as_raw() == identity.kind);
         Self {
-            layout: layout(LinkKind::from_raw(identity.kind)),
+            layout: layout(kind),
             known_len: identity.info_len as usize,
         }
     }
@@ -42,8 +45,11 @@ impl Request {
         for &field in self.layout.marks_32 {
             self.put_u32(info, field, MARK_32);
         }
-        for &field in self.layout.marks_64 {
-            self.put_u64(info, field, mark_64());
+        if let marks @ [_, ..] = self.layout.marks_64 {
+            let mark = mark_64();
+            for &field in marks {
+                self.put_u64(info, field, mark);
+            }
         }
     }
 
@@ -57,9 +63,12 @@ impl Request {
                 missing.insert(&field.bytes());
             }
         }
-        for &field in self.layout.marks_64 {
-            if info.take(field.start(), mark_64().to_ne_bytes()) {
-                missing.insert(&field.bytes());
+        if let marks @ [_, ..] = self.layout.marks_64 {
+            let mark = mark_64();
+            for &field in marks {
+                if info.take(field.start(), mark.to_ne_bytes()) {
+                    missing.insert(&field.bytes());
+                }
             }
         }
         if let Some(tells) = self.layout.tells {
@@ -74,19 +83,13 @@ impl Request {
 
     /// Puts the addresses and lengths of the buffers where the kind's row says.
     #[inline]
-    pub(super) fn lend(self, info: &mut InfoBytes, lent: &mut Lent<'_>) -> Sent {
-        let mut sent = Sent {
-            addresses: [None; 1 + MOST_ARRAYS],
-            first_entries: [None; MOST_ARRAYS],
-        };
-        let [name_at, arrays_at @ ..] = &mut sent.addresses;
+    pub(super) fn lend(self, info: &mut InfoBytes, lent: &mut Lent<'_>) -> FirstEntries {
+        let mut before = FirstEntries([None; MOST_ARRAYS]);
         if let Some(name) = &self.layout.name {
             // The address and the length go together or not at all.
             if !lent.name.is_empty() && self.has(name.pointer) && self.has(name.len) {
-                let address = lent.name.as_mut_ptr() as u64;
-                self.put_u64(info, name.pointer, address);
+                self.put_u64(info, name.pointer, lent.name_address());
                 self.put_u32(info, name.len, at_most(lent.name.len()));
-                *name_at = Some((name.pointer, address));
             }
         }
         if let Some(count) = self.layout.count {
@@ -95,8 +98,7 @@ impl Request {
             self.put_u32(info, count, at_most(shortest));
         }
         let arrays = self.layout.arrays.iter().zip(&mut lent.arrays);
-        let sent_arrays = arrays_at.iter_mut().zip(&mut sent.first_entries);
-        for ((array, entries), (array_at, first_entry)) in arrays.zip(sent_arrays) {
+        for ((array, entries), first_entry) in arrays.zip(&mut before.0) {
             let fits = entries.size_of_entry() == array.size_of_entry;
             if entries.len() == 0 || !fits || !self.has(array.pointer) {
                 continue;
@@ -104,11 +106,23 @@ impl Request {
             if let (true, Some(first)) = (array.is_newer, entries.first_mut()) {
                 *first_entry = Some(std::mem::replace(first, mark_64()));
             }
-            let address = entries.address();
-            self.put_u64(info, array.pointer, address);
-            *array_at = Some((array.pointer, address));
+            self.put_u64(info, array.pointer, entries.address());
         }
-        sent
+        before
+    }
+
+    /// Zeroes the addresses of the buffers, which the kernel gives back: they say nothing about the
+    /// link.
+    #[inline]
+    pub(super) fn take_addresses(self, info: &mut InfoBytes, lent: &mut Lent<'_>) {
+        if let Some(name) = self.layout.name.as_ref().filter(|_| !lent.name.is_empty()) {
+            info.take(name.pointer.start(), lent.name_address().to_ne_bytes());
+        }
+        for (array, entries) in self.layout.arrays.iter().zip(&mut lent.arrays) {
+            if entries.len() != 0 {
+                info.take(array.pointer.start(), entries.address().to_ne_bytes());
+            }
+        }
     }
 
     #[inline]
@@ -132,23 +146,14 @@ impl Request {
     }
 }
 
-impl Sent {
-    /// Zeroes the addresses of the buffers, which the kernel gives back: they say nothing about the
-    /// link.
-    #[inline]
-    pub(super) fn take_addresses(&self, info: &mut InfoBytes) {
-        for (field, address) in self.addresses.iter().flatten() {
-            info.take(field.start(), address.to_ne_bytes());
-        }
-    }
-
+impl FirstEntries {
     /// Restores the arrays that still have their marks, and returns where the info has their
     /// addresses.
     #[inline]
     pub(super) fn restore(&self, layout: &Layout, lent: &mut Lent<'_>) -> ByteSet {
         let mut missing = ByteSet::EMPTY;
         let arrays = layout.arrays.iter().zip(&mut lent.arrays);
-        for ((array, entries), first_entry) in arrays.zip(self.first_entries) {
+        for ((array, entries), first_entry) in arrays.zip(self.0) {
             if let (Some(before), Some(first)) = (first_entry, entries.first_mut()) {
                 if *first == mark_64() {
                     *first = before;
@@ -191,7 +196,7 @@ mod tests {
             let missing = request.take_marks(&mut info, 64);
             assert_eq!(info, InfoBytes::ZERO, "{kind}");
             assert_eq!(is_marked, missing != ByteSet::EMPTY, "{kind}");
-            assert!(missing.contains(request.layout.marked()), "{kind}");
+            assert!(missing.contains(request.layout.marked), "{kind}");
             let is_all = missing.contains(ByteSet::of(&ARM));
             assert_eq!(is_all, request.layout.tells.is_some(), "{kind}");
         }
@@ -230,15 +235,16 @@ mod tests {
             cookies,
         };
         let mut info = InfoBytes::ZERO;
-        let sent = request(LinkKind::UprobeMulti, 32).lend(&mut info, &mut buffers.lent());
+        let (request, mut lent) = (request(LinkKind::UprobeMulti, 32), buffers.lent());
+        request.lend(&mut info, &mut lent);
         assert!(!beyond(&info));
         // Of the name neither, as its length is beyond the end.
         let path_at: Field<u64> = field!(uprobe_multi.path);
         assert_eq!(info.u32_at(path_at.start()), 0);
         let offsets_at: Field<u64> = field!(uprobe_multi.offsets);
-        let addresses = sent.addresses.iter().flatten();
-        let places: Vec<usize> = addresses.map(|(field, _)| field.start()).collect();
-        assert_eq!(places, [offsets_at.start()]);
+        assert_ne!(info.u32_at(offsets_at.start()), 0);
+        request.take_addresses(&mut info, &mut lent);
+        assert_eq!(info.u32_at(offsets_at.start()), 0);
     }
 
     /// A kernel that has the addresses may not have the cookies yet.
@@ -254,7 +260,7 @@ mod tests {
             }
             .lent();
             let mut info = InfoBytes::ZERO;
-            let sent = request.lend(&mut info, &mut lent);
+            let before = request.lend(&mut info, &mut lent);
             let count: Field<u32> = field!(kprobe_multi.count);
             assert_eq!(info.u32_at(count.start()), 3);
             let [_, Entries::U64(written), _] = &mut lent.arrays else {
@@ -264,14 +270,14 @@ mod tests {
             if writes_cookies {
                 written.fill(0);
             }
-            let missing = sent.restore(request.layout, &mut lent);
+            let missing = before.restore(request.layout, &mut lent);
             let expected = if writes_cookies {
                 ByteSet::EMPTY
             } else {
                 ByteSet::of(&cookies_at.bytes())
             };
             assert_eq!(missing, expected);
-            sent.take_addresses(&mut info);
+            request.take_addresses(&mut info, &mut lent);
             assert_eq!(info.u32_at(cookies_at.start()), 0);
             assert_eq!(addresses, [7; 3]);
             assert_eq!(cookies, if writes_cookies { [0; 3] } else { [7; 3] });

@@ -80,6 +80,8 @@ pub(crate) struct Layout {
     /// For a kind that some kernels have without an info of its own: a marked field that every such
     /// info has. If it is missing, everything is.
     pub(crate) tells: Option<Field<u32>>,
+    /// The bytes of all marks. [`checked`](Self::checked) fills it in.
+    pub(crate) marked: ByteSet,
 }
 
 /// Where a name goes in.
@@ -128,13 +130,13 @@ pub(crate) const MOST_ARRAYS: usize = 3;
 #[inline]
 pub(crate) fn layout(kind: LinkKind) -> &'static Layout {
     match kind {
-        LinkKind::RawTracepoint => &RAW_TRACEPOINT,
-        LinkKind::Tracing => &TRACING,
-        LinkKind::Iter => &ITER,
-        LinkKind::PerfEvent => &PERF_EVENT,
-        LinkKind::KprobeMulti => &KPROBE_MULTI,
-        LinkKind::UprobeMulti => &UPROBE_MULTI,
-        LinkKind::TracingMulti => &TRACING_MULTI,
+        LinkKind::RawTracepoint => RAW_TRACEPOINT,
+        LinkKind::Tracing => TRACING,
+        LinkKind::Iter => ITER,
+        LinkKind::PerfEvent => PERF_EVENT,
+        LinkKind::KprobeMulti => KPROBE_MULTI,
+        LinkKind::UprobeMulti => UPROBE_MULTI,
+        LinkKind::TracingMulti => TRACING_MULTI,
         LinkKind::Cgroup
         | LinkKind::Netns
         | LinkKind::Xdp
@@ -143,11 +145,11 @@ pub(crate) fn layout(kind: LinkKind) -> &'static Layout {
         | LinkKind::Tcx
         | LinkKind::Netkit
         | LinkKind::Sockmap
-        | LinkKind::Unknown(_) => &ONLY_FIELDS,
+        | LinkKind::Unknown(_) => ONLY_FIELDS,
     }
 }
 
-static RAW_TRACEPOINT: Layout = Layout {
+const RAW_TRACEPOINT: &Layout = &Layout {
     name: Some(Name {
         pointer: field!(raw_tracepoint.tp_name),
         len: field!(raw_tracepoint.tp_name_len),
@@ -158,14 +160,14 @@ static RAW_TRACEPOINT: Layout = Layout {
 }
 .checked();
 
-static TRACING: Layout = Layout {
+const TRACING: &Layout = &Layout {
     marks_32: &[field!(tracing.target_obj_id), field!(tracing.target_btf_id)],
     marks_64: &[field!(tracing.cookie)],
     ..Layout::NONE
 }
 .checked();
 
-static ITER: Layout = Layout {
+const ITER: &Layout = &Layout {
     name: Some(Name {
         pointer: field!(iter.target_name),
         len: field!(iter.target_name_len),
@@ -182,7 +184,7 @@ static ITER: Layout = Layout {
 }
 .checked();
 
-static PERF_EVENT: Layout = Layout {
+const PERF_EVENT: &Layout = &Layout {
     // The name is at one place for every type of event that has one, as only the kernel knows the
     // type.
     name: Some(Name {
@@ -210,7 +212,7 @@ static PERF_EVENT: Layout = Layout {
 }
 .checked();
 
-static KPROBE_MULTI: Layout = Layout {
+const KPROBE_MULTI: &Layout = &Layout {
     count: Some(field!(kprobe_multi.count)),
     arrays: &[
         array!(kprobe_multi.addrs: u64),
@@ -223,7 +225,7 @@ static KPROBE_MULTI: Layout = Layout {
 }
 .checked();
 
-static UPROBE_MULTI: Layout = Layout {
+const UPROBE_MULTI: &Layout = &Layout {
     name: Some(Name {
         pointer: field!(uprobe_multi.path),
         len: field!(uprobe_multi.path_size),
@@ -241,7 +243,7 @@ static UPROBE_MULTI: Layout = Layout {
 }
 .checked();
 
-static TRACING_MULTI: Layout = Layout {
+const TRACING_MULTI: &Layout = &Layout {
     count: Some(field!(tracing_multi.count)),
     arrays: &[
         array!(tracing_multi.ids: u32),
@@ -258,7 +260,7 @@ static TRACING_MULTI: Layout = Layout {
 .checked();
 
 /// Every kernel with the kind reports all of its fields; nothing goes in.
-static ONLY_FIELDS: Layout = Layout::NONE.checked();
+const ONLY_FIELDS: &Layout = &Layout::NONE.checked();
 
 /// The shared place of fields that are filled in before it is known which of them the kernel reads.
 const fn one_place<T>(fields: [Field<T>; 3]) -> Field<T> {
@@ -278,6 +280,7 @@ impl Layout {
         marks_32: &[],
         marks_64: &[],
         tells: None,
+        marked: ByteSet::EMPTY,
     };
 
     /// Returns the row if all of this holds; otherwise the row does not compile.
@@ -311,10 +314,12 @@ impl Layout {
             arrays = rest;
         }
         let inputs = taken;
+        let mut marked = ByteSet::EMPTY;
         let mut tells_is_marked = self.tells.is_none();
         let mut marks_32 = self.marks_32;
         while let [mark, rest @ ..] = marks_32 {
             taken = add_mark(taken, inputs, mark.bytes());
+            marked = marked.union(ByteSet::of(&mark.bytes()));
             if let Some(tells) = self.tells {
                 tells_is_marked |= tells.start == mark.start;
             }
@@ -323,6 +328,7 @@ impl Layout {
         let mut marks_64 = self.marks_64;
         while let [mark, rest @ ..] = marks_64 {
             taken = add_mark(taken, inputs, mark.bytes());
+            marked = marked.union(ByteSet::of(&mark.bytes()));
             marks_64 = rest;
         }
         assert!(
@@ -333,19 +339,7 @@ impl Layout {
             ByteSet::of(&ARM).contains(taken),
             "a field is outside of what is particular to the kind"
         );
-        self
-    }
-
-    /// The bytes of the fields that a kernel may be too old to report.
-    #[inline]
-    pub(crate) fn marked(&self) -> ByteSet {
-        let short = self.marks_32.iter().map(|field| field.bytes());
-        let long = self.marks_64.iter().map(|field| field.bytes());
-        let mut marked = ByteSet::EMPTY;
-        for bytes in short.chain(long) {
-            marked.insert(&bytes);
-        }
-        marked
+        Self { marked, ..self }
     }
 }
 
