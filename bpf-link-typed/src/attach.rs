@@ -6,6 +6,8 @@ pub(crate) mod fit;
 pub(crate) mod holders;
 pub(crate) mod hook_enum;
 pub(crate) mod interface;
+pub(crate) mod kernel_functions;
+pub(crate) mod lockdown;
 pub(crate) mod position;
 pub(crate) mod tracefs;
 mod when;

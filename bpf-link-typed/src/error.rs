@@ -5,6 +5,7 @@ mod rejected;
 mod symbols;
 mod words;
 
+use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
 
@@ -14,7 +15,10 @@ use crate::attach::interface::Interface;
 
 pub use holder::{HolderLink, HookHolder};
 pub use rejected::Rejected;
-pub use symbols::UntraceableSymbols;
+pub use symbols::{FilePlaces, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols};
+
+/// The kernel's own, which C libraries do not have.
+pub(crate) const ENOTSUPP: i32 = 524;
 
 /// What the operations of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -102,12 +106,95 @@ pub enum Error {
         source: bpf_link::Error,
     },
 
+    /// Several functions of the kernel have this name, and it is not known which is meant: give one
+    /// of them by its address.
+    AmbiguousSymbol {
+        /// The names, and where the functions are.
+        symbols: Box<[SharedName]>,
+        /// What the kernel answered (`EADDRNOTAVAIL`). `None` for `kprobe_multi`, where the kernel
+        /// would take the first of them without a word, and so is not asked.
+        source: Option<bpf_link::Error>,
+    },
+
+    /// The place is behind the end of the function. The kernel was not asked, as it would take what
+    /// is there instead.
+    BeyondFunction {
+        /// The function.
+        function: CString,
+        /// How far behind its beginning the place is, in bytes.
+        offset: u64,
+        /// How long it is, in bytes.
+        size: u64,
+    },
+
+    /// No instruction begins at this place in the function (`EILSEQ`).
+    InsideInstruction {
+        /// The function.
+        function: CString,
+        /// How far behind its beginning the place is, in bytes.
+        offset: u64,
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
+    /// The kernel keeps probes off this function (`EINVAL`).
+    NotToBeProbed {
+        /// The function.
+        function: CString,
+        /// Whether the kernel's list of functions that are not to be probed has it
+        /// (`kprobes/blacklist` in debugfs). Otherwise it is missing in the list of those that can
+        /// be traced (`available_filter_functions` in tracefs).
+        is_blacklisted: bool,
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
+    /// The kernel cannot trace all of the functions at these addresses, so none of them is traced.
+    AddressNotTraceable {
+        /// Those that are not where a function begins that can be traced.
+        addresses: Box<[UntraceableAddress]>,
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
+    /// An instruction in the file cannot be probed (the kernel's `ENOTSUPP`, number 524). Told
+    /// while a process maps the file.
+    InstructionNotProbed {
+        /// The places that were given: it is at one of them.
+        places: Box<FilePlaces>,
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
+    /// The kernel is locked down for confidentiality, which forbids this to everybody (`EPERM`).
+    LockedDown {
+        /// What was refused.
+        source: Box<Error>,
+    },
+
     /// The kernel has no such tracepoint, or its module is not loaded.
     NoSuchTracepoint {
         /// The tracepoint that was asked for.
         tracepoint: String,
         /// How that was found: the kernel's answer, or what was not found in tracefs.
         source: Box<Error>,
+    },
+
+    /// This cannot be the name of a tracepoint, so it was not looked for.
+    TracepointName {
+        /// The category and the name that were given, with a colon between them.
+        tracepoint: String,
+    },
+
+    /// The program reads more than the tracepoint records, so the kernel does not attach it there
+    /// (`EACCES`).
+    ReadsBeyondRecord {
+        /// The tracepoint; `None` for a perf event of the caller's.
+        tracepoint: Option<Box<str>>,
+        /// How many bytes the record has; `None` if tracefs does not tell.
+        size: Option<u32>,
+        /// What the kernel answered.
+        source: bpf_link::Error,
     },
 
     /// The kernel has no perf events of this sort, such as `kprobe` or `uprobe`.
@@ -198,6 +285,7 @@ impl Error {
             | Self::CreateDirectory { source, .. }
             | Self::File { source, .. } => source.raw_os_error(),
             Self::NoSuchTracepoint { source, .. }
+            | Self::LockedDown { source }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.errno(),
@@ -217,13 +305,22 @@ impl Error {
             | Self::AnchorNotOnHook(source)
             | Self::AttachTypeMismatch { source, .. }
             | Self::NotACgroup { source, .. }
-            | Self::SymbolNotFound { source, .. } => source.command_error(),
+            | Self::SymbolNotFound { source, .. }
+            | Self::InsideInstruction { source, .. }
+            | Self::NotToBeProbed { source, .. }
+            | Self::AddressNotTraceable { source, .. }
+            | Self::InstructionNotProbed { source, .. }
+            | Self::ReadsBeyondRecord { source, .. } => source.command_error(),
+            Self::AmbiguousSymbol { source, .. } => source.as_ref()?.command_error(),
             Self::NoSuchTracepoint { source, .. }
+            | Self::LockedDown { source }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.command_error(),
             Self::WrongKind { .. }
             | Self::ShortInfo { .. }
+            | Self::TracepointName { .. }
+            | Self::BeyondFunction { .. }
             | Self::PinTaken { .. }
             | Self::OursFound { .. }
             | Self::Overtaken { .. }
@@ -250,10 +347,11 @@ impl std::error::Error for Error {
             | Self::File { source, .. } => Some(source),
             // The message names the tracepoint, as every step on the way to it does.
             Self::NoSuchTracepoint { source, .. } => source.source(),
-            Self::OldProgramPutBack { source, .. }
+            Self::LockedDown { source }
+            | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => Some(source),
-            _ => self.command_error().map(|error| error.io_error() as _),
+            _ => self.command_error().and_then(std::error::Error::source),
         }
     }
 }

@@ -143,7 +143,10 @@ pub use bpf_link::{
 };
 #[doc(inline)]
 pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
-pub use error::{Error, HolderLink, HookHolder, Rejected, Result, UntraceableSymbols};
+pub use error::{
+    Error, FilePlaces, HolderLink, HookHolder, Rejected, Result, SharedName, SimilarSymbols,
+    UntraceableAddress, UntraceableSymbols,
+};
 pub use info::answer::RecordedBuffers;
 pub use info::buf::InfoBuf;
 pub use info::facts::{KindFacts, LinuxVersion};

@@ -19,7 +19,7 @@ pub use iter::{CgroupIterOrder, IterArgs, IterCgroup, IterTask};
 pub use kprobe_multi::{KprobeMultiArgs, KprobeMultiFunctions};
 pub use mprog::{Anchor, MprogArgs};
 pub use netfilter::NetfilterArgs;
-pub(crate) use perf_event::ProbeAt;
+pub(crate) use perf_event::{Inherit, ProbeAt};
 pub use perf_event::{PerfEventArgs, PerfEventConfig};
 pub use raw_tracepoint::RawTracepointOpen;
 pub use tracing::TracingArgs;
@@ -199,6 +199,9 @@ impl<'a> LinkCreate<'a> {
         };
         if session_return {
             return Err(InvalidRequest::SessionReturn.into());
+        }
+        if let CreateArgs::KprobeMulti(args) = &self.args {
+            args.parts().0.check()?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod command;
 mod invalid_request;
+mod not_supported;
 mod target;
 mod words;
 
@@ -244,7 +245,7 @@ impl Error {
 impl std::error::Error for Error {
     /// What the system answered; the command and its target are in the message.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.command_error().map(|error| error.io_error() as _)
+        self.command_error().and_then(std::error::Error::source)
     }
 }
 

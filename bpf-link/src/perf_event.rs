@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::args::PerfEventConfig;
-use crate::error::{Command, CommandError, Result, Target};
+use crate::args::{PerfEventConfig, ProbeAt};
+use crate::error::{Command, CommandError, InvalidRequest, Result, Target};
 use crate::sys;
 
 /// An owned file descriptor of a perf event.
@@ -19,17 +19,27 @@ impl PerfEvent {
     ///
     /// # Errors
     ///
-    /// - [`PermissionDenied`](crate::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller lacks
-    ///   `CAP_PERFMON`.
+    /// - [`InvalidRequest`](crate::Error::InvalidRequest): the function or the path is empty;
+    ///   nothing is sent.
+    /// - [`PermissionDenied`](crate::Error::PermissionDenied): the caller lacks `CAP_PERFMON`
+    ///   (`EACCES`, `EPERM`), or the kernel is locked down for confidentiality, which forbids
+    ///   kprobes (`EPERM`).
     /// - [`Command`](crate::Error::Command) with
     ///   - `ENOENT`: there is no event of this type, no such file, or no such kernel function;
     ///   - `EINVAL`: the kernel does not know the configuration;
-    ///   - `ESRCH`: there is no such process.
+    ///   - `ESRCH`: there is no such process or thread;
+    ///   - for a kprobe `EADDRNOTAVAIL`: several functions have this name; `EILSEQ`: no instruction
+    ///     begins at the offset; `EINVAL`: the function is not to be probed.
     ///
     /// # Kernel
     ///
     /// `perf_event_open(2)`; kprobes and uprobes since Linux 4.17.
     pub fn open(config: &PerfEventConfig<'_>) -> Result<Self> {
+        if let Some(ProbeAt::Named(name, _)) = config.probe {
+            if name.is_empty() {
+                return Err(InvalidRequest::EmptyName.into());
+            }
+        }
         match sys::perf_event_open(config) {
             Ok(fd) => Ok(Self { fd }),
             Err(source) => {

@@ -148,6 +148,19 @@ pub fn bring_up(index: u32) -> Result<()> {
         .with_context(|| format!("bringing up the device {index}"))
 }
 
+/// Sets how many bytes a packet of this device may have.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn set_mtu(index: u32, mtu: u32) -> Result<()> {
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    device.attributes.push(LinkAttribute::Mtu(mtu));
+    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
+        .with_context(|| format!("setting the MTU of the device {index}"))
+}
+
 /// Has the device of one number send by way of that of another, or on its own again. It is taken
 /// down for that.
 ///

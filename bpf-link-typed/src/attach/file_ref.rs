@@ -64,6 +64,17 @@ impl<'a> FileRef<'a> {
         }
     }
 
+    /// Its path, or where it was opened as far as `/proc` tells.
+    pub(crate) fn path_in_words(self) -> PathBuf {
+        match self {
+            Self::Fd(fd) => {
+                let open = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+                std::fs::read_link(&open).unwrap_or(open)
+            }
+            Self::Path(path) => path.to_owned(),
+        }
+    }
+
     pub(crate) fn open(self) -> Result<Opened<'a>> {
         match self {
             Self::Fd(fd) => Ok(Opened::Borrowed(fd)),

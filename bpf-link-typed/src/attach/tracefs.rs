@@ -1,43 +1,82 @@
 //! What the kernel tells about tracing in files.
 
-mod text;
+pub(crate) mod symbols;
+pub(crate) mod text;
 
-use std::collections::HashSet;
-use std::ffi::{CStr, CString};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result, UntraceableSymbols};
+use crate::attach::lockdown;
+use crate::error::{Error, Result};
 
 /// Where tracefs is mounted, as a rule.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// Where the kernel describes the sorts of perf events.
 const EVENT_SOURCES: &str = "/sys/bus/event_source/devices";
 
-/// The number of a tracepoint, from tracefs: where that is said to be mounted, or is as a rule.
-pub(crate) fn tracepoint_id(tracefs: Option<&Path>, category: &str, name: &str) -> Result<u64> {
+/// A tracepoint, by its category and its name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tracepoint<'a> {
+    pub(crate) category: &'a str,
+    pub(crate) name: &'a str,
+    /// Where tracefs is said to be mounted; otherwise it is looked for where it is as a rule.
+    pub(crate) tracefs: Option<&'a Path>,
+}
+
+impl Tracepoint<'_> {
+    /// Its number.
+    pub(crate) fn id(&self) -> Result<u64> {
+        let Self { category, name, .. } = *self;
+        if !text::is_name(category) || !text::is_name(name) {
+            return Err(Error::TracepointName {
+                tracepoint: self.to_string(),
+            });
+        }
+        let events = self.events()?;
+        let path = events.join(category).join(name).join("id");
+        match read_number(&path) {
+            Ok(id) => Ok(id),
+            Err(source) => {
+                let no_such = source.kind() == io::ErrorKind::NotFound;
+                let error = Error::File { path, source };
+                if no_such && events.is_dir() {
+                    Err(Error::NoSuchTracepoint {
+                        tracepoint: self.to_string(),
+                        source: Box::new(error),
+                    })
+                } else {
+                    Err(lockdown::or_other(error))
+                }
+            }
+        }
+    }
+
+    /// How many bytes its record has, if that can be told.
+    pub(crate) fn record_size(&self) -> Option<u32> {
+        let directory = self.events().ok()?.join(self.category).join(self.name);
+        let format = std::fs::read_to_string(directory.join("format")).ok()?;
+        text::record_size(&format)
+    }
+
+    fn events(&self) -> Result<PathBuf> {
+        file(self.tracefs, "events")
+    }
+}
+
+impl fmt::Display for Tracepoint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.category, self.name)
+    }
+}
+
+/// A file of tracefs, where that is said to be mounted, or is as a rule.
+pub(crate) fn file(tracefs: Option<&Path>, name: &str) -> Result<PathBuf> {
     let root = match tracefs {
         Some(root) => root.to_owned(),
         None => mounted()?,
     };
-    let events = root.join("events");
-    let path = events.join(category).join(name).join("id");
-    let is_name = |text: &str| !text.is_empty() && !text.contains('/') && text != "..";
-    match read_number(&path) {
-        Ok(id) => Ok(id),
-        Err(source) => {
-            let no_such = source.kind() == io::ErrorKind::NotFound || !is_name(name);
-            let error = Error::File { path, source };
-            if no_such && events.is_dir() {
-                Err(Error::NoSuchTracepoint {
-                    tracepoint: format!("{category}:{name}"),
-                    source: Box::new(error),
-                })
-            } else {
-                Err(error)
-            }
-        }
-    }
+    Ok(root.join(name))
 }
 
 fn mounted() -> Result<PathBuf> {
@@ -82,6 +121,15 @@ impl EventSource {
         }
     }
 
+    /// The bit of an event's configuration that makes it one of returns.
+    pub(crate) fn retprobe(&self, on_return: bool) -> Result<u64> {
+        if on_return {
+            Ok(1 << self.first_bit("retprobe")?)
+        } else {
+            Ok(0)
+        }
+    }
+
     /// At which bit of an event's configuration a field begins.
     pub(crate) fn first_bit(&self, field: &str) -> Result<u32> {
         let path = self.directory.join("format").join(field);
@@ -97,51 +145,4 @@ impl EventSource {
 fn read_number<T: std::str::FromStr>(path: &Path) -> io::Result<T> {
     let text = std::fs::read_to_string(path)?;
     text::number(&text).ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
-/// Which of these functions the kernel cannot trace together.
-pub(crate) fn untraceable(symbols: &[&CStr]) -> UntraceableSymbols {
-    let mut once = HashSet::new();
-    let mut duplicate = Vec::new();
-    for symbol in symbols {
-        if !once.insert(symbol.to_bytes()) && !duplicate.contains(&CString::from(*symbol)) {
-            duplicate.push((*symbol).to_owned());
-        }
-    }
-    let unknown = each_once(symbols, unknown(once).unwrap_or_default());
-    UntraceableSymbols { unknown, duplicate }
-}
-
-/// The symbols that are among these names, in their order.
-fn each_once(symbols: &[&CStr], mut names: HashSet<&[u8]>) -> Vec<CString> {
-    let symbols = symbols.iter().copied();
-    let found = symbols.filter(|symbol| names.remove(symbol.to_bytes()));
-    found.map(CStr::to_owned).collect()
-}
-
-/// Those that the kernel has no function for that it can trace, as far as it shows.
-fn unknown(symbols: HashSet<&[u8]>) -> io::Result<HashSet<&[u8]>> {
-    let kallsyms = std::fs::read("/proc/kallsyms")?;
-    let functions = mounted()
-        .ok()
-        .and_then(|root| std::fs::read(root.join("available_filter_functions")).ok());
-    Ok(text::unknown(symbols, &kallsyms, functions.as_deref()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn duplicates_are_found() {
-        let found = untraceable(&[c"b", c"a", c"b", c"b", c"a"]);
-        assert_eq!(found.duplicate, [c"b".to_owned(), c"a".to_owned()]);
-    }
-
-    #[test]
-    fn a_name_that_is_given_twice_is_listed_once() {
-        let unknown = HashSet::from([&b"x"[..], b"y"]);
-        let found = each_once(&[c"x", c"known", c"y", c"x"], unknown);
-        assert_eq!(found, [c"x".to_owned(), c"y".to_owned()]);
-    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bpf_link::{LinkId, LinkKind, ProgramInfo, Target};
 
+use super::symbols::{Shared, Untraceable};
 use super::{Error, HookHolder};
 
 impl fmt::Display for Error {
@@ -38,8 +39,61 @@ impl fmt::Display for Error {
                 None => f.write_str("the file descriptor is not a cgroup of cgroup2"),
             },
             Self::SymbolNotFound { symbols, .. } => fmt::Display::fmt(symbols, f),
+            Self::AmbiguousSymbol { symbols, .. } => fmt::Display::fmt(&Shared(symbols), f),
+            Self::BeyondFunction {
+                function,
+                offset,
+                size,
+            } => {
+                let function = function.to_string_lossy();
+                write!(
+                    f,
+                    "{function} has {size} bytes, so there is no {offset:#x} bytes into it"
+                )
+            }
+            Self::InsideInstruction {
+                function, offset, ..
+            } => {
+                let function = function.to_string_lossy();
+                write!(f, "no instruction begins {offset:#x} bytes into {function}")
+            }
+            Self::NotToBeProbed {
+                function,
+                is_blacklisted,
+                ..
+            } => {
+                let function = function.to_string_lossy();
+                let why = if *is_blacklisted {
+                    "the kernel's blacklist has it"
+                } else {
+                    "it cannot be traced"
+                };
+                write!(f, "{function} is not to be probed: {why}")
+            }
+            Self::AddressNotTraceable { addresses, .. } => {
+                fmt::Display::fmt(&Untraceable(addresses), f)
+            }
+            Self::InstructionNotProbed { places, .. } => {
+                write!(f, "the instruction at {places} cannot be probed")
+            }
+            Self::LockedDown { .. } => {
+                f.write_str("the kernel is locked down for confidentiality, which forbids this")
+            }
             Self::NoSuchTracepoint { tracepoint, .. } => {
                 write!(f, "there is no tracepoint {tracepoint}")
+            }
+            Self::TracepointName { tracepoint } => {
+                write!(f, "{tracepoint:?} cannot be the name of a tracepoint")
+            }
+            Self::ReadsBeyondRecord {
+                tracepoint, size, ..
+            } => {
+                let tracepoint = tracepoint.as_deref().unwrap_or("the tracepoint");
+                let size = Size(*size);
+                write!(
+                    f,
+                    "the program reads beyond the {size}record of {tracepoint}"
+                )
             }
             Self::NoEventSource { name, .. } => {
                 write!(f, "this kernel has no perf events of {name}s")
@@ -167,6 +221,18 @@ impl fmt::Display for OrNothing {
         match self.0 {
             Some(id) => write!(f, "link {id}"),
             None => f.write_str("nothing"),
+        }
+    }
+}
+
+/// How long the record is, if that is known.
+struct Size(Option<u32>);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(size) => write!(f, "{size}-byte "),
+            None => Ok(()),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Links on a perf event: a tracepoint, kprobe, uprobe or counter.
 
 mod attach;
+mod counted;
+mod counter;
 mod ensure;
 mod events;
+mod kprobe;
 #[cfg(test)]
 mod tests;
+mod uprobe;
 
 use std::ffi::{CStr, CString};
 
@@ -20,7 +24,10 @@ use crate::info::types::{Own, always_attached, info};
 use crate::link::link_type::link_type;
 
 pub use attach::PerfEventAttach;
-pub use events::{CounterEvent, KprobeEvent, PerfTarget, TracepointEvent, UprobeEvent};
+pub use counter::CounterEvent;
+pub use events::{PerfTarget, TracepointEvent};
+pub use kprobe::KprobeEvent;
+pub use uprobe::UprobeEvent;
 
 link_type! {
     /// A link on a perf event: a tracepoint, kprobe, uprobe or counter.

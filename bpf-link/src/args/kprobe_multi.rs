@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use crate::error::{Error, FirstOf, Target, same_length};
+use crate::error::{Error, FirstOf, InvalidRequest, Target, same_length};
 use crate::flags::KprobeMultiFlags;
 
 /// The kernel functions that a `kprobe_multi` link is attached to (`link_create.kprobe_multi`,
@@ -26,6 +26,16 @@ pub enum KprobeMultiFunctions<'a> {
 }
 
 impl KprobeMultiFunctions<'_> {
+    /// Refuses an empty symbol, which is none.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Symbols(symbols) if symbols.iter().any(|symbol| symbol.is_empty()) => {
+                Err(InvalidRequest::EmptyName.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Symbols(symbols) => symbols.len(),

@@ -27,6 +27,7 @@ pub struct PerfEventConfig<'a> {
     pub(crate) sample_period: u64,
     pub(crate) probe: Option<ProbeAt<'a>>,
     pub(crate) process: i32,
+    pub(crate) inherit: Inherit,
     pub(crate) processor: i32,
 }
 
@@ -35,6 +36,14 @@ pub struct PerfEventConfig<'a> {
 pub(crate) enum ProbeAt<'a> {
     Named(&'a CStr, u64),
     Address(u64),
+}
+
+/// What a counter counts of what its thread starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inherit {
+    Nothing,
+    Threads,
+    All,
 }
 
 impl<'a> PerfEventConfig<'a> {
@@ -51,6 +60,7 @@ impl<'a> PerfEventConfig<'a> {
             sample_period: 0,
             probe: None,
             process: -1,
+            inherit: Inherit::Nothing,
             processor: 0,
         }
     }
@@ -77,11 +87,39 @@ impl<'a> PerfEventConfig<'a> {
         self
     }
 
-    /// Of this process and its later threads only, on every processor; 0 for the calling thread.
+    /// For a uprobe: in the process with this id in the caller's PID namespace only, in all of its
+    /// threads; 0 for the calling process.
+    ///
+    /// A counter counts only the thread with this id, which is the first of the process: see
+    /// [`thread`](Self::thread).
     #[must_use]
     pub fn process(mut self, pid: u32) -> Self {
         self.process = i32::try_from(pid).unwrap_or(i32::MAX);
         self.processor = -1;
+        self
+    }
+
+    /// For a counter: of the thread with this id in the caller's PID namespace only, on every
+    /// processor; 0 for the calling thread. Other threads of its process are not counted.
+    #[must_use]
+    pub fn thread(self, tid: u32) -> Self {
+        self.process(tid)
+    }
+
+    /// For the counter of a thread: also of the threads that it starts later, and of those that
+    /// they start, but not of other processes. Since Linux 5.13; `EINVAL` before.
+    #[doc(alias = "inherit_thread")]
+    #[must_use]
+    pub fn inherit_threads(mut self) -> Self {
+        self.inherit = Inherit::Threads;
+        self
+    }
+
+    /// For the counter of a thread: also of the threads and the processes that it starts later, and
+    /// of those that they start.
+    #[must_use]
+    pub fn inherit(mut self) -> Self {
+        self.inherit = Inherit::All;
         self
     }
 

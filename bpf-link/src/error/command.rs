@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io;
 
+use super::not_supported::NotSupported;
 use super::target::Target;
 
 /// A command that the kernel refused: which, on what, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("{command} on {target} failed")]
+#[derive(Debug)]
 pub struct CommandError {
     command: Command,
     /// Boxed, so that an error is small.
@@ -52,6 +52,22 @@ impl CommandError {
     #[must_use]
     pub fn io_error(&self) -> &io::Error {
         &self.source
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {} failed", self.command, self.target)
+    }
+}
+
+/// The source is the error as the system gave it, or for `ENOTSUPP` what that is in words.
+impl std::error::Error for CommandError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.errno() {
+            Some(NotSupported::ERRNO) => Some(&NotSupported),
+            _ => Some(&self.source),
+        }
     }
 }
 

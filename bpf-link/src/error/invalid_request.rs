@@ -35,6 +35,10 @@ pub enum InvalidRequest {
     /// A tracepoint's name is longer than the 127 bytes that the kernel reads of it.
     #[error("a tracepoint's name is 127 bytes at most")]
     TracepointName,
+    /// The name of a function to probe, or of a file, is empty: the kernel would take the offset of
+    /// a kprobe for an address.
+    #[error("the name of what is to be probed is empty")]
+    EmptyName,
     /// An update was to replace only what is expected on the link, and nothing was said to be
     /// expected. The kernel would take the program or map with descriptor 0 for it.
     #[error("an update with BPF_F_REPLACE needs the program or map that is expected on the link")]

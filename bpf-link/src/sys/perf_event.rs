@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use bpf_link_sys as c;
 
 use super::len_of;
-use crate::args::{PerfEventConfig, ProbeAt};
+use crate::args::{Inherit, PerfEventConfig, ProbeAt};
 
 /// `perf_event_open(2)` without a group.
 pub(crate) fn perf_event_open(config: &PerfEventConfig<'_>) -> io::Result<OwnedFd> {
@@ -26,6 +26,8 @@ pub(crate) fn perf_event_open(config: &PerfEventConfig<'_>) -> io::Result<OwnedF
         }
         Some(ProbeAt::Address(address)) => attr.bp_len_union.kprobe_addr = address,
     }
+    attr.set_inherit(u64::from(config.inherit != Inherit::Nothing));
+    attr.set_inherit_thread(u64::from(config.inherit == Inherit::Threads));
     // SAFETY:
     // - the attr was all zeros before its fields were set, and its `size` says how long it is;
     // - its only pointer is the name, which is borrowed for longer than the call and ends with a

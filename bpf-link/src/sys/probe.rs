@@ -51,9 +51,28 @@ const _: () = {
     assert!(size_of::<LoadAttr>() == offset_of!(Kernel, attach_btf_id) + size_of::<u32>());
 };
 
+/// How often a program is loaded whose check a signal interrupts. A process that is sampled by a
+/// timer gets many signals.
+const ATTEMPTS: u32 = 100;
+
 /// `BPF_PROG_LOAD` of a program that returns 0 and does nothing else, which every type of program
 /// may.
+///
+/// The kernel gives up with `EAGAIN` when a signal arrives while it checks the program, and has
+/// then done nothing.
 pub(crate) fn load_probe(program: &ProbeProgram) -> io::Result<OwnedFd> {
+    let mut attempts = 1;
+    loop {
+        match load(program) {
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && attempts < ATTEMPTS => {
+                attempts += 1;
+            }
+            loaded => return loaded,
+        }
+    }
+}
+
+fn load(program: &ProbeProgram) -> io::Result<OwnedFd> {
     const LICENSE: &CStr = c"GPL";
     /// `r0 = 0` and `exit`: an opcode, and zeros.
     const INSTRUCTIONS: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, 0, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];

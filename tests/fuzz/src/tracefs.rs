@@ -3,7 +3,11 @@
 #[path = "../../../bpf-link-typed/src/attach/tracefs/text.rs"]
 mod text;
 
+#[path = "../../../bpf-link-typed/src/attach/tracefs/symbols.rs"]
+mod symbols;
+
 use std::collections::HashSet;
+use std::path::Path;
 
 /// What is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,49 @@ impl Input {
             );
         }
         self.check_numbers();
+        self.check_places();
+    }
+
+    /// Names and addresses lead to each other.
+    fn check_places(&self) {
+        let functions = || {
+            lines(&self.kallsyms).filter_map(|words| {
+                let [address, letter, name, ..] = *words else {
+                    return None;
+                };
+                let address = u64::from_str_radix(std::str::from_utf8(address).ok()?, 16).ok()?;
+                let is_function = matches!(letter, b"t" | b"T" | b"w" | b"W");
+                is_function.then_some((name, address))
+            })
+        };
+        let asked: Vec<&[u8]> = self.asked.split(|byte| *byte == b'\n').collect();
+        for (name, places) in symbols::places(&self.kallsyms, &asked) {
+            let named = || functions().filter(|(other, _)| *other == name);
+            let visible: HashSet<u64> = named().map(|(_, at)| at).filter(|at| *at != 0).collect();
+            let hidden = named().filter(|(_, at)| *at == 0).count();
+            assert!(places.addresses.iter().all(|at| visible.contains(at)));
+            assert_eq!(places.count(), visible.len() + hidden, "{self:?}");
+            for start in &places.addresses {
+                let end = symbols::size_at(&self.kallsyms, *start).map(|size| start + size);
+                let [found] = &*symbols::functions_at(&self.kallsyms, &[*start]) else {
+                    panic!("one was asked for");
+                };
+                // What has no end is not certain.
+                assert_eq!(found.is_some(), end.is_some(), "{start:#x} in {self:?}");
+                let there = found.is_none_or(|(name, offset)| {
+                    offset == 0 && functions().any(|function| function == (name, *start))
+                });
+                assert!(there, "{start:#x} in {self:?}");
+            }
+            for instead in symbols::instead_of(&self.kallsyms, name) {
+                assert!(instead != name && functions().any(|(other, _)| other == instead));
+            }
+            if let Some(listed) = &self.functions {
+                let named = lines(listed).filter(|words| words.first() == Some(&name));
+                assert_eq!(text::count_of(listed, name), named.count());
+                assert!(!symbols::is_blacklisted(listed, name) || !name.is_empty());
+            }
+        }
     }
 
     /// Whether the symbol can be traced, by looking at every pair of lines.
@@ -68,6 +115,10 @@ impl Input {
                 let digits = text.trim().trim_start_matches(['+', '0']);
                 assert!(digits == number.to_string() || number == 0, "{text:?}");
             }
+            let size = text::record_size(text);
+            assert!(size.is_none() || text.contains("field:"), "{text:?}");
+            let is_part = Path::new(text).components().count() == 1 && !text.contains('/');
+            assert!(!text::is_name(text) || is_part, "{text:?}");
             let first = text::first_bit(text);
             assert!(first.is_none_or(|bit| bit < 64 && text.contains("config:")));
         }

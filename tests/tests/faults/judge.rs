@@ -163,6 +163,21 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::ignored("O_PATH", LOOKED_INTO),
 ];
 
+/// The answers that say to ask again, after which everything is as without the fault.
+const ASKED_AGAIN: &[Answer] = &[
+    // A signal came while the kernel checked the program.
+    Answer::to(
+        "BPF_PROG_LOAD",
+        libc::EAGAIN,
+        &[
+            "probe_an_object",
+            "probe_a_tracepoint",
+            "probe_by_the_kernels_types",
+            "probe_by_a_map",
+        ],
+    ),
+];
+
 /// What is refused without an error number, after a look into the reason.
 const LOOKED_INTO: &[&str] = &["from_a_directory"];
 
@@ -231,8 +246,12 @@ impl Answer {
 
     /// Whether a fault in this call, as it was logged, is such an answer to the operation.
     pub(crate) fn is_one(operation: &str, call: &str, errno: i32) -> bool {
+        Self::is_among(ANSWERS, operation, call, errno)
+    }
+
+    fn is_among(answers: &[Self], operation: &str, call: &str, errno: i32) -> bool {
         let operation = operation.strip_suffix("_by_name").unwrap_or(operation);
-        ANSWERS.iter().any(|answer| {
+        answers.iter().any(|answer| {
             answer.errno.is_none_or(|expected| expected == errno)
                 && call.contains(answer.call)
                 && (answer.operations.is_empty() || answer.operations.contains(&operation))
@@ -339,6 +358,10 @@ fn judge(observed: &Observation, hit: Option<&str>, errno: i32) -> Result<()> {
         ensure!(outcome.is_like(otherwise), "without a fault: {outcome:?}");
         return Ok(());
     };
+    if Answer::is_among(ASKED_AGAIN, operation, hit, errno) {
+        ensure!(outcome.is_like(otherwise), "not asked again: {outcome:?}");
+        return Ok(());
+    }
     // What was refused for its own reason may have had the fault in the call that looks into the
     // reason.
     let has_errno = outcome.errno() == Some(errno);

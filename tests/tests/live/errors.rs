@@ -2,7 +2,6 @@
 //! along it.
 
 mod attach;
-mod chain;
 mod links;
 mod taken;
 

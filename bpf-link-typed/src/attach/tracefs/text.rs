@@ -15,6 +15,32 @@ pub(crate) fn first_bit(format: &str) -> Option<u32> {
     (first < u64::BITS).then_some(first)
 }
 
+/// Whether this can be the name of a tracepoint or of a category, and so one part of a path that
+/// stays where it is.
+///
+/// The kernel's own names have no dot in them, but those of programs with several formats do
+/// (`user_events_multi`).
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(is_part)
+}
+
+/// How many bytes the record of a tracepoint has, from its `format`: where its last field ends.
+pub(crate) fn record_size(format: &str) -> Option<u32> {
+    format.lines().filter_map(end_of_field).max()
+}
+
+/// Where a field ends: `field:int prev_prio; offset:24; size:4; signed:1;`, with tabs between.
+fn end_of_field(line: &str) -> Option<u32> {
+    let line = line.trim_start().strip_prefix("field:")?;
+    let number = |key: &str| {
+        let mut parts = line.split(';');
+        let value = parts.find_map(|part| part.trim().strip_prefix(key))?;
+        value.parse::<u32>().ok()
+    };
+    number("offset:")?.checked_add(number("size:")?)
+}
+
 /// Which of these symbols the kernel has no function for that it can trace, as these lists have it:
 /// of symbols, with an address, a letter and a name in each line, and of functions that can be
 /// traced, each with its name in front.
@@ -53,6 +79,12 @@ pub(crate) fn unknown<'a>(
     symbols
 }
 
+/// How many functions with this name are in a list of functions that can be traced.
+pub(crate) fn count_of(functions: &[u8], name: &[u8]) -> usize {
+    let names = lines(functions).filter_map(|mut words| words.next());
+    names.filter(|found| *found == name).count()
+}
+
 /// The words of each line.
 fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
     let is_space = |byte: &u8| *byte == b' ' || *byte == b'\t';
@@ -65,12 +97,58 @@ mod tests {
     use super::*;
 
     #[test]
+    fn functions_are_counted() {
+        const FUNCTIONS: &[u8] = b"one\ntwo\nthree\ntwo [module]\n";
+        for (name, expected) in [
+            (&b"one"[..], 1),
+            (b"two", 2),
+            (b"none", 0),
+            (b"[module]", 0),
+        ] {
+            assert_eq!(count_of(FUNCTIONS, name), expected);
+        }
+    }
+
+    #[test]
     fn fields_begin_at_a_bit() {
         assert_eq!(first_bit("config:0\n"), Some(0));
         assert_eq!(first_bit("config:32-63\n"), Some(32));
         for wrong in ["", "config:", "config:64", "config1:0", "config:-1"] {
             assert_eq!(first_bit(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn names_are_no_paths() {
+        for name in ["sched", "sched_switch", "xhci-hcd", "my_event.0", "9p"] {
+            assert!(is_name(name), "{name}");
+        }
+        for path in [
+            "",
+            ".",
+            "..",
+            "./sched_switch",
+            "../events/sched",
+            "/sys/kernel/tracing/events/sched",
+            "sched/sched_switch",
+            "sched switch",
+            "sched\0",
+            "sch\u{e9}d",
+        ] {
+            assert!(!is_name(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn records_end_after_their_last_field() {
+        const FORMAT: &str = "name: sched_process_fork\nID: 1\nformat:\n\
+            \tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n\
+            \tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n\
+            \tfield:pid_t pid;\toffset:24;\tsize:4;\tsigned:1;\n\n\
+            print fmt: \"offset:999;\tsize:1;\"\n";
+        assert_eq!(record_size(FORMAT), Some(28));
+        assert_eq!(record_size(""), None);
+        assert_eq!(record_size("field:a; offset:4294967295; size:1;"), None);
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use bpf_link::{AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, ProgramInfo, RawLink};
 
 use super::KprobeMultiLink;
 use crate::attach::When;
 use crate::attach::fit;
-use crate::attach::tracefs;
-use crate::error::{Error, Result};
+use crate::attach::kernel_functions::KernelFunctions;
+use crate::error::{Error, Result, UntraceableSymbols};
 
 /// Attaches a program to the entry, the return, or both, of many kernel functions.
 ///
@@ -31,6 +32,7 @@ pub struct KprobeMultiAttach<'a> {
     pub(super) functions: Functions<'a>,
     pub(super) when: When,
     pub(super) cookies: Option<&'a [u64]>,
+    tracefs: Option<&'a Path>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,8 @@ pub(super) enum Functions<'a> {
 }
 
 impl<'a> KprobeMultiAttach<'a> {
-    /// To the functions with these symbols, each of which is given once.
+    /// To the functions with these symbols, each of which is given once. A name that several
+    /// functions have is refused.
     pub fn to_symbols(when: When, symbols: &'a [&'a CStr]) -> Self {
         Self::to(when, Functions::Symbols(symbols))
     }
@@ -55,7 +58,15 @@ impl<'a> KprobeMultiAttach<'a> {
             functions,
             when,
             cookies: None,
+            tracefs: None,
         }
+    }
+
+    /// Where tracefs is mounted, which is asked which functions can be traced. Without this call,
+    /// that is `/sys/kernel/tracing` or `/sys/kernel/debug/tracing`.
+    pub fn tracefs(mut self, path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
+        self.tracefs = Some(path.as_ref());
+        self
     }
 
     /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the
@@ -79,16 +90,21 @@ impl<'a> KprobeMultiAttach<'a> {
     ///
     /// - [`Error::SymbolNotFound`] (`ESRCH`): some of the symbols are unknown, or of functions that
     ///   cannot be traced, or given twice. Which they are is looked up after the refusal, in
-    ///   `available_filter_functions` of tracefs or, if that is not mounted where it usually is, in
-    ///   `/proc/kallsyms`.
+    ///   `/proc/kallsyms` and in `available_filter_functions` of tracefs; if there is no tracefs to
+    ///   ask, the error says so.
+    /// - [`Error::AmbiguousSymbol`]: several functions have one of the names, and can be traced as
+    ///   far as tracefs tells. The kernel would take the first of them without a word; it is not
+    ///   asked.
+    /// - [`Error::AddressNotTraceable`] (`EINVAL`, `ENOENT` since Linux 7.3): an address is not one
+    ///   of a function that can be traced.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for something else. Told for
     ///   functions that are given by symbol, and not for a session, where it can also be that the
     ///   kernel has none.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
     ///   - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: there are no functions, or an
-    ///     address is not one of a function that can be traced (`ENOENT` on Linux 7.3); `E2BIG`:
+    ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): a symbol is empty;
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: there are no functions; `E2BIG`:
     ///     there are more than a million.
     ///
     /// # Kernel
@@ -109,10 +125,29 @@ impl<'a> KprobeMultiAttach<'a> {
             When::Return => (AttachType::TraceKprobeMulti, KprobeMultiFlags::RETURN),
             When::Session => (AttachType::TraceKprobeSession, KprobeMultiFlags::empty()),
         };
+        self.check_names()?;
         let request = LinkCreate::new(program, attach_type).args(args.flags(flags));
         RawLink::create(&request)
             .map(KprobeMultiLink)
             .map_err(|source| self.refused(request, program.as_fd(), source))
+    }
+
+    /// Refuses names that several functions have.
+    fn check_names(&self) -> Result<()> {
+        let Functions::Symbols(symbols @ [_, ..]) = self.functions else {
+            return Ok(());
+        };
+        let shared = KernelFunctions::read()
+            .map(|functions| functions.ambiguous(symbols, self.tracefs))
+            .unwrap_or_default();
+        if shared.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::AmbiguousSymbol {
+                symbols: shared.into(),
+                source: None,
+            })
+        }
     }
 
     fn refused(
@@ -127,9 +162,28 @@ impl<'a> KprobeMultiAttach<'a> {
         };
         match (source.errno(), self.functions) {
             (Some(libc::ESRCH), Functions::Symbols(symbols)) => Error::SymbolNotFound {
-                symbols: Box::new(tracefs::untraceable(symbols)),
+                symbols: Box::new(match KernelFunctions::read() {
+                    Some(functions) => functions.untraceable(symbols, self.tracefs),
+                    None => UntraceableSymbols::default(),
+                }),
                 source,
             },
+            (Some(libc::EINVAL | libc::ENOENT), Functions::Addresses(addresses))
+                if matches!(source, bpf_link::Error::Command(_))
+                    && !is_program_refused(request) =>
+            {
+                let wrong = KernelFunctions::read()
+                    .map(|functions| functions.untraceable_addresses(addresses, self.tracefs))
+                    .unwrap_or_default();
+                if wrong.is_empty() {
+                    source.into()
+                } else {
+                    Error::AddressNotTraceable {
+                        addresses: wrong.into(),
+                        source,
+                    }
+                }
+            }
             (Some(libc::EINVAL), Functions::Symbols([_, ..]))
                 if matches!(source, bpf_link::Error::Command(_))
                     && self.when != When::Session

@@ -61,8 +61,18 @@ impl<'a> PerfEventAttach<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchTracepoint`] (`ENOENT` in tracefs).
-    /// - [`Error::SymbolNotFound`] (`ENOENT`): the kernel has no function of this name.
+    /// - [`Error::NoSuchTracepoint`] (`ENOENT` in tracefs), [`Error::TracepointName`]: it cannot be
+    ///   one.
+    /// - [`Error::ReadsBeyondRecord`] (`EACCES`): the program reads more than the tracepoint
+    ///   records. Also for an event of the caller's.
+    /// - For a kprobe [`Error::SymbolNotFound`] (`ENOENT`): the kernel has no function of this
+    ///   name; [`Error::AmbiguousSymbol`] (`EADDRNOTAVAIL`): it has several;
+    ///   [`Error::InsideInstruction`] (`EILSEQ`): no instruction begins there;
+    ///   [`Error::BeyondFunction`]: the place is behind the end of the function;
+    ///   [`Error::NotToBeProbed`] (`EINVAL`): the kernel keeps probes off the function;
+    ///   [`Error::LockedDown`] (`EPERM`): off every function.
+    /// - For a uprobe [`Error::InstructionNotProbed`] (number 524): the instruction there cannot be
+    ///   probed.
     /// - [`Error::NoEventSource`]: the kernel has no kprobes, or no uprobes.
     /// - [`Error::File`]: tracefs is not mounted, or what the kernel says about events cannot be
     ///   read.
@@ -74,6 +84,7 @@ impl<'a> PerfEventAttach<'a> {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller
     ///     lacks `CAP_PERFMON`;
+    ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the symbol or the path is empty;
     ///   - [`Command`](bpf_link::Error::Command) for `perf_event_open(2)`: as
     ///     [`PerfEvent::open`](bpf_link::PerfEvent::open);
     ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: an event of the caller's has a
@@ -87,10 +98,11 @@ impl<'a> PerfEventAttach<'a> {
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<PerfEventLink> {
         let event = match &self.target {
             PerfTarget::Fd(event) => {
-                return self
-                    .create(program, *event)
-                    .map(PerfEventLink)
-                    .map_err(|source| self.does_not_fit(program, source));
+                let created = self.create(program, *event).map(PerfEventLink);
+                return created.map_err(|source| match source.errno() {
+                    Some(libc::EACCES) => self.reads_beyond_record(source),
+                    _ => self.does_not_fit(program, source),
+                });
             }
             PerfTarget::Tracepoint(event) => event.open(),
             PerfTarget::Kprobe(event) => event.open(),
@@ -103,6 +115,7 @@ impl<'a> PerfEventAttach<'a> {
             Err(source) => {
                 let source = source.naming(self.target.named());
                 Err(match source.errno() {
+                    Some(libc::EACCES) => self.reads_beyond_record(source),
                     Some(libc::EEXIST) => Error::AlreadyAttached(source),
                     Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
                         holders::unknown(source)
@@ -125,6 +138,20 @@ impl<'a> PerfEventAttach<'a> {
             PerfTarget::Counter(_) => &[ProgramType::PerfEvent],
         };
         fit::by_types(program.as_fd(), AttachType::PerfEvent, types, source)
+    }
+
+    /// `EACCES`: the creation of a link on an event has no other reason for it than that the
+    /// program reads beyond the tracepoint's record. A missing privilege is `EPERM` there.
+    fn reads_beyond_record(&self, source: bpf_link::Error) -> Error {
+        let tracepoint = match &self.target {
+            PerfTarget::Tracepoint(event) => Some(event.tracepoint()),
+            _ => None,
+        };
+        Error::ReadsBeyondRecord {
+            tracepoint: tracepoint.map(|tracepoint| tracepoint.to_string().into()),
+            size: tracepoint.and_then(|tracepoint| tracepoint.record_size()),
+            source,
+        }
     }
 
     fn create(

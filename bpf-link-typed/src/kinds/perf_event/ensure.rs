@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::events::KernelPlace;
+use super::kprobe::KernelPlace;
 use super::{
     KprobeEvent, PerfEventAttach, PerfEventDetails, PerfEventInfo, PerfEventLink, PerfKprobe,
     PerfTarget, PerfUprobe, UprobeEvent,

@@ -10,7 +10,7 @@ use super::UprobeMultiLink;
 use crate::attach::When;
 use crate::attach::file_ref::{FileRef, missing_file};
 use crate::attach::fit;
-use crate::error::Result;
+use crate::error::{ENOTSUPP, Error, FilePlaces, Result};
 
 /// Attaches a program to many places in a user-space file.
 ///
@@ -80,7 +80,8 @@ impl<'a> UprobeMultiAttach<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Link`](crate::Error::Link) with
+    /// [`Error::InstructionNotProbed`] (number 524): one of the instructions cannot be probed, and
+    /// a process maps the file. [`Error::Link`] with
     ///
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`,
     ///   `EOPNOTSUPP`): also for an open file before Linux 7.2;
@@ -130,6 +131,10 @@ impl<'a> UprobeMultiAttach<'a> {
             .map(UprobeMultiLink)
             .map_err(|source| match (source.errno(), self.file) {
                 (Some(errno @ libc::ENOENT), FileRef::Path(path)) => missing_file(path, errno),
+                (Some(ENOTSUPP), file) => Error::InstructionNotProbed {
+                    places: Box::new(FilePlaces::new(file.path_in_words(), self.offsets)),
+                    source,
+                },
                 _ => fit::by_type(program.as_fd(), attach_type, source),
             })
     }

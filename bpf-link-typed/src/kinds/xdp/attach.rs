@@ -33,15 +33,19 @@ pub struct XdpAttach {
 /// Where on the receive path an XDP program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum XdpMode {
-    /// After the kernel has built its socket buffer: works with every device.
+    /// After the kernel has built its socket buffer (generic mode): works with every device.
     #[doc(alias = "XDP_FLAGS_SKB_MODE")]
     Skb,
-    /// In the driver.
+    /// In the driver (native mode).
     #[doc(alias = "XDP_FLAGS_DRV_MODE")]
     Drv,
     /// On the device.
     #[doc(alias = "XDP_FLAGS_HW_MODE")]
     Hw,
+    /// In the driver if that takes the program, otherwise after the socket buffer is built. The
+    /// kernel has no such mode: if the driver refuses the program, a second request is made.
+    /// [`XdpAttach::attach_and_tell`] says which it was.
+    DrvThenSkb,
 }
 
 impl XdpAttach {
@@ -53,8 +57,12 @@ impl XdpAttach {
         }
     }
 
-    /// In this mode, or not at all. Without this call the kernel chooses: in the driver if that
-    /// can, otherwise after the socket buffer is built.
+    /// In this mode, or not at all.
+    ///
+    /// Without this call the kernel chooses by the driver alone: in the driver if it has XDP at
+    /// all, and if it then refuses the program, that is the answer; the kernel does not fall back.
+    /// Only if the driver has no XDP, the program runs after the socket buffer is built.
+    /// [`XdpMode::DrvThenSkb`] falls back whatever the driver has against the program.
     pub fn mode(mut self, mode: XdpMode) -> Self {
         self.mode = Some(mode);
         self
@@ -68,14 +76,19 @@ impl XdpAttach {
     /// # Errors
     ///
     /// - [`Error::NoSuchInterface`] (`ENODEV`, or `EINVAL` for an index): there is no such device.
-    /// - [`Error::HookTaken`] (`EBUSY`, `EEXIST`): the device has a program already, in this or
-    ///   another mode, or another device that this one is part of has.
+    /// - [`Error::HookTaken`]: the device has a program already, in this mode (`EBUSY`) or in
+    ///   another (`EEXIST`), or another device that this one is part of has.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an XDP program.
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`): it is not a
     ///   program.
     /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and
     ///   - `EINVAL`: the program is for a map's entries, or the driver refuses it;
+    ///   - `ERANGE`: the driver refuses it because of the MTU of the device, or of the other end of
+    ///     a veth pair: a packet does not fit into one page, and the program was not loaded for
+    ///     packets in fragments (`BPF_F_XDP_HAS_FRAGS`);
     ///   - `EOPNOTSUPP`: the driver or the device cannot run programs.
+    ///
+    ///   The tracepoint `xdp:bpf_xdp_link_attach_failed` has the driver's own words.
     ///
     /// # Kernel
     ///
@@ -85,13 +98,58 @@ impl XdpAttach {
             .map_err(|refusal| self.with_holders(refusal))
     }
 
+    /// The same, and says in which mode the program runs: [`Skb`](XdpMode::Skb),
+    /// [`Drv`](XdpMode::Drv) or [`Hw`](XdpMode::Hw).
+    ///
+    /// Without [`mode`](Self::mode), that is the one that [`XdpMode::DrvThenSkb`] comes to.
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::{XdpAttach, XdpMode};
+    ///
+    /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+    /// let to = XdpAttach::to("eth0").mode(XdpMode::DrvThenSkb);
+    /// let (link, mode) = to.attach_and_tell(&program)?;
+    /// if mode == XdpMode::Skb {
+    ///     println!("the driver of eth0 does not take the program, so it is slower");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`attach`](Self::attach). If neither the driver nor the generic path takes the program,
+    /// the error is that of the generic path.
+    ///
+    /// # Kernel
+    ///
+    /// As [`attach`](Self::attach), twice if the driver refuses the program.
+    pub fn attach_and_tell(&self, program: &(impl AsFd + ?Sized)) -> Result<(XdpLink, XdpMode)> {
+        self.create_and_tell(program.as_fd())
+            .map_err(|refusal| self.with_holders(refusal))
+    }
+
     pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<XdpLink> {
-        let flags = match self.mode {
-            None => XdpFlags::empty(),
-            Some(XdpMode::Skb) => XdpFlags::SKB_MODE,
-            Some(XdpMode::Drv) => XdpFlags::DRV_MODE,
-            Some(XdpMode::Hw) => XdpFlags::HW_MODE,
-        };
+        match self.mode {
+            None => self.create_with(program, XdpFlags::empty()),
+            Some(_) => self.create_and_tell(program).map(|(link, _)| link),
+        }
+    }
+
+    fn create_and_tell(&self, program: BorrowedFd<'_>) -> Result<(XdpLink, XdpMode)> {
+        let in_mode = |mode, flags| Ok((self.create_with(program, flags)?, mode));
+        match self.mode {
+            Some(XdpMode::Skb) => in_mode(XdpMode::Skb, XdpFlags::SKB_MODE),
+            Some(XdpMode::Drv) => in_mode(XdpMode::Drv, XdpFlags::DRV_MODE),
+            Some(XdpMode::Hw) => in_mode(XdpMode::Hw, XdpFlags::HW_MODE),
+            None | Some(XdpMode::DrvThenSkb) => match in_mode(XdpMode::Drv, XdpFlags::DRV_MODE) {
+                Err(refused) if is_drivers(&refused) => in_mode(XdpMode::Skb, XdpFlags::SKB_MODE),
+                answer => answer,
+            },
+        }
+    }
+
+    fn create_with(&self, program: BorrowedFd<'_>, flags: XdpFlags) -> Result<XdpLink> {
         let request = LinkCreate::new(&program, AttachType::Xdp)
             .target_ifindex(self.interface.index()?)
             .xdp_flags(flags);
@@ -124,4 +182,9 @@ impl XdpAttach {
             }))
         })
     }
+}
+
+/// Whether the refusal may be the driver's own, with which the generic path has nothing to do.
+fn is_drivers(refused: &Error) -> bool {
+    matches!(refused, Error::Link(bpf_link::Error::Command(error)) if error.errno() != Some(libc::ENODEV))
 }

@@ -12,8 +12,8 @@ use bpf_link_typed::{
     TracepointEvent, TracingAttach, TracingHook, UprobeEvent, UprobeMultiAttach, XdpAttach,
 };
 
-use super::chain::{check, check_refusal};
 use crate::fixture::LOOPBACK;
+use crate::fixture::chain::{check, check_refusal};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[

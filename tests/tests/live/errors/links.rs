@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use bpf_link::{Error, LinkId, RawLink, RawTracepointOpen, Update};
 use bpf_link_tests::{Hook, Program, Sandbox};
 
-use super::chain::check_refusal;
+use crate::fixture::chain::{check, check_refusal};
 use crate::fixture::{Counted, without_descriptors};
 use crate::harness::{Test, test};
 
@@ -42,7 +42,7 @@ fn a_link_that_has_gone(_sandbox: &Sandbox) -> Result<()> {
     let id = Counted::new()?.link.id()?;
     let open = || RawLink::from_id(id);
     let error = bpf_link_tests::eventually("the link has gone", || Ok(open().err()))?;
-    super::chain::check(&error, &[&format!("link {id}")])?;
+    check(&error, &[&format!("link {id}")])?;
     let never = LinkId::new(0x7fff_fffe).ok_or_else(|| anyhow::anyhow!("it is not 0"))?;
     check_refusal(RawLink::from_id(never), &["link 2147483646"])?;
     Ok(())

@@ -11,8 +11,8 @@ use bpf_link_typed::{
     SockmapHook, TcxAttach, TcxHook, XdpAttach, XdpMode,
 };
 
-use super::chain::check_refusal;
 use crate::fixture::LOOPBACK;
+use crate::fixture::chain::check_refusal;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[

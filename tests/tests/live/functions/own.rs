@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bpf_link_tests::own_code;
 
 /// A function that can be probed.
@@ -35,6 +35,19 @@ pub(crate) fn call_each() {
 /// Where it is in [`own_code::FILE`].
 pub(crate) fn offset_of(function: Function) -> Result<u64> {
     own_code::offset_of(function as *const ())
+}
+
+/// Where in the code of [`own_code::FILE`] a byte is that no instruction of a 64-bit program begins
+/// with.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn no_instruction() -> Result<u64> {
+    /// `push %es`
+    const INVALID: u8 = 0x06;
+    let start = offset_of(first)?;
+    let file = std::fs::read(own_code::FILE)?;
+    let code = file.get(usize::try_from(start)?..).context("not in it")?;
+    let found = code.iter().position(|byte| *byte == INVALID);
+    Ok(start + u64::try_from(found.context("no such byte")?)?)
 }
 
 /// Where [`FUNCTIONS`] are.

@@ -2,6 +2,7 @@
 
 mod ensure;
 mod golden;
+mod refusals;
 mod soak;
 mod sorts;
 mod typed;
@@ -46,6 +47,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(ensure::TESTS),
     Tests(golden::TESTS),
+    Tests(refusals::TESTS),
     Tests(sorts::TESTS),
     Tests(typed::TESTS),
 ];

@@ -1,10 +1,15 @@
 //! `perf_event` links: tracepoints, probes and counters as perf events.
 
+mod counted;
 mod ensure;
 mod golden;
+mod kprobe_refusals;
 mod soak;
 mod sorts;
+mod tracepoints;
 mod typed;
+#[cfg(target_arch = "x86_64")]
+mod uprobe_refusals;
 
 use std::hint::black_box;
 use std::os::fd::AsFd as _;
@@ -22,7 +27,7 @@ use bpf_link_sys::{
 use bpf_link_tests::{CounterMap, Hook, Loader, PerfEvent, ProbeAt, Program, Sandbox, own_code};
 
 use crate::fixture::ensure_refused;
-use crate::harness::Listed::{self, Tests};
+use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::{self, Counting, Field, Operation, Subject, field};
 use crate::suites::descriptor_zero;
@@ -47,10 +52,16 @@ pub(crate) const KIND: KindTests = KindTests::new(
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
+    Tests(counted::TESTS),
+    Roles(counted::ROLES),
     Tests(ensure::TESTS),
     Tests(golden::TESTS),
+    Tests(kprobe_refusals::TESTS),
     Tests(sorts::TESTS),
+    Tests(tracepoints::TESTS),
     Tests(typed::TESTS),
+    #[cfg(target_arch = "x86_64")]
+    Tests(uprobe_refusals::TESTS),
 ];
 
 const TESTS: &[Test] = &[

@@ -94,7 +94,8 @@ fn of_a_counter() -> Result<Value> {
 }
 
 fn counter(sandbox: &Sandbox) -> Result<()> {
-    let event = CounterEvent::new(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS.into(), 1).pid(0);
+    let event =
+        CounterEvent::new(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS.into(), 1).thread(0);
     let sort = (event, Hook::PERF_EVENT);
     perf_event(sandbox, sort, &of_a_counter()?, &use_new_memory)
 }

@@ -2,6 +2,8 @@
 
 use std::ffi::CString;
 use std::fs::File;
+#[cfg(target_arch = "x86_64")]
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, UprobeMultiArgs};
@@ -13,6 +15,8 @@ use bpf_link_typed::{
 use crate::fixture::attaching::{
     COOKIES, SUM, SUMMANDS, adding, ensure_error, id_of, only_a_path, request, since, without,
 };
+#[cfg(target_arch = "x86_64")]
+use crate::functions::own;
 use crate::functions::own::{call_each, counted, counters, offsets};
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
@@ -34,6 +38,8 @@ pub(crate) const TESTS: &[Test] = &[
             "BPF_TRACE_UPROBE_SESSION",
         )]),
     test!(more_errors).needs(Need::UPROBE_MULTI),
+    #[cfg(target_arch = "x86_64")]
+    test!(no_instruction).needs(Need::UPROBE_MULTI).alone(),
     test!(without).needs(without!("bpf_attach_type", "BPF_TRACE_UPROBE_MULTI")),
     test!(info).alone().needs(Need::UPROBE_MULTI),
 ];
@@ -160,6 +166,20 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
             Some(libc::EBADF)
         );
     }
+    Ok(())
+}
+
+/// The kernel's `ENOTSUPP`, as this process maps the file.
+#[cfg(target_arch = "x86_64")]
+fn no_instruction(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::UPROBE_MULTI)?;
+    let offsets = [own::offset_of(own::first)?, own::no_instruction()?];
+    let refused = UprobeMultiAttach::to(own_code::FILE, When::Entry, &offsets).attach(&program);
+    let Err(Error::InstructionNotProbed { places, .. }) = &refused else {
+        anyhow::bail!("{refused:?}");
+    };
+    ensure!(places.offsets == offsets && places.path == Path::new(own_code::FILE));
+    ensure_error!(refused, Error::InstructionNotProbed { .. }, Some(524));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use bpf_link::RawLink;
+use bpf_link_tests::device::{index_of, peer_name, set_mtu};
 use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{Error, Interface, XdpAttach, XdpLink, XdpMode};
 
@@ -16,6 +17,10 @@ has_no! { XdpLink: create_iter }
 pub(crate) const TESTS: &[Test] = &[
     test!(attach),
     test!(attach_errors).alone(),
+    test!(driver_or_generic).needs(&[Need::Device(DeviceKind::Veth)]),
+    test!(what_a_driver_has_against_it)
+        .needs(&[Need::Device(DeviceKind::Veth)])
+        .also_needs(&[Need::Function("__traceiter_bpf_xdp_link_attach_failed")]),
     test!(info),
     test!(info_whose_device_goes).needs(&[Need::Device(DeviceKind::Veth)]),
 ];
@@ -81,6 +86,97 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::EINVAL)
     );
     Ok(())
+}
+
+/// Packets of the other end of the pair that are too long for the driver are no reason for the
+/// generic path.
+fn driver_or_generic(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let device = Device::create(DeviceKind::Veth, "mode")?;
+    let kernels_choice = XdpAttach::to("mode");
+    let either = kernels_choice.clone().mode(XdpMode::DrvThenSkb);
+    let on_loopback = XdpAttach::to("lo").mode(XdpMode::DrvThenSkb);
+    for (to, expected) in [
+        (&kernels_choice, XdpMode::Drv),
+        (&either, XdpMode::Drv),
+        (&on_loopback, XdpMode::Skb),
+        (&XdpAttach::to("lo"), XdpMode::Skb),
+        (&XdpAttach::to("mode").mode(XdpMode::Skb), XdpMode::Skb),
+        (&XdpAttach::to("mode").mode(XdpMode::Drv), XdpMode::Drv),
+    ] {
+        let (link, mode) = to.attach_and_tell(&program)?;
+        ensure!(mode == expected, "{to:?}: {mode:?}");
+        // A link in this mode is in the way of another in the same mode, and one of another mode
+        // exists.
+        for (again, errno) in [(expected, libc::EBUSY), (other(expected), libc::EEXIST)] {
+            let again = to.clone().mode(again);
+            // A driver without XDP is not asked what is there.
+            if again.attach(&program).err().and_then(|error| error.errno())
+                != Some(libc::EOPNOTSUPP)
+            {
+                ensure_error!(again.attach(&program), Error::HookTaken { .. }, Some(errno));
+            }
+        }
+        let taken = to.attach(&program);
+        ensure!(matches!(taken, Err(Error::HookTaken { .. })), "{taken:?}");
+        drop(link);
+        drop(to.attach(&program)?);
+    }
+    for name in ["mode".to_owned(), peer_name("mode")] {
+        set_mtu(index_of(&name)?, 8901)?;
+    }
+    ensure_error!(
+        kernels_choice.attach(&program),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::ERANGE)
+    );
+    let (link, mode) = either.attach_and_tell(&program)?;
+    ensure!(mode == XdpMode::Skb && link.info()?.ifindex == Some(device.index()));
+    drop(link);
+    drop(either.attach(&program)?);
+    // The program itself is refused both times, and a device that is not there once.
+    ensure_error!(
+        either.attach(&Program::passing(Hook::TCX_INGRESS)?),
+        Error::Link(_) | Error::AttachTypeMismatch { .. },
+        Some(libc::EINVAL)
+    );
+    device.delete()?;
+    ensure_error!(
+        either.attach(&program),
+        Error::NoSuchInterface { .. },
+        Some(libc::ENODEV)
+    );
+    Ok(())
+}
+
+/// The kernel has the driver's words, as the guide says.
+fn what_a_driver_has_against_it(sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Veth, "words")?;
+    for name in ["words".to_owned(), peer_name("words")] {
+        set_mtu(index_of(&name)?, 8901)?;
+    }
+    let name = format!("instances/bpf-link-{}", std::process::id());
+    let instance = sandbox.tracefs()?.join(name);
+    std::fs::create_dir(&instance)?;
+    let recorded = || {
+        let event = instance.join("events/xdp/bpf_xdp_link_attach_failed/enable");
+        std::fs::write(event, "1")?;
+        let refused = XdpAttach::to(device.index()).attach(&Program::passing(Hook::XDP)?);
+        ensure!(refused.err().and_then(|error| error.errno()) == Some(libc::ERANGE));
+        Ok(std::fs::read_to_string(instance.join("trace"))?)
+    };
+    let trace = recorded();
+    std::fs::remove_dir(&instance)?;
+    let trace = trace?;
+    ensure!(trace.contains("Peer MTU is too large"), "{trace}");
+    Ok(())
+}
+
+fn other(mode: XdpMode) -> XdpMode {
+    match mode {
+        XdpMode::Skb => XdpMode::Drv,
+        _ => XdpMode::Skb,
+    }
 }
 
 fn info(_sandbox: &Sandbox) -> Result<()> {

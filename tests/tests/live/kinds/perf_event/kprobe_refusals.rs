@@ -1,0 +1,279 @@
+//! Places in the kernel that cannot be probed, and why.
+
+use std::ffi::CStr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{Hook, Loader, Program, Sandbox};
+use bpf_link_typed::{
+    Error, KprobeEvent, PerfEventAttach, PerfEventLink, TracingAttach, TracingHook,
+};
+use rustix::mount::{MountFlags, mount};
+
+use crate::fixture::attaching::{adding, ensure_error};
+use crate::fixture::chain::check_refusal;
+use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
+use crate::functions::listed;
+use crate::harness::{Need, Test, test};
+
+const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
+
+const KPROBES_AND_LSM: &[Need] = &[
+    Need::Function("register_kprobe"),
+    Need::SecurityModule("bpf"),
+];
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(a_function_that_is_not_there)
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES),
+    test!(a_name_of_several_functions)
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES),
+    test!(where_no_instruction_begins)
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES),
+    test!(after_the_end)
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES),
+    test!(what_is_not_to_be_probed)
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES),
+    test!(a_kernel_that_is_locked_down)
+        .needs(Need::PERF_EVENT)
+        .also_needs(Need::LSM)
+        .also_needs(KPROBES_AND_LSM)
+        .alone(),
+    test!(a_symbol_without_a_letter)
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES),
+];
+
+/// Where the kernel says so: a security module refuses this process what lockdown refuses
+/// everybody.
+fn a_kernel_that_is_locked_down(_sandbox: &Sandbox) -> Result<()> {
+    const SECURITY: &str = "/sys/kernel/security";
+    let refusing = Loader::new(Hook::LSM)
+        .in_this_process()
+        .function("bpf_lsm_locked_down")?
+        .returning(-libc::EPERM)?;
+    let [symbol, ..] = SYMBOLS;
+    let refused = || attach(KprobeEvent::at(symbol, 0));
+    drop(refused()??);
+    let link = TracingAttach::to(TracingHook::LsmMac).attach(&refusing)?;
+    mount("tmpfs", SECURITY, "tmpfs", MountFlags::empty(), None)?;
+    let modes = Path::new(SECURITY).join("lockdown");
+    for not_so in [
+        "[none] integrity confidentiality",
+        "none [integrity] confidentiality",
+    ] {
+        std::fs::write(&modes, not_so)?;
+        ensure_error!(
+            refused()?,
+            Error::Link(bpf_link::Error::PermissionDenied(_)),
+            Some(libc::EPERM)
+        );
+    }
+    std::fs::write(&modes, "none integrity [confidentiality]\n")?;
+    ensure_error!(
+        refused()?,
+        Error::LockedDown { .. },
+        Some(libc::EPERM),
+        &["locked down", symbol.to_str()?]
+    );
+    drop(link);
+    Ok(())
+}
+
+fn attach(event: KprobeEvent<'_>) -> Result<Result<PerfEventLink, Error>> {
+    let program = Program::passing(Hook::KPROBE)?;
+    Ok(PerfEventAttach::to(event).attach(&program))
+}
+
+fn a_function_that_is_not_there(_sandbox: &Sandbox) -> Result<()> {
+    let [.., call] = SYMBOLS;
+    let part = listed::renamed(".part.0")?;
+    let constprop = listed::renamed(".constprop.0")?;
+    let renamed = [&part, &constprop].map(|(base, name)| (base.as_c_str(), Some(name.as_c_str())));
+    let cases = [
+        (c"no_such_function", None),
+        (c"sys_getppid", Some(call)),
+        (c"__s390x_sys_getppid", Some(call)),
+    ];
+    for (symbol, instead) in cases.into_iter().chain(renamed) {
+        let refused = attach(KprobeEvent::at(symbol, 0))?;
+        let Err(Error::SymbolNotFound { symbols, .. }) = &refused else {
+            anyhow::bail!("{symbol:?}: {refused:?}");
+        };
+        ensure!(symbols.unknown == [symbol.to_owned()], "{symbols}");
+        let found = symbols.similar.first();
+        ensure!(found.is_some() == instead.is_some(), "{symbols}");
+        if let Some((found, instead)) = found.zip(instead) {
+            ensure!(found.symbol.as_c_str() == symbol, "{symbols}");
+            ensure!(found.found.contains(&instead.to_owned()), "{symbols}");
+            ensure!(symbols.to_string().contains(instead.to_str()?), "{symbols}");
+        }
+        ensure_error!(
+            refused,
+            Error::SymbolNotFound { .. },
+            Some(libc::ENOENT),
+            &[symbol.to_str()?]
+        );
+    }
+    Ok(())
+}
+
+fn a_name_of_several_functions(sandbox: &Sandbox) -> Result<()> {
+    let (name, addresses) = listed::of_two(sandbox.tracefs()?)?;
+    let refused = attach(KprobeEvent::at(&name, 0))?;
+    let Err(Error::AmbiguousSymbol { symbols, .. }) = &refused else {
+        anyhow::bail!("{name:?}: {refused:?}");
+    };
+    let [shared] = &**symbols else {
+        anyhow::bail!("{symbols:?}");
+    };
+    ensure!(
+        shared.name == name && shared.addresses == addresses,
+        "{symbols:?}"
+    );
+    ensure_error!(
+        refused,
+        Error::AmbiguousSymbol { .. },
+        Some(libc::EADDRNOTAVAIL),
+        &[name.to_str()?, &format!("{:#x}", addresses[0])]
+    );
+    // By its address each of them can be meant.
+    for address in addresses {
+        let attached = attach(KprobeEvent::at_address(address))?;
+        drop(attached.with_context(|| format!("{name:?} at {address:#x}"))?);
+    }
+    Ok(())
+}
+
+/// The first instruction of a function is longer than two bytes: it is where the function can be
+/// traced.
+fn where_no_instruction_begins(_sandbox: &Sandbox) -> Result<()> {
+    const INSIDE: u64 = 2;
+    let [symbol, ..] = SYMBOLS;
+    for event in [
+        KprobeEvent::at(symbol, INSIDE),
+        KprobeEvent::at_address(address_of(symbol)? + INSIDE),
+    ] {
+        let refused = attach(event)?;
+        let Err(Error::InsideInstruction {
+            function, offset, ..
+        }) = &refused
+        else {
+            anyhow::bail!("{event:?}: {refused:?}");
+        };
+        // A system call has several names.
+        let is_this = address_of(function)? == address_of(symbol)?;
+        ensure!(is_this && *offset == INSIDE, "{refused:?}");
+        let words = format!("{INSIDE:#x} bytes into {}", function.to_str()?);
+        ensure_error!(
+            refused,
+            Error::InsideInstruction { .. },
+            Some(libc::EILSEQ),
+            &[&words]
+        );
+    }
+    Ok(())
+}
+
+fn after_the_end(_sandbox: &Sandbox) -> Result<()> {
+    let [symbol, ..] = SYMBOLS;
+    let size = listed::size_of(symbol)?;
+    for offset in [size, 1_000_000, u64::MAX] {
+        let refused = attach(KprobeEvent::at(symbol, offset))?;
+        let Err(Error::BeyondFunction {
+            function,
+            offset: found,
+            size: known,
+        }) = &refused
+        else {
+            anyhow::bail!("{offset}: {refused:?}");
+        };
+        ensure!(function.as_c_str() == symbol && (*found, *known) == (offset, size));
+        check_refusal(refused, &[symbol.to_str()?, &format!("{offset:#x}")])?;
+    }
+    // Every place is behind the beginning of the kernel's code.
+    let (program, sum) = adding(Hook::KPROBE)?;
+    let offset = address_of(symbol)? - address_of(c"_text")?;
+    let event = KprobeEvent::at(c"_text", offset);
+    let _link = PerfEventAttach::to(event).cookie(5).attach(&program)?;
+    let [call, ..] = CALLS;
+    call();
+    ensure!(sum.read()? == 5, "{}", sum.read()?);
+    Ok(())
+}
+
+fn what_is_not_to_be_probed(sandbox: &Sandbox) -> Result<()> {
+    const LISTED: &CStr = c"notify_die";
+    const NOT_TRACED: &CStr = c"trace_clock_local";
+    let tracefs = sandbox.tracefs()?;
+    let ensure_refused = |event: KprobeEvent<'_>, symbol: &CStr, listed: bool| {
+        let refused = attach(event)?;
+        let Err(Error::NotToBeProbed {
+            function,
+            is_blacklisted,
+            ..
+        }) = &refused
+        else {
+            anyhow::bail!("{event:?}: {refused:?}");
+        };
+        ensure!(
+            function.as_c_str() == symbol && *is_blacklisted == listed,
+            "{refused:?}"
+        );
+        ensure_error!(
+            refused,
+            Error::NotToBeProbed { .. },
+            Some(libc::EINVAL),
+            &[symbol.to_str()?]
+        );
+        anyhow::Ok(())
+    };
+    mount(
+        "debugfs",
+        "/sys/kernel/debug",
+        "debugfs",
+        MountFlags::empty(),
+        None,
+    )?;
+    for (symbol, is_listed) in [(LISTED, true), (NOT_TRACED, false)] {
+        let address = address_of(symbol)?;
+        for event in [KprobeEvent::at(symbol, 0), KprobeEvent::at_address(address)] {
+            ensure_refused(event.tracefs(tracefs), symbol, is_listed)?;
+        }
+    }
+    // It is in neither list of what is mounted there instead.
+    mount(
+        "tmpfs",
+        "/sys/kernel/debug",
+        "tmpfs",
+        MountFlags::empty(),
+        None,
+    )?;
+    ensure_refused(KprobeEvent::at(LISTED, 0).tracefs(tracefs), LISTED, false)?;
+    ensure_error!(
+        attach(KprobeEvent::at(LISTED, 0).tracefs(sandbox.directory()))?,
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL)
+    );
+    Ok(())
+}
+
+/// The kernel would take the offset for an address.
+fn a_symbol_without_a_letter(_sandbox: &Sandbox) -> Result<()> {
+    let [symbol, ..] = SYMBOLS;
+    for offset in [8, address_of(symbol)?] {
+        ensure_error!(
+            attach(KprobeEvent::at(c"", offset))?,
+            Error::Link(bpf_link::Error::InvalidRequest(
+                bpf_link::InvalidRequest::EmptyName
+            )),
+            None
+        );
+    }
+    Ok(())
+}
