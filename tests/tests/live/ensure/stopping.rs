@@ -24,9 +24,13 @@ const LONG: u32 = 1_000;
 pub(crate) const TESTS: &[Test] = &[
     test!(after_a_successor),
     test!(after_the_same_program),
-    test!(at_the_same_moment),
-    test!(at_the_same_moment_on_a_netfilter_hook).needs(Need::NETFILTER),
-    test!(at_the_same_moment_on_a_sockmap).needs(Need::SOCKMAP),
+    test!(at_the_same_moment).minutes(10),
+    test!(at_the_same_moment_on_a_netfilter_hook)
+        .needs(Need::NETFILTER)
+        .minutes(10),
+    test!(at_the_same_moment_on_a_sockmap)
+        .needs(Need::SOCKMAP)
+        .minutes(10),
     test!(at_the_same_moment_on_a_tcx_hook).needs(Need::TCX),
     test!(by_what_is_known_of_the_program),
     test!(what_is_ours_goes),
