@@ -8,6 +8,7 @@ use super::symbols::{Shared, Untraceable};
 use super::{Error, HookHolder};
 
 impl fmt::Display for Error {
+    #[expect(clippy::too_many_lines, reason = "there is one arm for each error")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Link(error) => fmt::Display::fmt(error, f),

@@ -46,7 +46,8 @@ fn names_of_several_functions(sandbox: &Sandbox) -> Result<()> {
             shared.name == name && shared.addresses == addresses,
             "{symbols:?}"
         );
-        check_refusal(refused, &[name.to_str()?, &format!("{:#x}", addresses[0])])?;
+        let first = addresses.first().context("no address")?;
+        check_refusal(refused, &[name.to_str()?, &format!("{first:#x}")])?;
     }
     // By their addresses both are meant.
     let link = KprobeMultiAttach::to_addresses(When::Entry, &addresses).attach(&program)?;

@@ -134,7 +134,7 @@ fn which_processes_are_counted(_sandbox: &Sandbox) -> Result<()> {
         (page_faults().thread(0).inherit_threads(), false),
         (page_faults().thread(0).inherit(), true),
     ] {
-        let (send, started) = mpsc::channel();
+        let (starts, started) = mpsc::channel();
         let (end, until_the_end) = mpsc::channel::<()>();
         let program = &program;
         let found = std::thread::scope(|scope| {
@@ -145,7 +145,7 @@ fn which_processes_are_counted(_sandbox: &Sandbox) -> Result<()> {
                     let link = PerfEventAttach::to(event).attach(program)?;
                     anyhow::Ok((role!(faulting).start(&[])?, link))
                 };
-                let sent = send.send(start());
+                let sent = starts.send(start());
                 let ended = until_the_end.recv();
                 (sent.is_ok(), ended.is_ok())
             });

@@ -136,11 +136,12 @@ fn a_name_of_several_functions(sandbox: &Sandbox) -> Result<()> {
         shared.name == name && shared.addresses == addresses,
         "{symbols:?}"
     );
+    let first = addresses.first().context("no address")?;
     ensure_error!(
         refused,
         Error::AmbiguousSymbol { .. },
         Some(libc::EADDRNOTAVAIL),
-        &[name.to_str()?, &format!("{:#x}", addresses[0])]
+        &[name.to_str()?, &format!("{first:#x}")]
     );
     // By its address each of them can be meant.
     for address in addresses {
