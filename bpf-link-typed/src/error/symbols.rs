@@ -107,21 +107,33 @@ impl fmt::Display for UntraceableSymbols {
             (&self.duplicate, "given more than once:"),
         ] {
             if !list.is_empty() {
-                write!(f, "{separator}{problem} {}", Names(list))?;
+                let names = NamesBut(list, &self.similar);
+                write!(f, "{separator}{problem} {names}")?;
                 separator = "; ";
             }
         }
         if separator.is_empty() {
             f.write_str("the kernel cannot trace all of the functions")?;
         }
-        for SimilarSymbols { symbol, found } in &self.similar {
-            let symbol = symbol.to_string_lossy();
-            write!(f, "; instead of {symbol} it has {}", Names(found))?;
-        }
         if self.without_tracefs {
             f.write_str("; there is no tracefs to ask which functions can be traced")?;
         }
         Ok(())
+    }
+}
+
+/// Names, and behind each what the kernel has instead.
+struct NamesBut<'a>(&'a [CString], &'a [SimilarSymbols]);
+
+impl fmt::Display for NamesBut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        list(f, self.0, |f, name| {
+            f.write_str(&CStr::to_string_lossy(name))?;
+            match self.1.iter().find(|similar| similar.symbol == *name) {
+                Some(similar) => write!(f, " (but {})", Names(&similar.found)),
+                None => Ok(()),
+            }
+        })
     }
 }
 
@@ -214,8 +226,8 @@ mod tests {
         };
         assert_eq!(
             symbols.to_string(),
-            "the kernel has no function called a, b; the kernel cannot trace d; given more than once: c; \
-             instead of b it has b.part.0; there is no tracefs to ask which functions can be traced"
+            "the kernel has no function called a, b (but b.part.0); the kernel cannot trace d; \
+             given more than once: c; there is no tracefs to ask which functions can be traced"
         );
         assert_eq!(
             UntraceableSymbols::default().to_string(),

@@ -117,7 +117,7 @@ fn a_function_that_is_not_there(_sandbox: &Sandbox) -> Result<()> {
             refused,
             Error::SymbolNotFound { .. },
             Some(libc::ENOENT),
-            &[symbol.to_str()?]
+            &[&format!("called {}", symbol.to_str()?)]
         );
     }
     Ok(())
@@ -234,13 +234,17 @@ fn what_is_not_to_be_probed(sandbox: &Sandbox) -> Result<()> {
         );
         anyhow::Ok(())
     };
-    mount(
+    match mount(
         "debugfs",
         "/sys/kernel/debug",
         "debugfs",
         MountFlags::empty(),
         None,
-    )?;
+    ) {
+        // It is there already.
+        Ok(()) | Err(rustix::io::Errno::BUSY) => {}
+        Err(error) => return Err(error.into()),
+    }
     for (symbol, is_listed) in [(LISTED, true), (NOT_TRACED, false)] {
         let address = address_of(symbol)?;
         for event in [KprobeEvent::at(symbol, 0), KprobeEvent::at_address(address)] {
