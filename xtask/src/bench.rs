@@ -50,6 +50,10 @@ impl Args {
             format!("--measurement-time={}", self.seconds),
             format!("--warm-up-time={}", self.seconds / 4.0),
         ];
+        if self.seconds < 1.0 {
+            // Criterion's 100,000 take longer than so short a measure.
+            arguments.push("--nresamples=1000".to_owned());
+        }
         arguments.extend(self.filter.clone());
         arguments
     }
