@@ -58,6 +58,21 @@ compile_error!(
     "bpf-link-sys supports 64-bit targets only: its layouts are generated and asserted for those"
 );
 
+// `cargo xtask regen-bindings` compares these with each other.
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "loongarch64",
+    target_arch = "mips64",
+    target_arch = "mips64r6",
+    target_arch = "powerpc64",
+    target_arch = "riscv64",
+    target_arch = "s390x",
+    target_arch = "sparc64",
+)))]
+#[cfg(target_pointer_width = "64")]
+compile_error!("bpf-link-sys has not been compared with the kernel's headers of this architecture");
+
 #[cfg(target_pointer_width = "64")]
 #[rustfmt::skip]
 #[expect(

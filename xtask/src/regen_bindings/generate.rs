@@ -107,8 +107,9 @@ const COMPUTED: [&str; 13] = [
 /// What the values of that enum are called until [`Callbacks`] gives them the macro's own name.
 const COMPUTED_PREFIX: &str = "XTASK_";
 
-/// Runs bindgen on the headers found in `include_dirs`, and in no other directory.
-pub(super) fn generate(include_dirs: &[PathBuf]) -> Result<String> {
+/// Runs bindgen on the headers found in `include_dirs`, and in no other directory, for what clang
+/// calls `target`.
+pub(super) fn generate(include_dirs: &[PathBuf], target: &str) -> Result<String> {
     // bindgen would panic.
     clang_sys::load()
         .map_err(Error::msg)
@@ -117,7 +118,7 @@ pub(super) fn generate(include_dirs: &[PathBuf]) -> Result<String> {
         .header_contents("bpf-link-sys.h", &wrapper())
         // A header that the given directories lack is an error, never this machine's.
         .detect_include_paths(false)
-        .clang_args(["-nostdinc", "--target=x86_64-unknown-linux-gnu"]);
+        .clang_args(["-nostdinc".to_owned(), format!("--target={target}")]);
     for dir in include_dirs {
         builder = builder.clang_arg(format!("-I{}", dir.display()));
     }

@@ -8,18 +8,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
+use super::architectures::Architecture;
 use super::generate::HEADERS;
 use super::record::Debian;
 use crate::debian::{self, Package, Suite};
 use crate::workspace;
 
-/// Where the architecture's headers are below the include directory, when they are not in it.
-const MULTIARCH: &str = "x86_64-linux-gnu";
-
-/// The include directories that hold the kernel's UAPI headers, and nothing else.
+/// The include directory that holds the kernel's UAPI headers.
 #[derive(Debug)]
 pub(super) struct Headers {
-    dirs: Vec<PathBuf>,
+    dir: PathBuf,
 }
 
 impl Headers {
@@ -30,17 +28,8 @@ impl Headers {
             "there is no linux/bpf.h in {}",
             dir.display()
         );
-        let mut dirs = vec![dir.to_owned()];
-        if !dir.join("asm").is_dir() {
-            let multiarch = dir.join(MULTIARCH);
-            ensure!(
-                multiarch.join("asm").is_dir(),
-                "there is neither asm nor {MULTIARCH}/asm in {}",
-                dir.display()
-            );
-            dirs.push(multiarch);
-        }
-        Ok(Self { dirs })
+        let dir = dir.to_owned();
+        Ok(Self { dir })
     }
 
     /// The headers in Debian's package, fetched if they are not there. If the recorded version is
@@ -73,9 +62,16 @@ impl Headers {
         Self::in_dir(&unpacked.join("usr/include"))
     }
 
-    /// The directories, in the order in which they are to be searched.
-    pub(super) fn dirs(&self) -> &[PathBuf] {
-        &self.dirs
+    /// The directories for an architecture, in the order in which they are to be searched.
+    pub(super) fn dirs(&self, architecture: &Architecture) -> Result<[PathBuf; 2]> {
+        let own = self.dir.join(architecture.directory);
+        ensure!(
+            own.join("asm").is_dir(),
+            "there is no {}/asm in {}",
+            architecture.directory,
+            self.dir.display()
+        );
+        Ok([self.dir.clone(), own])
     }
 
     /// Fails unless the headers are those of the Linux version `expected`.
@@ -104,8 +100,7 @@ impl Headers {
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>> {
-        let dir = self.dirs.first().context("no include directory")?;
-        let path = dir.join(name);
+        let path = self.dir.join(name);
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 }
