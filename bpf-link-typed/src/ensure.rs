@@ -19,6 +19,7 @@ mod standing;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use bpf_link::{PinEntry, PinLock, RawLink};
 
@@ -36,6 +37,7 @@ use decide::{AboutOurs, Rules, decide};
 use ensured::Left;
 use foresee::{Stop, foresee};
 use look::{look, search};
+use old_link::Waiting;
 use options::Options;
 use place::Place;
 use seen::{Hook, Seen};
@@ -57,7 +59,10 @@ pub trait Attach: Recipe + Sized {
                 path: path.as_ref().to_owned(),
                 parents: None,
                 replace_other: false,
+                keep_unreported: false,
+                restore_position: false,
                 ours: None,
+                wait_for_old: None,
             },
         }
     }
@@ -127,9 +132,9 @@ pub trait AttachProgram: Attach {
 ///
 /// | kind | another program | what tells the hook, and the options that are compared |
 /// |---|---|---|
-/// | [`cgroup`](crate::CgroupAttach) | in place | the cgroup, the attach type (for `Lsm` the hook that the programs were loaded for) |
+/// | [`cgroup`](crate::CgroupAttach) | in place | the cgroup, which has to be on cgroup2; the attach type (for `Lsm` the hook that the programs were loaded for) |
 /// | [`netns`](crate::NetnsAttach) | in place | the namespace, the attach type |
-/// | [`xdp`](crate::XdpAttach) | in place; between programs with and without an attach type, a gap | the device |
+/// | [`xdp`](crate::XdpAttach) | in place; to another mode, and between programs with and without an attach type, a gap | the device; the mode, where one is asked for |
 /// | [`tcx`](crate::TcxAttach), [`netkit`](crate::NetkitAttach) | in place | the hook's own list of links |
 /// | [`sockmap`](crate::SockmapAttach) | in place | the map, the attach type |
 /// | [`iter`](crate::IterAttach) | in place | what it goes over |
@@ -140,11 +145,25 @@ pub trait AttachProgram: Attach {
 /// | [`perf_event`](crate::PerfEventAttach) | another link | the event, the cookie |
 /// | [`kprobe_multi`](crate::KprobeMultiAttach), [`uprobe_multi`](crate::UprobeMultiAttach), [`tracing_multi`](crate::TracingMultiAttach) | another link | the functions or places, when the program runs, the cookies; the process |
 ///
-/// Positions among other programs, the mode of xdp, and `preorder` are not part of any info: they
-/// are not compared, and a link that is updated keeps what it has. Of a kind that is not updated,
-/// whatever this kernel does not tell is taken to differ: cookies before Linux 6.17
-/// (`raw_tracepoint`, tracing) or 6.9, events before 6.6, the symbols of `kprobe_multi`, the
-/// process of a uprobe, events of the caller's. So the program that is there already is attached
+/// The mode of xdp is told by the device. Without [`mode`](crate::XdpAttach::mode), either will do:
+/// a link that is there keeps the one that it has. The position of a tcx, netkit or cgroup link is
+/// told by the hook's list: a link that is not in the position that was asked for stays where it is,
+/// and [`Ensured::is_in_place`] says so, unless it is to be put back
+/// ([`restore_position`](Self::restore_position)). `preorder` is not part of any info: it is not
+/// compared, and a link that is updated keeps what it has.
+///
+/// # What the kernel does not report
+///
+/// | kind | not reported |
+/// |---|---|
+/// | [`raw_tracepoint`](crate::RawTracepointAttach), [`tracing`](crate::TracingAttach) | the cookie, before Linux 6.17 |
+/// | [`kprobe_multi`](crate::KprobeMultiAttach) | the symbols of functions, where addresses are hidden; the functions before Linux 6.6; the cookies before 6.9 |
+/// | [`uprobe_multi`](crate::UprobeMultiAttach) | the process, of a link on every process: the kernel reports the same of a process that has exited; everything before Linux 6.8 |
+/// | [`perf_event`](crate::PerfEventAttach) | the process of a uprobe; the event before Linux 6.6; the cookie before 6.9; all of an event that the caller has opened |
+///
+/// A link of these that runs the program already may have other options, so it is replaced by one
+/// with the options that are wanted, and the outcome says [`Why::NotReported`]:
+/// [`keep_unreported`](Self::keep_unreported) keeps it. The program that is there already is attached
 /// again, without a gap where the hook takes it twice. A tracing program, a program on a tracepoint
 /// (of a perf event; a raw one before Linux 6.10) and a program on functions of `tracing_multi` it
 /// does not take twice: for the same program, and only then, that is with a gap. Linux 5.10
@@ -174,8 +193,12 @@ pub trait AttachProgram: Attach {
 ///   last look and the rename.
 /// - Without a pin, links of ours are found only if it is said how they are known.
 /// - A link that another process holds, or that has another pin, is detached only if its kind can
-///   be: otherwise its program goes on running beside the new one, and the outcome says so
-///   ([`OldLink::Held`]).
+///   be: otherwise its program goes on running beside the new one. The outcome says
+///   [`OldLink::Released`]; whether somebody holds it is looked at only if that is asked for
+///   ([`wait_for_old`](Self::wait_for_old)).
+/// - A hook that takes one program may still be taken for a moment by a link that nobody holds any
+///   more. The attempt is made again for at most a second, with the lock; then the error says who
+///   has the hook.
 /// - Without `CAP_SYS_ADMIN` no program can be opened by its id: an update then goes by the lock
 ///   alone, and an old program cannot be put back.
 /// - The info of xdp and netfilter links does not say in which network namespace they are. An
@@ -218,6 +241,27 @@ impl<A: Attach> Ensure<A> {
         self
     }
 
+    /// Keeps the link that is pinned at the path if it runs this program and the kernel does not
+    /// report all of its options: they are taken to be the ones that are wanted.
+    ///
+    /// Without this, such a link is replaced by one with these options in each run, as
+    /// [`Why::NotReported`] says: the table of kinds lists which options those are.
+    pub fn keep_unreported(mut self) -> Self {
+        self.options.keep_unreported = true;
+        self
+    }
+
+    /// Puts a tcx, netkit or cgroup link that is not in the position that was asked for any more
+    /// back there, by another link: [`Why::OutOfPlace`].
+    ///
+    /// A tcx or netkit hook does not take one program twice, so for a link that runs this very
+    /// program there is a gap, and the outcome says so. Without this, the link stays where it is,
+    /// and [`Ensured::is_in_place`] reports it.
+    pub fn restore_position(mut self) -> Self {
+        self.options.restore_position = true;
+        self
+    }
+
     /// Takes a link over that is on the hook and ours, but not pinned at the path: the pin was
     /// removed, or is another. It is pinned at the path, and then treated like any that was pinned
     /// there.
@@ -237,7 +281,27 @@ impl<A: Attach> Ensure<A> {
         self
     }
 
+    /// Waits for at most so long until a link of a kind that cannot be detached has gone after it
+    /// was replaced: the outcome then says [`OldLink::Gone`] or [`OldLink::Held`].
+    ///
+    /// Without this nothing is waited for, and the outcome says [`OldLink::Released`]. It waits once
+    /// the lock is released, so no other agent waits with it. To look for a link by its id takes
+    /// `CAP_SYS_ADMIN`; without it the outcome says [`OldLink::Unknown`].
+    pub fn wait_for_old(mut self, time: Duration) -> Self {
+        self.options.wait_for_old = Some(time);
+        self
+    }
+
     pub(crate) fn run_with(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
+        let mut ensured = self.run_locked(object)?;
+        if let Some(time) = self.options.wait_for_old {
+            ensured.outcome.settle(&mut Waiting::for_at_most(time))?;
+        }
+        Ok(ensured)
+    }
+
+    /// The part of a run that needs the lock.
+    fn run_locked(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
         let place = Place::new(&self.options.path)?;
         if let Some(mode) = self.options.parents {
@@ -262,6 +326,7 @@ impl<A: Attach> Ensure<A> {
                         };
                         return Ok(Ensured {
                             left,
+                            is_in_place: self.to.in_place(&link)?,
                             link,
                             outcome,
                             taken_over: run.taken_over,
@@ -325,14 +390,16 @@ impl<A: Attach> Ensure<A> {
         let kind = A::Link::KIND;
         let if_free = match KindFacts::of(kind).and_then(|facts| facts.gone) {
             Some(_) => Why::OtherHook,
-            None => Why::HookGone,
+            // The info of a detached netfilter link is that of an attached one.
+            None => Why::NotHere,
         };
         Rules {
             wanted: wanted.attached,
             replace_other: self.options.replace_other,
+            keep_unreported: self.options.keep_unreported,
+            restore_position: self.options.restore_position,
             ours: self.options.ours.as_ref().map(|(_, about)| *about),
             is_updatable: kind.updated_by().is_some(),
-            is_detachable: kind.is_detachable(),
             attempt_tells: A::ATTEMPT_TELLS.then_some(if_free),
         }
     }

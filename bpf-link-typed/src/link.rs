@@ -320,11 +320,7 @@ impl Link {
             PinEntry::NotALink => return Ok(Stopped::Left(Standing::NotSuchALink)),
             PinEntry::Link(link) => Self::try_from(link)?,
         };
-        let info = link.info()?;
-        let by = match &info {
-            LinkInfo::StructOps(info) => info.map_id.map(Attached::Map),
-            info => info.program_id().map(Attached::Program),
-        };
+        let by = Attached::by(&link.info()?);
         let is_ours = match by.map(|by| ours.is(by)) {
             None | Some(Err(bpf_link::Error::Vanished(_))) => false,
             Some(answer) => answer?,

@@ -77,6 +77,7 @@ mod error;
 mod flags;
 mod id;
 mod info;
+mod inode;
 mod interface;
 mod iter;
 mod kind;
@@ -107,6 +108,7 @@ pub use flags::{
 };
 pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 pub use info::LinkInfo;
+pub use inode::{cgroup_id, netns_inode};
 pub use interface::{XdpPrograms, interface_index, interface_name, xdp_programs};
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;

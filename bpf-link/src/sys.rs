@@ -42,7 +42,7 @@ pub(crate) use create::{
 };
 pub(crate) use errno::ENOTSUPP;
 pub(crate) use file::{
-    FileId, file_id, is_of_bpffs, is_on_bpffs, lock, open_directory, open_file_id,
+    FileId, FileSystem, file_id, is_on, is_on_bpffs, lock, open_directory, open_file_id,
     rename_no_replace, rename_over, unlink, unlock,
 };
 pub(crate) use identity::Identity;

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use bpf_link::{Anchor, AttachType, Hook, LinkCreate, LinkId, RawLink};
+use bpf_link::{Anchor, AttachType, Hook, HookProgram, LinkCreate, LinkId, ProgramInfo, RawLink};
 
 use crate::attach::fit;
 use crate::attach::holders;
@@ -64,6 +64,18 @@ impl DeviceMprog<'_> {
         Ok(programs.iter().filter_map(|program| program.link).collect())
     }
 
+    /// Whether the link, which is in the list, is in the position that was asked for.
+    pub(crate) fn in_place(&self, id: LinkId) -> Result<Option<bool>> {
+        let Some(position) = self.position else {
+            return Ok(None);
+        };
+        let list = self.interface.query(self.attach_type)?.programs;
+        let index = list.iter().position(|program| program.link == Some(id));
+        index
+            .map(|index| position::is_at(position, &list, index, is_anchor))
+            .transpose()
+    }
+
     /// Whether the hook's list has the link with this id. The link's info names the device with
     /// this index, or says that the device is gone.
     pub(crate) fn compare(&self, id: LinkId, ifindex: Option<u32>) -> Result<Match> {
@@ -75,4 +87,15 @@ impl DeviceMprog<'_> {
             Some(_) => Match::hook(Some(links.contains(&id))),
         })
     }
+}
+
+/// Whether this is the program that another is placed next to.
+fn is_anchor(anchor: Anchor<'_>, program: &HookProgram) -> Result<bool> {
+    Ok(match anchor {
+        Anchor::Link(link) => program.link == Some(position::anchor_link(link)?.id()?),
+        Anchor::LinkId(id) => program.link == Some(id),
+        Anchor::Program(anchor) => program.id == ProgramInfo::of(&anchor)?.id,
+        Anchor::ProgramId(id) => program.id == id,
+        _ => false,
+    })
 }

@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use bpf_link::Target;
@@ -32,20 +31,14 @@ impl<'a> FileRef<'a> {
         Self::Path(path.as_ref())
     }
 
-    /// The number of the file's inode, by which the kernel knows a cgroup or a network namespace.
-    pub(crate) fn inode(self) -> Result<u64> {
-        let (path, metadata) = match self {
-            Self::Fd(fd) => {
-                let duplicate = fd.try_clone_to_owned().map(File::from);
-                let path = format!("/proc/self/fd/{}", fd.as_raw_fd()).into();
-                (path, duplicate.and_then(|file| file.metadata()))
-            }
-            Self::Path(path) => (path.to_owned(), std::fs::metadata(path)),
-        };
-        match metadata {
-            Ok(metadata) => Ok(metadata.ino()),
-            Err(source) => Err(Error::File { path, source }),
-        }
+    /// The number by which the kernel knows the cgroup; `None` if it is not one of cgroup2.
+    pub(crate) fn cgroup_id(self) -> Result<Option<u64>> {
+        Ok(bpf_link::cgroup_id(&self.open()?)?)
+    }
+
+    /// The number by which the kernel knows the network namespace; `None` if it is not one.
+    pub(crate) fn netns_inode(self) -> Result<Option<u64>> {
+        Ok(bpf_link::netns_inode(&self.open()?)?)
     }
 
     /// What errors call it, once its path has been made into the target of that sort.

@@ -1,8 +1,10 @@
 //! Places in the list of programs of a hook.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
-use bpf_link::{Anchor, AttachFlags, LinkId, MprogArgs};
+use bpf_link::{Anchor, AttachFlags, LinkId, MprogArgs, RawLink};
+
+use crate::error::{Error, Result};
 
 /// Where a program runs among the programs of its hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,36 @@ pub(crate) fn arguments<'a, A: Into<Anchor<'a>> + Copy>(
     (flags, args)
 }
 
+/// Whether the one at this index of a list is in this position; `is_anchor` is about the one next to
+/// it.
+pub(crate) fn is_at<A: Copy, T>(
+    position: Position<A>,
+    list: &[T],
+    index: usize,
+    is_anchor: impl Fn(A, &T) -> Result<bool>,
+) -> Result<bool> {
+    let is = |anchor, neighbour: Option<&T>| match neighbour {
+        Some(neighbour) => is_anchor(anchor, neighbour),
+        None => Ok(false),
+    };
+    match position {
+        Position::First => Ok(index == 0),
+        Position::Last => Ok(index + 1 == list.len()),
+        Position::Before(anchor) => is(anchor, list.get(index + 1)),
+        Position::After(anchor) => is(anchor, index.checked_sub(1).and_then(|at| list.get(at))),
+    }
+}
+
 /// Whether a position has an anchor.
 pub(crate) fn has_anchor<A>(position: Option<&Position<A>>) -> bool {
     matches!(position, Some(Position::Before(_) | Position::After(_)))
+}
+
+/// The link that is an anchor.
+pub(crate) fn anchor_link(anchor: BorrowedFd<'_>) -> Result<RawLink> {
+    let duplicate = anchor.try_clone_to_owned().map_err(|source| Error::File {
+        path: format!("/proc/self/fd/{}", anchor.as_raw_fd()).into(),
+        source,
+    })?;
+    RawLink::try_from(duplicate).map_err(|refused| refused.into_parts().1.into())
 }

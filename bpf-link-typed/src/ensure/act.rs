@@ -4,8 +4,9 @@ mod old_first;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
-use bpf_link::{Command, LinkId, PinEntry, Update};
+use bpf_link::{Command, LinkId, PinEntry, RawLink, Update};
 
 use crate::ensure::decide::{Action, Refusal};
 use crate::ensure::ensured::FileId;
@@ -15,8 +16,12 @@ use crate::ensure::options::Options;
 use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 use crate::ensure::place::Place;
 use crate::ensure::recipe::{KindLink as _, Match, Recipe, Wanted};
-use crate::ensure::seen::{Candidate, Found, Hook, Seen};
+use crate::ensure::seen::{Found, Hook, Seen};
 use crate::error::{Error, Result};
+
+/// How long a hook may stay taken by what has just gone from it: the kernel takes it off after a
+/// grace period, in its own time.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A run in progress: what is wanted and where, and what has been done so far.
 pub(super) struct Run<'a, A> {
@@ -28,8 +33,8 @@ pub(super) struct Run<'a, A> {
     pub(super) left_over: Option<LeftOver>,
     /// Why the last attempt failed, if another process may have caused it.
     pub(super) refusal: Option<Error>,
-    /// Why the last attempt to attach failed, if that was because of what is on the hook.
-    hook_taken: Option<Error>,
+    /// How long the hook may stay taken by what has just gone from it.
+    until_free: Waiting,
 }
 
 /// The result of an action.
@@ -56,7 +61,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             taken_over: None,
             left_over: None,
             refusal: None,
-            hook_taken: None,
+            until_free: Waiting::for_at_most(PATIENCE),
         }
     }
 
@@ -64,10 +69,6 @@ impl<'a, A: Recipe> Run<'a, A> {
     /// again.
     pub(super) fn act(&mut self, action: Action, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         match action {
-            Action::Refuse(Refusal::HookTaken) => Err(self
-                .hook_taken
-                .take()
-                .unwrap_or_else(|| refused(Refusal::HookTaken, self.place, seen))),
             Action::Refuse(refusal) => Err(refused(refusal, self.place, seen)),
             Action::RemoveLeftOver => self.remove_left_over(seen),
             Action::UnpinLeftOver => {
@@ -94,7 +95,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             Action::Attach(why) => self.attach(why, seen),
             Action::AttachOnceFree(why) => {
                 let new = self.create_once_free()?;
-                self.put(new, seen.take_pinned(), why, false)
+                self.put(new, seen.take_at_path(), why, false)
             }
             Action::OldFirst(why) => match (seen.take_pinned(), why) {
                 (Some(old), Some(why)) => self.replace_old_first(old, why),
@@ -106,7 +107,7 @@ impl<'a, A: Recipe> Run<'a, A> {
     fn remove_left_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         match seen.take_beside() {
             Some(Found::OfKind(left)) => old_link::remove(left.link.link.into())?,
-            Some(Found::OtherKind(left, _)) => old_link::remove(left)?,
+            Some(Found::OtherKind(left)) => old_link::remove(left.link)?,
             None => return Ok(Step::Again),
         };
         self.left_over = Some(LeftOver::Removed);
@@ -200,27 +201,25 @@ impl<'a, A: Recipe> Run<'a, A> {
 
     fn attach(&mut self, why: Option<Why>, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         match self.to.create(self.wanted.object) {
-            Ok(new) => self.put(new, seen.take_pinned(), why, false),
+            Ok(new) => self.put(new, seen.take_at_path(), why, false),
             Err(refusal) if is_taken(&refusal) => {
                 seen.hook = if refusal.errno() == Some(libc::E2BIG) {
                     Hook::Full
                 } else {
                     Hook::Taken
                 };
-                self.hook_taken = Some(refusal);
                 Ok(Step::Learned)
             }
             Err(refusal) => Err(refusal),
         }
     }
 
-    /// Retries a refused attachment while a link that was just closed may be the cause: for kinds
-    /// that cannot be detached, the kernel first frees the link's id and takes the program off
-    /// later.
+    /// Retries a refused attachment while a link that has just lost its last descriptor or pin may
+    /// be the cause. To look for it would not tell: for a grace period the kernel still opens it by
+    /// its id, as if somebody held it, and the program is taken off after the id has gone.
     fn create_once_free(&mut self) -> Result<A::Link> {
-        let mut waiting = Waiting::for_at_most(old_link::PATIENCE);
         loop {
-            let goes_on = waiting.goes_on();
+            let goes_on = self.until_free.goes_on();
             match self.to.create(self.wanted.object) {
                 Err(refusal) if is_taken(&refusal) && goes_on => {}
                 answer => return answer,
@@ -232,7 +231,7 @@ impl<'a, A: Recipe> Run<'a, A> {
     fn put(
         &self,
         mut new: A::Link,
-        old: Option<Candidate<Held<A>>>,
+        old: Option<Found<Held<A>, RawLink>>,
         why: Option<Why>,
         gap: bool,
     ) -> Result<Step<A::Link>> {
@@ -254,11 +253,12 @@ impl<'a, A: Recipe> Run<'a, A> {
                 return Err(error);
             }
         }
-        let previous = old.as_ref().and_then(|old| old.attached);
+        let previous = old.as_ref().and_then(Found::attached);
         let old_link = match old {
             None => OldLink::None,
-            Some(old) if old.found == Match::Gone => OldLink::Gone,
-            Some(old) => old_link::retire(old.link.link.into())?,
+            Some(Found::OfKind(old)) if old.found == Match::Gone => OldLink::Gone,
+            Some(Found::OfKind(old)) => old_link::retire(old.link.link.into())?,
+            Some(Found::OtherKind(old)) => old_link::retire(old.link)?,
         };
         let outcome = match why {
             None => Outcome::Created,
@@ -273,12 +273,11 @@ impl<'a, A: Recipe> Run<'a, A> {
     }
 
     /// Whether what is to be replaced is still what is pinned.
-    fn is_there_still(&self, old: Option<&Candidate<Held<A>>>) -> Result<bool> {
+    fn is_there_still(&self, old: Option<&Found<Held<A>, RawLink>>) -> Result<bool> {
         Ok(match (PinEntry::at(&self.place.path)?, old) {
-            (PinEntry::Link(found), Some(old)) => found.id()? == old.id,
-            (PinEntry::Link(found), None) => found.kind()? != A::Link::KIND,
-            (PinEntry::NotALink, old) => old.is_none(),
-            (PinEntry::Missing, _) => false,
+            (PinEntry::Link(found), Some(old)) => found.id()? == old.id(),
+            (PinEntry::NotALink, None) => true,
+            _ => false,
         })
     }
 
@@ -328,8 +327,7 @@ pub(super) fn refused<L, O>(refusal: Refusal, place: &Place, seen: &Seen<L, O>) 
     match refusal {
         Refusal::PathTaken(found) => taken(&place.path, found),
         Refusal::BesideTaken => taken(&place.temporary, None),
-        // What has the hook is said by the refusal to attach.
-        Refusal::OursFound | Refusal::HookTaken => Error::OursFound {
+        Refusal::OursFound => Error::OursFound {
             links: seen.ours.iter().flatten().map(|ours| ours.id).collect(),
         },
     }

@@ -16,12 +16,14 @@ pub(super) struct Rules {
     pub(super) wanted: Attached,
     /// Whatever is at the path may be replaced.
     pub(super) replace_other: bool,
+    /// A link that runs the program is kept even if the kernel does not report all of its options.
+    pub(super) keep_unreported: bool,
+    /// A link that is out of its place is put back there.
+    pub(super) restore_position: bool,
     /// What to do about links of ours that are not at the path.
     pub(super) ours: Option<AboutOurs>,
     /// Links of the kind can be updated.
     pub(super) is_updatable: bool,
-    /// Links of the kind can be detached.
-    pub(super) is_detachable: bool,
     /// Set if only an attempt to attach tells where a link of this kind is: the reason to give when
     /// the link turns out to be elsewhere.
     pub(super) attempt_tells: Option<Why>,
@@ -56,7 +58,7 @@ pub(super) enum Action {
     /// Makes another link, and pins it at the path. There is a reason why if something is there. If
     /// the hook takes no more, decides again.
     Attach(Option<Why>),
-    /// The same, waiting until something that has just gone from the hook no longer takes it.
+    /// The same, trying again for a while: what has just gone from the hook may still take it.
     AttachOnceFree(Option<Why>),
     /// Takes the link that is at the path off before.
     OldFirst(Option<Why>),
@@ -70,8 +72,6 @@ pub(super) enum Refusal {
     BesideTaken,
     /// There are links of ours.
     OursFound,
-    /// The hook is taken, and not by what is to be replaced.
-    HookTaken,
 }
 
 /// Decides on the next action.
@@ -93,11 +93,14 @@ pub(super) fn decide<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Action {
     match pinned.found {
         Match::Gone => return attach_unless_ours(seen, rules, Some(Why::HookGone)),
         Match::OtherHook => return attach_unless_ours(seen, rules, Some(Why::OtherHook)),
-        Match::OtherOptions => return attach(seen, rules, Some(Why::OtherOptions)),
-        Match::Unclear if is_wanted && !rules.is_updatable => {
-            return attach(seen, rules, Some(Why::OtherOptions));
+        Match::OtherOptions => return attach(seen, Some(Why::OtherOptions)),
+        Match::Unclear if is_wanted && !rules.is_updatable && !rules.keep_unreported => {
+            return attach(seen, Some(Why::NotReported));
         }
         Match::Unclear | Match::Same => {}
+    }
+    if pinned.is_out_of_place && rules.restore_position {
+        return attach(seen, Some(Why::OutOfPlace));
     }
     if rules.attempt_tells.is_some() && seen.hook == Hook::NotTried {
         return Action::Attach(rules.attempt_tells);
@@ -107,7 +110,7 @@ pub(super) fn decide<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Action {
     } else if rules.is_updatable && !seen.update_refused {
         Action::Update
     } else {
-        attach(seen, rules, Some(Why::NotUpdatable))
+        attach(seen, Some(Why::NotUpdatable))
     }
 }
 
@@ -115,7 +118,7 @@ pub(super) fn decide<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Action {
 fn path_taken<L, O>(at_path: &PinEntry<Found<L, O>>) -> Option<Refusal> {
     match at_path {
         PinEntry::Missing | PinEntry::Link(Found::OfKind(_)) => None,
-        PinEntry::Link(Found::OtherKind(_, kind)) => Some(Refusal::PathTaken(Some(*kind))),
+        PinEntry::Link(Found::OtherKind(other)) => Some(Refusal::PathTaken(Some(other.kind))),
         PinEntry::NotALink => Some(Refusal::PathTaken(None)),
     }
 }
@@ -126,7 +129,7 @@ fn left_over<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Option<Action> {
         PinEntry::Missing => return None,
         PinEntry::NotALink => return Some(Action::Refuse(Refusal::BesideTaken)),
         // By its name it is of an earlier run, which was about another kind.
-        PinEntry::Link(Found::OtherKind(..)) => return Some(Action::RemoveLeftOver),
+        PinEntry::Link(Found::OtherKind(_)) => return Some(Action::RemoveLeftOver),
         PinEntry::Link(Found::OfKind(left)) => left,
     };
     if seen.pinned().is_some_and(|pinned| pinned.id == left.id) {
@@ -152,26 +155,24 @@ fn left_over<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Option<Action> {
 /// another network namespace.
 fn attach_unless_ours<L, O>(seen: &Seen<L, O>, rules: &Rules, why: Option<Why>) -> Action {
     let Some(about) = rules.ours else {
-        return attach(seen, rules, why);
+        return attach(seen, why);
     };
     match (seen.ours.as_ref().map(Vec::len), about) {
         (None, _) if rules.attempt_tells.is_some() && seen.hook == Hook::NotTried => {
-            attach(seen, rules, why)
+            attach(seen, why)
         }
         (None, _) => Action::Search,
-        (Some(0), _) => attach(seen, rules, why),
+        (Some(0), _) => attach(seen, why),
         (Some(1), AboutOurs::TakeOver) => Action::TakeOver,
         (Some(_), _) => Action::Refuse(Refusal::OursFound),
     }
 }
 
 /// Makes another link: beside the old one if the hook takes both.
-fn attach<L, O>(seen: &Seen<L, O>, rules: &Rules, why: Option<Why>) -> Action {
+fn attach<L, O>(seen: &Seen<L, O>, why: Option<Why>) -> Action {
     match (seen.hook, seen.pinned()) {
         (Hook::NotTried, _) => Action::Attach(why),
         (hook, Some(pinned)) if pinned.is_in_the_way(hook) => Action::OldFirst(why),
-        // The kernel takes off what cannot be detached after its id has gone, in its own time.
-        _ if !rules.is_detachable => Action::AttachOnceFree(why),
-        _ => Action::Refuse(Refusal::HookTaken),
+        _ => Action::AttachOnceFree(why),
     }
 }

@@ -26,6 +26,11 @@ pub struct Ensured<L> {
     pub taken_over: Option<LinkId>,
     /// What a run that was killed had left beside the pin, and what became of it.
     pub left_over: Option<LeftOver>,
+    /// Whether the link is in the position that was asked for, as the hook's own list tells. `None`
+    /// if no position was asked for, or that cannot be told: the list of a cgroup names programs
+    /// and no links, so of a program that is on it twice it is not told, nor for
+    /// [`CgroupHook::Lsm`](crate::CgroupHook::Lsm).
+    pub is_in_place: Option<bool>,
     /// What is to be there as long as nobody else has taken over.
     pub(super) left: Left<L>,
 }

@@ -3,7 +3,7 @@
 use bpf_link::{LinkId, PinEntry};
 
 use crate::ensure::decide::{Action, Refusal, Rules, decide};
-use crate::ensure::outcome::{LeftOver, Why};
+use crate::ensure::outcome::{Attached, LeftOver, Why};
 use crate::ensure::plan::{Gap, Planned};
 use crate::ensure::recipe::Blocks;
 use crate::ensure::seen::{Candidate, Found, Hook, Seen};
@@ -66,13 +66,14 @@ fn planned<L, O>(
             previous: pinned.attached,
         }),
         (Action::Attach(why), pinned) => {
+            let old = old_link(seen);
             let gap = match pinned.map_or(Blocks::Never, |pinned| pinned.blocks) {
                 // If the hook takes both, it is free, and the old link is not on it.
                 _ if rules.attempt_tells.is_some() => Gap::No,
                 Blocks::Never => Gap::No,
                 Blocks::WhenFull | Blocks::Always => Gap::IfRefused,
             };
-            let if_free = attached(pinned, why, gap);
+            let if_free = attached(old, why, gap);
             if rules.attempt_tells.is_some() {
                 seen.hook = Hook::Taken;
                 attempted(if_free, planned(seen, rules, search), seen)
@@ -80,8 +81,8 @@ fn planned<L, O>(
                 Ok(if_free)
             }
         }
-        (Action::AttachOnceFree(why), pinned) => Ok(attached(pinned, why, Gap::No)),
-        (Action::OldFirst(why), pinned) => Ok(attached(pinned, why, Gap::Yes)),
+        (Action::AttachOnceFree(why), _) => Ok(attached(old_link(seen), why, Gap::No)),
+        (Action::OldFirst(why), _) => Ok(attached(old_link(seen), why, Gap::Yes)),
         (Action::Refuse(refusal), _) => Err(Stop::Refused(refusal)),
         // The other actions are about what is beside the path, or need a link at the path.
         (
@@ -116,9 +117,9 @@ fn attempted<L, O>(
     seen: &Seen<L, O>,
 ) -> Result<Planned, Stop> {
     let if_taken = match if_taken {
+        // Then it is up to the kernel, as everywhere else.
+        Ok(if_taken) if if_taken == if_free => return Ok(if_free),
         Ok(if_taken) => if_taken,
-        // As everywhere else.
-        Err(Stop::Refused(Refusal::HookTaken)) => return Ok(if_free),
         Err(Stop::Refused(Refusal::OursFound)) => Planned::ReportOurs {
             links: seen.ours.iter().flatten().map(|ours| ours.id).collect(),
         },
@@ -130,13 +131,19 @@ fn attempted<L, O>(
     })
 }
 
-fn attached<L>(pinned: Option<&Candidate<L>>, why: Option<Why>, gap: Gap) -> Planned {
+/// The link that is at the path, of whichever kind.
+fn old_link<L, O>(seen: &Seen<L, O>) -> Option<(LinkId, Option<Attached>)> {
+    let old = seen.at_path.link()?;
+    Some((old.id(), old.attached()))
+}
+
+fn attached(old: Option<(LinkId, Option<Attached>)>, why: Option<Why>, gap: Gap) -> Planned {
     match why {
         None => Planned::Create,
         Some(why) => Planned::Replace {
-            link: pinned.map(|pinned| pinned.id),
+            link: old.map(|(link, _)| link),
             why,
-            previous: pinned.and_then(|pinned| pinned.attached),
+            previous: old.and_then(|(_, attached)| attached),
             gap,
         },
     }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use bpf_link::{LinkId, PinEntry, RawLink};
+use bpf_link::{LinkId, LinkKind, PinEntry, RawLink};
 
 use crate::ensure::ours::Ours;
+use crate::ensure::outcome::Attached;
 use crate::ensure::place::Place;
 use crate::ensure::recipe::{InfoOf, KindLink as _, Old, Recipe, Wanted};
-use crate::ensure::seen::{Candidate, Found, Hook, Seen};
+use crate::ensure::seen::{Candidate, Found, Hook, Other, Seen};
 use crate::error::{Error, Rejected, Result};
+use crate::info::buf::InfoBuf;
 
 /// A link of the kind, and what the kernel says about it.
 pub(super) struct Held<A: Recipe> {
@@ -41,10 +43,25 @@ fn look_at<A: Recipe>(
         PinEntry::Link(link) => PinEntry::Link(
             match A::Link::try_from(link).map_err(Rejected::into_parts) {
                 Ok(link) => Found::OfKind(judge(to, wanted, held::<A>(link)?)?),
-                Err((link, Error::WrongKind { found, .. })) => Found::OtherKind(link, found),
+                Err((link, Error::WrongKind { found, .. })) => {
+                    Found::OtherKind(other(link, found)?)
+                }
                 Err((_, error)) => return Err(error),
             },
         ),
+    })
+}
+
+/// A link of another kind. What the kernel does not tell about it is not needed to replace it.
+fn other(link: RawLink, kind: LinkKind) -> Result<Other<RawLink>> {
+    let mut buf = InfoBuf::new();
+    let info = buf.read(&link).ok();
+    let attached = info.and_then(|info| Attached::by(&info.into_owned()));
+    Ok(Other {
+        id: link.id()?,
+        kind,
+        attached,
+        link,
     })
 }
 
@@ -63,7 +80,9 @@ fn judge<A: Recipe>(to: &A, wanted: &Wanted<'_>, held: Held<A>) -> Result<Candid
         same_program: attached == Some(wanted.attached),
     })?;
     let (id, _) = A::Link::id_and_program(&held.info);
+    let is_out_of_place = found.is_here() && to.in_place(&held.link)? == Some(false);
     Ok(Candidate {
+        is_out_of_place,
         link: held,
         id,
         found,

@@ -4,32 +4,47 @@ use std::time::Duration;
 
 use bpf_link::{Error, LinkId, RawLink};
 
-use crate::ensure::outcome::OldLink;
+use crate::ensure::outcome::{OldLink, Outcome};
 use crate::error::Result;
 
-/// How long the kernel is given to take a link off that nothing holds any more: it does so after a
-/// grace period, in its own time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Detaches a link that has lost its pin, and closes it. If its kind cannot be detached, looks what
-/// becomes of it.
+/// Detaches a link that has lost its pin, and closes it. If its kind cannot be detached, it goes
+/// with the last that holds it.
 ///
 /// Where ours is the last descriptor to be closed, the program is off the hook when the close
-/// returns. Where it is not, the kernel takes the program off after the id has gone, so that the id
-/// tells too early. Kernels that let go of a removed pin late (those without `bpf_destroy_inode`,
-/// such as Linux 5.10) would be the last as a rule: so the link is open except for the moment of a
-/// look.
-pub(super) fn retire(mut link: RawLink) -> Result<OldLink> {
+/// returns.
+pub(super) fn retire(link: RawLink) -> Result<OldLink> {
     let id = link.id()?;
     match link.detach() {
-        Ok(()) => return Ok(OldLink::Gone),
-        Err(Error::UnsupportedByKind { .. } | Error::UnsupportedByKernel(_)) => {}
-        Err(error) => return Err(error.into()),
+        Ok(()) => Ok(OldLink::Gone),
+        Err(Error::UnsupportedByKind { .. } | Error::UnsupportedByKernel(_)) => {
+            Ok(OldLink::Released(id))
+        }
+        Err(error) => Err(error.into()),
     }
-    let mut waiting = Waiting::for_at_most(PATIENCE);
+}
+
+impl Outcome {
+    /// Looks what becomes of a link that was only released. Several outcomes can share the time to
+    /// wait.
+    pub(super) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
+        if let Self::Replaced { old_link, .. } = self {
+            if let OldLink::Released(id) = *old_link {
+                *old_link = await_end(id, waiting)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until no link has this id.
+///
+/// Where ours is not the last descriptor to be closed, the kernel takes the program off after the
+/// id has gone, so that the id tells too early. Kernels that let go of a removed pin late (those
+/// without `bpf_destroy_inode`, such as Linux 5.10) would be the last as a rule: so the link is open
+/// except for the moment of a look.
+fn await_end(id: LinkId, waiting: &mut Waiting) -> Result<OldLink> {
     loop {
-        drop(link);
-        link = match RawLink::from_id(id) {
+        let _open = match RawLink::from_id(id) {
             Ok(link) => link,
             Err(Error::Vanished(_)) => return Ok(OldLink::Gone),
             Err(Error::PermissionDenied(_)) => return Ok(OldLink::Unknown(id)),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use bpf_link::{LinkId, MapId, ProgramId};
 
+use crate::info::LinkInfo;
+
 /// What was done about a program, a hook and a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,7 +25,7 @@ pub enum Outcome {
     Replaced {
         /// Why it was not kept.
         why: Why,
-        /// What was attached by it; `None` if the pin was of something else.
+        /// What was attached by it; `None` if no link was pinned.
         previous: Option<Attached>,
         /// Whether the hook was without either program for a moment, as it takes only one. Without
         /// a gap both were attached for a moment.
@@ -41,8 +43,17 @@ pub enum Why {
     HookGone,
     /// It was on another hook.
     OtherHook,
-    /// It had other options, or such that the kernel does not tell.
+    /// A netfilter link was not attached here: it had been detached, or is in another network
+    /// namespace. The kernel does not tell which.
+    NotHere,
+    /// It had other options; for xdp, another mode.
     OtherOptions,
+    /// It ran this program, but the kernel does not report all options of such a link, so that it
+    /// may have had others: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
+    NotReported,
+    /// It was not in the position that was asked for any more: see
+    /// [`Ensure::restore_position`](crate::Ensure::restore_position).
+    OutOfPlace,
     /// Links of this kind, or of this sort of program, are not updated.
     NotUpdatable,
     /// What was pinned was no link, or one of another kind, and the caller had allowed to replace
@@ -54,7 +65,7 @@ pub enum Why {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OldLink {
-    /// There was none: something else was pinned.
+    /// There was none: what was pinned was not a link.
     None,
     /// It has gone, or has been detached: its program does not run there any more.
     ///
@@ -64,13 +75,17 @@ pub enum OldLink {
     /// of removed pins late (Linux 5.10, 6.16), may close it in the moment between our close and
     /// our look: then the program may run a little longer.
     Gone,
-    /// It is not of a kind that can be detached, and two seconds after its pin was replaced and our
-    /// descriptor closed it was still there, so that its program may still run. As a rule somebody
-    /// else holds it: another process, or another pin. A kernel that takes links off late, as Linux
-    /// 5.10 does on a machine that is short of time, may still come to it.
+    /// It is not of a kind that can be detached. Its pin was replaced and our descriptor closed, so
+    /// that it goes with the last that holds it: at once, unless another process or another pin
+    /// does. Nobody has looked; [`Ensure::wait_for_old`](crate::Ensure::wait_for_old) does.
+    Released(LinkId),
+    /// The same, and it was still there when the time to wait was over, so that its program may
+    /// still run. As a rule somebody else holds it: another process, or another pin. A kernel that
+    /// takes links off late, as Linux 5.10 does on a machine that is short of time, may still come
+    /// to it.
     Held(LinkId),
-    /// It is not of a kind that can be detached, and whether somebody else holds it could not be
-    /// found out: the caller lacks `CAP_SYS_ADMIN`.
+    /// The same, and whether somebody else holds it could not be found out: the caller lacks
+    /// `CAP_SYS_ADMIN`.
     Unknown(LinkId),
 }
 
@@ -96,6 +111,16 @@ pub enum Attached {
     Map(MapId),
 }
 
+impl Attached {
+    /// What the link has that this info is of.
+    pub(crate) fn by(info: &LinkInfo) -> Option<Self> {
+        match info {
+            LinkInfo::StructOps(info) => info.map_id.map(Self::Map),
+            info => info.program_id().map(Self::Program),
+        }
+    }
+}
+
 impl fmt::Display for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,7 +135,10 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::HookGone => "its hook had gone",
             Self::OtherHook => "it was on another hook",
+            Self::NotHere => "it was not attached here",
             Self::OtherOptions => "it had other options",
+            Self::NotReported => "the kernel does not report all of its options",
+            Self::OutOfPlace => "it was out of its place",
             Self::NotUpdatable => "it is not updated",
             Self::NotSuchALink => "it was no such link",
         })

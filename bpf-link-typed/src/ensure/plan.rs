@@ -44,7 +44,7 @@ pub enum Planned {
     },
     /// Another link would take the place of what is pinned.
     Replace {
-        /// The link that is pinned; `None` if something else is, or a link of another kind.
+        /// The link that is pinned, of whichever kind; `None` if something else is.
         link: Option<LinkId>,
         /// Why it would not be kept.
         why: Why,
@@ -160,7 +160,10 @@ impl fmt::Display for Reason {
         f.write_str(match self.0 {
             Why::HookGone => "its hook has gone",
             Why::OtherHook => "it is on another hook",
+            Why::NotHere => "it is not attached here",
             Why::OtherOptions => "it has other options",
+            Why::NotReported => "the kernel does not report all of its options",
+            Why::OutOfPlace => "it is out of its place",
             Why::NotUpdatable => "it is not updated",
             Why::NotSuchALink => "it is not such a link",
         })

@@ -66,6 +66,12 @@ pub trait Recipe: Clone {
         Ok(Blocks::always_if(old.found.is_here()))
     }
 
+    /// Whether the link, which is on the hook, is in the position that was asked for, as the hook's
+    /// list tells; `None` if none was asked for, or it does not tell.
+    fn in_place(&self, _link: &Self::Link) -> Result<Option<bool>> {
+        Ok(None)
+    }
+
     /// The options that the old program was attached with.
     fn way_back(&self, _old: &InfoOf<Self>) -> Result<Self> {
         Ok(self.clone())

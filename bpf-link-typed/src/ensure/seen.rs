@@ -24,7 +24,16 @@ pub(super) struct Seen<L, O> {
 #[derive(Clone, Debug)]
 pub(super) enum Found<L, O> {
     OfKind(Candidate<L>),
-    OtherKind(O, LinkKind),
+    OtherKind(Other<O>),
+}
+
+/// A link of another kind.
+#[derive(Clone, Debug)]
+pub(super) struct Other<O> {
+    pub(super) link: O,
+    pub(super) id: LinkId,
+    pub(super) kind: LinkKind,
+    pub(super) attached: Option<Attached>,
 }
 
 /// A link of the kind, beside what is wanted.
@@ -35,6 +44,8 @@ pub(super) struct Candidate<L> {
     pub(super) found: Match,
     pub(super) attached: Option<Attached>,
     pub(super) blocks: Blocks,
+    /// It is not where it was to be among the programs of the hook.
+    pub(super) is_out_of_place: bool,
 }
 
 /// What an attempt to attach has told about the hook.
@@ -56,7 +67,12 @@ impl<L, O> Seen<L, O> {
 
     /// The same, which is no longer part of what was seen.
     pub(super) fn take_pinned(&mut self) -> Option<Candidate<L>> {
-        take(&mut self.at_path).and_then(Found::of_kind)
+        self.take_at_path().and_then(Found::of_kind)
+    }
+
+    /// The link of whichever kind that is at the path, likewise.
+    pub(super) fn take_at_path(&mut self) -> Option<Found<L, O>> {
+        take(&mut self.at_path)
     }
 
     /// What was left beside the path, which is no longer part of what was seen.
@@ -71,10 +87,24 @@ impl<L, O> Seen<L, O> {
 }
 
 impl<L, O> Found<L, O> {
+    pub(super) fn id(&self) -> LinkId {
+        match self {
+            Self::OfKind(candidate) => candidate.id,
+            Self::OtherKind(other) => other.id,
+        }
+    }
+
+    pub(super) fn attached(&self) -> Option<Attached> {
+        match self {
+            Self::OfKind(candidate) => candidate.attached,
+            Self::OtherKind(other) => other.attached,
+        }
+    }
+
     fn of_kind(self) -> Option<Candidate<L>> {
         match self {
             Self::OfKind(candidate) => Some(candidate),
-            Self::OtherKind(..) => None,
+            Self::OtherKind(_) => None,
         }
     }
 }

@@ -149,7 +149,7 @@ fn check(path: &PinPath, directory: &OwnedFd) -> Result<()> {
         let source = io::Error::new(io::ErrorKind::InvalidInput, reason);
         CommandError::new(command, path.target(), source)
     };
-    let on_bpffs = sys::is_of_bpffs(directory.as_fd()).map_err(|source| {
+    let on_bpffs = sys::is_on(sys::FileSystem::Bpffs, directory.as_fd()).map_err(|source| {
         CommandError::new(Command::StatFileSystem, path.target(), source).classify()
     })?;
     if !on_bpffs {

@@ -5,8 +5,17 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// `statfs(2)`'s number of a bpffs.
-const BPF_FS_MAGIC: u32 = 0xcafe_4a11;
+/// A file system, by the number that `statfs(2)` has for it.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(crate) enum FileSystem {
+    /// `BPF_FS_MAGIC`
+    Bpffs = 0xcafe_4a11,
+    /// `CGROUP2_SUPER_MAGIC`
+    Cgroup2 = 0x6367_7270,
+    /// `NSFS_MAGIC`
+    Namespaces = 0x6e73_6673,
+}
 
 fn at(dir: Option<BorrowedFd<'_>>) -> c_int {
     dir.map_or(libc::AT_FDCWD, |dir| dir.as_raw_fd())
@@ -71,6 +80,10 @@ impl FileId {
     pub(crate) fn is_directory(self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR
     }
+
+    pub(crate) fn inode(self) -> u64 {
+        self.inode
+    }
 }
 
 /// `fstatat(2)` without following a symbolic link.
@@ -100,17 +113,17 @@ fn file_id_at(dir: c_int, path: &CStr, flags: c_int) -> io::Result<FileId> {
 
 /// Whether the file at this path is on a bpffs; a symbolic link counts as what it leads to.
 pub(crate) fn is_on_bpffs(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<bool> {
-    is_of_bpffs(open_path(dir, path)?.as_fd())
+    is_on(FileSystem::Bpffs, open_path(dir, path)?.as_fd())
 }
 
-/// Whether an open file is on a bpffs.
-pub(crate) fn is_of_bpffs(file: BorrowedFd<'_>) -> io::Result<bool> {
+/// Whether an open file is on this file system.
+pub(crate) fn is_on(file_system: FileSystem, file: BorrowedFd<'_>) -> io::Result<bool> {
     let mut statfs = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: `statfs` has room for what the kernel writes.
     check(unsafe { libc::fstatfs(file.as_raw_fd(), statfs.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, so the kernel has filled `statfs`.
     let statfs = unsafe { statfs.assume_init() };
-    Ok(u32::try_from(statfs.f_type).is_ok_and(|magic| magic == BPF_FS_MAGIC))
+    Ok(u32::try_from(statfs.f_type).is_ok_and(|magic| magic == file_system as u32))
 }
 
 /// `openat(2)` of a place in the file system, whatever is there.

@@ -3,13 +3,18 @@
 
 mod end;
 mod gaps;
+mod just_freed;
 mod killed;
+mod modes;
+mod old_links;
 mod others;
 pub(crate) mod places;
 pub(crate) mod planned;
+mod positions;
 mod stopping;
 pub(crate) mod suite;
 mod under_load;
+mod unreported;
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -33,14 +38,19 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(gaps::TESTS),
     Roles(gaps::ROLES),
+    Tests(just_freed::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),
+    Tests(modes::TESTS),
+    Tests(old_links::TESTS),
     Tests(others::TESTS),
     Roles(others::ROLES),
     Tests(planned::TESTS),
+    Tests(positions::TESTS),
     Tests(stopping::TESTS),
     Tests(under_load::TESTS),
     Roles(under_load::ROLES),
+    Tests(unreported::TESTS),
 ];
 
 const TESTS: &[Test] = &[
@@ -203,9 +213,9 @@ fn something_else_is_pinned(sandbox: &Sandbox) -> Result<()> {
                 Outcome::Replaced {
                     why: Why::NotSuchALink,
                     gap: false,
-                    previous: None,
+                    previous,
                     ..
-                }
+                } if previous.is_some() == kind.is_some()
             ),
             "{done:?}"
         );

@@ -9,7 +9,7 @@ use crate::ensure::look::Held;
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::outcome::{Attached, OldLink, Outcome, Why};
 use crate::ensure::recipe::{KindLink as _, Recipe};
-use crate::ensure::seen::Candidate;
+use crate::ensure::seen::{Candidate, Found};
 use crate::error::{Error, Result};
 
 use super::{Run, Step, is_pinned, is_taken, open};
@@ -44,7 +44,7 @@ impl<A: Recipe> Run<'_, A> {
         // Its pin stays until another takes the place, so that the next run finds one whatever
         // happens.
         let new = self.to.create(self.wanted.object);
-        let done = new.and_then(|new| self.put(new, Some(old), Some(why), true));
+        let done = new.and_then(|new| self.put(new, Some(Found::OfKind(old)), Some(why), true));
         done.map_err(|source| self.put_back(back, source))
     }
 

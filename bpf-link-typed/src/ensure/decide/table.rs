@@ -8,7 +8,7 @@ use bpf_link::{LinkId, LinkKind, PinEntry, ProgramId};
 use super::{AboutOurs, Action, Refusal, Rules, decide};
 use crate::ensure::outcome::{Attached, Why};
 use crate::ensure::recipe::{Blocks, Match};
-use crate::ensure::seen::{Candidate, Found, Hook, Seen, of_kind};
+use crate::ensure::seen::{Candidate, Found, Hook, Other, Seen, of_kind};
 
 const DOCS: &str = include_str!("../decisions.md");
 
@@ -70,7 +70,7 @@ fn condition(words: &str) -> Condition {
                 .is_some_and(|left| case.pinned().is_some_and(|pinned| pinned.id == left.id))
         },
         "beside it is a link of another kind" => {
-            |case, _| matches!(case.beside, PinEntry::Link(Found::OtherKind(..)))
+            |case, _| matches!(case.beside, PinEntry::Link(Found::OtherKind(_)))
         }
         "beside it is a link of this kind" => |case, _| of_kind(&case.beside).is_some(),
         "beside it is a link on this hook" => {
@@ -106,9 +106,12 @@ fn condition(words: &str) -> Condition {
             case.pinned()
                 .is_some_and(|it| it.attached == Some(rules.wanted))
         },
+        "it is not to be [kept](Self::keep_unreported)" => |_, rules| !rules.keep_unreported,
+        "it is out of its place and to be [put back](Self::restore_position)" => |case, rules| {
+            rules.restore_position && case.pinned().is_some_and(|it| it.is_out_of_place)
+        },
         "the kind is updated" => |_, rules| rules.is_updatable,
         "the kind is not updated" => |_, rules| !rules.is_updatable,
-        "the kind cannot be detached" => |_, rules| !rules.is_detachable,
         "the kernel has not refused to" => |case, _| !case.update_refused,
         words => panic!("no condition is called {words:?}"),
     }
@@ -149,7 +152,9 @@ fn done(action: &str, end: &str) -> Done {
         ("another link is attached", "`Replaced`, `OtherHook`") => Attached(Why::OtherHook),
         ("another link is attached", "`Replaced`, `OtherOptions`") => Attached(Why::OtherOptions),
         ("another link is attached", "`Replaced`, `NotUpdatable`") => Attached(Why::NotUpdatable),
-        ("another link is attached", "`Replaced`, `HookGone` or `OtherHook`") => {
+        ("another link is attached", "`Replaced`, `NotReported`") => Attached(Why::NotReported),
+        ("another link is attached", "`Replaced`, `OutOfPlace`") => Attached(Why::OutOfPlace),
+        ("another link is attached", "`Replaced`, `NotHere` or `OtherHook`") => {
             Done::AttachedIfFree
         }
         words => panic!("nothing to do is called {words:?}"),
@@ -161,7 +166,6 @@ fn how(action: &str, why: Option<Why>) -> Action {
         "it is attached, and then takes the place of what is at the path" => Action::Attach(why),
         "the link at the path is taken off before" => Action::OldFirst(why),
         "it is attached as soon as the hook is free" => Action::AttachOnceFree(why),
-        "nothing: the error is that of the attempt" => Action::Refuse(Refusal::HookTaken),
         words => panic!("no way to attach is called {words:?}"),
     }
 }
@@ -171,11 +175,16 @@ fn program(id: u32) -> Attached {
 }
 
 /// Everything that can be at a path.
-fn entries(ids: &[u32], blocks: &[Blocks]) -> Vec<PinEntry<Found<(), ()>>> {
+fn entries(ids: &[u32], states: &[(Blocks, bool)]) -> Vec<PinEntry<Found<(), ()>>> {
     let mut entries = vec![
         PinEntry::Missing,
         PinEntry::NotALink,
-        PinEntry::Link(Found::OtherKind((), LinkKind::Iter)),
+        PinEntry::Link(Found::OtherKind(Other {
+            link: (),
+            id: LinkId::new(9).expect("it is not 0"),
+            kind: LinkKind::Iter,
+            attached: Some(program(2)),
+        })),
     ];
     for found in [
         Match::Gone,
@@ -185,11 +194,12 @@ fn entries(ids: &[u32], blocks: &[Blocks]) -> Vec<PinEntry<Found<(), ()>>> {
         Match::Same,
     ] {
         for attached in [None, Some(program(1)), Some(program(2))] {
-            for &blocks in blocks {
+            for &(blocks, is_out_of_place) in states {
                 for &id in ids {
                     entries.push(PinEntry::Link(Found::OfKind(Candidate {
                         attached,
                         blocks,
+                        is_out_of_place,
                         ..candidate(id, found)
                     })));
                 }
@@ -206,6 +216,7 @@ fn candidate(id: u32, found: Match) -> Candidate<()> {
         found,
         attached: None,
         blocks: Blocks::Never,
+        is_out_of_place: false,
     }
 }
 
@@ -214,19 +225,18 @@ fn all_rules() -> Vec<Rules> {
     let mut all = Vec::new();
     let both = [false, true];
     for ours in [None, Some(AboutOurs::TakeOver), Some(AboutOurs::Report)] {
-        for replace_other in both {
+        for [replace_other, keep_unreported, restore_position] in all_of_three() {
             for is_updatable in both {
-                for is_detachable in both {
-                    for attempt_tells in [None, Some(Why::HookGone), Some(Why::OtherHook)] {
-                        all.push(Rules {
-                            wanted: program(1),
-                            replace_other,
-                            ours,
-                            is_updatable,
-                            is_detachable,
-                            attempt_tells,
-                        });
-                    }
+                for attempt_tells in [None, Some(Why::NotHere), Some(Why::OtherHook)] {
+                    all.push(Rules {
+                        wanted: program(1),
+                        replace_other,
+                        keep_unreported,
+                        restore_position,
+                        ours,
+                        is_updatable,
+                        attempt_tells,
+                    });
                 }
             }
         }
@@ -234,9 +244,21 @@ fn all_rules() -> Vec<Rules> {
     all
 }
 
+fn all_of_three() -> impl Iterator<Item = [bool; 3]> {
+    (0..8).map(|bits| [bits & 1 != 0, bits & 2 != 0, bits & 4 != 0])
+}
+
 fn for_each_case(mut hold: impl FnMut(&Case)) {
-    let at_path = entries(&[1], &[Blocks::Never, Blocks::WhenFull, Blocks::Always]);
-    let beside = entries(&[1, 2], &[Blocks::Never]);
+    let at_path = entries(
+        &[1],
+        &[
+            (Blocks::Never, false),
+            (Blocks::WhenFull, false),
+            (Blocks::Always, false),
+            (Blocks::Always, true),
+        ],
+    );
+    let beside = entries(&[1, 2], &[(Blocks::Never, false)]);
     for at_path in &at_path {
         for beside in &beside {
             for ours in [None, Some(0), Some(1), Some(2)] {
@@ -283,8 +305,8 @@ fn assert_all_have_fit<D>(rows: &[Row<D>]) {
 fn pin_taken(case: &Case, rules: &Rules) -> Action {
     Action::Refuse(match &case.at_path {
         PinEntry::NotALink if !rules.replace_other => Refusal::PathTaken(None),
-        PinEntry::Link(Found::OtherKind((), kind)) if !rules.replace_other => {
-            Refusal::PathTaken(Some(*kind))
+        PinEntry::Link(Found::OtherKind(other)) if !rules.replace_other => {
+            Refusal::PathTaken(Some(other.kind))
         }
         _ => Refusal::BesideTaken,
     })

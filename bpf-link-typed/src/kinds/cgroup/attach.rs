@@ -206,7 +206,7 @@ impl<'a> CgroupAttach<'a> {
                 return None;
             }
             let attach_type = self.hook.attach_type();
-            let inode = self.cgroup.inode().ok()?;
+            let inode = self.cgroup.cgroup_id().ok()??;
             let cgroup = self.cgroup.open().ok()?;
             let hook = Hook::of_fd(attach_type, &cgroup);
             holders::queried(&hook, LinkKind::Cgroup, |link| {

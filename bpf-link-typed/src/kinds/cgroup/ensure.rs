@@ -2,10 +2,11 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{LinkCreate, ProgramInfo, RawLink, Target};
+use bpf_link::{Hook, HookProgram, LinkCreate, ProgramInfo, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::attach::fit;
+use crate::attach::position::{self, LinkAnchor};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -21,11 +22,12 @@ impl Recipe for CgroupAttach<'_> {
     }
 
     fn compare(&self, _link: &CgroupLink, info: &CgroupInfo, wanted: &Wanted<'_>) -> Result<Match> {
-        let cgroup_id = self.cgroup.inode()?;
+        let cgroup_id = self.cgroup.cgroup_id()?;
         let Some(found) = info.cgroup_id else {
             return Ok(Match::Gone);
         };
-        let is_same = found == cgroup_id && info.attach_type == self.hook.attach_type();
+        // The attempt to attach says of what is not on cgroup2 that it is not.
+        let is_same = cgroup_id == Some(found) && info.attach_type == self.hook.attach_type();
         if is_same && self.hook == CgroupHook::Lsm {
             // The program says which of the hooks of the security modules it is.
             return Ok(Match::hook(
@@ -33,6 +35,40 @@ impl Recipe for CgroupAttach<'_> {
             ));
         }
         Ok(Match::hook(Some(is_same)))
+    }
+
+    /// The list has no links: it tells of a program that is in it once.
+    fn in_place(&self, link: &CgroupLink) -> Result<Option<bool>> {
+        let (Some(position), Some(program)) = (self.position, link.info()?.program_id) else {
+            return Ok(None);
+        };
+        if self.hook == CgroupHook::Lsm {
+            return Ok(None);
+        }
+        let cgroup = self.cgroup.open()?;
+        let list = Hook::of_fd(self.hook.attach_type(), &cgroup)
+            .query()?
+            .programs;
+        let mut places =
+            (0..list.len()).filter(|at| list.get(*at).map(|it| it.id) == Some(program));
+        let (Some(index), None) = (places.next(), places.next()) else {
+            return Ok(None);
+        };
+        let is_anchor = |anchor, neighbour: &HookProgram| {
+            let anchor = match anchor {
+                LinkAnchor::Link(link) => position::anchor_link(link)?,
+                LinkAnchor::LinkId(id) => match RawLink::from_id(id) {
+                    Err(bpf_link::Error::Vanished(_)) => return Ok(false),
+                    link => link?,
+                },
+            };
+            Ok(anchor.info()?.program_id() == Some(neighbour.id))
+        };
+        match position::is_at(position, &list, index, is_anchor) {
+            // To ask for a link by its id takes `CAP_SYS_ADMIN`.
+            Err(Error::Link(bpf_link::Error::PermissionDenied(_))) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// The kernel puts a program for one hook in the place of one for another, if they are of one

@@ -45,7 +45,10 @@ impl IterAttach<'_> {
                 let id = match cgroup {
                     IterCgroup::Root => ROOT,
                     IterCgroup::Id(id) => id,
-                    IterCgroup::Fd(fd) => FileRef::from(fd).inode()?,
+                    IterCgroup::Fd(fd) => match FileRef::from(fd).cgroup_id()? {
+                        Some(id) => id,
+                        None => return Ok(false),
+                    },
                     _ => return Ok(false),
                 };
                 id == cgroup_id && order == found

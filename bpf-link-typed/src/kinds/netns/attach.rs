@@ -94,7 +94,7 @@ impl<'a> NetnsAttach<'a> {
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let attach_type = self.hook.attach_type();
-            let inode = self.netns.inode().ok()?;
+            let inode = self.netns.netns_inode().ok()??;
             let netns = self.netns.open().ok()?;
             let hook = Hook::of_fd(attach_type, &netns);
             holders::queried(&hook, LinkKind::Netns, |link| {

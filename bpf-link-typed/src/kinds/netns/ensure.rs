@@ -18,11 +18,11 @@ impl Recipe for NetnsAttach<'_> {
     }
 
     fn compare(&self, _link: &NetnsLink, info: &NetnsInfo, _wanted: &Wanted<'_>) -> Result<Match> {
-        let inode = self.netns.inode()?;
+        let inode = self.netns.netns_inode()?;
         Ok(match info.netns_ino {
             None => Match::Gone,
             Some(found) => Match::hook(Some(
-                u64::from(found) == inode && info.attach_type == self.hook.attach_type(),
+                inode == Some(u64::from(found)) && info.attach_type == self.hook.attach_type(),
             )),
         })
     }

@@ -19,6 +19,10 @@ impl Recipe for TcxAttach<'_> {
         self.list.compare(info.id, info.ifindex)
     }
 
+    fn in_place(&self, link: &TcxLink) -> Result<Option<bool>> {
+        self.list.in_place(link.as_raw().id()?)
+    }
+
     fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
         self.list.links().map(Some)
     }

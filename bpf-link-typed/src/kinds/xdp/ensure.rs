@@ -2,7 +2,9 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::{XdpAttach, XdpInfo, XdpLink};
+use bpf_link::ProgramId;
+
+use super::{XdpAttach, XdpInfo, XdpLink, XdpMode};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -22,9 +24,42 @@ impl Recipe for XdpAttach {
 
     fn compare(&self, _link: &XdpLink, info: &XdpInfo, _wanted: &Wanted<'_>) -> Result<Match> {
         let ifindex = self.interface.index()?;
-        Ok(match info.ifindex {
-            None => Match::Gone,
-            Some(found) => Match::hook(Some(found == ifindex)),
+        let Some(found) = info.ifindex else {
+            return Ok(Match::Gone);
+        };
+        let is_here = Match::hook(Some(found == ifindex));
+        let Some(mode) = self.mode else {
+            return Ok(is_here);
+        };
+        // A program that this device does not have is on one of another network namespace: an
+        // attempt to attach tells.
+        let found = mode_of(info.program_id, ifindex)?.unwrap_or(mode);
+        Ok(is_here.and(Some(found == mode)))
+    }
+
+    /// In the mode that the old program runs in, whichever is wanted now.
+    fn way_back(&self, old: &XdpInfo) -> Result<Self> {
+        let mode = match old.ifindex {
+            Some(ifindex) => mode_of(old.program_id, ifindex)?,
+            None => None,
+        };
+        Ok(Self {
+            mode: mode.or(self.mode),
+            ..self.clone()
         })
     }
+}
+
+/// The mode that the program runs in on the device with this index; `None` if it does not.
+fn mode_of(program: Option<ProgramId>, ifindex: u32) -> Result<Option<XdpMode>> {
+    let found = bpf_link::xdp_programs(ifindex)?;
+    let modes = [
+        (XdpMode::Skb, found.generic),
+        (XdpMode::Drv, found.driver),
+        (XdpMode::Hw, found.hardware),
+    ];
+    let runs = modes
+        .into_iter()
+        .find(|(_, found)| found.is_some() && *found == program);
+    Ok(runs.map(|(mode, _)| mode))
 }

@@ -2,6 +2,7 @@
 //! the link.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, Update};
@@ -403,7 +404,7 @@ fn by_tag(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// Does something without `CAP_SYS_ADMIN`.
-fn without_sys_admin<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub(crate) fn without_sys_admin<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let unprivileged = || {
         let now = capabilities(None)?;
         set_capabilities(
@@ -433,7 +434,9 @@ fn without_the_privilege_to_open_by_id(sandbox: &Sandbox) -> Result<()> {
         let done = to.run(&new)?;
         ensure!(matches!(done.outcome, Outcome::Updated { .. }), "{done:?}");
         done.link.detach_and_unpin()?;
-        let to = RawTracepointAttach::to(c"sys_enter").ensure_pinned(&pin);
+        let to = RawTracepointAttach::to(c"sys_enter")
+            .ensure_pinned(&pin)
+            .wait_for_old(Duration::from_secs(1));
         let before = to.run(&first)?.link.id()?;
         let done = to.run(&second)?;
         ensure!(

@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::RawLink;
@@ -28,7 +29,7 @@ pub(crate) enum How<'a> {
 impl How<'_> {
     pub(crate) fn of<A: Attach>(self, to: A, path: &Path) -> Ensure<A> {
         let by_name = |name: &str| Ours::by_name(&CString::new(name).unwrap_or_default());
-        let ensure = to.ensure_pinned(path);
+        let ensure = to.ensure_pinned(path).wait_for_old(Duration::from_secs(2));
         match self {
             Self::Plain => ensure,
             Self::TakeOver(name) => ensure.take_over(by_name(name)),
@@ -223,7 +224,7 @@ impl Subject<'_> {
                 matches!(
                     done.outcome,
                     Outcome::Replaced {
-                        why: Why::OtherOptions,
+                        why: Why::NotReported,
                         gap: found,
                         old_link: OldLink::Gone,
                         ..
@@ -281,7 +282,7 @@ impl Subject<'_> {
             matches!(
                 done.outcome,
                 Outcome::Replaced {
-                    why: Why::HookGone,
+                    why: Why::HookGone | Why::NotHere,
                     gap: false,
                     old_link: OldLink::Gone,
                     ..

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{MapId, open_map, open_program};
@@ -197,7 +197,8 @@ fn ensured<A: AttachProgram>(to: A, pin: &Path, program: BorrowedFd<'_>) -> Resu
 where
     A::Link: Into<Link>,
 {
-    Ok(to.ensure_pinned(pin).run(&program)?.into())
+    let to = to.ensure_pinned(pin).wait_for_old(Duration::from_secs(2));
+    Ok(to.run(&program)?.into())
 }
 
 fn cgroup_egress(path: &str, pin: &Path, program: BorrowedFd<'_>) -> Result<Done> {

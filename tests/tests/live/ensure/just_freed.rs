@@ -1,0 +1,135 @@
+//! Hooks whose last pin or descriptor went a moment ago: the kernel takes the program off later.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{CongestionControl, CounterMap, Hook, Program, Sandbox, device, names};
+use bpf_link_typed::{
+    Attach as _, AttachProgram, Error, HolderLink, NetfilterAttach, NetfilterFamily, NetfilterHook,
+    NetnsAttach, NetnsHook, StructOpsAttach, TcxAttach, TcxHook, XdpAttach, ensure::Outcome,
+};
+
+use crate::ensure::end::ensure_nothing_left;
+use crate::ensure::others::without_sys_admin;
+use crate::fixture::LOOPBACK;
+use crate::harness::{Need, Test, test};
+
+/// How often the pin is removed: whether the kernel is still at it is a matter of luck.
+const ROUNDS: u32 = 10;
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(a_device).alone(),
+    test!(a_flow_dissector).alone(),
+    test!(a_netfilter_priority).needs(Need::NETFILTER),
+    test!(a_tcx_hook_with_the_same_program).needs(Need::TCX),
+    test!(a_name_of_struct_ops).needs(Need::STRUCT_OPS),
+    test!(what_is_taken_without_a_link).alone(),
+    test!(what_somebody_holds).alone(),
+    test!(without_the_privilege_to_search),
+];
+
+fn pin(sandbox: &Sandbox) -> PathBuf {
+    sandbox.bpffs().join("pin")
+}
+
+/// Makes the link, removes its pin, and makes it again at once.
+fn again<A: AttachProgram>(pin: &Path, to: &A, program: &Program) -> Result<()> {
+    for round in 0..ROUNDS {
+        let to = to.clone().ensure_pinned(pin);
+        drop(to.run(program)?);
+        std::fs::remove_file(pin)?;
+        let done = to.run(program).with_context(|| format!("round {round}"))?;
+        ensure!(done.outcome == Outcome::Created, "{:?}", done.outcome);
+        drop(done);
+        std::fs::remove_file(pin)?;
+    }
+    Ok(())
+}
+
+fn a_device(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    again(&pin(sandbox), &XdpAttach::to("lo"), &program)?;
+    ensure_nothing_left(sandbox)
+}
+
+fn a_flow_dissector(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::FLOW_DISSECTOR)?;
+    let to = NetnsAttach::to("/proc/thread-self/ns/net", NetnsHook::FlowDissector);
+    again(&pin(sandbox), &to, &program)?;
+    ensure_nothing_left(sandbox)
+}
+
+fn a_netfilter_priority(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::NETFILTER)?;
+    let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, 7);
+    again(&pin(sandbox), &to, &program)?;
+    ensure_nothing_left(sandbox)
+}
+
+fn a_tcx_hook_with_the_same_program(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::TCX_INGRESS)?;
+    again(
+        &pin(sandbox),
+        &TcxAttach::to("lo", TcxHook::Ingress),
+        &program,
+    )?;
+    ensure_nothing_left(sandbox)
+}
+
+fn a_name_of_struct_ops(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let counter = CounterMap::new()?;
+    let control = CongestionControl::counting(&names::object_name("cc"), &counter)?;
+    let map = OwnedFd::from(control);
+    for round in 0..ROUNDS {
+        let to = StructOpsAttach::of(&map).ensure_pinned(&pin);
+        drop(to.run()?);
+        std::fs::remove_file(&pin)?;
+        let done = to.run().with_context(|| format!("round {round}"))?;
+        ensure!(done.outcome == Outcome::Created, "{:?}", done.outcome);
+        drop(done);
+        std::fs::remove_file(&pin)?;
+    }
+    ensure_nothing_left(sandbox)
+}
+
+/// Then it cannot be told whether somebody has the hook.
+fn without_the_privilege_to_search(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let pin = pin(sandbox);
+    without_sys_admin(|| again(&pin, &XdpAttach::to("lo"), &program))?;
+    ensure_nothing_left(sandbox)
+}
+
+fn what_somebody_holds(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let held = XdpAttach::to("lo").attach(&Program::passing(Hook::XDP)?)?;
+    let refused = XdpAttach::to("lo")
+        .ensure_pinned(&pin)
+        .run(&Program::passing(Hook::XDP)?);
+    let Err(Error::HookTaken { holders, .. }) = &refused else {
+        anyhow::bail!("{refused:?}");
+    };
+    let links: Vec<HolderLink> = holders.iter().map(|holder| holder.link).collect();
+    ensure!(links == [HolderLink::Link(held.id()?)], "{refused:?}");
+    ensure!(sandbox.pinned()?.is_empty());
+    drop(held);
+    ensure_nothing_left(sandbox)
+}
+
+fn what_is_taken_without_a_link(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let theirs = Program::passing(Hook::XDP)?;
+    device::set_xdp(LOOPBACK, Some(theirs.as_fd()), None)?;
+    let refused = XdpAttach::to("lo")
+        .ensure_pinned(&pin)
+        .run(&Program::passing(Hook::XDP)?);
+    let Err(Error::HookTaken { holders, .. }) = &refused else {
+        anyhow::bail!("{refused:?}");
+    };
+    let links: Vec<HolderLink> = holders.iter().map(|holder| holder.link).collect();
+    ensure!(links == [HolderLink::WithoutLink], "{refused:?}");
+    device::set_xdp(LOOPBACK, None, None)?;
+    ensure_nothing_left(sandbox)
+}

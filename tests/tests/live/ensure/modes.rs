@@ -1,0 +1,89 @@
+//! The mode of xdp over restarts and upgrades.
+
+use anyhow::{Result, ensure};
+use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox};
+use bpf_link_typed::{
+    Attach as _, Error, XdpAttach, XdpMode,
+    ensure::{Outcome, Why},
+};
+
+use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin};
+use crate::ensure::id_of;
+use crate::harness::{Need, Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(another_mode).needs(VETH),
+    test!(the_way_back_is_in_the_old_mode),
+    test!(without_a_mode_either_will_do).needs(VETH),
+];
+
+const VETH: &[Need] = &[Need::Device(DeviceKind::Veth)];
+
+fn is_other_mode(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Replaced {
+            why: Why::OtherOptions,
+            gap: true,
+            ..
+        }
+    )
+}
+
+/// There and back, with another program and with the same.
+fn another_mode(sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Veth, "mode")?;
+    let pin = sandbox.bpffs().join("pin");
+    let programs = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let to = |mode| XdpAttach::to("mode").mode(mode).ensure_pinned(&pin);
+    to(XdpMode::Skb).run(&programs[0])?;
+    for (mode, program) in [
+        (XdpMode::Drv, &programs[1]),
+        (XdpMode::Skb, &programs[1]),
+        (XdpMode::Drv, &programs[0]),
+    ] {
+        let done = to(mode).run(program)?;
+        ensure!(is_other_mode(done.outcome), "{mode:?}: {done:?}");
+        let found = bpf_link::xdp_programs(device.index())?;
+        let found = match mode {
+            XdpMode::Skb => found.generic,
+            _ => found.driver,
+        };
+        ensure!(found == Some(id_of(program)?), "{mode:?}");
+        ensure!(to(mode).run(program)?.outcome == Outcome::AlreadyRunning);
+        ensure_one_link_and_pin(sandbox, &pin)?;
+    }
+    std::fs::remove_file(&pin)?;
+    ensure_nothing_left(sandbox)
+}
+
+/// So that a restart makes no gap.
+fn without_a_mode_either_will_do(sandbox: &Sandbox) -> Result<()> {
+    let _device = Device::create(DeviceKind::Veth, "mode")?;
+    let pin = sandbox.bpffs().join("pin");
+    let to = XdpAttach::to("mode");
+    let skb = to.clone().mode(XdpMode::Skb);
+    skb.ensure_pinned(&pin).run(&Program::passing(Hook::XDP)?)?;
+    let done = to.ensure_pinned(&pin).run(&Program::passing(Hook::XDP)?)?;
+    ensure!(matches!(done.outcome, Outcome::Updated { .. }), "{done:?}");
+    done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// `lo` has no driver that runs programs, which shows only once the hook is free.
+fn the_way_back_is_in_the_old_mode(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let old = Program::passing(Hook::XDP)?;
+    let to = |mode| XdpAttach::to("lo").mode(mode).ensure_pinned(&pin);
+    to(XdpMode::Skb).run(&old)?;
+    let refused = to(XdpMode::Drv).run(&Program::passing(Hook::XDP)?);
+    ensure!(
+        matches!(refused, Err(Error::OldProgramPutBack { .. })),
+        "{refused:?}"
+    );
+    let done = to(XdpMode::Skb).run(&old)?;
+    ensure!(done.outcome == Outcome::AlreadyRunning, "{done:?}");
+    ensure_one_link_and_pin(sandbox, &pin)?;
+    done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
