@@ -8,6 +8,7 @@ mod foresee;
 mod look;
 mod old_link;
 mod options;
+mod other_pins;
 mod ours;
 mod outcome;
 mod place;
@@ -38,7 +39,7 @@ use ensured::Left;
 use foresee::{Stop, foresee};
 use look::{look, search};
 use old_link::Waiting;
-use options::Options;
+use options::{Options, Trust};
 use place::Place;
 use seen::{Hook, Seen};
 
@@ -58,6 +59,8 @@ pub trait Attach: Recipe + Sized {
             options: Options {
                 path: path.as_ref().to_owned(),
                 parents: None,
+                trust: Trust::default(),
+                lock_within: PinLock::PATIENCE,
                 replace_other: false,
                 keep_unreported: false,
                 restore_position: false,
@@ -182,6 +185,10 @@ pub trait AttachProgram: Attach {
 /// - Every run leaves a pin that is a file of its own, also one that finds its program running. So
 ///   an agent can tell whether another has taken over ([`Ensured::is_ours`]), and one that stops
 ///   never takes off its successor's program ([`Ensured::stop`]).
+/// - Nobody but root and us can change what is pinned, or where the path leads to, unless that was
+///   allowed: directories of other users ([`allow_shared_directories`](Self::allow_shared_directories))
+///   and pins of other users ([`allow_other_owner`](Self::allow_other_owner)) are refused.
+/// - Nobody waits for the lock for ever: [`lock_within`](Self::lock_within).
 /// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and
 ///   the name is allowed.
 /// - A program that is refused changes nothing, but for hooks with a gap, where
@@ -228,7 +235,8 @@ const ATTEMPTS: usize = 16;
 
 impl<A: Attach> Ensure<A> {
     /// Makes the directories that the pin is to be in, as far as they are missing, with this mode
-    /// less the umask.
+    /// less the umask. Nobody else may write to them, whatever the mode says. If nothing is pinned
+    /// after all, they are removed again.
     pub fn create_parents(mut self, mode: u32) -> Self {
         self.options.parents = Some(mode);
         self
@@ -238,6 +246,32 @@ impl<A: Attach> Ensure<A> {
     /// link of another kind. A directory is never replaced.
     pub fn replace_other(mut self) -> Self {
         self.options.replace_other = true;
+        self
+    }
+
+    /// Waits for the lock of the pin's directory for at most so long; without this, for ten seconds
+    /// ([`PinLock::PATIENCE`]). Zero is not to wait at all.
+    pub fn lock_within(mut self, time: Duration) -> Self {
+        self.options.lock_within = time;
+        self
+    }
+
+    /// Goes on where other users can write to a directory that the path leads through, or to the
+    /// pin's own, or where one of these or a symbolic link belongs to another user than root or us:
+    /// see [`check_directories`](bpf_link::check_directories).
+    ///
+    /// Such a user can put another link in the place of the agent's, and keep the lock.
+    pub fn allow_shared_directories(mut self) -> Self {
+        self.options.trust.shared_directories = true;
+        self
+    }
+
+    /// Goes on where what is pinned at the path belongs to another user, who can open it and so do
+    /// everything to the link. The pin that a run leaves is ours.
+    ///
+    /// What the other user has opened before stays open.
+    pub fn allow_other_owner(mut self) -> Self {
+        self.options.trust.other_owner = true;
         self
     }
 
@@ -267,7 +301,9 @@ impl<A: Attach> Ensure<A> {
     /// there.
     ///
     /// Looked for whenever a link would be attached where none is known to be. More than one is an
-    /// error, [`Error::OursFound`]. To find them takes `CAP_SYS_ADMIN`. Where this kernel does not
+    /// error, [`Error::OursFound`]. To find them takes `CAP_SYS_ADMIN`
+    /// ([`Error::SearchDenied`]). If the link had to make way for another after all, as a netfilter
+    /// link has, the pins of ours that it has elsewhere on the bpffs are removed. Where this kernel does not
     /// tell what a link is on, what it runs has to do.
     pub fn take_over(mut self, ours: Ours) -> Self {
         self.options.ours = Some((ours, AboutOurs::TakeOver));
@@ -303,15 +339,42 @@ impl<A: Attach> Ensure<A> {
     /// The part of a run that needs the lock.
     fn run_locked(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
-        let place = Place::new(&self.options.path)?;
-        if let Some(mode) = self.options.parents {
-            place.make_parents(mode)?;
+        self.to.check_options()?;
+        let place = Place::new(&self.options.path, self.options.trust)?;
+        place.check_directories()?;
+        let Some(mode) = self.options.parents else {
+            return self.run_at(&place, &wanted);
+        };
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            let mut new = Vec::new();
+            let done = place.make_parents(mode, &mut new).and_then(|()| {
+                // Somebody else may have made one before us.
+                place.check_directories()?;
+                self.run_at(&place, &wanted)
+            });
+            match done {
+                // Another run has made the directory, had no use for it, and has removed it again.
+                Err(Error::Link(bpf_link::Error::PathNotFound(_)))
+                    if new.is_empty() && attempts > 0 => {}
+                Err(error) => {
+                    Place::remove_parents(&new);
+                    return Err(error);
+                }
+                done => return done,
+            }
         }
-        let _lock = PinLock::of(&place.path)?;
-        let rules = self.rules(&wanted);
-        let mut run = Run::new(&self.to, &self.options, &place, &wanted);
+    }
+
+    /// A run, with the directories there.
+    fn run_at(&self, place: &Place, wanted: &Wanted<'_>) -> Result<Ensured<A::Link>> {
+        let _lock = PinLock::of_within(&place.path, self.options.lock_within)?;
+        place.check_owner()?;
+        let rules = self.rules(wanted);
+        let mut run = Run::new(&self.to, &self.options, place, wanted);
         for _ in 0..ATTEMPTS {
-            let mut seen = look(&self.to, &wanted, &place)?;
+            let mut seen = look(&self.to, wanted, place)?;
             run.refusal = None;
             loop {
                 let step = run.act(decide(&seen, &rules), &mut seen);
@@ -344,13 +407,16 @@ impl<A: Attach> Ensure<A> {
         let left = RawLink::from_pinned(&place.path).and_then(|link| link.id());
         Err(Error::Overtaken {
             left: left.ok(),
-            path: place.path,
+            path: place.path.clone(),
         })
     }
 
     pub(crate) fn plan_with(&self, object: BorrowedFd<'_>) -> Result<Plan> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
-        let place = Place::new(&self.options.path)?;
+        self.to.check_options()?;
+        let place = Place::new(&self.options.path, self.options.trust)?;
+        place.check_directories()?;
+        place.check_owner()?;
         let directories: Vec<_> = match self.options.parents {
             Some(_) => place
                 .missing_parents()?
@@ -416,8 +482,15 @@ impl<A: AttachProgram> Ensure<A> {
     /// Nothing is changed, besides that a killed run's left-over is finished or removed, with
     ///
     /// - [`Error::PinTaken`]: something else is pinned at the path.
+    /// - [`Error::TemporaryName`]: the name is one that pins have on the way to their place.
+    /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed) (another user can change what is
+    ///   pinned, or where the path leads to) or [`LockHeld`](bpf_link::Error::LockHeld)
+    ///   (`EWOULDBLOCK`: another process has the lock).
     /// - [`Error::OursFound`]: links of ours are on the hook, and were to be reported, or are more
     ///   than one.
+    /// - [`Error::SearchDenied`] (`EPERM`): to look for links of ours takes `CAP_SYS_ADMIN`.
+    /// - [`Error::ExpectedRevision`]: a revision of the hook's list was to be expected, which an
+    ///   update in place does not do.
     /// - [`Error::Link`] with [`NotOnBpffs`](bpf_link::Error::NotOnBpffs),
     ///   [`PinName`](bpf_link::Error::PinName), [`PathNotFound`](bpf_link::Error::PathNotFound)
     ///   (`ENOENT`: a directory is missing), and what else [`PinLock::of`] and

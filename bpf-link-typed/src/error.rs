@@ -214,6 +214,28 @@ pub enum Error {
         found: Option<LinkKind>,
     },
 
+    /// The name is one that a pin has for a moment on the way to its place
+    /// ([`is_temporary_pin`](bpf_link::is_temporary_pin)), so it cannot be that of a link that stays.
+    TemporaryName {
+        /// The path that was to be a pin.
+        path: PathBuf,
+    },
+
+    /// Links of ours could not be looked for: that takes `CAP_SYS_ADMIN` (`EPERM`).
+    SearchDenied {
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
+    /// A revision of the hook's list was to be expected
+    /// ([`TcxAttach::expected_revision`](crate::TcxAttach::expected_revision)) by
+    /// [`ensure_pinned`](crate::Attach::ensure_pinned). The kernel does not check it in an update in
+    /// place, and each new link changes it.
+    ExpectedRevision {
+        /// The revision.
+        revision: u64,
+    },
+
     /// Links of ours are on the hook, though they are not pinned at the path. Nothing was changed:
     /// the caller has asked to be told, or there is more than one.
     OursFound {
@@ -305,6 +327,7 @@ impl Error {
             | Self::AnchorNotOnHook(source)
             | Self::AttachTypeMismatch { source, .. }
             | Self::NotACgroup { source, .. }
+            | Self::SearchDenied { source }
             | Self::SymbolNotFound { source, .. }
             | Self::InsideInstruction { source, .. }
             | Self::NotToBeProbed { source, .. }
@@ -323,6 +346,8 @@ impl Error {
             | Self::BeyondFunction { .. }
             | Self::PinTaken { .. }
             | Self::OursFound { .. }
+            | Self::ExpectedRevision { .. }
+            | Self::TemporaryName { .. }
             | Self::Overtaken { .. }
             | Self::CreateDirectory { .. }
             | Self::NoEventSource { .. }

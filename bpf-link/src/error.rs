@@ -1,6 +1,7 @@
 //! What can go wrong, with nothing of what the kernel said lost.
 
 mod command;
+mod exposure;
 mod invalid_request;
 mod not_supported;
 mod target;
@@ -12,6 +13,7 @@ use crate::id::{MapId, ProgramId};
 use crate::kind::{LinkKind, UpdateBy};
 
 pub use command::{Command, CommandError};
+pub use exposure::Exposure;
 pub use invalid_request::InvalidRequest;
 pub use target::{FirstOf, Target};
 
@@ -137,6 +139,25 @@ pub enum Error {
         source: CommandError,
     },
 
+    /// Another process had the lock of the pin's directory for as long as it was waited for
+    /// (`EWOULDBLOCK`).
+    LockHeld {
+        /// The path of the pin.
+        path: PathBuf,
+        /// The process that has taken it; `None` if that does not show in `/proc/locks`.
+        holder: Option<u32>,
+        /// The refused command.
+        source: CommandError,
+    },
+
+    /// Another user can change what is pinned, or where the path of the pin leads to.
+    Exposed {
+        /// The directory, the symbolic link or the pin by which the other user can.
+        path: PathBuf,
+        /// How.
+        how: Exposure,
+    },
+
     /// The path has a NUL byte in it.
     PathHasNul {
         /// The path as it was given.
@@ -183,11 +204,13 @@ macro_rules! command_of {
             | Error::MapOutOfReach { source, .. }
             | Error::NotOnBpffs { source, .. }
             | Error::OtherMount { source, .. }
-            | Error::PinName { source, .. } => Some(source),
+            | Error::PinName { source, .. }
+            | Error::LockHeld { source, .. } => Some(source),
             Error::NotALink(_)
             | Error::NotAProgram(_)
             | Error::NotAMap(_)
             | Error::PathHasNul { .. }
+            | Error::Exposed { .. }
             | Error::PinReplaced { .. }
             | Error::LengthMismatch { .. }
             | Error::InvalidRequest(_) => None,

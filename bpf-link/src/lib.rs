@@ -102,7 +102,7 @@ pub use args::{
     UprobeMultiFile,
 };
 pub use attach_type::AttachType;
-pub use error::{Command, CommandError, Error, FirstOf, InvalidRequest, Result, Target};
+pub use error::{Command, CommandError, Error, Exposure, FirstOf, InvalidRequest, Result, Target};
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
 };
@@ -117,7 +117,7 @@ pub use object::{
     open_program,
 };
 pub use perf_event::PerfEvent;
-pub use pin::{PinEntry, PinLock, temporary_pin};
+pub use pin::{PinEntry, PinLock, check_directories, check_owner, is_temporary_pin, temporary_pin};
 pub use probe::Support;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;

@@ -3,11 +3,13 @@
 pub(crate) mod entry;
 mod lock;
 mod over;
+mod owners;
 pub(crate) mod path;
 
 pub use entry::PinEntry;
 pub use lock::PinLock;
-pub use over::temporary_pin;
+pub use over::{is_temporary_pin, temporary_pin};
+pub use owners::{check_directories, check_owner};
 
 use std::ffi::OsStr;
 use std::io;

@@ -42,8 +42,8 @@ pub(crate) use create::{
 };
 pub(crate) use errno::ENOTSUPP;
 pub(crate) use file::{
-    FileId, FileSystem, file_id, is_on, is_on_bpffs, lock, open_directory, open_file_id,
-    rename_no_replace, rename_over, unlink, unlock,
+    FileId, FileSystem, file_id, is_on, is_on_bpffs, open_directory, open_file_id,
+    rename_no_replace, rename_over, try_lock, unlink, unlock,
 };
 pub(crate) use identity::Identity;
 pub(crate) use info::{Answer, LinkFd, object_start};
@@ -56,7 +56,7 @@ pub(crate) use object_info::{is_program, map_info, prog_info};
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
 pub(crate) use probe::{ProbeProgram, create_struct_ops_map, link_create_from_nowhere, load_probe};
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};
-pub(crate) use thread::share_descriptors;
+pub(crate) use thread::{effective_user, share_descriptors};
 pub(crate) use xdp_programs::xdp_programs;
 
 /// A number that no file descriptor has.

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -44,7 +45,7 @@ impl Sandbox {
             .context("unsharing the mount and network namespaces")?;
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         rustix::mount::mount_change("/", private).context("making the mounts private")?;
-        mount("tmpfs", Path::new(ROOT))?;
+        mount("tmpfs", Path::new(ROOT), None)?;
         lift_memory_limit();
         device::bring_up(device::index_of("lo")?)?;
         Ok(Self {
@@ -129,7 +130,8 @@ struct Bpffs {
 
 impl Bpffs {
     fn mount(name: &str) -> Result<Self> {
-        let path = mount_new("bpf", name)?;
+        // Others may look, and only we may write: as a rule the directory of an agent is like this.
+        let path = mount_new_with("bpf", name, Some(c"mode=755"))?;
         let from_the_beginning = files_below(&path)?;
         Ok(Self {
             path,
@@ -158,14 +160,18 @@ fn files_below(directory: &Path) -> Result<BTreeSet<PathBuf>> {
 
 /// Mounts a file system in a new directory of the sandbox.
 fn mount_new(file_system: &str, name: &str) -> Result<PathBuf> {
+    mount_new_with(file_system, name, None)
+}
+
+fn mount_new_with(file_system: &str, name: &str, options: Option<&CStr>) -> Result<PathBuf> {
     let path = Path::new(ROOT).join(name);
     std::fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
-    mount(file_system, &path)?;
+    mount(file_system, &path, options)?;
     Ok(path)
 }
 
-fn mount(file_system: &str, path: &Path) -> Result<()> {
-    rustix::mount::mount(file_system, path, file_system, MountFlags::empty(), None)
+fn mount(file_system: &str, path: &Path, options: Option<&CStr>) -> Result<()> {
+    rustix::mount::mount(file_system, path, file_system, MountFlags::empty(), options)
         .with_context(|| format!("mounting {file_system} on {}", path.display()))
 }
 

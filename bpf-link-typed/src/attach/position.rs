@@ -89,6 +89,14 @@ pub(crate) fn is_at<A: Copy, T>(
     }
 }
 
+/// Refuses a revision that is expected, where a link may be updated in place.
+pub(crate) fn without_revision(expected_revision: Option<u64>) -> Result<()> {
+    match expected_revision {
+        None => Ok(()),
+        Some(revision) => Err(Error::ExpectedRevision { revision }),
+    }
+}
+
 /// Whether a position has an anchor.
 pub(crate) fn has_anchor<A>(position: Option<&Position<A>>) -> bool {
     matches!(position, Some(Position::Before(_) | Position::After(_)))

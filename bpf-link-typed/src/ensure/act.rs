@@ -13,6 +13,7 @@ use crate::ensure::ensured::FileId;
 use crate::ensure::look::{Held, SeenBy, search};
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::options::Options;
+use crate::ensure::other_pins;
 use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 use crate::ensure::place::Place;
 use crate::ensure::recipe::{KindLink as _, Match, Recipe, Wanted};
@@ -237,10 +238,7 @@ impl<'a, A: Recipe> Run<'a, A> {
     ) -> Result<Step<A::Link>> {
         let pinned = match why {
             None => is_pinned(new.raw_mut().pin(&self.place.path)),
-            Some(_) => match self.is_there_still(old.as_ref()) {
-                Ok(true) => is_pinned(new.raw_mut().pin_over(&self.place.path)),
-                answer => answer,
-            },
+            Some(_) => self.pin_instead(&mut new, |found| is_still::<A>(found, old.as_ref())),
         };
         match pinned {
             Ok(true) => {}
@@ -257,7 +255,13 @@ impl<'a, A: Recipe> Run<'a, A> {
         let old_link = match old {
             None => OldLink::None,
             Some(Found::OfKind(old)) if old.found == Match::Gone => OldLink::Gone,
-            Some(Found::OfKind(old)) => old_link::retire(old.link.link.into())?,
+            Some(Found::OfKind(old)) => {
+                let old_link = old_link::retire(old.link.link.into())?;
+                if self.taken_over == Some(old.id) && old_link == OldLink::Gone {
+                    other_pins::remove(&self.place.path, old.id);
+                }
+                old_link
+            }
             Some(Found::OtherKind(old)) => old_link::retire(old.link)?,
         };
         let outcome = match why {
@@ -272,37 +276,64 @@ impl<'a, A: Recipe> Run<'a, A> {
         self.done(new, outcome)
     }
 
-    /// Whether what is to be replaced is still what is pinned.
-    fn is_there_still(&self, old: Option<&Found<Held<A>, RawLink>>) -> Result<bool> {
-        Ok(match (PinEntry::at(&self.place.path)?, old) {
-            (PinEntry::Link(found), Some(old)) => found.id()? == old.id(),
-            (PinEntry::NotALink, None) => true,
-            _ => false,
-        })
-    }
-
     /// Gives the link a new pin, which tells this run from the runs before it; then as
     /// [`done`](Self::done).
     fn done_with_new_pin(&self, link: &A::Link, outcome: Outcome) -> Result<Step<A::Link>> {
         let mut link = A::Link::try_from(link.raw().try_clone()?)?;
-        if !is_pinned(link.raw_mut().pin(&self.place.temporary))? {
-            return Ok(Step::Again);
+        let id = link.raw().id()?;
+        let is_pinned = self.pin_instead(&mut link, |found| match found {
+            PinEntry::Link(found) => Ok(found.id()? == id),
+            PinEntry::Missing => Ok(true),
+            PinEntry::NotALink => Ok(false),
+        })?;
+        if is_pinned {
+            self.done(link, outcome)
+        } else {
+            Ok(Step::Again)
         }
-        let is_there = match PinEntry::at(&self.place.path)? {
-            PinEntry::Link(found) => found.id()? == link.raw().id()?,
-            PinEntry::Missing => true,
-            PinEntry::NotALink => false,
-        };
-        if !is_there {
-            link.raw_mut().unpin()?;
-            return Ok(Step::Again);
+    }
+
+    /// Pins the link beside the path and renames the pin over what is there, if that is what is
+    /// expected. Whether it is pinned there now.
+    fn pin_instead(
+        &self,
+        link: &mut A::Link,
+        is_expected: impl FnOnce(&PinEntry) -> Result<bool>,
+    ) -> Result<bool> {
+        if !self.pin_beside(link)? {
+            return Ok(false);
         }
-        if let Err(error) = link.raw_mut().pin_over(&self.place.path) {
+        let path = &self.place.path;
+        let is_there = PinEntry::at(path).map_err(Error::from);
+        match is_there.and_then(|found| is_expected(&found)) {
+            Ok(true) => {}
+            answer => {
+                link.raw_mut().unpin()?;
+                return answer;
+            }
+        }
+        if let Err(error) = link.raw_mut().pin_over(path) {
             // The refusal is what matters; if the temporary pin stays, its name says what it is.
             let _ = link.raw_mut().unpin();
             return Err(error.into());
         }
-        self.done(link, outcome)
+        Ok(true)
+    }
+
+    /// Pins the link beside the path. Whether it is pinned; no if a link is there by now.
+    fn pin_beside(&self, link: &mut A::Link) -> Result<bool> {
+        for path in self.place.beside() {
+            if is_pinned(link.raw_mut().pin(&path))? {
+                return Ok(true);
+            }
+            // What is not a link is not ours, and stays.
+            match PinEntry::at(&path) {
+                Ok(PinEntry::NotALink) | Err(bpf_link::Error::PermissionDenied(_)) => {}
+                Ok(PinEntry::Link(_) | PinEntry::Missing) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
     }
 
     /// Makes sure that the link is pinned at the end: pins it again if its pin was removed
@@ -326,11 +357,20 @@ pub(super) fn refused<L, O>(refusal: Refusal, place: &Place, seen: &Seen<L, O>) 
     };
     match refusal {
         Refusal::PathTaken(found) => taken(&place.path, found),
-        Refusal::BesideTaken => taken(&place.temporary, None),
+        Refusal::BesideTaken => taken(&bpf_link::temporary_pin(&place.path), None),
         Refusal::OursFound => Error::OursFound {
             links: seen.ours.iter().flatten().map(|ours| ours.id).collect(),
         },
     }
+}
+
+/// Whether what is to be replaced is still what is pinned.
+fn is_still<A: Recipe>(found: &PinEntry, old: Option<&Found<Held<A>, RawLink>>) -> Result<bool> {
+    Ok(match (found, old) {
+        (PinEntry::Link(found), Some(old)) => found.id()? == old.id(),
+        (PinEntry::NotALink, None) => true,
+        _ => false,
+    })
 }
 
 /// Whether a link is pinned now; no if somebody else was faster.

@@ -12,6 +12,10 @@ use crate::ensure::seen::{Candidate, Found, Hook, Seen, of_kind};
 
 /// What the caller wants, and what holds for every link of the kind.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub(super) struct Rules {
     pub(super) wanted: Attached,
     /// Whatever is at the path may be replaced.

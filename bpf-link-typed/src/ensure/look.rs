@@ -25,11 +25,27 @@ pub(super) type SeenBy<A> = Seen<Held<A>, RawLink>;
 pub(super) fn look<A: Recipe>(to: &A, wanted: &Wanted<'_>, place: &Place) -> Result<SeenBy<A>> {
     Ok(Seen {
         at_path: look_at(to, wanted, &place.path)?,
-        beside: look_at(to, wanted, &place.temporary)?,
+        beside: look_beside(to, wanted, place)?,
         ours: None,
         hook: Hook::NotTried,
         update_refused: false,
     })
+}
+
+/// What is at the first name beside the path that nothing is in the way of.
+fn look_beside<A: Recipe>(
+    to: &A,
+    wanted: &Wanted<'_>,
+    place: &Place,
+) -> Result<PinEntry<Found<Held<A>, RawLink>>> {
+    for path in place.beside() {
+        match look_at(to, wanted, &path) {
+            // Somebody else's, or not a link.
+            Ok(PinEntry::NotALink) | Err(Error::Link(bpf_link::Error::PermissionDenied(_))) => {}
+            entry => return entry,
+        }
+    }
+    Ok(PinEntry::NotALink)
 }
 
 fn look_at<A: Recipe>(
@@ -98,12 +114,29 @@ pub(super) fn search<A: Recipe>(
     ours: &Ours,
     but: Option<LinkId>,
 ) -> Result<Vec<Candidate<Held<A>>>> {
+    find(to, wanted, ours, but).map_err(|error| match error {
+        Error::Link(source @ bpf_link::Error::PermissionDenied(_)) => {
+            Error::SearchDenied { source }
+        }
+        error => error,
+    })
+}
+
+fn find<A: Recipe>(
+    to: &A,
+    wanted: &Wanted<'_>,
+    ours: &Ours,
+    but: Option<LinkId>,
+) -> Result<Vec<Candidate<Held<A>>>> {
     let mut found = Vec::new();
     let mut look_at = |link: RawLink| -> Result<()> {
         if Some(link.id()?) == but || link.kind()? != A::Link::KIND {
             return Ok(());
         }
-        let held = held::<A>(A::Link::try_from(link)?)?;
+        // A link that the kernel says nothing about spoils nothing for the others.
+        let Ok(held) = held::<A>(A::Link::try_from(link)?) else {
+            return Ok(());
+        };
         let Some(attached) = A::attached(&held.info) else {
             return Ok(());
         };

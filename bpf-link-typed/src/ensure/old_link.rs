@@ -14,7 +14,9 @@ use crate::error::Result;
 /// returns.
 pub(super) fn retire(link: RawLink) -> Result<OldLink> {
     let id = link.id()?;
-    match link.detach() {
+    let detached = link.detach();
+    drop(link);
+    match detached {
         Ok(()) => Ok(OldLink::Gone),
         Err(Error::UnsupportedByKind { .. } | Error::UnsupportedByKernel(_)) => {
             Ok(OldLink::Released(id))

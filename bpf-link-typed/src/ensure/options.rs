@@ -6,11 +6,23 @@ use std::time::Duration;
 use crate::ensure::decide::AboutOurs;
 use crate::ensure::ours::Ours;
 
+/// Which other users are trusted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Trust {
+    /// Those who can write to the directories that the path leads through.
+    pub(super) shared_directories: bool,
+    /// The owner of the pin.
+    pub(super) other_owner: bool,
+}
+
 /// What is wanted of a run, besides the hook and the program.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) path: PathBuf,
     pub(super) parents: Option<u32>,
+    pub(super) trust: Trust,
+    /// How long to wait for the lock.
+    pub(super) lock_within: Duration,
     pub(super) replace_other: bool,
     /// A link that runs the program is kept even if the kernel does not report all of its options.
     pub(super) keep_unreported: bool,

@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 
 use bpf_link::PinLock;
 
+use crate::ensure::options::Trust;
 use crate::error::{Error, Result};
 
-/// Where the link is to be pinned, and where it is pinned for a moment on the way there.
+/// Where the link is to be pinned.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    pub(super) temporary: PathBuf,
+    trust: Trust,
 }
 
 impl Place {
     /// At this path; without a slash at its end, which stands for a directory.
-    pub(super) fn new(path: &Path) -> Result<Self> {
+    pub(super) fn new(path: &Path, trust: Trust) -> Result<Self> {
         let failed = |source| Error::File {
             path: path.to_owned(),
             source,
@@ -26,10 +27,48 @@ impl Place {
         // Relative to the current working directory, which may change later.
         let absolute = std::path::absolute(path).map_err(failed)?;
         let path: PathBuf = absolute.components().collect();
-        Ok(Self {
-            temporary: bpf_link::temporary_pin(&path),
-            path,
+        if bpf_link::is_temporary_pin(&path) {
+            return Err(Error::TemporaryName { path });
+        }
+        Ok(Self { path, trust })
+    }
+
+    /// Where a link is pinned for a moment on the way to the path: the first of these names that
+    /// nothing is in the way of.
+    pub(super) fn beside(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        const NAMES: u32 = 8;
+        let first = bpf_link::temporary_pin(&self.path);
+        (1..=NAMES).map(move |number| {
+            let mut name = first.clone().into_os_string();
+            if number > 1 {
+                name.push(number.to_string());
+            }
+            name.into()
         })
+    }
+
+    /// Refuses a path that other users can redirect, unless that was allowed; or that something else
+    /// is wrong with.
+    pub(super) fn check_directories(&self) -> Result<()> {
+        if self.trust.shared_directories {
+            return Ok(());
+        }
+        let Err(error) = bpf_link::check_directories(&self.path) else {
+            return Ok(());
+        };
+        // Nothing can be pinned there anyway.
+        if self.missing_parents()?.is_empty() {
+            self.check()?;
+        }
+        Err(error.into())
+    }
+
+    /// Refuses what another user has pinned there, unless that was allowed.
+    pub(super) fn check_owner(&self) -> Result<()> {
+        if !self.trust.other_owner {
+            bpf_link::check_owner(&self.path)?;
+        }
+        Ok(())
     }
 
     /// The directories that the pin is to be in and that do not exist, from the outermost on.
@@ -53,13 +92,16 @@ impl Place {
         Ok(missing)
     }
 
-    /// Makes these directories with this mode.
-    pub(super) fn make_parents(&self, mode: u32) -> Result<()> {
+    /// Makes these directories with this mode, and adds them to the new ones. Only we may
+    /// write to them, whatever the mode says.
+    pub(super) fn make_parents(&self, mode: u32, new: &mut Vec<PathBuf>) -> Result<()> {
+        const BY_OTHERS: u32 = libc::S_IWGRP | libc::S_IWOTH;
+        let mode = mode & !BY_OTHERS;
         for parent in self.missing_parents()? {
             // Other processes that make the same directory wait for us.
             let _lock = PinLock::of(parent)?;
             match DirBuilder::new().mode(mode).create(parent) {
-                Ok(()) => {}
+                Ok(()) => new.push(parent.to_owned()),
                 // Somebody else was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => {
@@ -71,6 +113,15 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    /// Removes the directories that were made for a pin that is not, unless somebody has put
+    /// something into them.
+    pub(super) fn remove_parents(made: &[PathBuf]) {
+        for directory in made.iter().rev() {
+            // The error that is on its way says more.
+            let _ = std::fs::remove_dir(directory);
+        }
     }
 
     /// Looks whether something can be pinned there, without the lock.

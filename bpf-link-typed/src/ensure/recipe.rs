@@ -56,6 +56,11 @@ pub trait Recipe: Clone {
     fn compare(&self, link: &Self::Link, info: &InfoOf<Self>, wanted: &Wanted<'_>)
     -> Result<Match>;
 
+    /// Refuses options that cannot be kept to over restarts and upgrades.
+    fn check_options(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Refuses a program that the kernel would not attach here, but does not refuse in an update.
     fn check(&self, _wanted: &Wanted<'_>) -> Result<()> {
         Ok(())

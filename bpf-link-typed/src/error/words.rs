@@ -102,6 +102,18 @@ impl fmt::Display for Error {
             Self::PinTaken { path, found } => {
                 write!(f, "{} is taken by {}", path.display(), Taken(*found))
             }
+            Self::SearchDenied { .. } => {
+                f.write_str("links of ours could not be looked for, which takes CAP_SYS_ADMIN")
+            }
+            Self::ExpectedRevision { revision } => write!(
+                f,
+                "revision {revision} of the hook's programs cannot be expected over restarts and upgrades"
+            ),
+            Self::TemporaryName { path } => write!(
+                f,
+                "{} has the name of a pin on the way to its place",
+                path.display()
+            ),
             Self::OursFound { links } => {
                 write!(f, "links of ours are on the hook already: {}", Ids(links))
             }

@@ -56,6 +56,14 @@ impl fmt::Display for Error {
             Self::NotALink(target) => write!(f, "{target} is not a bpf_link"),
             Self::NotAProgram(target) => write!(f, "{target} is not a BPF program"),
             Self::NotAMap(target) => write!(f, "{target} is not a BPF map"),
+            Self::LockHeld { path, holder, .. } => {
+                write!(f, "the directory of {} is locked by ", path.display())?;
+                match holder {
+                    Some(process) => write!(f, "process {process}"),
+                    None => f.write_str("another process"),
+                }
+            }
+            Self::Exposed { path, how } => write!(f, "{} {how}", path.display()),
             Self::NotOnBpffs { path, .. } => write!(f, "{} is not on a bpffs", path.display()),
             Self::OtherMount { from, to, .. } => {
                 let (from, to) = (from.display(), to.display());

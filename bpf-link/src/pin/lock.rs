@@ -1,9 +1,12 @@
 //! Processes that pin in one directory take turns.
 
+mod holder;
+
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::error::{Command, CommandError, Error, Result};
 use crate::pin::has_dot;
@@ -14,6 +17,10 @@ use crate::sys;
 ///
 /// It keeps out processes that take it too, and only those: pinning, unpinning and renaming do not
 /// need it. It belongs to a descriptor, so a process that takes it twice waits for itself.
+///
+/// Whoever may open the directory for reading may take the lock and keep it. So let the directory
+/// be closed to others (mode 0700), and its bpffs too (`mount -t bpf -o mode=700`). What is taken
+/// by somebody else is waited for with a limit, and the error names the process that has it.
 ///
 /// Dropping it releases it, even if a forked process has a copy of the descriptor. Dropping that
 /// copy in the forked process releases nothing. If the process ends without dropping the lock, the
@@ -42,8 +49,11 @@ pub struct PinLock {
 }
 
 impl PinLock {
-    /// Waits until nobody else has the lock of the directory of this pin, and takes it. There need
-    /// not be a pin yet.
+    /// How long [`of`](Self::of) waits.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Waits until nobody else has the lock of the directory of this pin, for at most ten seconds
+    /// ([`PATIENCE`](Self::PATIENCE)), and takes it. There need not be a pin yet.
     ///
     /// Whether something could be pinned there is looked at before: the directory exists and is on
     /// a bpffs, and the name is one that a bpffs allows.
@@ -56,18 +66,46 @@ impl PinLock {
     /// - [`Error::NotOnBpffs`]: the path's directory is not on a bpffs. Nothing was refused, so
     ///   there is no error number.
     /// - [`Error::PinName`]: the path's last part has a dot in it. Again there is no error number.
+    /// - [`Error::LockHeld`] (`EWOULDBLOCK`): somebody else had the lock all the time.
     /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not read the directory.
     /// - [`Error::Command`] with `ENOTDIR` (what the pin is to be in is no directory) or `EMFILE`
     ///   (the process has no descriptor left).
     ///
     /// # Kernel
     ///
-    /// `flock(2)` with `LOCK_EX`.
+    /// `flock(2)` with `LOCK_EX` and `LOCK_NB`, again and again.
     pub fn of(path: impl AsRef<Path>) -> Result<Self> {
+        Self::of_within(path, Self::PATIENCE)
+    }
+
+    /// Takes the lock of the directory of this pin, unless somebody else has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    ///
+    /// # Kernel
+    ///
+    /// As [`of`](Self::of).
+    pub fn try_of(path: impl AsRef<Path>) -> Result<Self> {
+        Self::of_within(path, Duration::ZERO)
+    }
+
+    /// As [`of`](Self::of), waiting for at most so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    ///
+    /// # Kernel
+    ///
+    /// As [`of`](Self::of).
+    pub fn of_within(path: impl AsRef<Path>, time: Duration) -> Result<Self> {
         let place = Place::new(path.as_ref())?;
+        let started = Instant::now();
         loop {
             let directory = place.open()?;
-            sys::lock(directory.as_fd()).map_err(|source| place.refused(Command::Lock, source))?;
+            place.lock(&directory, time.saturating_sub(started.elapsed()))?;
             let lock = Self {
                 directory,
                 process: std::process::id(),
@@ -117,6 +155,35 @@ impl Place {
             .map_err(|source| self.refused(Command::OpenDirectory, source))?;
         check(&self.path, &directory)?;
         Ok(directory)
+    }
+
+    /// Waits for at most so long until nobody else has the lock, and takes it.
+    fn lock(&self, directory: &OwnedFd, time: Duration) -> Result<()> {
+        /// Short, so that processes that take the lock one after the other do not keep us out.
+        const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+        let started = Instant::now();
+        let mut pause = Duration::from_micros(50);
+        loop {
+            let is_over = started.elapsed() >= time;
+            let source = match sys::try_lock(directory.as_fd()) {
+                Ok(()) => return Ok(()),
+                Err(source) => source,
+            };
+            match source.kind() {
+                io::ErrorKind::Interrupted => continue,
+                io::ErrorKind::WouldBlock if is_over => {
+                    return Err(Error::LockHeld {
+                        path: self.path.path().to_owned(),
+                        holder: holder::of(directory),
+                        source: CommandError::new(Command::Lock, self.path.target(), source),
+                    });
+                }
+                io::ErrorKind::WouldBlock => {}
+                _ => return Err(self.refused(Command::Lock, source)),
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     fn refused(&self, command: Command, source: io::Error) -> Error {

@@ -1,6 +1,7 @@
 //! A pin that takes the place of another in one step.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Command, Error, Result};
@@ -9,18 +10,18 @@ use crate::pin::entry::is_at;
 use crate::pin::path::PinPath;
 use crate::pin::rename_refused;
 
-/// What is behind a pin's name in the name of the pin that is to take its place. A bpffs allows no
-/// dot.
-const SUFFIX: &str = "~new";
+/// What is after a pin's name in the name of the pin that is to take its place: nobody calls a pin
+/// so by accident. A bpffs allows no dot.
+const SUFFIX: &str = "~bpf-link~new";
 
 /// The name that [`RawLink::pin_over`] has for a moment on the way to this path: the path with
-/// `~new` behind it.
+/// `~bpf-link~new` after it.
 ///
 /// What is there when nobody is at work was left by a process that was killed in that moment.
 ///
 /// ```
 /// let path = bpf_link::temporary_pin("/sys/fs/bpf/agent/eth0");
-/// assert_eq!(path, std::path::Path::new("/sys/fs/bpf/agent/eth0~new"));
+/// assert_eq!(path, std::path::Path::new("/sys/fs/bpf/agent/eth0~bpf-link~new"));
 /// ```
 #[must_use]
 pub fn temporary_pin(path: impl AsRef<Path>) -> PathBuf {
@@ -29,6 +30,21 @@ pub fn temporary_pin(path: impl AsRef<Path>) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(SUFFIX);
     name.into()
+}
+
+/// Whether this is such a name, by its form: that of a pin on the way to its place, also where the
+/// first such name is taken. A link that is to stay is better called something else.
+///
+/// ```
+/// let path = bpf_link::temporary_pin("/sys/fs/bpf/agent/eth0");
+/// assert!(bpf_link::is_temporary_pin(path));
+/// assert!(!bpf_link::is_temporary_pin("/sys/fs/bpf/agent/eth0"));
+/// ```
+#[must_use]
+pub fn is_temporary_pin(path: impl AsRef<Path>) -> bool {
+    let name = path.as_ref().file_name().unwrap_or_default().as_bytes();
+    let suffix = SUFFIX.as_bytes();
+    name.windows(suffix.len()).any(|part| part == suffix)
 }
 
 impl RawLink {

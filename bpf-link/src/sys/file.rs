@@ -84,6 +84,12 @@ impl FileId {
     pub(crate) fn inode(self) -> u64 {
         self.inode
     }
+
+    /// As `/proc/locks` names it.
+    pub(crate) fn in_proc_locks(self) -> String {
+        let (major, minor) = (libc::major(self.device), libc::minor(self.device));
+        format!("{major:02x}:{minor:02x}:{}", self.inode)
+    }
 }
 
 /// `fstatat(2)` without following a symbolic link.
@@ -136,16 +142,11 @@ pub(crate) fn open_directory(path: &CStr) -> io::Result<OwnedFd> {
     open(None, path, libc::O_RDONLY | libc::O_DIRECTORY)
 }
 
-/// `flock(2)`: waits until nobody else has an exclusive lock of this file, and takes it. It goes
-/// with the last descriptor.
-pub(crate) fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
-    loop {
-        // SAFETY: `flock` takes two numbers.
-        match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            answer => return answer,
-        }
-    }
+/// `flock(2)`: takes an exclusive lock of this file, unless somebody else has one. It goes with the
+/// last descriptor.
+pub(crate) fn try_lock(file: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: `flock` takes two numbers.
+    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) })
 }
 
 /// `flock(2)`: releases the lock that this file has. It cannot fail: the descriptor is open, and

@@ -1,4 +1,4 @@
-//! `kcmp(2)`: whether two threads share something.
+//! What a thread is: `geteuid(2)`, and `kcmp(2)`, whether two share something.
 
 use std::ffi::{c_int, c_long};
 use std::io;
@@ -25,4 +25,10 @@ pub(crate) fn share_descriptors(one: u32, other: u32) -> io::Result<bool> {
     } else {
         Ok(order == 0)
     }
+}
+
+/// `geteuid(2)`: the user as whom the calling thread acts.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: the call takes nothing, and cannot fail.
+    unsafe { libc::geteuid() }
 }

@@ -4,9 +4,11 @@
 mod end;
 mod gaps;
 mod just_freed;
+mod kept_to;
 mod killed;
 mod modes;
 mod old_links;
+mod other_users;
 mod others;
 pub(crate) mod places;
 pub(crate) mod planned;
@@ -39,10 +41,13 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(gaps::TESTS),
     Roles(gaps::ROLES),
     Tests(just_freed::TESTS),
+    Tests(kept_to::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),
     Tests(modes::TESTS),
     Tests(old_links::TESTS),
+    Tests(other_users::TESTS),
+    Roles(other_users::ROLES),
     Tests(others::TESTS),
     Roles(others::ROLES),
     Tests(planned::TESTS),

@@ -61,7 +61,7 @@ fn condition(words: &str) -> Condition {
             |case, _| found_is(case, Match::Unclear)
         }
         "it may not be [replaced](Self::replace_other)" => |_, rules| !rules.replace_other,
-        "beside it is something else than a link" => {
+        "beside it, at each such name, is something else than a link" => {
             |case, _| matches!(case.beside, PinEntry::NotALink)
         }
         "a link of this kind" => |case, _| case.pinned().is_some(),

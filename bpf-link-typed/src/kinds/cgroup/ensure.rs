@@ -37,6 +37,10 @@ impl Recipe for CgroupAttach<'_> {
         Ok(Match::hook(Some(is_same)))
     }
 
+    fn check_options(&self) -> Result<()> {
+        position::without_revision(self.expected_revision)
+    }
+
     /// The list has no links: it tells of a program that is in it once.
     fn in_place(&self, link: &CgroupLink) -> Result<Option<bool>> {
         let (Some(position), Some(program)) = (self.position, link.info()?.program_id) else {

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link::LinkId;
 
 use super::{NetkitAttach, NetkitInfo, NetkitLink};
+use crate::attach::position;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -22,6 +23,10 @@ impl Recipe for NetkitAttach<'_> {
         _wanted: &Wanted<'_>,
     ) -> Result<Match> {
         self.list.compare(info.id, info.ifindex)
+    }
+
+    fn check_options(&self) -> Result<()> {
+        position::without_revision(self.list.expected_revision)
     }
 
     fn in_place(&self, link: &NetkitLink) -> Result<Option<bool>> {

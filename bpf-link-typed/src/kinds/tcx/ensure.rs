@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link::LinkId;
 
 use super::{TcxAttach, TcxInfo, TcxLink};
+use crate::attach::position;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -17,6 +18,10 @@ impl Recipe for TcxAttach<'_> {
 
     fn compare(&self, _link: &TcxLink, info: &TcxInfo, _wanted: &Wanted<'_>) -> Result<Match> {
         self.list.compare(info.id, info.ifindex)
+    }
+
+    fn check_options(&self) -> Result<()> {
+        position::without_revision(self.list.expected_revision)
     }
 
     fn in_place(&self, link: &TcxLink) -> Result<Option<bool>> {

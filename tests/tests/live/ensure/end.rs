@@ -58,7 +58,7 @@ pub(crate) fn ensure_nothing_left(sandbox: &Sandbox) -> Result<()> {
 pub(crate) fn temporary(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().context("it has a name")?;
     let name = name.to_str().context("it is UTF-8")?;
-    Ok(path.with_file_name(format!("{name}~new")))
+    Ok(path.with_file_name(format!("{name}~bpf-link~new")))
 }
 
 /// Whether something is pinned there, as a bare system call has it.

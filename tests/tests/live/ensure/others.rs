@@ -449,7 +449,9 @@ fn without_the_privilege_to_open_by_id(sandbox: &Sandbox) -> Result<()> {
         ensure!(
             matches!(
                 refused,
-                Err(Error::Link(bpf_link::Error::PermissionDenied(_)))
+                Err(Error::SearchDenied {
+                    source: bpf_link::Error::PermissionDenied(_)
+                })
             ),
             "{refused:?}"
         );

@@ -343,17 +343,15 @@ impl Subject<'_> {
             drop(done);
         }
         self.ensure_runs(&self.second, &self.first)?;
-        // A link that nobody knows, as it is not of this kind, and something that is no link.
+        // Something that is not a link is not in the way, and stays.
         let map = Map::array(4, 1)?;
-        pins::pin(&map, &temporary(&self.path())?)?;
-        let refused = self.plain(&self.first);
-        let error = refused.err().context("it was not refused")?;
-        let error = error.downcast_ref::<Error>();
-        ensure!(
-            matches!(error, Some(Error::PinTaken { path, found: None }) if *path == temporary(&self.path())?),
-            "{error:?}"
-        );
-        std::fs::remove_file(temporary(&self.path())?)?;
+        let in_the_way = temporary(&self.path())?;
+        pins::pin(&map, &in_the_way)?;
+        self.plain(&self.first)?;
+        ensure!(self.sandbox.pinned()? == [self.path(), in_the_way.clone()]);
+        std::fs::remove_file(in_the_way)?;
+        self.ensure_runs(&self.first, &self.second)?;
+        self.plain(&self.second)?;
         self.ensure_runs(&self.second, &self.first)?;
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use std::io::{BufReader, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -137,14 +138,16 @@ impl Player {
         Ok(traced)
     }
 
-    /// Whether it waits for a lock of a file, by what the kernel shows of it.
-    pub(crate) fn is_waiting_for_a_lock(&self) -> Result<bool> {
-        // `1: -> FLOCK ...`, with the number of the process.
-        let locks = std::fs::read_to_string("/proc/locks").context("/proc/locks")?;
-        let process = self.child.id().to_string();
-        Ok(locks.lines().any(|line| {
-            line.contains("-> FLOCK") && line.split_ascii_whitespace().any(|word| word == process)
-        }))
+    /// Whether it has opened the file at this path.
+    pub(crate) fn has_open(&self, path: &Path) -> Result<bool> {
+        let descriptors = format!("/proc/{}/fd", self.child.id());
+        for entry in std::fs::read_dir(descriptors)? {
+            // It may be closed by now.
+            if std::fs::read_link(entry?.path()).is_ok_and(|found| found == path) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Kills it, as `kill -9` does, and waits until it is gone.

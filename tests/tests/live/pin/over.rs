@@ -269,7 +269,7 @@ fn the_directory_is_made_anew_while_one_waits(sandbox: &Sandbox) -> Result<()> {
     let path = directory.join("pin");
     let mut player = role!(locker).start(&[path.to_str().context("not UTF-8")?])?;
     // It has opened the directory, and waits for its lock.
-    bpf_link_tests::eventually_holds("it waits", || player.is_waiting_for_a_lock())?;
+    bpf_link_tests::eventually_holds("it waits", || player.has_open(&directory))?;
     std::fs::remove_dir(&directory)?;
     std::fs::create_dir(&directory)?;
     drop(lock);

@@ -1,0 +1,271 @@
+//! Other users of the machine: what they can hold, redirect or open.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{Exposure, PinLock, check_directories, is_temporary_pin, temporary_pin};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, pins};
+use bpf_link_typed::{Attach as _, Ensure, Error, Link, XdpAttach, ensure::Outcome};
+use rustix::fs::{FlockOperation, Mode, flock};
+
+use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::fixture::as_nobody;
+use crate::harness::{Role, Test, role, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(a_lock_that_is_kept),
+    test!(a_path_of_ours_without_root),
+    test!(a_pin_of_another_user),
+    test!(directories_of_other_users),
+    test!(directories_that_are_made),
+    test!(names_of_temporary_pins),
+    test!(symbolic_links),
+    test!(what_is_in_the_way_of_a_temporary_pin),
+];
+
+pub(crate) const ROLES: &[Role] = &[role!(keeper)];
+
+/// Whoever that is.
+const OTHER: u32 = 4321;
+
+/// Takes the lock of a directory and keeps it, as anybody can who may open it for reading.
+fn keeper(arguments: &[String]) -> Result<()> {
+    let directory = File::open(arguments.first().context("no path")?)?;
+    flock(&directory, FlockOperation::LockExclusive)?;
+    role::say("locked")?;
+    role::listen()?;
+    Ok(())
+}
+
+fn to(pin: &Path) -> Ensure<XdpAttach> {
+    XdpAttach::to("lo").ensure_pinned(pin)
+}
+
+/// Holds the refusal against what is exposed and how. A plan is refused in the same way, and nothing
+/// is attached.
+fn ensure_exposed(to: &Ensure<XdpAttach>, at: &Path, by: Exposure) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let before = our_links()?;
+    for refused in [to.run(&program).map(drop), to.plan(&program).map(drop)] {
+        let Err(Error::Link(bpf_link::Error::Exposed { path, how })) = &refused else {
+            anyhow::bail!("{}: {refused:?}", at.display());
+        };
+        ensure!(path == at && *how == by, "{}: {refused:?}", at.display());
+    }
+    ensure!(our_links()? == before);
+    Ok(())
+}
+
+fn ensure_runs(to: &Ensure<XdpAttach>) -> Result<()> {
+    let done = to.run(&Program::passing(Hook::XDP)?)?;
+    done.link.detach_and_unpin()?;
+    Ok(())
+}
+
+fn a_lock_that_is_kept(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let directory = sandbox.bpffs().to_str().context("not UTF-8")?;
+    let mut player = role!(keeper).start(&[directory])?;
+    ensure!(player.hear()? == "locked");
+    let is_held = |error: &bpf_link::Error| {
+        matches!(
+            error,
+            bpf_link::Error::LockHeld { path, holder, .. }
+                if *path == pin && *holder == Some(player.id())
+        )
+    };
+    let refused = PinLock::try_of(&pin).err().context("it was taken")?;
+    ensure!(is_held(&refused), "{refused:?}");
+    ensure!(refused.errno() == Some(libc::EWOULDBLOCK), "{refused:?}");
+    let words = format!("is locked by process {}", player.id());
+    ensure!(refused.to_string().ends_with(&words), "{refused}");
+
+    let program = Program::passing(Hook::XDP)?;
+    let refused = to(&pin)
+        .lock_within(Duration::from_millis(20))
+        .run(&program);
+    ensure!(
+        matches!(&refused, Err(Error::Link(error)) if is_held(error)),
+        "{refused:?}"
+    );
+    ensure!(our_links()?.is_empty());
+    player.tell("enough")?;
+    player.finish()?;
+    ensure_runs(&to(&pin).lock_within(Duration::ZERO))?;
+    ensure_nothing_left(sandbox)
+}
+
+fn make(directory: &Path, mode: u32) -> Result<PathBuf> {
+    fs::create_dir(directory)?;
+    fs::set_permissions(directory, Permissions::from_mode(mode))?;
+    Ok(directory.to_owned())
+}
+
+fn directories_of_other_users(sandbox: &Sandbox) -> Result<()> {
+    let root = sandbox.bpffs();
+    // As `mount -t bpf` makes it.
+    fs::set_permissions(root, Permissions::from_mode(0o1777))?;
+    ensure_exposed(&to(&root.join("pin")), root, Exposure::Writable)?;
+    let agent = make(&root.join("agent"), 0o700)?;
+    ensure_runs(&to(&agent.join("pin")))?;
+
+    let others = make(&root.join("others"), 0o700)?;
+    chown(&others, Some(OTHER), None)?;
+    // A group can write, everybody can, or everybody can to what is theirs.
+    for (number, mode) in [0o770, 0o707, 0o1777].into_iter().enumerate() {
+        let own = make(&root.join(format!("own{number}")), mode)?;
+        let pin = own.join("pin");
+        ensure_exposed(&to(&pin), &own, Exposure::Writable)?;
+        ensure_runs(&to(&pin).allow_shared_directories())?;
+        let inner = make(&own.join("inner"), 0o700)?;
+        let pin = inner.join("pin");
+        if mode == 0o1777 {
+            ensure_runs(&to(&pin))?;
+        } else {
+            ensure_exposed(&to(&pin), &own, Exposure::Writable)?;
+        }
+        // Nothing is made where others can write.
+        if mode != 0o1777 {
+            let missing = own.join("missing");
+            let to = to(&missing.join("pin")).create_parents(0o700);
+            ensure_exposed(&to, &own, Exposure::Writable)?;
+            ensure!(!missing.exists());
+        }
+    }
+    for pin in [others.join("pin"), others.join("missing/pin")] {
+        let to = to(&pin).create_parents(0o700);
+        ensure_exposed(&to, &others, Exposure::Owner(OTHER))?;
+        ensure_runs(&to.allow_shared_directories())?;
+    }
+    ensure_nothing_left(sandbox)
+}
+
+fn symbolic_links(sandbox: &Sandbox) -> Result<()> {
+    let agent = make(&sandbox.bpffs().join("agent"), 0o700)?;
+    // All may write here to what is theirs.
+    let shared = sandbox.directory();
+    let link = shared.join("link");
+    symlink(&agent, &link)?;
+    ensure_runs(&to(&link.join("pin")))?;
+    ensure_runs(&to(&link.join("../agent/pin")))?;
+    let relative = shared.join("relative");
+    symlink("bpf/../link", &relative)?;
+    ensure_runs(&to(&relative.join("pin")))?;
+    lchown(&link, Some(OTHER), None)?;
+    for pin in [link.join("pin"), relative.join("pin")] {
+        ensure_exposed(&to(&pin), &link, Exposure::Owner(OTHER))?;
+        ensure_runs(&to(&pin).allow_shared_directories())?;
+    }
+    let circle = shared.join("circle");
+    symlink(&circle, &circle)?;
+    let refused = check_directories(circle.join("pin"));
+    let errno = refused.err().and_then(|error| error.errno());
+    ensure!(errno == Some(libc::ELOOP), "{errno:?}");
+    ensure_nothing_left(sandbox)
+}
+
+/// Below a directory of root's.
+fn a_path_of_ours_without_root(sandbox: &Sandbox) -> Result<()> {
+    let nobody = 65534;
+    let [ours, theirs] = ["ours", "theirs"].map(|name| sandbox.bpffs().join(name));
+    for (directory, owner) in [(&ours, nobody), (&theirs, OTHER)] {
+        make(directory, 0o755)?;
+        chown(directory, Some(owner), None)?;
+    }
+    as_nobody(|| {
+        check_directories(ours.join("pin"))?;
+        let refused = check_directories(theirs.join("pin"));
+        ensure!(
+            matches!(
+                &refused,
+                Err(bpf_link::Error::Exposed { path, how: Exposure::Owner(OTHER) }) if *path == theirs
+            ),
+            "{refused:?}"
+        );
+        Ok(())
+    })
+}
+
+fn directories_that_are_made(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let before = rustix::process::umask(Mode::empty());
+    ensure_runs(&to(&directory.join("pin")).create_parents(0o777))?;
+    rustix::process::umask(before);
+    let mode = fs::metadata(&directory)?.permissions().mode();
+    ensure!(mode & 0o7777 == 0o755, "{mode:o}");
+    Ok(())
+}
+
+fn names_of_temporary_pins(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("a");
+    let like_it = sandbox.bpffs().join("a~new");
+    let programs = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let refused = to(&temporary_pin(&pin)).run(&programs[0]);
+    ensure!(
+        matches!(&refused, Err(Error::TemporaryName { path }) if *path == temporary_pin(&pin)),
+        "{refused:?}"
+    );
+    ensure!(our_links()?.is_empty() && !is_temporary_pin(&like_it));
+    let device = bpf_link_tests::Device::create(bpf_link_tests::DeviceKind::Veth, "other")?;
+    let other = XdpAttach::to("other").ensure_pinned(&like_it);
+    for program in &programs {
+        to(&pin).run(program)?;
+        other.run(program)?;
+        ensure!(sandbox.pinned()? == [pin.clone(), like_it.clone()]);
+    }
+    ensure!(our_links()?.len() == 2);
+    for pin in [pin, like_it] {
+        Link::from_pinned(pin)?.detach_and_unpin()?;
+    }
+    device.delete()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Eight names can be in use before there is none left.
+fn what_is_in_the_way_of_a_temporary_pin(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let map = Map::array(4, 1)?;
+    let temporary = temporary_pin(&pin);
+    let name = temporary.to_str().context("not UTF-8")?;
+    let mut in_the_way = Vec::new();
+    to(&pin).run(&Program::passing(Hook::XDP)?)?;
+    for number in 1..=8 {
+        let done = to(&pin).run(&Program::passing(Hook::XDP)?)?;
+        ensure!(matches!(done.outcome, Outcome::Updated { .. }), "{done:?}");
+        let path = match number {
+            1 => temporary.clone(),
+            number => PathBuf::from(format!("{name}{number}")),
+        };
+        pins::pin(&map, &path)?;
+        in_the_way.push(path);
+    }
+    let refused = to(&pin).run(&Program::passing(Hook::XDP)?);
+    ensure!(
+        matches!(&refused, Err(Error::PinTaken { path, found: None }) if *path == temporary),
+        "{refused:?}"
+    );
+    for path in in_the_way {
+        fs::remove_file(path)?;
+    }
+    Link::from_pinned(&pin)?.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Its owner can open it, and so could update the agent's link.
+fn a_pin_of_another_user(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    to(&pin).run(&Program::passing(Hook::XDP)?)?;
+    chown(&pin, Some(OTHER), None)?;
+    ensure_exposed(&to(&pin), &pin, Exposure::Owner(OTHER))?;
+    let done = to(&pin)
+        .allow_other_owner()
+        .run(&Program::passing(Hook::XDP)?)?;
+    ensure!(matches!(done.outcome, Outcome::Updated { .. }), "{done:?}");
+    ensure!(fs::symlink_metadata(&pin)?.uid() == 0);
+    ensure!(done.is_ours()?);
+    done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
