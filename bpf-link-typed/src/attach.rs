@@ -8,6 +8,7 @@ pub(crate) mod hook_enum;
 pub(crate) mod interface;
 pub(crate) mod kernel_functions;
 pub(crate) mod lockdown;
+pub(crate) mod netns;
 pub(crate) mod position;
 pub(crate) mod tracefs;
 mod when;

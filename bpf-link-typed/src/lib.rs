@@ -135,6 +135,7 @@ mod other;
 
 pub use attach::file_ref::FileRef;
 pub use attach::interface::Interface;
+pub use attach::netns::Netns;
 pub use attach::position::{LinkAnchor, Position};
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,

@@ -8,6 +8,9 @@ use crate::sys;
 
 /// The index of the network device with this name in the network namespace of the calling thread.
 ///
+/// An alternative name will do (`ip link property add dev eth0 altname NAME`), of any length. Since
+/// Linux 5.5.
+///
 /// # Errors
 ///
 /// [`Command`](crate::Error::Command) with
@@ -17,7 +20,7 @@ use crate::sys;
 ///
 /// # Kernel
 ///
-/// `ioctl(2)` with `SIOCGIFINDEX`.
+/// `ioctl(2)` with `SIOCGIFINDEX`; `RTM_GETLINK` over netlink for a name of more than 15 bytes.
 pub fn interface_index(name: &CStr) -> Result<u32> {
     sys::interface_index(name).map_err(|source| {
         let target = Target::Interface {

@@ -82,6 +82,7 @@ mod interface;
 mod iter;
 mod kind;
 mod link;
+mod netns;
 mod object;
 mod open_enum;
 mod perf_event;
@@ -112,6 +113,7 @@ pub use inode::{cgroup_id, netns_inode};
 pub use interface::{XdpPrograms, interface_index, interface_name, xdp_programs};
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
+pub use netns::in_netns;
 pub use object::{
     BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_program,
     open_program,

@@ -10,6 +10,7 @@ mod create;
 mod errno;
 mod fdinfo;
 mod file;
+mod get_link;
 mod identity;
 mod info;
 mod info_bytes;
@@ -56,7 +57,7 @@ pub(crate) use object_info::{is_program, map_info, prog_info};
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
 pub(crate) use probe::{ProbeProgram, create_struct_ops_map, link_create_from_nowhere, load_probe};
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};
-pub(crate) use thread::{effective_user, share_descriptors};
+pub(crate) use thread::{effective_user, enter_netns, share_descriptors};
 pub(crate) use xdp_programs::xdp_programs;
 
 /// A number that no file descriptor has.

@@ -8,7 +8,7 @@ use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoNetkit, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
-    LinkXdp,
+    LinkXdp, Prop,
 };
 
 use crate::netlink;
@@ -95,6 +95,20 @@ impl Device {
     #[must_use]
     pub fn index(&self) -> u32 {
         self.index
+    }
+
+    /// Gives it another name besides its own, of up to 127 bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn add_name(&self, name: &str) -> Result<()> {
+        let mut device = LinkMessage::default();
+        device.header.index = self.index;
+        let names = vec![Prop::AltIfName(name.to_owned())];
+        device.attributes.push(LinkAttribute::PropList(names));
+        netlink::order(RouteNetlinkMessage::NewLinkProp(device), NLM_F_CREATE)
+            .with_context(|| format!("calling the device {} {name}", self.index))
     }
 
     /// Removes it, and its peer.

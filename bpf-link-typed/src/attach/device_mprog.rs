@@ -7,6 +7,7 @@ use bpf_link::{Anchor, AttachType, Hook, HookProgram, LinkCreate, LinkId, Progra
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::interface::Interface;
+use crate::attach::netns::Netns;
 use crate::attach::position::{self, Position};
 use crate::ensure::Match;
 use crate::error::{Error, Result};
@@ -31,10 +32,21 @@ impl DeviceMprog<'_> {
         }
     }
 
+    /// In another network namespace.
+    pub(crate) fn in_netns(mut self, netns: impl Into<Netns>) -> Self {
+        self.interface = self.interface.in_netns(netns);
+        self
+    }
+
     /// Attaches the program there.
     pub(crate) fn attach(&self, program: BorrowedFd<'_>) -> Result<RawLink> {
-        let (flags, args) = position::arguments(self.position, self.expected_revision);
         let ifindex = self.interface.index()?;
+        self.interface.inside(|_| self.attach_to(ifindex, program))
+    }
+
+    /// The same, in the network namespace of the device with this index.
+    fn attach_to(&self, ifindex: u32, program: BorrowedFd<'_>) -> Result<RawLink> {
+        let (flags, args) = position::arguments(self.position, self.expected_revision);
         let request = LinkCreate::new(&program, self.attach_type)
             .target_ifindex(ifindex)
             .flags(flags)

@@ -5,14 +5,37 @@ mod look_up;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-/// A network device in the network namespace of the thread that attaches to it.
+use crate::attach::netns::Netns;
+
+/// A network device in the network namespace of the thread that attaches to it, or in another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Interface {
     /// By its index.
     Index(u32),
-    /// By its name, which is looked up whenever a program is attached.
+    /// By its name, which is looked up whenever a program is attached. An alternative name will do.
     Name(OsString),
+    /// A device in this network namespace: [`in_netns`](Self::in_netns).
+    In(Netns, Box<Interface>),
+}
+
+impl Interface {
+    /// The device with this index or name in another network namespace.
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::Interface;
+    ///
+    /// let peer = Interface::from("eth0").in_netns("/run/netns/blue");
+    /// assert_eq!(peer.to_string(), "eth0 in network namespace /run/netns/blue");
+    /// ```
+    #[must_use]
+    pub fn in_netns(self, netns: impl Into<Netns>) -> Self {
+        let device = match self {
+            Self::In(_, device) => device,
+            device => Box::new(device),
+        };
+        Self::In(netns.into(), device)
+    }
 }
 
 impl From<u32> for Interface {
@@ -39,6 +62,7 @@ impl fmt::Display for Interface {
         match self {
             Self::Index(index) => write!(f, "{index}"),
             Self::Name(name) => write!(f, "{}", name.to_string_lossy()),
+            Self::In(netns, device) => write!(f, "{device} in {netns}"),
         }
     }
 }

@@ -141,6 +141,10 @@ pub enum Command {
     InterfaceName,
     /// `RTM_GETLINK` over netlink, or the `socket(2)` that it needs
     GetNetworkDevice,
+    /// `setns(2)` with `CLONE_NEWNET`
+    EnterNetns,
+    /// `clone(2)` of a thread
+    StartThread,
     /// `kcmp(2)` with `KCMP_FILES`
     CompareDescriptors,
     /// Reading the kernel's own types, and looking for one among them.
@@ -183,6 +187,8 @@ impl fmt::Display for Command {
             Self::InterfaceIndex => "ioctl(SIOCGIFINDEX)",
             Self::InterfaceName => "ioctl(SIOCGIFNAME)",
             Self::GetNetworkDevice => "RTM_GETLINK",
+            Self::EnterNetns => "setns",
+            Self::StartThread => "starting a thread",
             Self::CompareDescriptors => "kcmp",
             Self::ReadKernelTypes => "reading the kernel's types",
         })

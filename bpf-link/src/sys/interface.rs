@@ -6,13 +6,17 @@ use std::ffi::{CStr, CString, c_char, c_int, c_ulong};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// `ioctl(2)` with `SIOCGIFINDEX`.
+use super::get_link::{Asked, DeviceMessage, get_link};
+
+/// `ioctl(2)` with `SIOCGIFINDEX`; or `RTM_GETLINK` for a name that only an alternative name can be,
+/// as it is too long for that.
 pub(crate) fn interface_index(name: &CStr) -> io::Result<u32> {
     let mut request = request();
     let bytes = name.to_bytes_with_nul();
     if bytes.len() > request.ifr_name.len() {
-        // The kernel would look for the beginning of it, and no device has so long a name.
-        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        // The kernel would look for the beginning of it.
+        let answer = get_link(Asked::AlternativeName(name))?;
+        return DeviceMessage::parse(&answer)?.index();
     }
     for (to, from) in request.ifr_name.iter_mut().zip(bytes) {
         *to = c_char::from_ne_bytes([*from]);

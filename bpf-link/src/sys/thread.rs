@@ -1,7 +1,9 @@
-//! What a thread is: `geteuid(2)`, and `kcmp(2)`, whether two share something.
+//! What a thread is and where it is: `geteuid(2)`, `setns(2)`, and `kcmp(2)`, whether two threads
+//! share something.
 
 use std::ffi::{c_int, c_long};
 use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 /// `KCMP_FILES` of the kernel's `enum kcmp_type`.
 const FILES: c_int = 2;
@@ -31,4 +33,14 @@ pub(crate) fn share_descriptors(one: u32, other: u32) -> io::Result<bool> {
 pub(crate) fn effective_user() -> u32 {
     // SAFETY: the call takes nothing, and cannot fail.
     unsafe { libc::geteuid() }
+}
+
+/// `setns(2)`: moves the calling thread into a network namespace.
+pub(crate) fn enter_netns(netns: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the call takes two numbers; what the thread has open stays as it is.
+    if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -1,7 +1,8 @@
-//! The programs that a network device has for xdp: one `RTM_GETLINK` request over netlink.
+//! The programs that a network device has for xdp, among what `RTM_GETLINK` says about it.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
+use super::get_link::{Asked, Attributes, DeviceMessage, get_link, u32_at};
 
 /// The programs of a device, by mode; 0 where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,28 +11,6 @@ pub(crate) struct XdpProgramIds {
     pub(crate) driver: u32,
     pub(crate) hardware: u32,
 }
-
-/// `struct nlmsghdr` and `struct ifinfomsg`, without padding.
-#[repr(C)]
-struct Request {
-    len: u32,
-    message_type: u16,
-    flags: u16,
-    sequence: u32,
-    port: u32,
-    family: u8,
-    pad: u8,
-    device_type: u16,
-    index: i32,
-    device_flags: u32,
-    change: u32,
-}
-
-const _: () = assert!(size_of::<Request>() == HEADER + INFO);
-/// The length of `struct nlmsghdr`.
-const HEADER: usize = 16;
-/// The length of `struct ifinfomsg`.
-const INFO: usize = 16;
 
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_ATTACHED: u16 = 2;
@@ -46,32 +25,13 @@ const XDP_ATTACHED_HW: u8 = 3;
 /// Asks for the programs of the device with this index in the network namespace of the calling
 /// thread.
 pub(crate) fn xdp_programs(ifindex: u32) -> io::Result<XdpProgramIds> {
-    /// More than the kernel says about one device.
-    const ROOM: usize = 1 << 16;
     let index = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    let socket = socket()?;
-    send(&socket, index)?;
-    let mut answer = vec![0; ROOM];
-    let len = receive(&socket, &mut answer)?;
-    let answer = answer.get(..len).ok_or_else(unreadable)?;
-    parse(answer)
-}
-
-fn unreadable() -> io::Error {
-    io::ErrorKind::InvalidData.into()
+    parse(&get_link(Asked::Index(index))?)
 }
 
 fn parse(answer: &[u8]) -> io::Result<XdpProgramIds> {
-    let message_type = u16_at(answer, 4).ok_or_else(unreadable)?;
-    if i32::from(message_type) == libc::NLMSG_ERROR {
-        let errno = i32_at(answer, HEADER).ok_or_else(unreadable)?;
-        return Err(io::Error::from_raw_os_error(errno.wrapping_neg()));
-    }
-    if message_type != libc::RTM_NEWLINK {
-        return Err(unreadable());
-    }
-    let attributes = answer.get(HEADER + INFO..).ok_or_else(unreadable)?;
-    let Some(xdp) = Attributes(attributes).find(|(kind, _)| *kind == IFLA_XDP) else {
+    let device = DeviceMessage::parse(answer)?;
+    let Some(xdp) = device.attributes().find(|(kind, _)| *kind == IFLA_XDP) else {
         return Ok(XdpProgramIds::default());
     };
     let mut programs = XdpProgramIds::default();
@@ -97,112 +57,9 @@ fn parse(answer: &[u8]) -> io::Result<XdpProgramIds> {
     Ok(programs)
 }
 
-/// `struct rtattr`s one after the other: the type and the value of each.
-struct Attributes<'a>(&'a [u8]);
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = (u16, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        /// The type without the flags that netlink has put beside it.
-        const TYPE: u16 = 0x3fff;
-        let len = usize::from(u16_at(self.0, 0)?);
-        let kind = u16_at(self.0, 2)? & TYPE;
-        let value = self.0.get(4..len)?;
-        let next = len.next_multiple_of(4);
-        self.0 = self.0.get(next..).unwrap_or_default();
-        Some((kind, value))
-    }
-}
-
-fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..)?.first_chunk().copied()
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes_at(bytes, at).map(u16::from_ne_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes_at(bytes, at).map(u32::from_ne_bytes)
-}
-
-fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
-    bytes_at(bytes, at).map(i32::from_ne_bytes)
-}
-
-fn socket() -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-    // SAFETY: the arguments are numbers.
-    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call succeeded, so `fd` is a new descriptor; nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the length and the flag are small positive numbers"
-)]
-fn send(socket: &OwnedFd, index: i32) -> io::Result<()> {
-    let request = Request {
-        len: size_of::<Request>() as u32,
-        message_type: libc::RTM_GETLINK,
-        flags: libc::NLM_F_REQUEST as u16,
-        sequence: 1,
-        port: 0,
-        family: libc::AF_UNSPEC as u8,
-        pad: 0,
-        device_type: 0,
-        index,
-        device_flags: 0,
-        change: 0,
-    };
-    // SAFETY: the pointer is to `request`, which is live for the call, is initialised without
-    // padding, and has the length given; the kernel only reads it.
-    let sent = unsafe {
-        libc::send(
-            socket.as_raw_fd(),
-            (&raw const request).cast(),
-            size_of::<Request>(),
-            0,
-        )
-    };
-    if sent < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
-/// Puts the answer into the buffer, and returns its true length, which may be larger than the
-/// buffer's.
-fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        // SAFETY: the pointer and the length are those of `buffer`, which is live for the call and
-        // ours to write.
-        let len = unsafe {
-            libc::recv(
-                socket.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                libc::MSG_TRUNC,
-            )
-        };
-        if let Ok(len) = usize::try_from(len) {
-            return Ok(len);
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::get_link::{HEADER, INFO};
     use super::*;
 
     fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {

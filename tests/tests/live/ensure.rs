@@ -7,6 +7,7 @@ mod just_freed;
 mod kept_to;
 mod killed;
 mod modes;
+mod namespaces;
 mod old_links;
 mod other_users;
 mod others;
@@ -45,6 +46,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(killed::TESTS),
     Roles(killed::ROLES),
     Tests(modes::TESTS),
+    Tests(namespaces::TESTS),
     Tests(old_links::TESTS),
     Tests(other_users::TESTS),
     Roles(other_users::ROLES),

@@ -3,33 +3,39 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use bpf_link::{AttachType, Hook, HookPrograms, Target};
+use bpf_link::{AttachType, Command, CommandError, Hook, HookPrograms, Target};
 
 use crate::attach::interface::Interface;
 use crate::error::{Error, Result};
 
 impl Interface {
+    /// Does something with the device in the network namespace that it is in.
+    pub(crate) fn inside<T: Send>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T> + Send,
+    ) -> Result<T> {
+        match self {
+            Self::In(netns, device) => netns.inside(|| work(device)),
+            device => work(device),
+        }
+    }
+
     /// Its index, as it is now.
     pub(crate) fn index(&self) -> Result<u32> {
+        self.ask_index().map_err(|error| match error {
+            Error::Link(source) if is_missing(&source) => self.missing(source),
+            error => error,
+        })
+    }
+
+    fn ask_index(&self) -> Result<u32> {
         match self {
             Self::Index(index) => Ok(*index),
-            Self::Name(name) => {
-                let found = match CString::new(name.as_bytes()) {
-                    Ok(name) => bpf_link::interface_index(&name),
-                    Err(_) => Err(bpf_link::Error::PathHasNul { path: name.into() }),
-                };
-                found.map_err(|source| {
-                    let is_missing = match &source {
-                        bpf_link::Error::PathHasNul { .. } => true,
-                        source => matches!(source.errno(), Some(libc::ENODEV | libc::ENXIO)),
-                    };
-                    if is_missing {
-                        self.missing(source)
-                    } else {
-                        source.into()
-                    }
-                })
-            }
+            Self::Name(name) => Ok(match CString::new(name.as_bytes()) {
+                Ok(name) => bpf_link::interface_index(&name),
+                Err(_) => Err(bpf_link::Error::PathHasNul { path: name.into() }),
+            }?),
+            Self::In(netns, device) => netns.inside(|| device.ask_index()),
         }
     }
 
@@ -38,6 +44,13 @@ impl Interface {
         let name = match self {
             Self::Index(index) => bpf_link::interface_name(*index).ok(),
             Self::Name(name) => CString::new(name.as_bytes()).ok(),
+            Self::In(netns, device) => {
+                let target = netns.inside(|| Ok(device.target()));
+                return target.unwrap_or(Target::Interface {
+                    name: None,
+                    index: None,
+                });
+            }
         };
         Target::Interface {
             name,
@@ -47,21 +60,20 @@ impl Interface {
 
     /// Whether it is certain that the device is not there.
     pub(crate) fn is_missing(&self) -> bool {
-        let answer = self.index().map(bpf_link::interface_name);
-        match answer {
-            Ok(Ok(_)) => false,
-            Ok(Err(error)) => matches!(error.errno(), Some(libc::ENODEV | libc::ENXIO)),
-            Err(error) => matches!(error, Error::NoSuchInterface { .. }),
-        }
+        let name = self.inside(|device| Ok(bpf_link::interface_name(device.ask_index()?)?));
+        matches!(name, Err(Error::Link(error)) if is_missing(&error))
     }
 
     /// Asks which programs this hook of it has.
     pub(crate) fn query(&self, attach_type: AttachType) -> Result<HookPrograms> {
-        match Hook::of_device(attach_type, self.index()?).query() {
-            Ok(programs) => Ok(programs),
-            Err(source) if source.errno() == Some(libc::ENODEV) => Err(self.missing(source)),
-            Err(source) => Err(source.into()),
-        }
+        let programs = self.inside(|device| {
+            let ifindex = device.ask_index()?;
+            Ok(Hook::of_device(attach_type, ifindex).query()?)
+        });
+        programs.map_err(|error| match error {
+            Error::Link(source) if is_missing(&source) => self.missing(source),
+            error => error,
+        })
     }
 
     /// The error that it is not there.
@@ -70,5 +82,19 @@ impl Interface {
             interface: self.clone(),
             source,
         }
+    }
+}
+
+fn is_missing(error: &bpf_link::Error) -> bool {
+    match error {
+        bpf_link::Error::PathHasNul { .. } => true,
+        error => match error.errno() {
+            Some(libc::ENODEV) => true,
+            // A query says so of a device that has no such hook.
+            Some(libc::ENXIO) => {
+                error.command_error().map(CommandError::command) != Some(Command::ProgQuery)
+            }
+            _ => false,
+        },
     }
 }

@@ -1,6 +1,6 @@
 //! Attaching to a netfilter hook.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link::{AttachType, LinkCreate, NetfilterArgs, NetfilterFlags, RawLink};
 use bpf_link_sys as c;
@@ -8,9 +8,10 @@ use bpf_link_sys as c;
 use super::NetfilterLink;
 use crate::attach::fit;
 use crate::attach::holders;
+use crate::attach::netns::Netns;
 use crate::error::{Error, Result};
 
-/// Attaches a program to a netfilter hook of the calling thread's network namespace.
+/// Attaches a program to a netfilter hook of the calling thread's network namespace, or of another.
 ///
 /// ```no_run
 /// use bpf_link_typed::{NetfilterAttach, NetfilterFamily, NetfilterHook};
@@ -23,13 +24,14 @@ use crate::error::{Error, Result};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct NetfilterAttach {
     pub(super) family: NetfilterFamily,
     pub(super) hook: NetfilterHook,
     pub(super) priority: i32,
     pub(super) flags: NetfilterFlags,
+    pub(super) netns: Option<Netns>,
 }
 
 macro_rules! number_enum {
@@ -108,7 +110,15 @@ impl NetfilterAttach {
             hook,
             priority,
             flags: NetfilterFlags::empty(),
+            netns: None,
         }
+    }
+
+    /// To the hook of this network namespace, and not of that of the calling thread: see
+    /// [`Netns`](crate::Netns).
+    pub fn in_netns(mut self, netns: impl Into<Netns>) -> Self {
+        self.netns = Some(netns.into());
+        self
     }
 
     /// Put the fragments of a packet together before the program sees it, for which the priority
@@ -139,9 +149,17 @@ impl NetfilterAttach {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.4; it ends in `bpf_nf_link_attach` (7.3).
     pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetfilterLink> {
+        let program = program.as_fd();
+        match &self.netns {
+            None => self.attach_here(program),
+            Some(netns) => netns.inside(|| self.attach_here(program)),
+        }
+    }
+
+    fn attach_here(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
         let args = NetfilterArgs::new(self.family.as_raw(), self.hook.as_raw(), self.priority)
             .flags(self.flags);
-        let request = LinkCreate::new(program, AttachType::Netfilter).args(args);
+        let request = LinkCreate::new(&program, AttachType::Netfilter).args(args);
         match RawLink::create(&request) {
             Ok(link) => Ok(NetfilterLink(link)),
             Err(source) => Err(match source.errno() {
@@ -152,7 +170,7 @@ impl NetfilterAttach {
                 Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
                     holders::unknown(source)
                 }
-                _ => fit::by_type(program.as_fd(), AttachType::Netfilter, source),
+                _ => fit::by_type(program, AttachType::Netfilter, source),
             }),
         }
     }

@@ -36,6 +36,7 @@ impl Recipe for NetfilterAttach {
             old.priority,
         );
         to.flags = old.flags;
+        to.netns.clone_from(&self.netns);
         Ok(to)
     }
 }

@@ -8,6 +8,7 @@ use super::TcxLink;
 use crate::attach::device_mprog::DeviceMprog;
 use crate::attach::hook_enum::hook_enum;
 use crate::attach::interface::Interface;
+use crate::attach::netns::Netns;
 use crate::attach::position::Position;
 use crate::error::Result;
 
@@ -47,6 +48,13 @@ impl<'a> TcxAttach<'a> {
         Self {
             list: DeviceMprog::new(interface.into(), hook.attach_type()),
         }
+    }
+
+    /// To the hook of the device of that name or index in this network namespace, and not in that
+    /// of the calling thread: see [`Netns`](crate::Netns).
+    pub fn in_netns(mut self, netns: impl Into<Netns>) -> Self {
+        self.list = self.list.in_netns(netns);
+        self
     }
 
     /// In this place among the programs of the hook; last without this call.

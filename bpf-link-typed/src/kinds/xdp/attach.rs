@@ -2,12 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{AttachType, LinkCreate, LinkKind, ProgramId, RawLink, XdpFlags};
+use bpf_link::{AttachType, LinkCreate, LinkKind, ProgramId, RawLink, XdpFlags, XdpPrograms};
 
 use super::XdpLink;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::interface::Interface;
+use crate::attach::netns::Netns;
 use crate::error::{Error, Result};
 
 /// Attaches a program to the receive path of a network device.
@@ -55,6 +56,13 @@ impl XdpAttach {
             interface: interface.into(),
             mode: None,
         }
+    }
+
+    /// To the hook of the device of that name or index in this network namespace, and not in that
+    /// of the calling thread: see [`Netns`](crate::Netns).
+    pub fn in_netns(mut self, netns: impl Into<Netns>) -> Self {
+        self.interface = self.interface.in_netns(netns);
+        self
     }
 
     /// In this mode, or not at all.
@@ -150,8 +158,15 @@ impl XdpAttach {
     }
 
     fn create_with(&self, program: BorrowedFd<'_>, flags: XdpFlags) -> Result<XdpLink> {
+        let ifindex = self.interface.index()?;
+        self.interface
+            .inside(|_| self.create_on(ifindex, program, flags))
+    }
+
+    /// The same, in the network namespace of the device with this index.
+    fn create_on(&self, ifindex: u32, program: BorrowedFd<'_>, flags: XdpFlags) -> Result<XdpLink> {
         let request = LinkCreate::new(&program, AttachType::Xdp)
-            .target_ifindex(self.interface.index()?)
+            .target_ifindex(ifindex)
             .xdp_flags(flags);
         match RawLink::create(&request) {
             Ok(link) => Ok(XdpLink(link)),
@@ -168,12 +183,18 @@ impl XdpAttach {
         }
     }
 
+    /// The programs that the device with this index has.
+    pub(super) fn programs(&self, ifindex: u32) -> Result<XdpPrograms> {
+        self.interface
+            .inside(|_| Ok(bpf_link::xdp_programs(ifindex)?))
+    }
+
     /// Adds the programs of a device that is taken. There are none if another device has the
     /// program that this one is part of.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let ifindex = self.interface.index().ok()?;
-            let found = bpf_link::xdp_programs(ifindex).ok()?;
+            let found = self.programs(ifindex).ok()?;
             let programs = [found.generic, found.driver, found.hardware];
             let programs: Vec<ProgramId> = programs.into_iter().flatten().collect();
             Some(holders::with_links(&programs, LinkKind::Xdp, |link| {

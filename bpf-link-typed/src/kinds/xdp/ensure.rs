@@ -28,19 +28,21 @@ impl Recipe for XdpAttach {
             return Ok(Match::Gone);
         };
         let is_here = Match::hook(Some(found == ifindex));
-        let Some(mode) = self.mode else {
-            return Ok(is_here);
+        let mode = match self.mode {
+            // Either will do, so that a restart makes no gap.
+            None | Some(XdpMode::DrvThenSkb) => return Ok(is_here),
+            Some(mode) => mode,
         };
         // A program that this device does not have is on one of another network namespace: an
         // attempt to attach tells.
-        let found = mode_of(info.program_id, ifindex)?.unwrap_or(mode);
+        let found = self.mode_of(info.program_id, ifindex)?.unwrap_or(mode);
         Ok(is_here.and(Some(found == mode)))
     }
 
     /// In the mode that the old program runs in, whichever is wanted now.
     fn way_back(&self, old: &XdpInfo) -> Result<Self> {
         let mode = match old.ifindex {
-            Some(ifindex) => mode_of(old.program_id, ifindex)?,
+            Some(ifindex) => self.mode_of(old.program_id, ifindex)?,
             None => None,
         };
         Ok(Self {
@@ -50,16 +52,18 @@ impl Recipe for XdpAttach {
     }
 }
 
-/// The mode that the program runs in on the device with this index; `None` if it does not.
-fn mode_of(program: Option<ProgramId>, ifindex: u32) -> Result<Option<XdpMode>> {
-    let found = bpf_link::xdp_programs(ifindex)?;
-    let modes = [
-        (XdpMode::Skb, found.generic),
-        (XdpMode::Drv, found.driver),
-        (XdpMode::Hw, found.hardware),
-    ];
-    let runs = modes
-        .into_iter()
-        .find(|(_, found)| found.is_some() && *found == program);
-    Ok(runs.map(|(mode, _)| mode))
+impl XdpAttach {
+    /// The mode that the program runs in on the device with this index; `None` if it does not.
+    fn mode_of(&self, program: Option<ProgramId>, ifindex: u32) -> Result<Option<XdpMode>> {
+        let found = self.programs(ifindex)?;
+        let modes = [
+            (XdpMode::Skb, found.generic),
+            (XdpMode::Drv, found.driver),
+            (XdpMode::Hw, found.hardware),
+        ];
+        let runs = modes
+            .into_iter()
+            .find(|(_, found)| found.is_some() && *found == program);
+        Ok(runs.map(|(mode, _)| mode))
+    }
 }

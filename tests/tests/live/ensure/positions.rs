@@ -124,9 +124,9 @@ fn beside_an_anchor(sandbox: &Sandbox) -> Result<()> {
         ensure!(after.run(&program)?.is_in_place == Some(false));
         let done = after.restore_position().run(&program)?;
         ensure!(out_of_place(done.outcome)?);
-        let list = TcxHook::Ingress.query("lo")?.programs;
-        let last = list.last().context("it is there")?;
-        ensure!(last.id == id_of(&program)?, "{list:?}");
+        let programs = TcxHook::Ingress.query("lo")?.programs;
+        let last = programs.last().context("it is there")?;
+        ensure!(last.id == id_of(&program)?, "{programs:?}");
         done.link.detach_and_unpin()?;
     }
     drop(anchor);

@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 fn check(
     sandbox: &Sandbox,
-    to: NetfilterAttach,
+    to: &NetfilterAttach,
     (family, hook, priority, flags): (u32, u32, i32, &str),
     event: fn() -> Result<()>,
 ) -> Result<()> {
@@ -41,17 +41,17 @@ fn check(
 fn ipv4(sandbox: &Sandbox) -> Result<()> {
     let hook = NetfilterHook::PostRouting;
     let to = NetfilterAttach::to(NetfilterFamily::Ipv4, hook, -10_000);
-    check(sandbox, to, (2, 4, -10_000, ""), send_packet)
+    check(sandbox, &to, (2, 4, -10_000, ""), send_packet)
 }
 
 fn ipv6(sandbox: &Sandbox) -> Result<()> {
     let hook = NetfilterHook::LocalIn;
     let to = NetfilterAttach::to(NetfilterFamily::Ipv6, hook, 10_001);
-    check(sandbox, to, (10, 1, 10_001, ""), send_packet_over_ipv6)
+    check(sandbox, &to, (10, 1, 10_001, ""), send_packet_over_ipv6)
 }
 
 fn defragmented(sandbox: &Sandbox) -> Result<()> {
     let hook = NetfilterHook::PreRouting;
     let to = NetfilterAttach::to(NetfilterFamily::Ipv4, hook, -399).defragmented();
-    check(sandbox, to, (2, 0, -399, "IP_DEFRAG"), send_packet)
+    check(sandbox, &to, (2, 0, -399, "IP_DEFRAG"), send_packet)
 }
