@@ -320,7 +320,7 @@ impl Link {
             PinEntry::NotALink => return Ok(Stopped::Left(Standing::NotSuchALink)),
             PinEntry::Link(link) => Self::try_from(link)?,
         };
-        let by = Attached::by(&link.info()?);
+        let by = Attached::by(&link.as_raw().info()?);
         let is_ours = match by.map(|by| ours.is(by)) {
             None | Some(Err(bpf_link::Error::Vanished(_))) => false,
             Some(answer) => answer?,

@@ -8,7 +8,7 @@ use bpf_link_sys as c;
 
 use crate::args::InfoBuffers;
 use crate::error::{Command, Error, InvalidRequest, Result};
-use crate::id::{LinkId, ProgramId};
+use crate::id::{LinkId, MapId, ProgramId};
 use crate::kind::LinkKind;
 use crate::link::RawLink;
 use crate::sys;
@@ -204,9 +204,15 @@ impl LinkInfo {
         self.size_at(layout(self.kind()).count?)
     }
 
-    /// The map that is on a `struct_ops` link; `None` once that has been detached.
-    pub(crate) fn struct_ops_map(&self) -> Option<u32> {
+    /// The map with callbacks that is attached by a `struct_ops` link, which has no program. `None`
+    /// for every other kind, and once the link was detached.
+    #[must_use]
+    pub fn struct_ops_map(&self) -> Option<MapId> {
+        if self.kind() != LinkKind::StructOps {
+            return None;
+        }
         self.number_at(field!(struct_ops.map_id))
+            .and_then(MapId::new)
     }
 
     #[inline]

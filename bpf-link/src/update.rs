@@ -214,7 +214,7 @@ impl RawLink {
     }
 
     fn attached_map(&self) -> Result<Option<MapId>> {
-        Ok(self.info()?.struct_ops_map().and_then(MapId::new))
+        Ok(self.info()?.struct_ops_map())
     }
 
     /// What the kernel's refusal means.
@@ -227,7 +227,7 @@ impl RawLink {
                 let info = self.info().ok();
                 let attached = info.as_ref().and_then(LinkInfo::program_id);
                 let map = info.as_ref().and_then(LinkInfo::struct_ops_map);
-                if is_expected(update, attached.map(u32::from).or(map)) {
+                if is_expected(update, attached.map(u32::from).or(map.map(u32::from))) {
                     Error::PermissionDenied(source)
                 } else {
                     Error::OldProgramMismatch { attached, source }

@@ -1,18 +1,18 @@
 //! A network namespace that is not the calling thread's.
 
+mod inside;
+
 use std::fmt;
 use std::fs::File;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use crate::error::{Error, Result};
 
 /// A network namespace by its file, for hooks of devices and of netfilter that are in another one
 /// than the calling thread.
 ///
 /// What is done there is done on a thread of its own that enters it ([`in_netns`](bpf_link::in_netns)).
-/// A path that cannot be opened is [`Error::File`]; without `CAP_SYS_ADMIN`, it is [`Error::Link`] with
+/// A path that cannot be opened is [`Error::File`](crate::Error::File); without `CAP_SYS_ADMIN`, it is [`Error::Link`](crate::Error::Link) with
 /// [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`); what is not a network namespace is
 /// `EINVAL`.
 ///
@@ -34,23 +34,6 @@ pub enum Netns {
     Path(PathBuf),
     /// By an open file, which all copies of this share.
     Fd(Arc<OwnedFd>),
-}
-
-impl Netns {
-    /// Does something in the namespace.
-    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        match self {
-            Self::Path(path) => {
-                let file = File::open(path).map_err(|source| Error::File {
-                    path: path.clone(),
-                    source,
-                })?;
-                let target = bpf_link::Target::Netns(path.clone());
-                bpf_link::in_netns(&file, work).map_err(|error| error.naming(target))?
-            }
-            Self::Fd(file) => bpf_link::in_netns(&file.as_fd(), work)?,
-        }
-    }
 }
 
 /// Two are equal if they are the same path, or the same descriptor.

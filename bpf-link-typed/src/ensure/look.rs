@@ -10,7 +10,6 @@ use crate::ensure::place::Place;
 use crate::ensure::recipe::{InfoOf, KindLink as _, Old, Recipe, Wanted};
 use crate::ensure::seen::{Candidate, Found, Hook, Other, Seen};
 use crate::error::{Error, Rejected, Result};
-use crate::info::buf::InfoBuf;
 
 /// A link of the kind, and what the kernel says about it.
 pub(super) struct Held<A: Recipe> {
@@ -70,9 +69,7 @@ fn look_at<A: Recipe>(
 
 /// A link of another kind. What the kernel does not tell about it is not needed to replace it.
 fn other(link: RawLink, kind: LinkKind) -> Result<Other<RawLink>> {
-    let mut buf = InfoBuf::new();
-    let info = buf.read(&link).ok();
-    let attached = info.and_then(|info| Attached::by(&info.into_owned()));
+    let attached = link.info().ok().and_then(|info| Attached::by(&info));
     Ok(Other {
         id: link.id()?,
         kind,

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use bpf_link::{LinkId, MapId, ProgramId};
-
-use crate::info::LinkInfo;
+use bpf_link::{LinkId, LinkInfo, MapId, ProgramId};
 
 /// What was done about a program, a hook and a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +112,8 @@ pub enum Attached {
 impl Attached {
     /// What the link has that this info is of.
     pub(crate) fn by(info: &LinkInfo) -> Option<Self> {
-        match info {
-            LinkInfo::StructOps(info) => info.map_id.map(Self::Map),
-            info => info.program_id().map(Self::Program),
-        }
+        let map = info.struct_ops_map().map(Self::Map);
+        map.or_else(|| info.program_id().map(Self::Program))
     }
 }
 
