@@ -10,7 +10,7 @@ use bpf_link::{Command, LinkId, PinEntry, RawLink, Update};
 
 use crate::ensure::decide::{Action, Refusal};
 use crate::ensure::ensured::FileId;
-use crate::ensure::look::{Held, SeenBy, search};
+use crate::ensure::look::{Held, SeenBy, is_somebody_elses, search};
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::options::Options;
 use crate::ensure::other_pins;
@@ -328,7 +328,8 @@ impl<'a, A: Recipe> Run<'a, A> {
             }
             // What is not a link is not ours, and stays.
             match PinEntry::at(&path) {
-                Ok(PinEntry::NotALink) | Err(bpf_link::Error::PermissionDenied(_)) => {}
+                Ok(PinEntry::NotALink) => {}
+                Err(error) if is_somebody_elses(&error) => {}
                 Ok(PinEntry::Link(_) | PinEntry::Missing) => return Ok(false),
                 Err(error) => return Err(error.into()),
             }

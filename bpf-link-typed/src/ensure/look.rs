@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bpf_link::{LinkId, LinkKind, PinEntry, RawLink};
+use bpf_link::{Command, LinkId, LinkKind, PinEntry, RawLink};
 
 use crate::ensure::ours::Ours;
 use crate::ensure::outcome::Attached;
@@ -39,12 +39,17 @@ fn look_beside<A: Recipe>(
 ) -> Result<PinEntry<Found<Held<A>, RawLink>>> {
     for path in place.beside() {
         match look_at(to, wanted, &path) {
-            // Somebody else's, or not a link.
-            Ok(PinEntry::NotALink) | Err(Error::Link(bpf_link::Error::PermissionDenied(_))) => {}
+            Ok(PinEntry::NotALink) => {}
+            Err(Error::Link(error)) if is_somebody_elses(&error) => {}
             entry => return entry,
         }
     }
     Ok(PinEntry::NotALink)
+}
+
+/// Whether a pin may not be opened, as it is another user's.
+pub(super) fn is_somebody_elses(error: &bpf_link::Error) -> bool {
+    matches!(error, bpf_link::Error::PermissionDenied(error) if error.command() == Command::ObjGet)
 }
 
 fn look_at<A: Recipe>(

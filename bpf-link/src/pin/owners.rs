@@ -2,6 +2,7 @@
 
 use std::fs::Metadata;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -101,6 +102,7 @@ impl Way {
                 Some(Component::ParentDir) => {
                     here.pop();
                 }
+                Some(Component::RootDir) if here == Path::new("/") => continue,
                 Some(Component::RootDir) => here = PathBuf::from("/"),
                 Some(Component::Normal(name)) => {
                     let next = here.join(name);
@@ -174,13 +176,18 @@ fn look(path: &Path) -> Result<Option<Metadata>> {
     match std::fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // Where a name has a dot, a bpffs has nothing.
-        Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(None),
+        // On a bpffs nothing has a name with a dot.
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) && has_dot(path) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(Error::PathHasNul {
             path: path.to_owned(),
         }),
         Err(source) => Err(refused(path, source)),
     }
+}
+
+fn has_dot(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_bytes().contains(&b'.')
 }
 
 fn refused(path: &Path, source: io::Error) -> Error {

@@ -132,6 +132,10 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::to("BPF_LINK_UPDATE", libc::EPERM, OVER_ANOTHER),
     // Another is on the hook: perhaps one that is taken over, or makes way.
     Answer::to("BPF_LINK_CREATE", libc::EBUSY, ON_A_HOOK),
+    // Somebody else has the lock, and is waited for.
+    Answer::everywhere("flock(", libc::EAGAIN),
+    // Or something that has just gone from it, so the attempt is made again.
+    Answer::to("BPF_LINK_CREATE", libc::EBUSY, TRIED_AGAIN),
     // A probe asks for what it must not be given: the kernel says why not, so it knows the kind.
     Answer::to("BPF_LINK_CREATE", libc::EBUSY, &["probe_an_object"]),
     Answer::to(
@@ -180,6 +184,13 @@ const ASKED_AGAIN: &[Answer] = &[
 
 /// What is refused without an error number, after a look into the reason.
 const LOOKED_INTO: &[&str] = &["from_a_directory"];
+
+/// What attaches a link where none is known to be.
+const TRIED_AGAIN: &[&str] = &[
+    "ensure_created",
+    "ensure_replaced",
+    "ensure_in_the_place_of_another",
+];
 
 /// What looks for a pin before it does something about it.
 const PINNED: &[&str] = &[
