@@ -124,6 +124,25 @@ pub(super) fn search<A: Recipe>(
     })
 }
 
+/// Whether an info was refused because of the link, and not because of the caller or the moment.
+fn is_about_the_link(refusal: &Error) -> bool {
+    !matches!(
+        refusal.errno(),
+        None | Some(
+            libc::EPERM
+                | libc::EINTR
+                | libc::EBADF
+                | libc::EAGAIN
+                | libc::ENOMEM
+                | libc::EACCES
+                | libc::EFAULT
+                | libc::EINVAL
+                | libc::ENFILE
+                | libc::EMFILE
+        )
+    )
+}
+
 fn find<A: Recipe>(
     to: &A,
     wanted: &Wanted<'_>,
@@ -135,9 +154,10 @@ fn find<A: Recipe>(
         if Some(link.id()?) == but || link.kind()? != A::Link::KIND {
             return Ok(());
         }
-        // A link that the kernel says nothing about spoils nothing for the others.
-        let Ok(held) = held::<A>(A::Link::try_from(link)?) else {
-            return Ok(());
+        let held = match held::<A>(A::Link::try_from(link)?) {
+            // A link that the kernel says nothing about spoils nothing for the others.
+            Err(refusal) if is_about_the_link(&refusal) => return Ok(()),
+            answer => answer?,
         };
         let Some(attached) = A::attached(&held.info) else {
             return Ok(());

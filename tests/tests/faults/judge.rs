@@ -155,6 +155,10 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::to("BPF_LINK_GET_NEXT_ID", libc::ENOENT, WALKS),
     Answer::to("BPF_LINK_GET_FD_BY_ID", libc::ENOENT, WALKS),
     Answer::to("BPF_LINK_GET_FD_BY_ID", libc::EAGAIN, WALKS),
+    // A link of which the kernel refuses the info, whatever it has against it, is passed over.
+    Answer::to("info_len=64", libc::ENOENT, &["ensure_taken_over"]),
+    Answer::to("info_len=64", libc::EBUSY, &["ensure_taken_over"]),
+    Answer::to("info_len=64", libc::ENOSPC, &["ensure_taken_over"]),
     // Rust's library looks whether what it closes is open, and how long a file is that it reads.
     Answer::ignored("F_GETFD", &[]),
     Answer::ignored("AT_STATX_SYNC_AS_STAT|AT_EMPTY_PATH", &[]),
