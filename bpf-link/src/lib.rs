@@ -85,6 +85,7 @@ mod link;
 mod netns;
 mod object;
 mod open_enum;
+mod open_in_root;
 mod perf_event;
 mod pin;
 mod probe;
@@ -118,6 +119,7 @@ pub use object::{
     BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_program,
     open_program,
 };
+pub use open_in_root::open_in_root;
 pub use perf_event::PerfEvent;
 pub use pin::{PinEntry, PinLock, check_directories, check_owner, is_temporary_pin, temporary_pin};
 pub use probe::Support;

@@ -129,6 +129,8 @@ pub enum Command {
     StatFileSystem,
     /// `openat(2)` of a directory
     OpenDirectory,
+    /// `openat2(2)` with `RESOLVE_IN_ROOT`
+    OpenInRoot,
     /// `flock(2)`
     Lock,
     /// `fcntl(2)` with `F_DUPFD_CLOEXEC`
@@ -181,6 +183,7 @@ impl fmt::Display for Command {
             Self::Stat => "fstatat",
             Self::StatFileSystem => "fstatfs",
             Self::OpenDirectory => "openat",
+            Self::OpenInRoot => "openat2",
             Self::Lock => "flock",
             Self::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
             Self::CurrentDirectory => "getcwd",
