@@ -9,6 +9,7 @@ pub(crate) mod interface;
 pub(crate) mod kernel_functions;
 pub(crate) mod lockdown;
 pub(crate) mod netns;
+pub(crate) mod offsets;
 pub(crate) mod position;
 pub(crate) mod tracefs;
 mod when;

@@ -1,5 +1,7 @@
 //! What can go wrong, with nothing of what the layer below says lost.
 
+#[cfg(feature = "elf")]
+mod binary;
 mod holder;
 mod rejected;
 mod symbols;
@@ -13,6 +15,8 @@ use bpf_link::{AttachType, CommandError, LinkId, LinkKind, ProgramInfo};
 
 use crate::attach::interface::Interface;
 
+#[cfg(feature = "elf")]
+pub use binary::BinaryProblem;
 pub use holder::{HolderLink, HookHolder};
 pub use rejected::Rejected;
 pub use symbols::{FilePlaces, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols};
@@ -289,6 +293,24 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A binary does not have what was asked for, or cannot be read as one.
+    #[cfg(feature = "elf")]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: Box<BinaryProblem>,
+    },
+
+    /// There is no library or program of this name.
+    #[cfg(feature = "elf")]
+    NoSuchBinary {
+        /// The name.
+        name: String,
+        /// Where it was looked for: a root directory, the `PATH`, or the mappings of a process.
+        searched: PathBuf,
+    },
+
     /// A file that was to be attached to, or that says how to attach, could not be opened or read.
     File {
         /// The file.
@@ -352,6 +374,8 @@ impl Error {
             | Self::CreateDirectory { .. }
             | Self::NoEventSource { .. }
             | Self::File { .. } => None,
+            #[cfg(feature = "elf")]
+            Self::Binary { .. } | Self::NoSuchBinary { .. } => None,
         }
     }
 }

@@ -112,6 +112,8 @@
 //!
 //! # Features
 //!
+//! - `elf`: functions and USDT probes of programs and libraries by their names: `Binary`. It is off
+//!   by default, and nothing of it is built without.
 //! - `serde`: what the kernel says about links can be serialized and read back, under the names
 //!   that the fields have here. It is off by default.
 #![forbid(unsafe_code)]
@@ -124,6 +126,8 @@
 )]
 
 pub mod attach;
+#[cfg(feature = "elf")]
+mod binary;
 pub mod ensure;
 mod error;
 #[cfg(any(doc, doctest))]
@@ -136,7 +140,10 @@ mod other;
 pub use attach::file_ref::FileRef;
 pub use attach::interface::Interface;
 pub use attach::netns::Netns;
+pub use attach::offsets::OffsetsRef;
 pub use attach::position::{LinkAnchor, Position};
+#[cfg(feature = "elf")]
+pub use binary::{Binary, BinaryPlace, BinarySymbol, SymbolBinding, SymbolOffset, UsdtPlace};
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,
     IterArgs, IterCgroup, IterTask, KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags,
@@ -144,6 +151,8 @@ pub use bpf_link::{
 };
 #[doc(inline)]
 pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
+#[cfg(feature = "elf")]
+pub use error::BinaryProblem;
 pub use error::{
     Error, FilePlaces, HolderLink, HookHolder, Rejected, Result, SharedName, SimilarSymbols,
     UntraceableAddress, UntraceableSymbols,

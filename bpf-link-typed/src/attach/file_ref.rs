@@ -1,8 +1,12 @@
 //! Files that programs are attached to: cgroups, network namespaces, and those with code in them.
 
+use std::borrow::Cow;
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use bpf_link::Target;
@@ -11,13 +15,13 @@ use crate::error::{Error, Result};
 
 /// A file that a program is attached to: open, or by its path, which is looked up whenever a
 /// program is attached.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum FileRef<'a> {
     /// An open file: a cgroup's directory, one such as `/proc/self/ns/net`, or an executable.
     Fd(BorrowedFd<'a>),
     /// Its path.
-    Path(&'a Path),
+    Path(Cow<'a, Path>),
 }
 
 impl<'a> FileRef<'a> {
@@ -28,57 +32,86 @@ impl<'a> FileRef<'a> {
 
     /// A path.
     pub fn path(path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
-        Self::Path(path.as_ref())
+        Self::Path(Cow::Borrowed(path.as_ref()))
     }
 
     /// The number by which the kernel knows the cgroup; `None` if it is not one of cgroup2.
-    pub(crate) fn cgroup_id(self) -> Result<Option<u64>> {
+    pub(crate) fn cgroup_id(&self) -> Result<Option<u64>> {
         Ok(bpf_link::cgroup_id(&self.open()?)?)
     }
 
     /// The number by which the kernel knows the network namespace; `None` if it is not one.
-    pub(crate) fn netns_inode(self) -> Result<Option<u64>> {
+    pub(crate) fn netns_inode(&self) -> Result<Option<u64>> {
         Ok(bpf_link::netns_inode(&self.open()?)?)
     }
 
+    /// Whether the kernel means this file by the path that it has written for a link; `None` where
+    /// that cannot be told: a path of another mount namespace is not one of ours, and may lead to
+    /// another file here.
+    pub(crate) fn is_file_of_kernel(&self, found: &CStr) -> Option<bool> {
+        let (path, wanted) = match self {
+            Self::Fd(fd) => {
+                let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+                (std::fs::read_link(&link).ok()?, identity(Path::new(&link))?)
+            }
+            Self::Path(path) => (std::fs::canonicalize(path).ok()?, identity(path)?),
+        };
+        // The file itself has to be at its path in our mounts.
+        (identity(&path)? == wanted).then_some(())?;
+        let found = identity(Path::new(OsStr::from_bytes(found.to_bytes())))?;
+        Some(found == wanted)
+    }
+
     /// What errors call it, once its path has been made into the target of that sort.
-    pub(crate) fn target(self, of_path: impl FnOnce(PathBuf) -> Target) -> Target {
+    pub(crate) fn target(&self, of_path: impl FnOnce(PathBuf) -> Target) -> Target {
         match self {
             Self::Fd(_) => Target::Descriptor,
-            Self::Path(path) => of_path(path.to_owned()),
+            Self::Path(path) => of_path(path.to_path_buf()),
         }
     }
 
     /// The path, if it was given as one.
-    pub(crate) fn given_path(self) -> Option<PathBuf> {
+    pub(crate) fn given_path(&self) -> Option<PathBuf> {
         match self {
             Self::Fd(_) => None,
-            Self::Path(path) => Some(path.to_owned()),
+            Self::Path(path) => Some(path.to_path_buf()),
         }
     }
 
     /// Its path, or where it was opened as far as `/proc` tells.
-    pub(crate) fn path_in_words(self) -> PathBuf {
+    pub(crate) fn path_in_words(&self) -> PathBuf {
         match self {
             Self::Fd(fd) => {
                 let open = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
                 std::fs::read_link(&open).unwrap_or(open)
             }
-            Self::Path(path) => path.to_owned(),
+            Self::Path(path) => path.to_path_buf(),
         }
     }
 
-    pub(crate) fn open(self) -> Result<Opened<'a>> {
+    pub(crate) fn open(&self) -> Result<Opened<'a>> {
         match self {
-            Self::Fd(fd) => Ok(Opened::Borrowed(fd)),
+            Self::Fd(fd) => Ok(Opened::Borrowed(*fd)),
             Self::Path(path) => File::open(path)
                 .map(|file| Opened::Owned(file.into()))
                 .map_err(|source| Error::File {
-                    path: path.to_owned(),
+                    path: path.to_path_buf(),
                     source,
                 }),
         }
     }
+}
+
+/// What tells one file from another.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// Whether the file is at this path now.
+pub(crate) fn is_at(file: BorrowedFd<'_>, path: &Path) -> bool {
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    identity(Path::new(&link)).is_some_and(|file| identity(path) == Some(file))
 }
 
 /// The error that the kernel has found no file at this path.
@@ -107,15 +140,29 @@ impl<'a> From<&'a File> for FileRef<'a> {
     }
 }
 
-impl<'a> From<&'a Path> for FileRef<'a> {
-    fn from(path: &'a Path) -> Self {
-        Self::Path(path)
-    }
+macro_rules! from_paths {
+    (borrowed: $($Borrowed:ty),+; owned: $($Owned:ty),+) => {
+        $(impl<'a> From<&'a $Borrowed> for FileRef<'a> {
+            fn from(path: &'a $Borrowed) -> Self {
+                Self::path(path)
+            }
+        })+
+        $(impl From<$Owned> for FileRef<'_> {
+            fn from(path: $Owned) -> Self {
+                Self::Path(Cow::Owned(path.into()))
+            }
+        })+
+    };
 }
 
-impl<'a> From<&'a str> for FileRef<'a> {
-    fn from(path: &'a str) -> Self {
-        Self::path(path)
+from_paths! {
+    borrowed: Path, PathBuf, str, String, OsStr, OsString;
+    owned: PathBuf, String, OsString
+}
+
+impl<'a> From<Cow<'a, Path>> for FileRef<'a> {
+    fn from(path: Cow<'a, Path>) -> Self {
+        Self::Path(path)
     }
 }
 

@@ -121,7 +121,7 @@ impl EventSource {
         }
     }
 
-    /// The bit of an event's configuration that makes it one of returns.
+    /// The bit of an event's configuration that makes it one of returns, if it is to be one.
     pub(crate) fn retprobe(&self, on_return: bool) -> Result<u64> {
         if on_return {
             Ok(1 << self.first_bit("retprobe")?)

@@ -137,6 +137,12 @@ impl fmt::Display for Error {
             Self::CreateDirectory { path, .. } => {
                 write!(f, "the directory {} could not be made", path.display())
             }
+            #[cfg(feature = "elf")]
+            Self::Binary { path, problem } => write!(f, "{} {problem}", path.display()),
+            #[cfg(feature = "elf")]
+            Self::NoSuchBinary { name, searched } => {
+                write!(f, "there is no {name} in {}", searched.display())
+            }
             Self::File { path, .. } => write!(f, "{} could not be read", path.display()),
         }
     }

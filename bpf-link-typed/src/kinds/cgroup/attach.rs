@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct CgroupAttach<'a> {
     pub(super) cgroup: FileRef<'a>,

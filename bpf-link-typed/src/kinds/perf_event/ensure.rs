@@ -1,7 +1,7 @@
 //! Whether a link is on such an event, with this cookie.
 
+use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
-
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::kprobe::KernelPlace;
@@ -9,6 +9,7 @@ use super::{
     KprobeEvent, PerfEventAttach, PerfEventDetails, PerfEventInfo, PerfEventLink, PerfKprobe,
     PerfTarget, PerfUprobe, UprobeEvent,
 };
+use crate::attach::file_ref::FileRef;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
@@ -72,7 +73,7 @@ impl Recipe for PerfEventAttach<'_> {
     fn way_back(&self, old: &PerfEventInfo) -> Result<Self> {
         let to = Self {
             cookie: cookie_of(&old.event).or(self.cookie),
-            ..*self
+            ..self.clone()
         };
         Ok(to)
     }
@@ -104,9 +105,22 @@ fn compare_kprobe(wanted: &KprobeEvent<'_>, found: &PerfKprobe) -> Match {
 
 /// A probe of which it is not known whether it is for one process only.
 fn compare_uprobe(wanted: &UprobeEvent<'_>, found: &PerfUprobe) -> Match {
-    let file = found.file.as_deref().map(std::ffi::CStr::to_bytes);
-    let is_other = file.is_some_and(|file| file != wanted.path.as_os_str().as_bytes())
-        // The kernel gives the lower half.
-        || u64::from(found.offset) != wanted.offset & u64::from(u32::MAX);
+    // The kernel gives the lower half.
+    let is_elsewhere = u64::from(found.offset) != wanted.offset & u64::from(u32::MAX);
+    let file = found.file.as_deref();
+    let is_other = is_elsewhere || file.is_some_and(|file| is_other_file(wanted, file));
     Match::hook(is_other.then_some(false))
+}
+
+/// Whether the file is certainly another one than that of which this is the path, as it was given
+/// once.
+fn is_other_file(wanted: &UprobeEvent<'_>, found: &CStr) -> bool {
+    let path = found.to_bytes();
+    // What these lead to is the business of the process that has given them.
+    let is_of_other_process = !path.starts_with(b"/") || path.starts_with(b"/proc/");
+    let is_as_given = match &wanted.file {
+        FileRef::Path(wanted) => path == wanted.as_os_str().as_bytes(),
+        FileRef::Fd(_) => false,
+    };
+    !is_of_other_process && !is_as_given && wanted.file.is_file_of_kernel(found) == Some(false)
 }

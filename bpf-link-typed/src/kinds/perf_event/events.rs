@@ -14,7 +14,7 @@ use crate::attach::tracefs::Tracepoint;
 use crate::error::Result;
 
 /// What a program is attached to by way of a perf event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PerfTarget<'a> {
     /// A perf event of the caller's, as it is: enabled or not.

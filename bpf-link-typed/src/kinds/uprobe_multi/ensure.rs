@@ -1,13 +1,12 @@
 //! Whether a link is on these places of this file, with these cookies.
 
-use std::os::fd::{AsRawFd as _, BorrowedFd};
-use std::os::unix::ffi::OsStrExt as _;
+use std::borrow::Cow;
+use std::os::fd::BorrowedFd;
 
 use bpf_link::UprobeMultiFlags;
 
 use super::{UprobeMultiAttach, UprobeMultiInfo, UprobeMultiLink};
 use crate::attach::When;
-use crate::attach::file_ref::FileRef;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -31,12 +30,9 @@ impl Recipe for UprobeMultiAttach<'_> {
                 Match::Unclear
             });
         };
-        let is_file = self
-            .path()
-            .zip(info.path.as_deref())
-            .map(|(path, found)| path == found.to_bytes());
-        let is_same = if self.offsets == offsets.as_slice() {
-            is_file
+        let is_same = if *self.offsets == **offsets {
+            let path = info.path.as_deref();
+            path.and_then(|path| self.file.is_file_of_kernel(path))
         } else {
             Some(false)
         };
@@ -44,8 +40,8 @@ impl Recipe for UprobeMultiAttach<'_> {
             .flags
             .map(|flags| flags.contains(UprobeMultiFlags::RETURN) == (self.when == When::Return));
         let zeros = vec![0; offsets.len()];
-        let is_given = |wanted: Option<&[u64]>, found: Option<&[u64]>| {
-            found.map(|found| wanted.unwrap_or(&zeros) == found)
+        let is_given = |wanted: &Option<Cow<'_, [u64]>>, found: Option<&[u64]>| {
+            found.map(|found| wanted.as_deref().unwrap_or(&zeros) == found)
         };
         let is_of_process = match (self.pid, info.pid) {
             (Some(pid), Some(found)) => Some(pid == found),
@@ -56,10 +52,10 @@ impl Recipe for UprobeMultiAttach<'_> {
         Ok(Match::hook(is_same)
             .and(on_return)
             .and(is_given(
-                self.ref_ctr_offsets,
+                &self.ref_ctr_offsets,
                 info.ref_ctr_offsets.as_deref(),
             ))
-            .and(is_given(self.cookies, info.cookies.as_deref()))
+            .and(is_given(&self.cookies, info.cookies.as_deref()))
             .and(is_of_process))
     }
 }
@@ -70,15 +66,4 @@ impl Recipe for UprobeMultiAttach<'_> {
 fn has_too_long_a_path(link: &UprobeMultiLink) -> Result<bool> {
     const SHORTEST: u32 = 32;
     Ok(link.as_raw().info()?.kernel_len() <= SHORTEST)
-}
-
-impl UprobeMultiAttach<'_> {
-    /// The file as the kernel writes it.
-    fn path(&self) -> Option<Vec<u8>> {
-        let path = match self.file {
-            FileRef::Path(path) => std::fs::canonicalize(path),
-            FileRef::Fd(fd) => std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())),
-        };
-        Some(path.ok()?.as_os_str().as_bytes().to_owned())
-    }
 }

@@ -348,7 +348,11 @@ fn more_than_one_of_ours(sandbox: &Sandbox) -> Result<()> {
     let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
     let orphans = [to.attach(&program)?, to.attach(&program)?];
     let ids = [orphans[0].id()?, orphans[1].id()?];
-    let refused = to.ensure_pinned(&pin).take_over(ours()?).run(&program);
+    let refused = to
+        .clone()
+        .ensure_pinned(&pin)
+        .take_over(ours()?)
+        .run(&program);
     let Err(Error::OursFound { links }) = &refused else {
         anyhow::bail!("{refused:?}");
     };

@@ -138,14 +138,22 @@ fn revisions_and_order(sandbox: &Sandbox) -> Result<()> {
         anyhow::Ok(ids.collect::<Vec<u32>>())
     };
     ensure!(revision()? == Some(1));
-    let first = to.expected_revision(1).attach(&one)?;
+    let first = to.clone().expected_revision(1).attach(&one)?;
     ensure!(revision()? == Some(2));
     let before = Position::Before(LinkAnchor::LinkId(first.id()?));
-    let second = to.position(before).expected_revision(2).attach(&two)?;
+    let second = to
+        .clone()
+        .position(before)
+        .expected_revision(2)
+        .attach(&two)?;
     ensure!(revision()? == Some(3) && order()? == ids(&[&two, &one])?);
     let after = Position::After(LinkAnchor::link(&second));
-    let third = to.position(after).expected_revision(3).attach(&three)?;
-    let last = to.position(Position::Last).expected_revision(4);
+    let third = to
+        .clone()
+        .position(after)
+        .expected_revision(3)
+        .attach(&three)?;
+    let last = to.clone().position(Position::Last).expected_revision(4);
     let fourth = last.attach(&four)?;
     ensure!(revision()? == Some(5));
     ensure!(order()? == ids(&[&two, &three, &one, &four])?);

@@ -287,10 +287,13 @@ fn a_breakpoint_is_no_place_for_a_probe(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::UPROBE_MULTI)?;
     let offsets = [offset_of(never_called)?, u64::try_from(breakpoint)?];
     let [first, _] = &offsets;
-    let to = |offsets| UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);
-    let refused = to(&offsets).attach(&program).err().context("not refused")?;
+    let to = |offsets: Vec<u64>| UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);
+    let refused = to(offsets.to_vec())
+        .attach(&program)
+        .err()
+        .context("not refused")?;
     ensure!(refused.errno() == Some(ENOTSUPP), "{refused:?}");
-    drop(to(std::slice::from_ref(first)).attach(&program)?);
+    drop(to(vec![*first]).attach(&program)?);
     Ok(())
 }
 

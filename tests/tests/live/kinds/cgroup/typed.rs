@@ -128,28 +128,31 @@ fn positions(sandbox: &Sandbox) -> Result<()> {
     let now = || order(LinkTarget::Fd(cgroup.as_fd()), hook.attach_type().as_raw());
 
     let first = to.attach(one)?;
-    let _last = to.position(Position::Last).attach(two)?;
-    let _very_first = to.position(Position::First).attach(three)?;
+    let _last = to.clone().position(Position::Last).attach(two)?;
+    let _very_first = to.clone().position(Position::First).attach(three)?;
     let revision = now()?.1;
     let after = Position::After(LinkAnchor::link(&first));
     ensure_error!(
-        to.position(after)
+        to.clone()
+            .position(after)
             .expected_revision(revision + 1)
             .attach(four),
         Error::Link(bpf_link::Error::StaleRevision(_)),
         Some(libc::ESTALE)
     );
     let _after = to
+        .clone()
         .position(after)
         .expected_revision(revision)
         .attach(four)?;
     let before = Position::Before(LinkAnchor::LinkId(first.id()?));
-    let _before = to.position(before).attach(five)?;
+    let _before = to.clone().position(before).attach(five)?;
     ensure!(now()?.0 == ids(&[three, five, one, four, two])?);
 
     let elsewhere = CgroupAttach::to(FileRef::fd(&other), hook).attach(one)?;
     ensure_error!(
-        to.position(Position::Before(LinkAnchor::link(&elsewhere)))
+        to.clone()
+            .position(Position::Before(LinkAnchor::link(&elsewhere)))
             .attach(one),
         Error::AnchorNotOnHook(_),
         Some(libc::ENOENT)
@@ -157,7 +160,8 @@ fn positions(sandbox: &Sandbox) -> Result<()> {
     let gone = elsewhere.id()?;
     drop(elsewhere);
     ensure_error!(
-        to.position(Position::Before(LinkAnchor::LinkId(gone)))
+        to.clone()
+            .position(Position::Before(LinkAnchor::LinkId(gone)))
             .attach(one),
         Error::AnchorNotOnHook(_),
         Some(libc::ENOENT)
@@ -182,10 +186,11 @@ fn without_positions(sandbox: &Sandbox) -> Result<()> {
     let to = CgroupAttach::to(FileRef::fd(&cgroup), CgroupHook::InetEgress);
     let link = to.attach(&program)?;
     for to in [
-        to.position(Position::First),
-        to.position(Position::Last),
-        to.position(Position::Before(LinkAnchor::link(&link))),
-        to.expected_revision(1),
+        to.clone().position(Position::First),
+        to.clone().position(Position::Last),
+        to.clone()
+            .position(Position::Before(LinkAnchor::link(&link))),
+        to.clone().expected_revision(1),
     ] {
         ensure_error!(
             to.attach(&program),
@@ -204,7 +209,7 @@ fn errors_anchors(sandbox: &Sandbox) -> Result<()> {
     let link = to.attach(&program)?;
     let before = Position::Before(LinkAnchor::link(&link));
     ensure_error!(
-        to.preorder().position(before).attach(&program),
+        to.clone().preorder().position(before).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
@@ -216,7 +221,7 @@ fn without_preorder(sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
     let to = CgroupAttach::to(FileRef::fd(&cgroup), CgroupHook::InetEgress);
     ensure_error!(
-        to.preorder().attach(&program),
+        to.clone().preorder().attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
         Some(libc::EINVAL)
     );
@@ -267,7 +272,7 @@ fn query(sandbox: &Sandbox) -> Result<()> {
     let _own = CgroupAttach::to(FileRef::fd(&child), hook).attach(&own)?;
     let _above = CgroupAttach::to(FileRef::fd(&parent), hook).attach(&above)?;
     for file in [FileRef::from(child.path()), FileRef::fd(&child)] {
-        let answer = hook.query(file)?;
+        let answer = hook.query(file.clone())?;
         ensure!(entries(&answer) == [(own.id()?, None)] && !answer.has_links);
         ensure!(answer.flags == AttachFlags::from_bits_retain(bpf_link_sys::BPF_F_ALLOW_MULTI));
         let answer = hook.query_effective(file)?;
@@ -308,13 +313,13 @@ fn query_revision(sandbox: &Sandbox) -> Result<()> {
     let to = CgroupAttach::to(cgroup.path(), hook);
     let revision = || hook.query(cgroup.path())?.revision.context("no revision");
     let before = revision()?;
-    let _link = to.expected_revision(before).attach(&program)?;
+    let _link = to.clone().expected_revision(before).attach(&program)?;
     ensure_error!(
-        to.expected_revision(before).attach(&program),
+        to.clone().expected_revision(before).attach(&program),
         Error::Link(bpf_link::Error::StaleRevision(_)),
         Some(libc::ESTALE)
     );
-    let _other = to.expected_revision(revision()?).attach(&program)?;
+    let _other = to.clone().expected_revision(revision()?).attach(&program)?;
     Ok(())
 }
 

@@ -25,8 +25,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 fn uprobe(sandbox: &Sandbox) -> Result<()> {
     let here = UprobeEvent::at(own_code::FILE, offset_of(first)?);
-    let elsewhere = PerfEventAttach::to(here.on_return());
-    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere, path, program);
+    let elsewhere = PerfEventAttach::to(here.clone().on_return());
+    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere.clone(), path, program);
     check(&Subject {
         elsewhere: is_linux(6, 6)?.then_some((elsewhere, ANOTHER_HOOK)),
         // Whether it is for one process only, the kernel does not tell.
@@ -34,7 +34,7 @@ fn uprobe(sandbox: &Sandbox) -> Result<()> {
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(Loader::new(Hook::KPROBE).in_this_process()),
-            &|how, path, program| how.run(PerfEventAttach::to(here), path, program),
+            &|how, path, program| how.run(PerfEventAttach::to(here.clone()), path, program),
             &|_| {
                 first(1);
                 Ok(())
@@ -47,14 +47,14 @@ fn uprobe(sandbox: &Sandbox) -> Result<()> {
 fn kprobe(sandbox: &Sandbox) -> Result<()> {
     let here = PerfEventAttach::to(KprobeEvent::at(SYMBOLS[0], 0)).cookie(7);
     let elsewhere = PerfEventAttach::to(KprobeEvent::at(SYMBOLS[0], 0)).cookie(8);
-    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere, path, program);
+    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere.clone(), path, program);
     check(&Subject {
         elsewhere: is_linux(6, 9)?.then_some((elsewhere, OTHER_OPTIONS)),
         again: kept_since(6, 9, false)?,
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(Loader::new(Hook::KPROBE).in_this_process()),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| {
                 call_all();
                 Ok(())
@@ -69,7 +69,7 @@ fn tracepoint(sandbox: &Sandbox) -> Result<()> {
     let event = |name| TracepointEvent::new("sched", name).tracefs(tracefs);
     let here = PerfEventAttach::to(event("sched_switch"));
     let elsewhere = PerfEventAttach::to(event("sched_process_exec"));
-    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere, path, program);
+    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere.clone(), path, program);
     check(&Subject {
         elsewhere: is_linux(6, 6)?.then_some((elsewhere, ANOTHER_HOOK)),
         // A tracepoint does not take one program twice.
@@ -77,7 +77,7 @@ fn tracepoint(sandbox: &Sandbox) -> Result<()> {
         ..Subject::of_programs(
             sandbox,
             || Counting::program(Hook::TRACEPOINT),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| {
                 for _ in 0..100 {
                     std::thread::sleep(std::time::Duration::from_micros(10));

@@ -168,6 +168,7 @@ fn uprobe(_sandbox: &Sandbox) -> Result<()> {
     let (offset, [references, ..]) = (offset_of(first)?, counters()?);
     let at = UprobeEvent::at(own_code::FILE, offset);
     for on_return in [false, true] {
+        let at = at.clone();
         let event = if on_return { at.on_return() } else { at };
         let event = event.ref_ctr_offset(references.try_into()?);
         let event = if on_return { event.pid(0) } else { event };

@@ -137,7 +137,7 @@ fn it_is_replaced_by_one_on_the_file_that_is_wanted(sandbox: &Sandbox) -> Result
     link.pin(&pin)?;
     let file = file_in(sandbox)?;
     let to = UprobeMultiAttach::to(&*file, When::Entry, &[0]);
-    let ensured = to.ensure_pinned(&pin).run(&program)?;
+    let ensured = to.clone().ensure_pinned(&pin).run(&program)?;
     let is_replaced = matches!(
         ensured.outcome,
         Outcome::Replaced {

@@ -1,0 +1,487 @@
+//! Functions and probes of programs and libraries, by their names.
+
+mod bytes;
+mod debug_file;
+mod find;
+mod format;
+mod image;
+mod library;
+mod loader_cache;
+mod name;
+mod nearest;
+mod notes;
+mod pattern;
+mod place;
+mod process;
+mod reader;
+mod root;
+mod sections;
+mod segments;
+mod select;
+mod similar;
+mod strings;
+mod symbol;
+mod table;
+mod usdt;
+mod versions;
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::attach::file_ref::FileRef;
+use crate::error::{BinaryProblem, Error, Result};
+use image::Image;
+use name::WrittenName;
+use process::Process;
+use root::Root;
+use similar::Similar;
+use table::SymbolTable;
+
+pub use nearest::SymbolOffset;
+pub use place::BinaryPlace;
+pub use symbol::{BinarySymbol, SymbolBinding};
+pub use usdt::UsdtPlace;
+
+/// A program or a library, to attach to its functions and USDT probes by their names.
+///
+/// It is an ELF file of either size and either order of bytes. The file is kept open, and is what
+/// a program is attached to, even if another one is put at its path. It is read with `pread(2)`, a
+/// piece at a time, and is not kept in memory.
+///
+/// Which addresses are where in the file is said by its program headers. Functions that are not
+/// exported are found in a stripped binary as well if its debug file is there: in
+/// `/usr/lib/debug/.build-id` by the build id, or by the name that the binary has for it
+/// (`.gnu_debuglink`). Symbols that are compressed into the binary (`.gnu_debugdata`) are not read.
+///
+/// ```no_run
+/// use bpf_link_typed::attach::When;
+/// use bpf_link_typed::{Binary, PerfEventAttach, UprobeEvent, UprobeMultiAttach};
+///
+/// # fn example(uprobe: std::fs::File, multi: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let libc = Binary::library("libc.so.6")?;
+/// let malloc = UprobeEvent::in_binary(&libc, &libc.function("malloc")?);
+/// let link = PerfEventAttach::to(malloc).attach(&uprobe)?;
+///
+/// // As a process has it, in whatever container that is.
+/// let libssl = Binary::in_process(4711, "libssl")?;
+/// let writes = libssl.functions_matching("SSL_write*")?;
+/// let link = UprobeMultiAttach::in_binary(&libssl, When::Entry, &writes).attach(&multi)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Binary {
+    image: Image,
+    root: Root,
+    /// Where it is below the root, as far as that is known.
+    path: PathBuf,
+    debug: OnceLock<Option<Image>>,
+}
+
+impl Binary {
+    /// Opens the file at this path.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::File`]: it could not be opened or read.
+    /// - [`Error::Binary`]: it is not a program or a library, or is malformed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::in_this_root(Root::Own, path.as_ref())
+    }
+
+    /// Opens the file at this path below another root directory, such as that of a container: no
+    /// symbolic link leads out of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), with `ENOSYS` before Linux 5.6.
+    pub fn open_in(root: impl AsRef<Path>, path: impl AsRef<Path>) -> Result<Self> {
+        Self::in_this_root(Root::open(root.as_ref())?, path.as_ref())
+    }
+
+    /// A file that is open for reading already.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn from_file(file: File) -> Result<Self> {
+        let path = path_of(&file);
+        Self::of_file(file, path.clone(), Root::Own, path)
+    }
+
+    /// Opens the program of this name that is found first in the directories of `PATH`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchBinary`]: there is none. Otherwise as [`open`](Self::open).
+    pub fn program(name: impl AsRef<str>) -> Result<Self> {
+        let name = name.as_ref();
+        if name.contains('/') {
+            return Self::open(name);
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let candidates = std::env::split_paths(&path).map(|directory| directory.join(name));
+        let is_file = |path: &PathBuf| {
+            let found = std::fs::metadata(path);
+            found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+        };
+        match { candidates }.find(is_file) {
+            Some(path) => Self::open(path),
+            None => Err(Error::NoSuchBinary {
+                name: name.to_owned(),
+                searched: PathBuf::from(path),
+            }),
+        }
+    }
+
+    /// Opens a library as the dynamic loader finds it, in `ld.so.cache` and then in the default
+    /// directories. The name is a whole one (`libssl.so.3`), or what comes before `.so`
+    /// (`libssl`), for the first that there is.
+    ///
+    /// Libraries for particular processors (`glibc-hwcaps`), and what a program has said by
+    /// `LD_LIBRARY_PATH` or its run path, are not looked for: [`in_process`](Self::in_process)
+    /// finds what a process really has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchBinary`]: there is none. Otherwise as [`open`](Self::open).
+    pub fn library(name: impl AsRef<str>) -> Result<Self> {
+        Self::library_in_this_root(Root::Own, name.as_ref())
+    }
+
+    /// The same below another root directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`library`](Self::library).
+    pub fn library_in(root: impl AsRef<Path>, name: impl AsRef<str>) -> Result<Self> {
+        Self::library_in_this_root(Root::open(root.as_ref())?, name.as_ref())
+    }
+
+    /// Opens a library as the process with this id has it mapped, even if another file has been
+    /// put in its place, or the process is in a container. The name is as for
+    /// [`library`](Self::library), or a path as the process sees it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchBinary`]: the process has mapped no such file.
+    /// - [`Error::File`]: there is no such process (`ENOENT`), or the caller may not look into it
+    ///   (`EACCES`, `EPERM`). A file that has been replaced takes `CAP_SYS_ADMIN` or
+    ///   `CAP_CHECKPOINT_RESTORE`.
+    /// - [`Error::Binary`].
+    pub fn in_process(pid: u32, name: impl AsRef<str>) -> Result<Self> {
+        let process = Process::open(pid)?;
+        let (file, name, path) = process.library(name.as_ref())?;
+        Self::of_file(file, name, process.root()?, path)
+    }
+
+    /// Opens the program that the process with this id runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`in_process`](Self::in_process).
+    pub fn of_process(pid: u32) -> Result<Self> {
+        let process = Process::open(pid)?;
+        let (file, path) = process.program()?;
+        let root = process.root()?;
+        Self::of_file(file, root.name(&path), root, path)
+    }
+
+    fn in_this_root(root: Root, path: &Path) -> Result<Self> {
+        let name = root.name(path);
+        match root.open_file(path) {
+            Ok(file) => Self::of_file(file, name, root, path.to_owned()),
+            Err(source) => Err(Error::File { path: name, source }),
+        }
+    }
+
+    fn library_in_this_root(root: Root, name: &str) -> Result<Self> {
+        if name.contains('/') {
+            return Self::in_this_root(root, Path::new(name));
+        }
+        let (image, path) = library::find(&root, name)?;
+        Ok(Self {
+            image,
+            root,
+            path,
+            debug: OnceLock::new(),
+        })
+    }
+
+    fn of_file(file: File, name: PathBuf, root: Root, path: PathBuf) -> Result<Self> {
+        Ok(Self {
+            image: Image::read(file, name)?,
+            root,
+            path,
+            debug: OnceLock::new(),
+        })
+    }
+
+    /// The function of this name: `malloc`, `memcpy@GLIBC_2.14` for a version of it, or
+    /// `main+0x10` for a place in it, whose offset is then that place's.
+    ///
+    /// Of several functions of one name, that which other files get is taken before one that only
+    /// its own file can use, and a current version before those that only older programs get:
+    /// [`functions_named`](Self::functions_named) returns all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Binary`] with
+    ///
+    /// - [`NoSuchSymbol`](BinaryProblem::NoSuchSymbol): the name is nowhere; with what is close to
+    ///   it, and whether the binary is stripped;
+    /// - [`Imported`](BinaryProblem::Imported): it is in another library;
+    /// - [`Indirect`](BinaryProblem::Indirect): it is an indirect function;
+    /// - [`NotAFunction`](BinaryProblem::NotAFunction);
+    /// - [`Ambiguous`](BinaryProblem::Ambiguous): there are several, and none comes first;
+    /// - [`BeyondFunction`](BinaryProblem::BeyondFunction): the place is not in the function;
+    /// - [`Malformed`](BinaryProblem::Malformed) or [`TooLarge`](BinaryProblem::TooLarge).
+    pub fn function(&self, name: impl AsRef<str>) -> Result<BinarySymbol> {
+        let name = name.as_ref();
+        let written = WrittenName::parse(name);
+        let found = find::find(&self.tables()?, &self.image.segments, &written)?;
+        let mut symbol = match found.one(name) {
+            Ok(symbol) => symbol,
+            Err(problem) => return Err(self.explained(problem, &written)),
+        };
+        if written.offset != 0 {
+            if symbol.size != 0 && written.offset >= symbol.size {
+                return Err(self.image.bytes.problem(BinaryProblem::BeyondFunction {
+                    name: symbol.name,
+                    offset: written.offset,
+                    size: symbol.size,
+                }));
+            }
+            symbol.address = symbol.address.wrapping_add(written.offset);
+            symbol.offset = self.offset_of(symbol.address)?;
+        }
+        Ok(symbol)
+    }
+
+    /// Every function of this name, of whatever binding and version, in the order of the tables;
+    /// none if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] or [`Error::Binary`]: the file could not be read, or is malformed.
+    pub fn functions_named(&self, name: impl AsRef<str>) -> Result<Vec<BinarySymbol>> {
+        let written = WrittenName::parse(name.as_ref());
+        Ok(find::find(&self.tables()?, &self.image.segments, &written)?.functions)
+    }
+
+    /// The functions whose names match a pattern, each place once, in the order of their places: in
+    /// the pattern `*` stands for any characters, and `?` for one. Indirect functions are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Binary`] with [`NothingMatches`](BinaryProblem::NothingMatches), or as
+    /// [`functions_named`](Self::functions_named).
+    pub fn functions_matching(&self, pattern: impl AsRef<str>) -> Result<Vec<BinarySymbol>> {
+        let pattern = pattern.as_ref();
+        let found = self.functions_where(|symbol| pattern::matches(pattern, &symbol.name))?;
+        if found.is_empty() {
+            let problem = BinaryProblem::NothingMatches {
+                pattern: pattern.to_owned(),
+                is_stripped: self.is_stripped()?,
+            };
+            return Err(self.image.bytes.problem(problem));
+        }
+        Ok(found)
+    }
+
+    /// The functions that the closure picks, each place once, in the order of their places; perhaps
+    /// none. Indirect functions are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`functions_named`](Self::functions_named).
+    pub fn functions_where(
+        &self,
+        picks: impl FnMut(&BinarySymbol) -> bool,
+    ) -> Result<Vec<BinarySymbol>> {
+        select::select(&self.tables()?, &self.image.segments, picks)
+    }
+
+    /// Where in the file a virtual address is, before the binary is loaded anywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Binary`] with [`NoSuchAddress`](BinaryProblem::NoSuchAddress): the address is in no
+    /// segment, or in a part of one that is not in the file.
+    pub fn offset_of(&self, address: u64) -> Result<u64> {
+        let offset = self.image.segments.offset_of(address, false);
+        let problem = BinaryProblem::NoSuchAddress { address };
+        offset.ok_or_else(|| self.image.bytes.problem(problem))
+    }
+
+    /// The function that a place in the file is in, such as one from
+    /// [`UprobeMultiInfo::offsets`](crate::UprobeMultiInfo::offsets); `None` if it is in none that
+    /// is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`functions_named`](Self::functions_named).
+    pub fn symbol_at(&self, offset: u64) -> Result<Option<SymbolOffset>> {
+        Ok(self.symbols_at(&[offset])?.pop().flatten())
+    }
+
+    /// The function that each of these places is in. The tables are read once for all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`functions_named`](Self::functions_named).
+    pub fn symbols_at(&self, offsets: &[u64]) -> Result<Vec<Option<SymbolOffset>>> {
+        nearest::nearest(&self.tables()?, &self.image.segments, offsets)
+    }
+
+    /// The places of the USDT probe of this provider and name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Binary`] with [`NoSuchProbe`](BinaryProblem::NoSuchProbe), or as
+    /// [`functions_named`](Self::functions_named).
+    pub fn usdt(&self, provider: impl AsRef<str>, name: impl AsRef<str>) -> Result<Vec<UsdtPlace>> {
+        let (provider, name) = (provider.as_ref(), name.as_ref());
+        let wanted = format!("{provider}:{name}");
+        let mut similar = Similar::to(&wanted);
+        let places = usdt::places(&self.image, |of, probe| {
+            let is_wanted = of == provider && probe == name;
+            if !is_wanted {
+                similar.show(&format!("{of}:{probe}"));
+            }
+            is_wanted
+        })?;
+        if places.is_empty() {
+            let similar = similar.closest();
+            let problem = BinaryProblem::NoSuchProbe {
+                probe: wanted,
+                similar,
+            };
+            return Err(self.image.bytes.problem(problem));
+        }
+        Ok(places)
+    }
+
+    /// The places of all USDT probes; none if there are none.
+    ///
+    /// # Errors
+    ///
+    /// As [`functions_named`](Self::functions_named).
+    pub fn usdt_places(&self) -> Result<Vec<UsdtPlace>> {
+        usdt::places(&self.image, |_, _| true)
+    }
+
+    /// What the linker has called this binary by its contents; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`functions_named`](Self::functions_named).
+    pub fn build_id(&self) -> Result<Option<Vec<u8>>> {
+        notes::build_id(&self.image)
+    }
+
+    /// What errors call the file: its path, below `/proc/PID/root` if it is a process' own.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.image.bytes.path()
+    }
+
+    /// The numbers of the file's device and inode, by which two that were opened differently are
+    /// seen to be the same file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`].
+    pub fn device_and_inode(&self) -> Result<(u64, u64)> {
+        match self.image.bytes.file().metadata() {
+            Ok(found) => Ok((found.dev(), found.ino())),
+            Err(source) => Err(Error::File {
+                path: self.path().to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Its tables of symbols, and that of its debug file.
+    fn tables(&self) -> Result<Vec<SymbolTable<'_>>> {
+        let mut tables = self.image.tables()?;
+        if let Some(debug) = self.debug_file()? {
+            tables.extend(debug.tables()?);
+        }
+        Ok(tables)
+    }
+
+    /// The debug file of a binary that was stripped.
+    fn debug_file(&self) -> Result<Option<&Image>> {
+        if self.image.has_all_symbols() {
+            return Ok(None);
+        }
+        if let Some(found) = self.debug.get() {
+            return Ok(found.as_ref());
+        }
+        let found = debug_file::find(&self.image, &self.root, &self.path)?;
+        Ok(self.debug.get_or_init(|| found).as_ref())
+    }
+
+    fn is_stripped(&self) -> Result<bool> {
+        Ok(!self.image.has_all_symbols() && self.debug_file()?.is_none())
+    }
+
+    /// The problem, with what else is known about it.
+    fn explained(&self, problem: BinaryProblem, written: &WrittenName<'_>) -> Error {
+        let explained = match problem {
+            BinaryProblem::NoSuchSymbol { name, .. } => self.similar(name, written),
+            BinaryProblem::Imported { name, .. } => self.imported(name),
+            problem => Ok(problem),
+        };
+        match explained {
+            Ok(problem) => self.image.bytes.problem(problem),
+            Err(error) => error,
+        }
+    }
+
+    fn similar(&self, name: String, written: &WrittenName<'_>) -> Result<BinaryProblem> {
+        let mut similar = Similar::to(written.symbol);
+        self.functions_where(|symbol| {
+            match &symbol.version {
+                Some(version) if written.version.is_some() => {
+                    similar.show(&format!("{}@{version}", symbol.name));
+                }
+                _ => similar.show(&symbol.name),
+            }
+            false
+        })?;
+        Ok(BinaryProblem::NoSuchSymbol {
+            name,
+            similar: similar.closest(),
+            is_stripped: self.is_stripped()?,
+        })
+    }
+
+    fn imported(&self, name: String) -> Result<BinaryProblem> {
+        let libraries = self.image.needed_libraries()?;
+        Ok(BinaryProblem::Imported { name, libraries })
+    }
+}
+
+/// The path of an open file, as far as there is one.
+fn path_of(file: &File) -> PathBuf {
+    use std::os::fd::AsRawFd as _;
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    std::fs::read_link(&link).unwrap_or_else(|_| link.into())
+}
+
+impl AsFd for Binary {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.image.bytes.as_fd()
+    }
+}
+
+impl<'a> From<&'a Binary> for FileRef<'a> {
+    fn from(binary: &'a Binary) -> Self {
+        Self::fd(binary)
+    }
+}

@@ -1,0 +1,97 @@
+//! One ELF file: a binary, or the debug file of one.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use object::elf;
+
+use super::bytes::{FileBytes, read_start};
+use super::format::{Header, LONGEST_HEADER};
+use super::sections::Sections;
+use super::segments::Segments;
+use super::strings::Strings;
+use super::table::SymbolTable;
+use super::versions::Versions;
+use crate::error::{BinaryProblem, Result};
+
+/// A file, and where in it things are.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) bytes: FileBytes,
+    pub(super) header: Header,
+    pub(super) segments: Segments,
+    pub(super) sections: Sections,
+}
+
+impl Image {
+    /// Reads the headers; symbols are read when they are looked for.
+    pub(super) fn read(file: File, path: PathBuf) -> Result<Self> {
+        let bytes = FileBytes::new(file, path)?;
+        let mut start = [0; LONGEST_HEADER];
+        let len = read_start(&bytes, &mut start)?;
+        let start = start.get(..len).unwrap_or_default();
+        let not_elf = || bytes.problem(BinaryProblem::NotElf);
+        let header = Header::read(start).ok_or_else(not_elf)?;
+        if !matches!(header.file_type, elf::ET_EXEC | elf::ET_DYN) {
+            return Err(bytes.problem(BinaryProblem::NotLoadable {
+                file_type: header.file_type,
+            }));
+        }
+        let sections = Sections::read(&bytes, &header)?;
+        let count = sections.segments.unwrap_or(header.segments.count.into());
+        Ok(Self {
+            segments: Segments::read(&bytes, &header, count)?,
+            sections,
+            header,
+            bytes,
+        })
+    }
+
+    /// Its tables of symbols: those that it exports and imports, and all of them.
+    pub(super) fn tables(&self) -> Result<Vec<SymbolTable<'_>>> {
+        let mut tables = Vec::new();
+        for kind in [elf::SHT_DYNSYM, elf::SHT_SYMTAB] {
+            let Some(section) = self.sections.of_kind(kind).next() else {
+                continue;
+            };
+            let mut table = SymbolTable {
+                bytes: &self.bytes,
+                header: &self.header,
+                entries: Sections::contents(&self.bytes, section, "a table of symbols")?,
+                strings: self.sections.strings_of(&self.bytes, section)?,
+                versions: None,
+            };
+            if kind == elf::SHT_DYNSYM {
+                table.versions = Versions::find(self, table.strings)?;
+            }
+            tables.push(table);
+        }
+        Ok(tables)
+    }
+
+    /// The names of the libraries that it asks for (`DT_NEEDED`).
+    pub(super) fn needed_libraries(&self) -> Result<Vec<String>> {
+        const WHAT: &str = "the dynamic section";
+        const MOST: usize = 1 << 20;
+        const MOST_LIBRARIES: usize = 1 << 10;
+        let Some(section) = self.sections.of_kind(elf::SHT_DYNAMIC).next() else {
+            return Ok(Vec::new());
+        };
+        let region = Sections::contents(&self.bytes, section, WHAT)?;
+        let dynamic = self.bytes.read(region, MOST, WHAT)?;
+        let strings = self.sections.strings_of(&self.bytes, section)?;
+        let mut strings = Strings::new(&self.bytes, strings);
+        let entries = self.header.format.dynamic(&dynamic).into_iter();
+        let needed = entries.filter(|(tag, _)| *tag == u64::from(elf::DT_NEEDED));
+        let library = |(_, place)| {
+            let place = u32::try_from(place).map_err(|_| self.bytes.malformed(WHAT))?;
+            strings.text(place)
+        };
+        needed.take(MOST_LIBRARIES).map(library).collect()
+    }
+
+    /// Whether it has a table of all symbols, and not only of those that it exports and imports.
+    pub(super) fn has_all_symbols(&self) -> bool {
+        self.sections.of_kind(elf::SHT_SYMTAB).next().is_some()
+    }
+}

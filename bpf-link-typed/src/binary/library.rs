@@ -1,0 +1,132 @@
+//! Libraries, as the dynamic loader finds them.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use object::endian::Endianness;
+
+use super::format::{Format, Header};
+use super::image::Image;
+use super::loader_cache;
+use super::root::Root;
+use crate::error::{Error, Result};
+
+/// More than any cache has, in bytes.
+const MOST: u64 = 64 << 20;
+/// The directories of glibc and of musl, beside those of [`multiarch`].
+const DIRECTORIES: [&str; 5] = ["/lib64", "/usr/lib64", "/lib", "/usr/local/lib", "/usr/lib"];
+
+/// Finds a library by its whole name (`libc.so.6`) or the beginning of it (`libc`), and returns
+/// where it is.
+pub(super) fn find(root: &Root, name: &str) -> Result<(Image, PathBuf)> {
+    let mut foreign = None;
+    for path in candidates(root, name) {
+        let Ok(file) = root.open_file(&path) else {
+            continue;
+        };
+        let Ok(image) = Image::read(file, root.name(&path)) else {
+            continue;
+        };
+        if is_native(&image.header) {
+            return Ok((image, path));
+        }
+        foreign.get_or_insert((image, path));
+    }
+    foreign.ok_or_else(|| Error::NoSuchBinary {
+        name: name.to_owned(),
+        searched: root.name(Path::new("/")),
+    })
+}
+
+/// Where it may be, in the order of the loader.
+fn candidates(root: &Root, name: &str) -> Vec<PathBuf> {
+    let named = |candidate: &str| is_named(candidate, name);
+    let cache = read_cache(root);
+    let mut candidates: Vec<PathBuf> = loader_cache::paths(&cache, named)
+        .map(PathBuf::from)
+        .collect();
+    let directories = DIRECTORIES.map(PathBuf::from).into_iter();
+    for directory in multiarch().into_iter().chain(directories) {
+        if name.contains(".so") {
+            candidates.push(directory.join(name));
+            continue;
+        }
+        let mut entries = root.names_in(&directory);
+        entries.retain(|entry| entry.to_str().is_some_and(named));
+        candidates.extend(entries.iter().map(|entry| directory.join(entry)));
+    }
+    candidates
+}
+
+/// Whether a file of this name is the library, given by its name or the beginning of that.
+pub(super) fn is_named(candidate: &str, name: &str) -> bool {
+    let Some(rest) = candidate.strip_prefix(name) else {
+        return false;
+    };
+    // `libc.so.6`, `libc-2.31.so`
+    let is_version = rest.starts_with('-') && rest.strip_suffix(".so").is_some();
+    rest.is_empty() || (!name.contains(".so") && (rest.starts_with(".so") || is_version))
+}
+
+fn read_cache(root: &Root) -> Vec<u8> {
+    let mut cache = Vec::new();
+    let file = root.open_file(Path::new("/etc/ld.so.cache"));
+    let is_regular = |file: &std::fs::File| file.metadata().is_ok_and(|found| found.is_file());
+    let Some(file) = file.ok().filter(is_regular) else {
+        return cache;
+    };
+    if file.take(MOST).read_to_end(&mut cache).is_err() {
+        cache.clear();
+    }
+    cache
+}
+
+/// The directories that Debian's glibc has for this architecture.
+fn multiarch() -> [PathBuf; 2] {
+    let triplet = match std::env::consts::ARCH {
+        "powerpc64" if cfg!(target_endian = "little") => "powerpc64le-linux-gnu".to_owned(),
+        architecture => format!("{architecture}-linux-gnu"),
+    };
+    ["/lib", "/usr/lib"].map(|directory| Path::new(directory).join(&triplet))
+}
+
+/// Whether it is for the same processor as this program.
+fn is_native(header: &Header) -> bool {
+    let own = std::fs::File::open("/proc/self/exe")
+        .ok()
+        .and_then(|file| Image::read(file, "/proc/self/exe".into()).ok());
+    match own {
+        Some(own) => own.header.machine == header.machine && own.header.format == header.format,
+        None => {
+            header.format
+                == Format {
+                    is_64: cfg!(target_pointer_width = "64"),
+                    endian: if cfg!(target_endian = "little") {
+                        Endianness::Little
+                    } else {
+                        Endianness::Big
+                    },
+                }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named;
+
+    #[test]
+    fn libraries_have_short_names() {
+        for (candidate, name, expected) in [
+            ("libc.so.6", "libc.so.6", true),
+            ("libc.so.6", "libc", true),
+            ("libc-2.31.so", "libc", true),
+            ("libcap.so.2", "libc", false),
+            ("libc.so.6", "libc.so", false),
+            ("libssl.so.3", "libssl", true),
+            ("libssl3.so", "libssl", false),
+        ] {
+            assert_eq!(is_named(candidate, name), expected, "{candidate} {name}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Where in the file an address is, by its program headers. Sections mislead: a linker may give a
+//! segment another distance between address and offset than its sections have.
+
+use object::elf;
+
+use super::bytes::{FileBytes, Region};
+use super::format::{Header, Segment};
+use crate::error::Result;
+
+/// No linker makes so many.
+const MOST: u32 = 1 << 16;
+
+/// The parts of a file that are loaded.
+#[derive(Debug)]
+pub(super) struct Segments {
+    loaded: Vec<Segment>,
+    notes: Vec<Segment>,
+}
+
+impl Segments {
+    /// Reads them; `count` is how many there are.
+    pub(super) fn read(bytes: &FileBytes, header: &Header, count: u32) -> Result<Self> {
+        const WHAT: &str = "the program headers";
+        let mut all = Vec::new();
+        if count > MOST {
+            return Err(bytes.too_large(WHAT));
+        }
+        let size = header.format.segment_size();
+        if count != 0 {
+            if usize::from(header.segments.entry_size) != size {
+                return Err(bytes.malformed(WHAT));
+            }
+            let len = u64::from(count) * size as u64;
+            let region = bytes.region(header.segments.offset, len, WHAT)?;
+            let most = MOST as usize * size;
+            all = header.format.segments(&bytes.read(region, most, WHAT)?);
+        }
+        let of_kind = |kind| {
+            let all = all.iter().copied();
+            all.filter(move |segment: &Segment| segment.kind == kind)
+        };
+        Ok(Self {
+            loaded: of_kind(elf::PT_LOAD).collect(),
+            notes: of_kind(elf::PT_NOTE).collect(),
+        })
+    }
+
+    /// Where in the file this address is; with `code`, only if it is loaded to be run.
+    pub(super) fn offset_of(&self, address: u64, code: bool) -> Option<u64> {
+        let mut loaded = self.loaded.iter();
+        loaded.find_map(|segment| {
+            let within = address.checked_sub(segment.address)?;
+            let is_there = within < segment.file_size && (!code || segment.is_code());
+            is_there.then(|| segment.offset.checked_add(within))?
+        })
+    }
+
+    /// The address of what is there in the file; with `code`, only if it is loaded to be run.
+    pub(super) fn address_of(&self, offset: u64, code: bool) -> Option<u64> {
+        let mut loaded = self.loaded.iter();
+        loaded.find_map(|segment| {
+            let within = offset.checked_sub(segment.offset)?;
+            let is_there = within < segment.file_size && (!code || segment.is_code());
+            is_there.then(|| segment.address.checked_add(within))?
+        })
+    }
+
+    /// The notes that are loaded, as far as they are in the file.
+    pub(super) fn notes(&self, bytes: &FileBytes) -> Vec<Region> {
+        let region = |segment: &Segment| {
+            let region = bytes.region(segment.offset, segment.file_size, "a note");
+            region.ok()
+        };
+        self.notes.iter().filter_map(region).collect()
+    }
+}
+
+impl Segment {
+    fn is_code(&self) -> bool {
+        self.flags & elf::PF_X != 0
+    }
+}
