@@ -24,6 +24,7 @@ mod cgroup;
 mod classic_tc;
 mod descriptors;
 pub mod device;
+pub mod elf;
 mod eventually;
 mod form;
 mod hook;

@@ -5,6 +5,7 @@
 
 mod attach;
 pub mod bare;
+mod code;
 mod fork;
 mod load;
 mod map;
@@ -24,6 +25,7 @@ pub use attach::{
     LinkTarget, effective_programs, hook_revision, link_create, prog_attach, prog_detach,
     prog_query, prog_test_run, raw_tracepoint_open,
 };
+pub use code::MappedElf;
 pub use fork::{Forked, fork, pause_for_ever};
 pub use load::{ProgramLoad, btf_load, prog_load};
 pub use map::{MapCreate, map_create, map_lookup, map_update};

@@ -4,6 +4,7 @@ mod asan;
 mod bench;
 mod command;
 mod debian;
+mod features;
 mod fuzz;
 mod oldest_dependencies;
 mod oldest_rust;
@@ -33,6 +34,8 @@ enum Task {
     Asan(asan::Args),
     /// Measures the library beside the bare system calls, aya and libbpf-rs
     Bench(bench::Args),
+    /// Builds the published crates with each of their features alone
+    Features(features::Args),
     /// Feeds the parsers with hostile input
     Fuzz(fuzz::Args),
     /// Builds the published crates with the oldest dependencies that they allow
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Asan(args) => asan::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Features(args) => features::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::OldestDependencies(args) => oldest_dependencies::run(&args),
         Task::OldestRust(args) => oldest_rust::run(&args),

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod basis;
+mod binary;
 mod commands;
 mod ensure;
 mod errors;
@@ -29,6 +30,7 @@ use harness::Listed::{self, Folder, Roles, Tests};
 /// What every file lists.
 const ALL: &[Listed] = &[
     Folder(basis::ALL),
+    Folder(binary::ALL),
     Folder(commands::ALL),
     Folder(ensure::ALL),
     Folder(errors::ALL),

@@ -25,10 +25,7 @@ has_no! { UprobeMultiLink: update, replace, detach, create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::UPROBE_MULTI).alone(),
-    test!(by_descriptor)
-        .needs(Need::UPROBE_MULTI)
-        .alone()
-        .also_needs(&[Need::Linux(7, 2)]),
+    test!(by_descriptor).needs(Need::UPROBE_MULTI).alone(),
     test!(attach_errors).needs(Need::UPROBE_MULTI).alone(),
     test!(session)
         .needs(Need::UPROBE_MULTI)
@@ -74,6 +71,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
+/// Since Linux 7.2 as a descriptor, before as a path that leads to it.
 fn by_descriptor(_sandbox: &Sandbox) -> Result<()> {
     let (program, sum) = adding(Hook::UPROBE_MULTI)?;
     let (file, offsets) = (File::open(own_code::FILE)?, offsets()?);
@@ -131,15 +129,6 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::ESRCH)
     );
-    if Need::Linux(7, 2).missing()?.is_some() {
-        let file = File::open(own_code::FILE)?;
-        let by_descriptor = UprobeMultiAttach::to(FileRef::fd(&file), When::Entry, &offsets);
-        ensure_error!(
-            by_descriptor.attach(&program),
-            Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-            Some(libc::EINVAL)
-        );
-    }
     Ok(())
 }
 

@@ -1,0 +1,61 @@
+//! Attaching to functions and USDT probes of binaries by their names.
+//!
+//! The binaries are made by hand ([`bpf_link_tests::elf`]): their code is as far from its address
+//! as no section says, and is mapped and called by the test.
+
+mod fired;
+mod found;
+mod libraries;
+mod opened;
+mod usdt;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bpf_link_tests::Sandbox;
+use bpf_link_tests::elf::ElfFile;
+use bpf_link_tests::sys::MappedElf;
+use bpf_link_typed::{Binary, BinaryProblem, Error};
+
+use crate::harness::Listed::{self, Tests};
+
+/// What the files of this folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(fired::TESTS),
+    Tests(found::TESTS),
+    Tests(libraries::TESTS),
+    Tests(opened::TESTS),
+    Tests(usdt::TESTS),
+];
+
+/// A file of the sandbox, open as a binary and mapped to be called.
+struct Made {
+    path: PathBuf,
+    binary: Binary,
+    mapped: MappedElf,
+}
+
+impl Made {
+    fn new(sandbox: &Sandbox, name: &str, file: &ElfFile) -> Result<Self> {
+        let path = sandbox.directory().join(name);
+        std::fs::write(&path, file.build())?;
+        Ok(Self {
+            binary: Binary::open(&path)?,
+            mapped: MappedElf::new(&File::open(&path)?)?,
+            path,
+        })
+    }
+}
+
+/// The problem that a refusal is about, with this file.
+fn problem<T>(result: bpf_link_typed::Result<T>, file: &Path) -> Result<BinaryProblem> {
+    match result {
+        Err(Error::Binary { path, problem }) => {
+            anyhow::ensure!(path == file, "{}", path.display());
+            Ok(*problem)
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => anyhow::bail!("it was not refused"),
+    }
+}

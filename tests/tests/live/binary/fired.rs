@@ -1,0 +1,184 @@
+//! What is attached by name runs.
+
+use std::fs::File;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::elf::{CODE, CODE_ADDRESS, EXECUTABLE, ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
+use bpf_link_tests::sys::MappedElf;
+use bpf_link_tests::{Hook, Sandbox};
+use bpf_link_typed::attach::When;
+use bpf_link_typed::ensure::Outcome;
+use bpf_link_typed::{
+    Attach as _, Binary, BinaryPlace, PerfEventAttach, PerfEventDetails, UprobeEvent,
+    UprobeMultiAttach,
+};
+
+use super::Made;
+use crate::fixture::attaching::{adding, since};
+use crate::harness::{Need, Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(by_uprobe).needs(Need::PERF_EVENT),
+    test!(by_uprobe_multi).needs(Need::UPROBE_MULTI),
+    test!(by_pattern).needs(Need::UPROBE_MULTI),
+    test!(the_file_that_was_read).needs(Need::UPROBE_MULTI),
+    test!(the_file_that_was_read_by_uprobe).needs(Need::PERF_EVENT),
+    test!(over_restarts).needs(Need::UPROBE_MULTI),
+];
+
+const COLD: u64 = CODE + 0x20;
+const WARM: u64 = HOT + 0x40;
+
+fn functions() -> Vec<ElfSymbol> {
+    vec![
+        ElfSymbol::function("cold", CODE_ADDRESS + 0x20),
+        ElfSymbol::function("also_cold", CODE_ADDRESS + 0x20).weak(),
+        ElfSymbol::function("warm", HOT_ADDRESS + 0x40),
+        ElfSymbol::function("other", CODE_ADDRESS + 0x60).local(),
+    ]
+}
+
+fn files() -> [ElfFile; 2] {
+    let shared = ElfFile {
+        symbols: functions(),
+        ..ElfFile::native()
+    };
+    let fixed = ElfFile {
+        file_type: EXECUTABLE,
+        ..shared.clone()
+    };
+    [shared, fixed]
+}
+
+fn by_uprobe(sandbox: &Sandbox) -> Result<()> {
+    for (file, name) in files().iter().zip(["shared", "fixed"]) {
+        let made = Made::new(sandbox, name, file)?;
+        for (function, offset) in [("cold", COLD), ("warm", WARM), ("warm+0", WARM)] {
+            let (program, sum) = adding(Hook::KPROBE)?;
+            let symbol = made.binary.function(function)?;
+            ensure!(symbol.offset == offset, "{symbol:?}");
+            let to = UprobeEvent::in_binary(&made.binary, &symbol);
+            let link = PerfEventAttach::to(to).cookie(5).attach(&program)?;
+            made.mapped.call(offset);
+            made.mapped.call(CODE);
+            ensure!(sum.read()? == 5, "{function}: {}", sum.read()?);
+            let PerfEventDetails::Uprobe(found) = link.info()?.event else {
+                ensure!(since(6, 6, ())?.is_none());
+                continue;
+            };
+            ensure!(u64::from(found.offset) == offset);
+            let path = found.file.context("it has a path")?;
+            ensure!(path.to_str()? == made.path.to_str().context("it is text")?);
+        }
+    }
+    Ok(())
+}
+
+fn by_uprobe_multi(sandbox: &Sandbox) -> Result<()> {
+    let [file, _] = files();
+    let made = Made::new(sandbox, "multi", &file)?;
+    let places = [
+        BinaryPlace::from(made.binary.function("cold")?).cookie(2),
+        BinaryPlace::from(made.binary.function("warm")?).cookie(30),
+        BinaryPlace::at(CODE + 0x80),
+    ];
+    for when in [When::Entry, When::Return] {
+        let (program, sum) = adding(Hook::UPROBE_MULTI)?;
+        let to = UprobeMultiAttach::in_binary(&made.binary, when, places);
+        let link = to.attach(&program)?;
+        for offset in [COLD, WARM, CODE + 0x80, CODE + 0x60] {
+            made.mapped.call(offset);
+        }
+        ensure!(sum.read()? == 32, "{when:?}: {}", sum.read()?);
+        let info = link.info()?;
+        ensure!(info.offsets == since(6, 8, vec![COLD, WARM, CODE + 0x80])?);
+        ensure!(info.cookies == since(6, 8, vec![2, 30, 0])?);
+    }
+    Ok(())
+}
+
+fn by_pattern(sandbox: &Sandbox) -> Result<()> {
+    let [file, _] = files();
+    let made = Made::new(sandbox, "pattern", &file)?;
+    let (program, sum) = adding(Hook::UPROBE_MULTI)?;
+    // Two names of one place are one.
+    let link = UprobeMultiAttach::matching(&made.binary, When::Entry, "*cold")?
+        .cookies([7])
+        .attach(&program)?;
+    made.mapped.call(COLD);
+    made.mapped.call(WARM);
+    ensure!(sum.read()? == 7, "{}", sum.read()?);
+    ensure!(link.info()?.offsets == since(6, 8, vec![COLD])?);
+    // And back to names.
+    let found = made.binary.symbols_at(&[WARM + 3, COLD, HOT + 0x800])?;
+    let names = found.iter().map(|found| {
+        let found = found.as_ref()?;
+        Some((found.symbol.name.as_str(), found.offset))
+    });
+    ensure!(names.collect::<Vec<_>>() == [Some(("warm", 3)), Some(("cold", 0)), None]);
+    Ok(())
+}
+
+/// Another file at the path makes no difference.
+fn the_file_that_was_read(sandbox: &Sandbox) -> Result<()> {
+    let [file, _] = files();
+    let made = Made::new(sandbox, "replaced", &file)?;
+    let other = sandbox.directory().join("other");
+    std::fs::write(&other, file.build())?;
+    let unaffected = MappedElf::new(&File::open(&other)?)?;
+    std::fs::rename(&other, &made.path)?;
+    let (program, sum) = adding(Hook::UPROBE_MULTI)?;
+    let places = [BinaryPlace::from(made.binary.function("cold")?).cookie(1)];
+    let to = UprobeMultiAttach::in_binary(&made.binary, When::Entry, &places);
+    let _link = to.attach(&program)?;
+    unaffected.call(COLD);
+    ensure!(sum.read()? == 0);
+    made.mapped.call(COLD);
+    ensure!(sum.read()? == 1);
+    Ok(())
+}
+
+fn the_file_that_was_read_by_uprobe(sandbox: &Sandbox) -> Result<()> {
+    let [file, _] = files();
+    let made = Made::new(sandbox, "replaced", &file)?;
+    let other = sandbox.directory().join("other");
+    std::fs::write(&other, file.build())?;
+    let unaffected = MappedElf::new(&File::open(&other)?)?;
+    std::fs::rename(&other, &made.path)?;
+    let (program, sum) = adding(Hook::KPROBE)?;
+    let to = UprobeEvent::in_binary(&made.binary, made.binary.function("cold")?);
+    let _link = PerfEventAttach::to(to).cookie(1).attach(&program)?;
+    unaffected.call(COLD);
+    ensure!(sum.read()? == 0);
+    made.mapped.call(COLD);
+    ensure!(sum.read()? == 1);
+    Ok(())
+}
+
+/// A link is taken over by its places, whether its file was given by path or as a binary.
+fn over_restarts(sandbox: &Sandbox) -> Result<()> {
+    let [file, _] = files();
+    let made = Made::new(sandbox, "restart", &file)?;
+    let again = Binary::open(&made.path)?;
+    let (program, _sum) = adding(Hook::UPROBE_MULTI)?;
+    let pin = sandbox.bpffs().join("restart");
+    let pid = std::process::id();
+    let to = |binary, name: &str| {
+        let places = made.binary.function(name);
+        places.map(|place| UprobeMultiAttach::in_binary(binary, When::Entry, [place]).pid(pid))
+    };
+    let run = |to: UprobeMultiAttach<'_>| to.ensure_pinned(&pin).run(&program);
+    let first = run(to(&made.binary, "cold")?)?;
+    let second = run(to(&again, "cold")?)?;
+    let third = run(UprobeMultiAttach::to(&made.path, When::Entry, [COLD]).pid(pid))?;
+    let other = run(to(&again, "warm")?)?;
+    let is_kept = |outcome| matches!(outcome, &Outcome::AlreadyRunning);
+    if since(6, 8, ())?.is_some() {
+        ensure!(is_kept(&second.outcome), "{:?}", second.outcome);
+        ensure!(is_kept(&third.outcome), "{:?}", third.outcome);
+        ensure!(first.link.id()? == third.link.id()?);
+    }
+    ensure!(!is_kept(&other.outcome), "{:?}", other.outcome);
+    let mut link = other.link;
+    Ok(link.unpin()?)
+}
