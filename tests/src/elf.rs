@@ -100,6 +100,8 @@ pub struct ElfFile {
     pub machine: u16,
     /// `ET_*`
     pub file_type: u16,
+    /// Whether the code is there, and not only said to be: it is most of the file.
+    pub has_code: bool,
     /// What is in `.symtab`; no such section without.
     pub symbols: Vec<ElfSymbol>,
     /// What is in `.dynsym`; no such section without.
@@ -130,6 +132,7 @@ impl ElfFile {
                 _ => 62,
             },
             file_type: SHARED,
+            has_code: true,
             symbols: Vec::new(),
             dynamic: Vec::new(),
             versions: Vec::new(),

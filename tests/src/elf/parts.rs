@@ -18,6 +18,8 @@ pub const SEMAPHORES: u64 = 0x3_0000;
 pub const SEMAPHORES_ADDRESS: u64 = 0xd_0000;
 /// What the segments are aligned to, which is a page of every machine.
 const PAGE: u64 = 0x1_0000;
+/// The headers are no longer than this.
+const HEADERS: usize = 0x100;
 
 /// The code is nothing but instructions that do nothing, with a return every 16 bytes.
 pub(crate) fn code() -> Vec<u8> {
@@ -115,11 +117,12 @@ impl Sections<'_> {
 /// Writes the whole file.
 pub(super) fn write(file: &ElfFile, out: &mut Out) {
     let mut body = out.part();
-    for (place, contents) in [(CODE, code()), (HOT, code()), (SEMAPHORES, vec![0; 0x1000])] {
+    body.up_to(HEADERS);
+    let parts = [(CODE, code()), (HOT, code()), (SEMAPHORES, vec![0; 0x1000])];
+    for (place, contents) in parts.into_iter().filter(|_| file.has_code) {
         body.up_to(usize::try_from(place).expect("it is near"));
         body.raw(&contents);
     }
-    body.align(usize::try_from(PAGE).expect("it is small"));
     let mut sections = Sections {
         out: &mut body,
         names: Strings::new(),

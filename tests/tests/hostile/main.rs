@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod binary;
 mod btf;
 mod info;
 mod symbols;

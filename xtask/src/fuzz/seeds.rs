@@ -1,6 +1,7 @@
 //! What the fuzzer begins with: what kernels have said and people type.
 
 mod arguments;
+mod binary;
 mod btf;
 mod info;
 mod lists;
@@ -14,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 pub(super) fn write(target: &str, dir: &Path) -> Result<usize> {
     let seeds = match target {
         "arguments" => arguments::seeds(),
+        "binary" => binary::seeds(),
         "btf" => btf::seeds()?,
         "info" => info::seeds()?,
         "symbols" => lists::symbols()?,

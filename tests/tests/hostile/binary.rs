@@ -1,0 +1,107 @@
+//! Programs and libraries: whole, cut, changed, or none at all.
+
+#[path = "../../fuzz/src/binary.rs"]
+mod always;
+
+use bpf_link_tests::elf::{
+    CODE_ADDRESS, ElfFile, ElfProbe, ElfSymbol, HOT_ADDRESS, SEMAPHORES_ADDRESS,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// A symbol, mostly of a function that is there.
+fn symbol() -> impl Strategy<Value = ElfSymbol> {
+    let address = prop_oneof![
+        4 => (0..8_u64).prop_map(|nth| CODE_ADDRESS + nth * 8),
+        4 => (0..8_u64).prop_map(|nth| HOT_ADDRESS + nth * 8),
+        1 => Just(0),
+        1 => any::<u32>().prop_map(u64::from),
+    ];
+    let kind = prop_oneof![6 => Just(2_u8), 1 => 0..11_u8];
+    let name = select(vec![
+        "a", "b", "ab", "a@V_1", "a@@V_2", "b+1", "", "ba", "\u{e9}",
+    ]);
+    let version = select(vec![0_u16, 1, 2, 3, 0x8002, 0x7fff]);
+    (name, address, kind, 0..3_u8, version).prop_map(|(name, address, kind, binding, version)| {
+        let mut symbol = ElfSymbol::function(name, address)
+            .kind(kind)
+            .version(version);
+        symbol.binding = binding;
+        symbol
+    })
+}
+
+fn probe() -> impl Strategy<Value = ElfProbe> {
+    let address = (0..4_u64).prop_map(|nth| CODE_ADDRESS + nth * 0x800);
+    let counter = select(vec![0, SEMAPHORES_ADDRESS, 0xffff_0000]);
+    (address, counter, "[a-b]{0,2}").prop_map(|(address, counter, name)| ElfProbe {
+        provider: "app".to_owned(),
+        name,
+        address,
+        counter,
+        arguments: "-4@%edi".to_owned(),
+    })
+}
+
+fn file() -> impl Strategy<Value = ElfFile> {
+    let form = (any::<bool>(), any::<bool>(), select(vec![62_u16, 40, 8]));
+    let parts = (vec(symbol(), 0..6), vec(symbol(), 0..6), vec(probe(), 0..3));
+    (form, parts, prop::option::of(vec(any::<u8>(), 0..24))).prop_map(
+        |((is_64, is_big, machine), (symbols, dynamic, probes), build_id)| ElfFile {
+            is_64,
+            is_big,
+            machine,
+            has_code: false,
+            symbols,
+            dynamic,
+            probes,
+            build_id,
+            versions: vec!["V_1".to_owned(), "V_2".to_owned()],
+            needed: vec!["libc.so.6".to_owned()],
+            debug_link: Some(("no such file".to_owned(), 1)),
+            ..ElfFile::native()
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(crate::config(1_000))]
+
+    #[test]
+    fn whole_files_are_read(file in file()) {
+        always::check(&file.build());
+    }
+
+    #[test]
+    fn cut_and_changed_files_are_read(
+        file in file(),
+        changes in vec((any::<Index>(), any::<u8>()), 0..6),
+        len in prop::option::of(any::<Index>()),
+    ) {
+        let mut bytes = file.build();
+        for (place, value) in changes {
+            let place = place.index(bytes.len());
+            bytes.splice(place..=place, [value]);
+        }
+        if let Some(len) = len {
+            bytes.truncate(len.index(bytes.len()));
+        }
+        always::check(&bytes);
+    }
+
+    #[test]
+    fn bytes_as_the_fuzzer_has_them(mut bytes in vec(any::<u8>(), 0..256)) {
+        always::check(&bytes);
+        bytes.splice(..0, *b"\x7fELF\x02\x01\x01\0");
+        always::check(&bytes);
+    }
+}
+
+/// Many files have functions.
+#[test]
+fn the_files_are_worth_reading() {
+    let functions = crate::some(file(), 500).map(|file| always::check(&file.build()));
+    let functions: usize = functions.sum();
+    assert!(functions > 1_000, "{functions}");
+}
