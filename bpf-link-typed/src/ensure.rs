@@ -92,7 +92,7 @@ pub trait AttachProgram: Attach {
     /// # Errors
     ///
     /// What the kind's own `attach` says.
-    fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<Self::Link>;
+    fn attach(&self, program: impl AsFd) -> Result<Self::Link>;
 }
 
 /// Ends with a link on one hook that runs one program and is pinned at one path, whatever an
@@ -421,7 +421,7 @@ impl<A: AttachProgram> Ensure<A> {
     /// # Kernel
     ///
     /// What the kind needs, with `BPF_LINK_UPDATE`, `BPF_OBJ_PIN`, `flock(2)` and `rename(2)`.
-    pub fn run(&self, program: &(impl AsFd + ?Sized)) -> Result<Ensured<A::Link>> {
+    pub fn run(&self, program: impl AsFd) -> Result<Ensured<A::Link>> {
         self.run_with(program.as_fd())
     }
 
@@ -447,7 +447,7 @@ impl<A: AttachProgram> Ensure<A> {
     ///
     /// Those of [`run`](Self::run) with which nothing is changed, as far as they show without an
     /// attempt.
-    pub fn plan(&self, program: &(impl AsFd + ?Sized)) -> Result<Plan> {
+    pub fn plan(&self, program: impl AsFd) -> Result<Plan> {
         self.plan_with(program.as_fd())
     }
 }

@@ -82,7 +82,7 @@ macro_rules! program {
         map!($Attach $(<$a>)?);
 
         impl AttachProgram for $Attach $(<$a>)? {
-            fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<Self::Link> {
+            fn attach(&self, program: impl AsFd) -> Result<Self::Link> {
                 Self::attach(self, program)
             }
         }

@@ -1,5 +1,10 @@
 //! Every kind of Linux `bpf_link` as a type of its own, with all that the kernel says about it.
 //!
+//! ```toml
+//! [dependencies]
+//! bpf-link-typed = "0.1"
+//! ```
+//!
 //! What it does:
 //!
 //! - tells the fifteen kinds of Linux 7.3 apart, each with the operations that it has, and keeps
@@ -110,6 +115,10 @@
 //! [`TcxHook::query`], [`CgroupHook::query`], [`NetkitHook::query`], [`NetnsHook::query`],
 //! [`SockmapHook::query`].
 //!
+//! # How arguments are written
+//!
+#![doc = include_str!("../docs/spellings.md")]
+//!
 //! # Features
 //!
 //! - `elf`: functions and USDT probes of programs and libraries by their names: `Binary`. It is off
@@ -139,15 +148,18 @@ mod other;
 
 pub use attach::file_ref::FileRef;
 pub use attach::interface::Interface;
+pub use attach::name_ref::NameRef;
 pub use attach::netns::Netns;
 pub use attach::offsets::OffsetsRef;
 pub use attach::position::{LinkAnchor, Position};
 #[cfg(feature = "elf")]
 pub use binary::{Binary, BinaryPlace, BinarySymbol, SymbolBinding, SymbolOffset, UsdtPlace};
 pub use bpf_link::{
-    Anchor, AttachFlags, AttachType, BtfId, BtfTypeId, CgroupIterOrder, HookProgram, HookPrograms,
-    IterArgs, IterCgroup, IterTask, KprobeMultiFlags, LinkId, LinkKind, MapId, NetfilterFlags,
-    ProgramId, RawLink, Support, UpdateBy, UprobeMultiFlags,
+    Anchor, AttachFlags, AttachType, BtfId, BtfInfo, BtfTypeId, CgroupIterOrder, CommandError,
+    Error as LinkError, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTask,
+    KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags, ProgramId,
+    ProgramInfo, ProgramType, RawLink, Support, Target, UpdateBy, UprobeMultiFlags, link_ids,
+    links,
 };
 #[doc(inline)]
 pub use ensure::{Attach, AttachProgram, Ensure, Ensured};

@@ -161,13 +161,13 @@ fn what_each_kind_has() -> Result<()> {
 
 fn of_a_hook(fixture: &Fixture, view: LinkInfoRef<'_>) -> Result<()> {
     let attach_type = match view {
-        LinkInfoRef::Cgroup(info) => Some(info.attach_type),
-        LinkInfoRef::Netns(info) => Some(info.attach_type),
-        LinkInfoRef::Tcx(info) => Some(info.attach_type),
-        LinkInfoRef::Netkit(info) => Some(info.attach_type),
-        LinkInfoRef::Sockmap(info) => Some(info.attach_type),
+        LinkInfoRef::Cgroup(info) => Some(info.attach_type.attach_type()),
+        LinkInfoRef::Netns(info) => Some(info.attach_type.attach_type()),
+        LinkInfoRef::Tcx(info) => Some(info.attach_type.attach_type()),
+        LinkInfoRef::Netkit(info) => Some(info.attach_type.attach_type()),
+        LinkInfoRef::Sockmap(info) => Some(info.attach_type.attach_type()),
         LinkInfoRef::Netfilter(info) => {
-            ensure!((info.family, info.hook, info.priority) == (2, 3, -123));
+            ensure!((info.family.as_raw(), info.hook.as_raw(), info.priority) == (2, 3, -123));
             ensure!(NetfilterFlags::IP_DEFRAG.contains(info.flags));
             None
         }

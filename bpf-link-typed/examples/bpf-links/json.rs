@@ -83,10 +83,10 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
     }
     match info {
         LinkInfoRef::Netfilter(info) => {
-            if let Some(family) = family_name(info.family) {
+            if let Some(family) = family_name(info.family.as_raw()) {
                 map.serialize_entry("pf_name", family)?;
             }
-            if let Some(hook) = hook_name(info.family, info.hook) {
+            if let Some(hook) = hook_name(info.family.as_raw(), info.hook.as_raw()) {
                 map.serialize_entry("hook_name", hook)?;
             }
         }

@@ -44,17 +44,17 @@ impl From<u32> for Interface {
     }
 }
 
-impl From<&str> for Interface {
-    fn from(name: &str) -> Self {
-        Self::Name(name.into())
-    }
+macro_rules! from_names {
+    ($($Name:ty),+) => {$(
+        impl From<$Name> for Interface {
+            fn from(name: $Name) -> Self {
+                Self::Name(name.into())
+            }
+        }
+    )+};
 }
 
-impl From<&OsStr> for Interface {
-    fn from(name: &OsStr) -> Self {
-        Self::Name(name.into())
-    }
-}
+from_names!(&str, &String, String, &OsStr, &OsString, OsString);
 
 /// Writes the name, or the index.
 impl fmt::Display for Interface {

@@ -43,7 +43,7 @@ info! {
         /// detached.
         cgroup_id: Option<u64>,
         /// The hook.
-        attach_type: AttachType,
+        attach_type: CgroupHook,
     }
 }
 
@@ -63,7 +63,9 @@ impl CgroupInfo {
             id: answer.id(),
             program_id: answer.program_id(),
             cgroup_id: Some(fields.cgroup_id.get()).filter(|id| *id != 0),
-            attach_type: AttachType::from_raw(fields.attach_type.get()),
+            attach_type: CgroupHook::from_attach_type(AttachType::from_raw(
+                fields.attach_type.get(),
+            )),
         }
     }
 

@@ -37,10 +37,10 @@ link_type! {
 info! {
     /// What the kernel says about a [`NetfilterLink`]; the same whether it is attached or not.
     pub struct NetfilterInfo {
-        /// The family of protocols: `NFPROTO_IPV4` 2, `NFPROTO_IPV6` 10.
-        family: u32,
-        /// The hook: `NF_INET_PRE_ROUTING` 0 to `NF_INET_POST_ROUTING` 4.
-        hook: u32,
+        /// The family of protocols.
+        family: NetfilterFamily,
+        /// The hook.
+        hook: NetfilterHook,
         /// The place among the others on the hook, which run from the lowest to the highest.
         priority: i32,
         /// Whether fragments are put together before the program sees them.
@@ -64,8 +64,8 @@ impl NetfilterInfo {
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            family: fields.pf.get(),
-            hook: fields.hooknum.get(),
+            family: NetfilterFamily::from_raw(fields.pf.get()),
+            hook: NetfilterHook::from_raw(fields.hooknum.get()),
             priority: fields.priority.get(),
             flags: NetfilterFlags::from_bits_retain(fields.flags.get()),
         }

@@ -43,7 +43,7 @@ info! {
         /// `None` once the device has gone, or the link was detached.
         ifindex: Option<u32>,
         /// The primary end or the peer.
-        attach_type: AttachType,
+        attach_type: NetkitHook,
     }
 }
 
@@ -62,7 +62,9 @@ impl NetkitInfo {
             id: answer.id(),
             program_id: answer.program_id(),
             ifindex: Some(fields.ifindex.get()).filter(|index| *index != 0),
-            attach_type: AttachType::from_raw(fields.attach_type.get()),
+            attach_type: NetkitHook::from_attach_type(AttachType::from_raw(
+                fields.attach_type.get(),
+            )),
         }
     }
 

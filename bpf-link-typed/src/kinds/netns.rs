@@ -41,7 +41,7 @@ info! {
         /// has gone, or the link was detached.
         netns_ino: Option<u32>,
         /// The hook.
-        attach_type: AttachType,
+        attach_type: NetnsHook,
     }
 }
 
@@ -60,7 +60,9 @@ impl NetnsInfo {
             id: answer.id(),
             program_id: answer.program_id(),
             netns_ino: Some(fields.netns_ino.get()).filter(|inode| *inode != 0),
-            attach_type: AttachType::from_raw(fields.attach_type.get()),
+            attach_type: NetnsHook::from_attach_type(AttachType::from_raw(
+                fields.attach_type.get(),
+            )),
         }
     }
 

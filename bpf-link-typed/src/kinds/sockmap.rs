@@ -39,7 +39,7 @@ info! {
         /// The map. `None` once the link was detached.
         map_id: Option<MapId>,
         /// What the program does for the sockets in the map.
-        attach_type: AttachType,
+        attach_type: SockmapHook,
     }
 }
 
@@ -58,7 +58,9 @@ impl SockmapInfo {
             id: answer.id(),
             program_id: answer.program_id(),
             map_id: MapId::new(fields.map_id.get()),
-            attach_type: AttachType::from_raw(fields.attach_type.get()),
+            attach_type: SockmapHook::from_attach_type(AttachType::from_raw(
+                fields.attach_type.get(),
+            )),
         }
     }
 

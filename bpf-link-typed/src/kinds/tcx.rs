@@ -42,7 +42,7 @@ info! {
         /// gone, or the link was detached.
         ifindex: Option<u32>,
         /// Ingress or egress.
-        attach_type: AttachType,
+        attach_type: TcxHook,
     }
 }
 
@@ -61,7 +61,7 @@ impl TcxInfo {
             id: answer.id(),
             program_id: answer.program_id(),
             ifindex: Some(fields.ifindex.get()).filter(|index| *index != 0),
-            attach_type: AttachType::from_raw(fields.attach_type.get()),
+            attach_type: TcxHook::from_attach_type(AttachType::from_raw(fields.attach_type.get())),
         }
     }
 

@@ -39,6 +39,9 @@ pub enum InvalidRequest {
     /// a kprobe for an address.
     #[error("the name of what is to be probed is empty")]
     EmptyName,
+    /// A name has a NUL in it, and the kernel would read what comes before.
+    #[error("the name has a NUL in it")]
+    NameHasNul,
     /// An update was to replace only what is expected on the link, and nothing was said to be
     /// expected. The kernel would take the program or map with descriptor 0 for it.
     #[error("an update with BPF_F_REPLACE needs the program or map that is expected on the link")]

@@ -13,7 +13,10 @@ pub(super) fn keys<M: SerializeMap>(
     info: &CgroupInfo,
 ) -> Result<(), M::Error> {
     map.serialize_entry("cgroup_id", &info.cgroup_id.unwrap_or(0))?;
-    map.serialize_entry("attach_type", &NameOrNumber::from(info.attach_type))
+    map.serialize_entry(
+        "attach_type",
+        &NameOrNumber::from(info.attach_type.attach_type()),
+    )
 }
 
 pub(super) fn attached_to(view: &View<'_>, info: &CgroupInfo) -> String {

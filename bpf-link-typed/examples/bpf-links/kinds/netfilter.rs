@@ -11,17 +11,17 @@ pub(super) fn keys<M: SerializeMap>(
     _view: &View<'_>,
     info: &NetfilterInfo,
 ) -> Result<(), M::Error> {
-    map.serialize_entry("pf", &info.family)?;
-    map.serialize_entry("hook", &info.hook)?;
+    map.serialize_entry("pf", &info.family.as_raw())?;
+    map.serialize_entry("hook", &info.hook.as_raw())?;
     map.serialize_entry("prio", &info.priority)?;
     map.serialize_entry("flags", &info.flags.bits())
 }
 
 pub(super) fn attached_to(_view: &View<'_>, info: &NetfilterInfo) -> String {
-    let family =
-        family_name(info.family).map_or_else(|| format!("family {}", info.family), str::to_owned);
-    let hook = hook_name(info.family, info.hook)
-        .map_or_else(|| format!("hook {}", info.hook), str::to_owned);
+    let family = family_name(info.family.as_raw())
+        .map_or_else(|| format!("family {}", info.family.as_raw()), str::to_owned);
+    let hook = hook_name(info.family.as_raw(), info.hook.as_raw())
+        .map_or_else(|| format!("hook {}", info.hook.as_raw()), str::to_owned);
     let defrag = if info.flags.contains(NetfilterFlags::IP_DEFRAG) {
         ", defragmented"
     } else {

@@ -13,7 +13,10 @@ pub(super) fn keys<M: SerializeMap>(
     info: &NetkitInfo,
 ) -> Result<(), M::Error> {
     device::keys(map, view)?;
-    map.serialize_entry("attach_type", &NameOrNumber::from(info.attach_type))
+    map.serialize_entry(
+        "attach_type",
+        &NameOrNumber::from(info.attach_type.attach_type()),
+    )
 }
 
 pub(super) fn attached_to(view: &View<'_>, info: &NetkitInfo) -> String {

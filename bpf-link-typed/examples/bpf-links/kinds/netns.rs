@@ -13,7 +13,10 @@ pub(super) fn keys<M: SerializeMap>(
     info: &NetnsInfo,
 ) -> Result<(), M::Error> {
     map.serialize_entry("netns_ino", &info.netns_ino.unwrap_or(0))?;
-    map.serialize_entry("attach_type", &NameOrNumber::from(info.attach_type))
+    map.serialize_entry(
+        "attach_type",
+        &NameOrNumber::from(info.attach_type.attach_type()),
+    )
 }
 
 pub(super) fn attached_to(_view: &View<'_>, info: &NetnsInfo) -> String {

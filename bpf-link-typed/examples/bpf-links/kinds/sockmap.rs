@@ -13,7 +13,10 @@ pub(super) fn keys<M: SerializeMap>(
     info: &SockmapInfo,
 ) -> Result<(), M::Error> {
     map.serialize_entry("map_id", &info.map_id.map_or(0, u32::from))?;
-    map.serialize_entry("attach_type", &NameOrNumber::from(info.attach_type))
+    map.serialize_entry(
+        "attach_type",
+        &NameOrNumber::from(info.attach_type.attach_type()),
+    )
 }
 
 pub(super) fn attached_to(view: &View<'_>, info: &SockmapInfo) -> String {

@@ -55,8 +55,8 @@ impl Devices {
     pub(super) fn of(&self, info: &LinkInfoRef<'_>, notes: &Notes) -> Option<Device> {
         let (index, attach_type) = match info {
             LinkInfoRef::Xdp(info) => (info.ifindex, AttachType::Xdp),
-            LinkInfoRef::Tcx(info) => (info.ifindex, info.attach_type),
-            LinkInfoRef::Netkit(info) => (info.ifindex, info.attach_type),
+            LinkInfoRef::Tcx(info) => (info.ifindex, info.attach_type.attach_type()),
+            LinkInfoRef::Netkit(info) => (info.ifindex, info.attach_type.attach_type()),
             _ => return None,
         };
         let Some(index) = index else {

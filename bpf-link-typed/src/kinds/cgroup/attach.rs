@@ -158,7 +158,7 @@ impl<'a> CgroupAttach<'a> {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.7; it ends in `cgroup_bpf_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<CgroupLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<CgroupLink> {
         self.create_link(program.as_fd())
             .map_err(|refusal| self.with_holders(refusal))
     }

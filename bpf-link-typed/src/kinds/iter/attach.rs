@@ -80,8 +80,8 @@ impl<'a> IterAttach<'a> {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.8; it ends in `bpf_iter_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<IterLink> {
-        let request = LinkCreate::new(program, AttachType::TraceIter);
+    pub fn attach(&self, program: impl AsFd) -> Result<IterLink> {
+        let request = LinkCreate::new(&program, AttachType::TraceIter);
         let request = match self.args {
             Some(args) => request.args(args),
             None => request,

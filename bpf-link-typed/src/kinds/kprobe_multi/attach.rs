@@ -111,7 +111,7 @@ impl<'a> KprobeMultiAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.18, sessions since 6.10; it ends in
     /// `bpf_kprobe_multi_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<KprobeMultiLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<KprobeMultiLink> {
         let args = match self.functions {
             Functions::Addresses(addresses) => KprobeMultiArgs::addresses(addresses),
             Functions::Symbols(symbols) => KprobeMultiArgs::symbols(symbols),
@@ -126,7 +126,7 @@ impl<'a> KprobeMultiAttach<'a> {
             When::Session => (AttachType::TraceKprobeSession, KprobeMultiFlags::empty()),
         };
         self.check_names()?;
-        let request = LinkCreate::new(program, attach_type).args(args.flags(flags));
+        let request = LinkCreate::new(&program, attach_type).args(args.flags(flags));
         RawLink::create(&request)
             .map(KprobeMultiLink)
             .map_err(|source| self.refused(request, program.as_fd(), source))

@@ -52,6 +52,22 @@ macro_rules! number_enum {
             Other(u32),
         }
 
+        /// Writes the number.
+        #[cfg(feature = "serde")]
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_u32(self.as_raw())
+            }
+        }
+
+        /// Reads the number.
+        #[cfg(feature = "serde")]
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                ::serde::Deserialize::deserialize(deserializer).map(Self::from_raw)
+            }
+        }
+
         impl $name {
             /// The value with this number.
             #[must_use]
@@ -148,7 +164,7 @@ impl NetfilterAttach {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.4; it ends in `bpf_nf_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetfilterLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<NetfilterLink> {
         let program = program.as_fd();
         match &self.netns {
             None => self.attach_here(program),

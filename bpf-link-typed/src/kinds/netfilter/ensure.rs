@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::{NetfilterAttach, NetfilterFamily, NetfilterHook, NetfilterInfo, NetfilterLink};
+use super::{NetfilterAttach, NetfilterInfo, NetfilterLink};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -23,18 +23,13 @@ impl Recipe for NetfilterAttach {
         info: &NetfilterInfo,
         _wanted: &Wanted<'_>,
     ) -> Result<Match> {
-        let is_same = info.family == self.family.as_raw()
-            && info.hook == self.hook.as_raw()
-            && info.priority == self.priority;
+        let is_same =
+            info.family == self.family && info.hook == self.hook && info.priority == self.priority;
         Ok(Match::hook(Some(is_same)).and(Some(info.flags == self.flags)))
     }
 
     fn way_back(&self, old: &NetfilterInfo) -> Result<Self> {
-        let mut to = NetfilterAttach::to(
-            NetfilterFamily::from_raw(old.family),
-            NetfilterHook::from_raw(old.hook),
-            old.priority,
-        );
+        let mut to = NetfilterAttach::to(old.family, old.hook, old.priority);
         to.flags = old.flags;
         to.netns.clone_from(&self.netns);
         Ok(to)

@@ -1,7 +1,7 @@
 //! What is read from the bytes of an info.
 
 use crate::info::recorded::{Bytes, NONE, check};
-use crate::{LinkInfoRef, LinkKind, NetfilterFlags};
+use crate::{LinkInfoRef, LinkKind, NetfilterFamily, NetfilterFlags, NetfilterHook};
 
 #[test]
 fn what_is_in_the_bytes() {
@@ -11,7 +11,8 @@ fn what_is_in_the_bytes() {
         .u32(24, u32::from_ne_bytes((-128_i32).to_ne_bytes()))
         .u32(28, 3);
     check!(bytes, NONE, Netfilter(info) => {
-        assert_eq!((info.family, info.hook, info.priority), (10, 4, -128));
+        assert_eq!((info.family, info.hook, info.priority),
+            (NetfilterFamily::Ipv6, NetfilterHook::PostRouting, -128));
         assert_eq!(info.flags, NetfilterFlags::from_bits_retain(3));
         assert!(info.flags.contains(NetfilterFlags::IP_DEFRAG));
         assert_eq!(info.is_defunct(), None);

@@ -99,7 +99,7 @@ impl<'a> NetkitAttach<'a> {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.7; it ends in `netkit_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetkitLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<NetkitLink> {
         self.list.attach(program.as_fd()).map(NetkitLink)
     }
 }

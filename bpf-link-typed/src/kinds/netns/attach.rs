@@ -68,7 +68,7 @@ impl<'a> NetnsAttach<'a> {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.8; it ends in `netns_bpf_link_create` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<NetnsLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<NetnsLink> {
         self.create_link(program.as_fd())
             .map_err(|refusal| self.with_holders(refusal))
     }

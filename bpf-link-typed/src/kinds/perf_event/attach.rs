@@ -95,13 +95,13 @@ impl<'a> PerfEventAttach<'a> {
     ///
     /// `perf_event_open(2)` and `BPF_LINK_CREATE`, since Linux 5.15; it ends in
     /// `bpf_perf_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<PerfEventLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<PerfEventLink> {
         let event = match &self.target {
             PerfTarget::Fd(event) => {
-                let created = self.create(program, *event).map(PerfEventLink);
+                let created = self.create(&program, *event).map(PerfEventLink);
                 return created.map_err(|source| match source.errno() {
                     Some(libc::EACCES) => self.reads_beyond_record(source),
-                    _ => self.does_not_fit(program, source),
+                    _ => self.does_not_fit(&program, source),
                 });
             }
             PerfTarget::Tracepoint(event) => event.open(),
@@ -109,7 +109,7 @@ impl<'a> PerfEventAttach<'a> {
             PerfTarget::Uprobe(event) => event.open(),
             PerfTarget::Counter(event) => event.open(),
         }?;
-        match self.create(program, event.as_fd()) {
+        match self.create(&program, event.as_fd()) {
             Ok(link) => Ok(PerfEventLink(link)),
             // The event is new, and so has no program.
             Err(source) => {
@@ -120,7 +120,7 @@ impl<'a> PerfEventAttach<'a> {
                     Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
                         holders::unknown(source)
                     }
-                    _ => self.does_not_fit(program, source),
+                    _ => self.does_not_fit(&program, source),
                 })
             }
         }

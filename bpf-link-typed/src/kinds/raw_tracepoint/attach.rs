@@ -1,12 +1,12 @@
 //! Attaching to a tracepoint.
 
-use std::ffi::CStr;
 use std::os::fd::AsFd;
 
 use bpf_link::{AttachType, LinkCreate, ProgramType, RawLink, RawTracepointOpen, TracingArgs};
 
 use super::RawTracepointLink;
 use crate::attach::fit;
+use crate::attach::name_ref::NameRef;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a tracepoint.
@@ -16,25 +16,25 @@ use crate::error::{Error, Result};
 ///
 /// # fn example(raw: std::fs::File, typed: std::fs::File) -> bpf_link_typed::Result<()> {
 /// // A raw program, also one that writes to what it is given.
-/// let link = RawTracepointAttach::to(c"sched_switch").cookie(7).attach(&raw)?;
+/// let link = RawTracepointAttach::to("sched_switch").cookie(7).attach(&raw)?;
 /// // A program with types, on the tracepoint that it was loaded for.
 /// let link = RawTracepointAttach::to_load_time_target().attach(&typed)?;
 /// println!("{:?}", link.info()?.name);
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct RawTracepointAttach<'a> {
-    pub(super) name: Option<&'a CStr>,
+    pub(super) name: Option<NameRef<'a>>,
     pub(super) cookie: Option<u64>,
 }
 
 impl<'a> RawTracepointAttach<'a> {
     /// To the tracepoint of this name, without its category: for a raw or a writable raw program.
-    pub fn to(name: &'a CStr) -> Self {
+    pub fn to(name: impl Into<NameRef<'a>>) -> Self {
         Self {
-            name: Some(name),
+            name: Some(name.into()),
             cookie: None,
         }
     }
@@ -70,7 +70,8 @@ impl<'a> RawTracepointAttach<'a> {
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
     ///     has no cookies here;
-    ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the name is longer than 127 bytes;
+    ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the name is longer than 127 bytes,
+    ///     or has a NUL in it;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is of another type, or
     ///     uses arguments that the tracepoint does not have; `EFAULT`: the program is a raw one,
     ///     and no name was given.
@@ -82,11 +83,12 @@ impl<'a> RawTracepointAttach<'a> {
     ///
     /// Since Linux 7.0 the program can be preempted. Until it continues, it misses what other
     /// processes do on that processor; `recursion_misses` of the program's info counts that.
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<RawTracepointLink> {
-        let Some(name) = self.name else {
-            return self.attach_typed(program);
+    pub fn attach(&self, program: impl AsFd) -> Result<RawTracepointLink> {
+        let Some(name) = &self.name else {
+            return self.attach_typed(&program);
         };
-        let request = RawTracepointOpen::named(program, name)?.cookie(self.cookie.unwrap_or(0));
+        let name = name.to_c_string()?;
+        let request = RawTracepointOpen::named(&program, &name)?.cookie(self.cookie.unwrap_or(0));
         match RawLink::open_raw_tracepoint(&request) {
             Ok(link) => Ok(RawTracepointLink(link)),
             Err(source) => Err(match source.errno() {

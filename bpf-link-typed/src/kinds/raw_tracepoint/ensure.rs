@@ -21,8 +21,8 @@ impl Recipe for RawTracepointAttach<'_> {
         info: &RawTracepointInfo,
         wanted: &Wanted<'_>,
     ) -> Result<Match> {
-        let is_same = match (self.name, &info.name) {
-            (Some(name), Some(found)) => Some(name == found.as_c_str()),
+        let is_same = match (&self.name, &info.name) {
+            (Some(name), Some(found)) => Some(name.is(found)),
             (Some(_), None) => None,
             (None, _) => wanted.has_load_time_target_of(info.program_id)?,
         };
@@ -43,7 +43,7 @@ impl Recipe for RawTracepointAttach<'_> {
     fn way_back(&self, old: &RawTracepointInfo) -> Result<Self> {
         let to = Self {
             cookie: old.cookie.or(self.cookie),
-            ..*self
+            ..self.clone()
         };
         Ok(to)
     }

@@ -70,7 +70,7 @@ impl<'a> SockmapAttach<'a> {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.10; it ends in `sock_map_link_create` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<SockmapLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<SockmapLink> {
         self.create_link(program.as_fd())
             .map_err(|refusal| self.with_holders(refusal))
     }

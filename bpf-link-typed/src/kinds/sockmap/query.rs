@@ -35,7 +35,7 @@ impl SockmapHook {
     ///
     /// `BPF_PROG_QUERY`, since Linux 5.19, and so before there are links; it ends in
     /// `sock_map_bpf_prog_query` (7.3).
-    pub fn query(self, map: &(impl AsFd + ?Sized)) -> Result<HookPrograms> {
-        Ok(Hook::of_fd(self.attach_type(), map).query()?)
+    pub fn query(self, map: impl AsFd) -> Result<HookPrograms> {
+        Ok(Hook::of_fd(self.attach_type(), &map).query()?)
     }
 }

@@ -93,7 +93,7 @@ impl<'a> TcxAttach<'a> {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.6; it ends in `tcx_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TcxLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<TcxLink> {
         self.list.attach(program.as_fd()).map(TcxLink)
     }
 }

@@ -118,12 +118,12 @@ impl<'a> TracingAttach<'a> {
     /// `BPF_LINK_CREATE`, since Linux 5.19 (extensions 5.10). A kernel that does not take the
     /// program there yet makes the same link with `BPF_RAW_TRACEPOINT_OPEN`, since Linux 5.7,
     /// without a cookie. Both end in `bpf_tracing_prog_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TracingLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<TracingLink> {
         let args = TracingArgs::new().cookie(self.cookie.unwrap_or(0));
         let request = match &self.place {
-            Place::Hook(hook) => LinkCreate::new(program, hook.attach_type()).args(args),
-            Place::Extension => LinkCreate::new(program, OF_EXTENSIONS).args(args),
-            Place::ExtensionOf(target, function) => LinkCreate::new(program, OF_EXTENSIONS)
+            Place::Hook(hook) => LinkCreate::new(&program, hook.attach_type()).args(args),
+            Place::Extension => LinkCreate::new(&program, OF_EXTENSIONS).args(args),
+            Place::ExtensionOf(target, function) => LinkCreate::new(&program, OF_EXTENSIONS)
                 .target_fd(target)
                 .args(args.target_btf_id(*function)),
         };
@@ -133,7 +133,7 @@ impl<'a> TracingAttach<'a> {
                 let source = self.naming(source);
                 match (source.errno(), self.place) {
                     (Some(libc::EINVAL), Place::Hook(hook)) if self.is_cookieless(request) => {
-                        open_older(program, hook, source)
+                        open_older(&program, hook, source)
                     }
                     (Some(libc::E2BIG), _) if matches!(source, bpf_link::Error::Command(_)) => {
                         Err(holders::unknown(source))

@@ -73,13 +73,13 @@ impl<'a> TracingMultiAttach<'a> {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 7.2; it ends in `bpf_tracing_multi_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<TracingMultiLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<TracingMultiLink> {
         let args = TracingMultiArgs::new(self.ids);
         let args = match self.cookies {
             Some(cookies) => args.cookies(cookies)?,
             None => args,
         };
-        let request = LinkCreate::new(program, self.attach_type()).args(args);
+        let request = LinkCreate::new(&program, self.attach_type()).args(args);
         RawLink::create(&request)
             .map(TracingMultiLink)
             .map_err(|source| fit::by_type(program.as_fd(), self.attach_type(), source))

@@ -143,7 +143,7 @@ impl<'a> UprobeMultiAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.6, sessions since 6.13; it ends in
     /// `bpf_uprobe_multi_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<UprobeMultiLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<UprobeMultiLink> {
         let program = program.as_fd();
         let created = match &self.file {
             FileRef::Fd(file) => self.create_by_descriptor(program, *file),

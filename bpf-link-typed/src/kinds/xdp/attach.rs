@@ -101,7 +101,7 @@ impl XdpAttach {
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 5.9; it ends in `bpf_xdp_link_attach` (7.3).
-    pub fn attach(&self, program: &(impl AsFd + ?Sized)) -> Result<XdpLink> {
+    pub fn attach(&self, program: impl AsFd) -> Result<XdpLink> {
         self.create_link(program.as_fd())
             .map_err(|refusal| self.with_holders(refusal))
     }

@@ -238,7 +238,10 @@ fn info(sandbox: &Sandbox) -> Result<()> {
         let info = link.info()?;
         ensure!(info.id == link.id()? && info.program_id == id_of(&program)?);
         ensure!(info.cgroup_id == Some(cgroup.id()?), "{info:?}");
-        ensure!(info.attach_type.as_raw() == hook.attach_type, "{info:?}");
+        ensure!(
+            info.attach_type.attach_type().as_raw() == hook.attach_type,
+            "{info:?}"
+        );
         ensure!(info.is_defunct() == Some(false));
         link.detach()?;
         let detached = link.info()?;

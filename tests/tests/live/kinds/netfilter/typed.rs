@@ -29,8 +29,8 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         |priority| NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::PostRouting, priority);
     let link = at(-10_000).attach(&program)?;
     let info = link.info()?;
-    ensure!(NetfilterFamily::from_raw(info.family) == NetfilterFamily::Ipv4);
-    ensure!(NetfilterHook::from_raw(info.hook) == NetfilterHook::PostRouting);
+    ensure!(info.family == NetfilterFamily::Ipv4);
+    ensure!(info.hook == NetfilterHook::PostRouting);
     ensure!(info.priority == -10_000 && info.program_id == id_of(&program)?);
     ensure!(counts(&counter, send_packet)?);
     let refused = at(-10_000).attach(&program);
@@ -128,7 +128,10 @@ fn info(_sandbox: &Sandbox) -> Result<()> {
     let link = NetfilterLink::try_from(link)?;
     let info = link.info()?;
     ensure!(info.program_id == id_of(&program)?);
-    ensure!((info.family, info.hook, info.priority) == (NFPROTO_IPV6, NF_INET_LOCAL_OUT, -123));
+    ensure!(
+        (info.family.as_raw(), info.hook.as_raw(), info.priority)
+            == (NFPROTO_IPV6, NF_INET_LOCAL_OUT, -123)
+    );
     ensure!(info.flags == NetfilterFlags::empty() && info.is_defunct().is_none());
     link.detach()?;
     ensure!(link.info()? == info, "it says that it was detached");

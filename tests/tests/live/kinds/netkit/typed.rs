@@ -148,7 +148,10 @@ fn info(_sandbox: &Sandbox) -> Result<()> {
         let info = link.info()?;
         ensure!(info.program_id == id_of(&program)?);
         ensure!(info.ifindex == Some(index), "{info:?} and not {index}");
-        ensure!(info.attach_type.as_raw() == hook.attach_type, "{info:?}");
+        ensure!(
+            info.attach_type.attach_type().as_raw() == hook.attach_type,
+            "{info:?}"
+        );
         link.detach()?;
         ensure!(link.info()?.is_defunct() == Some(true));
     }

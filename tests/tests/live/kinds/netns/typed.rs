@@ -84,7 +84,10 @@ fn info(_sandbox: &Sandbox) -> Result<()> {
         let info = link.info()?;
         ensure!(info.id == link.id()? && info.program_id == id_of(&program)?);
         ensure!(info.netns_ino.map(u64::from) == Some(netns.inode()?));
-        ensure!(info.attach_type.as_raw() == hook.attach_type, "{info:?}");
+        ensure!(
+            info.attach_type.attach_type().as_raw() == hook.attach_type,
+            "{info:?}"
+        );
         ensure!(info.is_defunct() == Some(false));
         link.detach()?;
         let info = link.info()?;

@@ -26,14 +26,14 @@ fn over_restarts(sandbox: &Sandbox) -> Result<()> {
     };
     check(&Subject {
         elsewhere: Some((
-            &|how, path, program| how.run(elsewhere, path, program),
+            &|how, path, program| how.run(elsewhere.clone(), path, program),
             ANOTHER_HOOK,
         )),
         again,
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(Loader::new(Hook::RAW_TRACEPOINT).in_this_process()),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| {
                 make_a_system_call();
                 Ok(())
@@ -51,14 +51,14 @@ fn with_types(sandbox: &Sandbox) -> Result<()> {
         Again::Kept
     };
     let loader = Loader::new(Hook::TYPED_RAW_TRACEPOINT).tracepoint("sys_enter")?;
-    let elsewhere: Call<'_> = &|how, path, program| how.run(here.cookie(7), path, program);
+    let elsewhere: Call<'_> = &|how, path, program| how.run(here.clone().cookie(7), path, program);
     check(&Subject {
         elsewhere: is_linux(6, 17)?.then_some((elsewhere, OTHER_OPTIONS)),
         again,
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(loader.in_this_process()),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| {
                 make_a_system_call();
                 Ok(())

@@ -40,7 +40,10 @@ fn tracepoint(
         RawTracepointAttach::to_load_time_target,
         RawTracepointAttach::to,
     );
-    let to = cookie.map_or(to, |cookie| to.cookie(cookie));
+    let to = match cookie {
+        Some(cookie) => to.cookie(cookie),
+        None => to,
+    };
     SubKind {
         sandbox,
         programs: [load()?, load()?],

@@ -141,7 +141,10 @@ fn info(_sandbox: &Sandbox) -> Result<()> {
         let link = TcxLink::try_from(RawLink::create(&request)?)?;
         let info = link.info()?;
         ensure!(info.program_id == id_of(&program)? && info.ifindex == Some(LOOPBACK));
-        ensure!(info.attach_type.as_raw() == hook.attach_type, "{info:?}");
+        ensure!(
+            info.attach_type.attach_type().as_raw() == hook.attach_type,
+            "{info:?}"
+        );
         ensure!(info.is_defunct() == Some(false));
         link.detach()?;
         ensure!(link.info()?.is_defunct() == Some(true));
