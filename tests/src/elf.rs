@@ -102,6 +102,9 @@ pub struct ElfFile {
     pub file_type: u16,
     /// Whether the code is there, and not only said to be: it is most of the file.
     pub has_code: bool,
+    /// Whether its section of code says that the code is where it is not: only the segments are
+    /// right.
+    pub is_misleading: bool,
     /// What is in `.symtab`; no such section without.
     pub symbols: Vec<ElfSymbol>,
     /// What is in `.dynsym`; no such section without.
@@ -133,6 +136,7 @@ impl ElfFile {
             },
             file_type: SHARED,
             has_code: true,
+            is_misleading: true,
             symbols: Vec::new(),
             dynamic: Vec::new(),
             versions: Vec::new(),

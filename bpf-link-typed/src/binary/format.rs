@@ -155,7 +155,7 @@ impl Format {
     pub(super) fn symbols<T>(
         self,
         bytes: &[u8],
-        visit: &mut dyn FnMut(TableSymbol) -> Result<(), T>,
+        visit: impl FnMut(TableSymbol) -> Result<(), T>,
     ) -> Result<(), T> {
         if self.is_64 {
             symbols::<elf::FileHeader64<Endianness>, T>(bytes, self.endian, visit)
@@ -238,7 +238,7 @@ fn sections<E: FileHeader<Endian = Endianness>>(bytes: &[u8], endian: Endianness
 fn symbols<E: FileHeader<Endian = Endianness>, T>(
     bytes: &[u8],
     endian: Endianness,
-    visit: &mut dyn FnMut(TableSymbol) -> Result<(), T>,
+    mut visit: impl FnMut(TableSymbol) -> Result<(), T>,
 ) -> Result<(), T> {
     entries::<E::Sym>(bytes).iter().try_for_each(|entry| {
         visit(TableSymbol {

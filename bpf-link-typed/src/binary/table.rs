@@ -26,7 +26,7 @@ impl<'a> SymbolTable<'a> {
         let size = format.symbol_size();
         let mut index = 0;
         self.bytes.in_pieces(self.entries, size, |_, piece| {
-            format.symbols(piece, &mut |mut symbol| {
+            format.symbols(piece, |mut symbol| {
                 symbol.address = self.address(&symbol);
                 visit(index, symbol)?;
                 index += 1;

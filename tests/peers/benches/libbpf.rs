@@ -13,7 +13,17 @@ const XDP_PASS: i32 = 2;
 
 /// A loaded object with one program, which lets every packet pass.
 pub(crate) fn xdp_object() -> Result<Object> {
-    let set_r0 = instruction(BPF_ALU64 | BPF_MOV | BPF_K, XDP_PASS)?;
+    loaded("xdp", XDP_PASS)
+}
+
+/// A loaded object with one program for uprobes, which does nothing.
+pub(crate) fn uprobe_object() -> Result<Object> {
+    loaded("uprobe", 0)
+}
+
+/// A loaded object with one program in a section of this name, which returns this.
+fn loaded(section: &str, returned: i32) -> Result<Object> {
+    let set_r0 = instruction(BPF_ALU64 | BPF_MOV | BPF_K, returned)?;
     let code = [set_r0, instruction(BPF_JMP | BPF_EXIT, 0)?].concat();
     let endianness = if cfg!(target_endian = "big") {
         Endianness::Big
@@ -21,7 +31,7 @@ pub(crate) fn xdp_object() -> Result<Object> {
         Endianness::Little
     };
     let mut file = File::new(BinaryFormat::Elf, Architecture::Bpf, endianness);
-    let section = file.add_section(vec![], b"xdp".to_vec(), SectionKind::Text);
+    let section = file.add_section(vec![], section.as_bytes().to_vec(), SectionKind::Text);
     file.append_section_data(section, &code, 8);
     file.add_symbol(Symbol {
         name: b"pass".to_vec(),

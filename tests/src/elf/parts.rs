@@ -128,13 +128,17 @@ pub(super) fn write(file: &ElfFile, out: &mut Out) {
         names: Strings::new(),
         all: Vec::new(),
     };
-    // Where sections say that the code is, it is not: only the segments are right.
+    let (address, offset) = if file.is_misleading {
+        (HOT_ADDRESS - 0x20, 0x40)
+    } else {
+        (CODE_ADDRESS, CODE)
+    };
     sections.all.push(Section {
         name: sections.names.add(".text.hot"),
         kind: 1,
-        address: HOT_ADDRESS - 0x20,
-        offset: 0x40,
-        size: 0x1_0000,
+        address,
+        offset: usize::try_from(offset).expect("it is near"),
+        size: 0x1000,
         link: 0,
         info: 0,
         entry: 0,
