@@ -91,6 +91,10 @@ pub struct ElfProbe {
 
 /// What is to be in a file.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is another thing that a file may have or not"
+)]
 pub struct ElfFile {
     /// Whether it is one of 64 bits.
     pub is_64: bool,

@@ -57,9 +57,13 @@ fn features(manifest: &Path, package: &str) -> Result<Vec<String>> {
     metadata.args(["metadata", "--no-deps", "--offline", "--format-version=1"]);
     metadata.args(["--manifest-path".as_ref(), manifest.as_os_str()]);
     let metadata: Value = serde_json::from_str(&command::run(&mut metadata)?)?;
-    let packages = metadata["packages"].as_array().context("no packages")?;
-    let found = packages.iter().find(|found| found["name"] == package);
-    let features = found.and_then(|found| found["features"].as_object());
+    let packages = metadata
+        .get("packages")
+        .and_then(Value::as_array)
+        .context("no packages")?;
+    let mut packages = packages.iter();
+    let found = packages.find(|found| found.get("name").is_some_and(|name| name == package));
+    let features = found.and_then(|found| found.get("features")?.as_object());
     let features = features.with_context(|| format!("{package} is not in the workspace"))?;
     let names: Vec<String> = features.keys().cloned().collect();
     ensure!(
@@ -95,7 +99,7 @@ mod tests {
     fn each_alone_and_all_together() {
         let [a, b] = ["a", "b"].map(str::to_owned);
         assert_eq!(sets(&[]), [Vec::<String>::new()]);
-        assert_eq!(sets(&[a.clone()]), [vec![], vec![a.clone()]]);
+        assert_eq!(sets(std::slice::from_ref(&a)), [vec![], vec![a.clone()]]);
         let both = [a.clone(), b.clone()];
         assert_eq!(
             sets(&both),

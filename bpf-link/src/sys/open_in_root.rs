@@ -9,7 +9,6 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr) -> io::Result<Owne
     const RESOLVE_IN_ROOT: u64 = 0x10;
     const FLAGS: i32 = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
     // `struct open_how`: flags, mode, resolve.
-    #[expect(clippy::cast_sign_loss, reason = "flags are not negative")]
     let how = [FLAGS as u64, 0, RESOLVE_IN_ROOT];
     // SAFETY: the path is live for the call and ends with a NUL; `how` is live for the call, has
     // the size given and no padding. The kernel only reads both.

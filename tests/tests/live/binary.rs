@@ -5,6 +5,7 @@
 
 mod fired;
 mod found;
+mod large;
 mod libraries;
 mod opened;
 mod usdt;
@@ -24,6 +25,7 @@ use crate::harness::Listed::{self, Tests};
 pub(crate) const ALL: &[Listed] = &[
     Tests(fired::TESTS),
     Tests(found::TESTS),
+    Tests(large::TESTS),
     Tests(libraries::TESTS),
     Tests(opened::TESTS),
     Tests(usdt::TESTS),

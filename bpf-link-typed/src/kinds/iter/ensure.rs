@@ -13,7 +13,7 @@ impl Recipe for IterAttach<'_> {
     type Link = IterLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<IterLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(&self, _link: &IterLink, info: &IterInfo, wanted: &Wanted<'_>) -> Result<Match> {

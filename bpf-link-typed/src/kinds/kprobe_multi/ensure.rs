@@ -15,7 +15,7 @@ impl Recipe for KprobeMultiAttach<'_> {
     type Link = KprobeMultiLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<KprobeMultiLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(

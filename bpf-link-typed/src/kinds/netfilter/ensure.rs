@@ -14,7 +14,7 @@ impl Recipe for NetfilterAttach {
     const ATTEMPT_TELLS: bool = true;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(

@@ -13,7 +13,7 @@ impl Recipe for NetkitAttach<'_> {
     type Link = NetkitLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<NetkitLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(

@@ -17,7 +17,7 @@ impl Recipe for PerfEventAttach<'_> {
     type Link = PerfEventLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<PerfEventLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     /// Tasks, processors and periods are not part of the info. They are no matter for tracepoints

@@ -12,7 +12,7 @@ impl Recipe for RawTracepointAttach<'_> {
     type Link = RawTracepointLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<RawTracepointLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(

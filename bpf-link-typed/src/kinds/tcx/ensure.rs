@@ -13,7 +13,7 @@ impl Recipe for TcxAttach<'_> {
     type Link = TcxLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<TcxLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(&self, _link: &TcxLink, info: &TcxInfo, _wanted: &Wanted<'_>) -> Result<Match> {

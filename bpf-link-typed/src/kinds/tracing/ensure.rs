@@ -13,7 +13,7 @@ impl Recipe for TracingAttach<'_> {
     type Link = TracingLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(

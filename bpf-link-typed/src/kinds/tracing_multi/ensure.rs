@@ -10,7 +10,7 @@ impl Recipe for TracingMultiAttach<'_> {
     type Link = TracingMultiLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<TracingMultiLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(

@@ -14,7 +14,7 @@ impl Recipe for UprobeMultiAttach<'_> {
     type Link = UprobeMultiLink;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<UprobeMultiLink> {
-        self.attach(&program)
+        self.attach(program)
     }
 
     fn compare(

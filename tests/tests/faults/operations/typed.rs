@@ -120,7 +120,7 @@ const OFFSETS: [u64; 3] = [0, 64, 128];
 fn typed_info_with_arrays(run: &mut Run<'_>) -> Result<()> {
     let path = probed(run)?;
     let program = Program::passing(Hook::UPROBE_MULTI)?;
-    let attach = UprobeMultiAttach::to(path.as_path(), When::Entry, &OFFSETS);
+    let attach = UprobeMultiAttach::to(path.as_path(), When::Entry, OFFSETS);
     let link = attach.attach(&program)?;
     let info = run.attempt(|| link.info())?;
     for info in info.into_iter().chain([link.info()?]) {
@@ -212,7 +212,7 @@ fn attach_to_a_uprobe(run: &mut Run<'_>) -> Result<()> {
 fn attach_to_many_uprobes(run: &mut Run<'_>) -> Result<()> {
     let path = probed(run)?;
     let program = Program::passing(Hook::UPROBE_MULTI)?;
-    let attach = UprobeMultiAttach::to(path.as_path(), When::Entry, &OFFSETS);
+    let attach = UprobeMultiAttach::to(path.as_path(), When::Entry, OFFSETS);
     attach_and_attach_again(run, &program, || attach.attach(&program))?;
     std::fs::remove_file(&path)?;
     Ok(())

@@ -129,7 +129,7 @@ fn the_file_that_was_read(sandbox: &Sandbox) -> Result<()> {
     std::fs::rename(&other, &made.path)?;
     let (program, sum) = adding(Hook::UPROBE_MULTI)?;
     let places = [BinaryPlace::from(made.binary.function("cold")?).cookie(1)];
-    let to = UprobeMultiAttach::in_binary(&made.binary, When::Entry, &places);
+    let to = UprobeMultiAttach::in_binary(&made.binary, When::Entry, places);
     let _link = to.attach(&program)?;
     unaffected.call(COLD);
     ensure!(sum.read()? == 0);

@@ -75,17 +75,17 @@ fn misfits<T: std::fmt::Debug>(
 fn what_does_not_fit_xdp(_sandbox: &Sandbox) -> Result<()> {
     let hook = ["hook xdp of interface lo (index 1)"];
     misfits(&hook, Hook::SK_LOOKUP, |program| {
-        XdpAttach::to("lo").attach(&program)
+        XdpAttach::to("lo").attach(program)
     })?;
     misfits(&hook, Hook::SK_LOOKUP, |program| {
-        XdpAttach::to(LOOPBACK).attach(&program)
+        XdpAttach::to(LOOPBACK).attach(program)
     })
 }
 
 fn what_does_not_fit_tcx(_sandbox: &Sandbox) -> Result<()> {
     let hook = ["hook tcx_egress of interface lo (index 1)"];
     misfits(&hook, Hook::XDP, |program| {
-        TcxAttach::to("lo", TcxHook::Egress).attach(&program)
+        TcxAttach::to("lo", TcxHook::Egress).attach(program)
     })
 }
 
@@ -93,13 +93,13 @@ fn what_does_not_fit_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("words")?;
     let hook = format!("hook cgroup_sysctl of cgroup {}", cgroup.path().display());
     misfits(&[&hook], Hook::CGROUP_EGRESS, |program| {
-        CgroupAttach::to(cgroup.path(), CgroupHook::Sysctl).attach(&program)
+        CgroupAttach::to(cgroup.path(), CgroupHook::Sysctl).attach(program)
     })?;
     // Of the right type, and for another hook.
     misfits(
         &[&hook.replace("sysctl", "inet_ingress")],
         Hook::CGROUP_SYSCTL,
-        |program| CgroupAttach::to(cgroup.path(), CgroupHook::InetIngress).attach(&program),
+        |program| CgroupAttach::to(cgroup.path(), CgroupHook::InetIngress).attach(program),
     )
 }
 
@@ -107,40 +107,40 @@ fn what_does_not_fit_a_network_namespace(_sandbox: &Sandbox) -> Result<()> {
     let path = "/proc/thread-self/ns/net";
     let hook = format!("hook sk_lookup of network namespace {path}");
     misfits(&[&hook], Hook::XDP, |program| {
-        NetnsAttach::to(path, NetnsHook::SkLookup).attach(&program)
+        NetnsAttach::to(path, NetnsHook::SkLookup).attach(program)
     })
 }
 
 fn what_does_not_fit_a_raw_tracepoint(_sandbox: &Sandbox) -> Result<()> {
     misfits(&["tracepoint sched_switch"], Hook::XDP, |program| {
-        RawTracepointAttach::to(c"sched_switch").attach(&program)
+        RawTracepointAttach::to(c"sched_switch").attach(program)
     })?;
     misfits(&["the program's own target"], Hook::XDP, |program| {
-        RawTracepointAttach::to_load_time_target().attach(&program)
+        RawTracepointAttach::to_load_time_target().attach(program)
     })
 }
 
 fn what_does_not_fit_an_iterator(_sandbox: &Sandbox) -> Result<()> {
     misfits(&["hook trace_iter"], Hook::XDP, |program| {
-        IterAttach::over_all().attach(&program)
+        IterAttach::over_all().attach(program)
     })?;
     let map = Map::hash(4, 4, 1)?;
     let hook = format!("hook trace_iter of map {}", map.id()?);
     misfits(&[&hook], Hook::XDP, |program| {
-        IterAttach::over_map(&map).attach(&program)
+        IterAttach::over_map(&map).attach(program)
     })
 }
 
 fn what_does_not_fit_a_function(_sandbox: &Sandbox) -> Result<()> {
     misfits(&["hook trace_fexit"], Hook::XDP, |program| {
-        TracingAttach::to(TracingHook::Fexit).attach(&program)
+        TracingAttach::to(TracingHook::Fexit).attach(program)
     })
 }
 
 fn what_does_not_fit_netfilter(_sandbox: &Sandbox) -> Result<()> {
     let hook = ["hook netfilter", "hook 1", "priority -7"];
     misfits(&hook, Hook::XDP, |program| {
-        NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7).attach(&program)
+        NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7).attach(program)
     })
 }
 
@@ -148,16 +148,16 @@ fn what_does_not_fit_a_sockmap(_sandbox: &Sandbox) -> Result<()> {
     let map = Map::sockmap(1)?;
     let hook = format!("hook sk_msg_verdict of map {}", map.id()?);
     misfits(&[&hook], Hook::XDP, |program| {
-        SockmapAttach::to(&map, SockmapHook::MsgVerdict).attach(&program)
+        SockmapAttach::to(&map, SockmapHook::MsgVerdict).attach(program)
     })
 }
 
 fn what_does_not_fit_uprobe_multi(_sandbox: &Sandbox) -> Result<()> {
     let hook = ["hook trace_uprobe_multi of /proc/self/exe at 0x10, 0x20 in process 1"];
     misfits(&hook, Hook::XDP, |program| {
-        UprobeMultiAttach::to("/proc/self/exe", When::Entry, &[0x10, 0x20])
+        UprobeMultiAttach::to("/proc/self/exe", When::Entry, [0x10, 0x20])
             .pid(1)
-            .attach(&program)
+            .attach(program)
     })
 }
 
@@ -165,7 +165,7 @@ fn what_does_not_fit_kprobe_multi(_sandbox: &Sandbox) -> Result<()> {
     let functions = [c"vfs_read", c"vfs_write"];
     let hook = ["hook trace_kprobe_multi of functions vfs_read, vfs_write"];
     misfits(&hook, Hook::XDP, |program| {
-        KprobeMultiAttach::to_symbols(When::Entry, &functions).attach(&program)
+        KprobeMultiAttach::to_symbols(When::Entry, &functions).attach(program)
     })
 }
 
@@ -174,15 +174,15 @@ fn what_does_not_fit_a_perf_event(sandbox: &Sandbox) -> Result<()> {
     let hook = ["hook perf_event of tracepoint sched:sched_switch"];
     misfits(&hook, Hook::XDP, |program| {
         let event = TracepointEvent::new("sched", "sched_switch").tracefs(tracefs);
-        PerfEventAttach::to(event).attach(&program)
+        PerfEventAttach::to(event).attach(program)
     })?;
     let hook = ["hook perf_event of /proc/self/exe at 0x10"];
     misfits(&hook, Hook::TRACEPOINT, |program| {
-        PerfEventAttach::to(UprobeEvent::at("/proc/self/exe", 0x10)).attach(&program)
+        PerfEventAttach::to(UprobeEvent::at("/proc/self/exe", 0x10)).attach(program)
     })?;
     let hook = ["hook perf_event of perf event 0x0 of type 1", "processor 0"];
     misfits(&hook, Hook::KPROBE, |program| {
-        PerfEventAttach::to(CounterEvent::new(1, 0, 1_000_000)).attach(&program)
+        PerfEventAttach::to(CounterEvent::new(1, 0, 1_000_000)).attach(program)
     })
 }
 
@@ -190,7 +190,7 @@ fn what_does_not_fit_a_kprobe(_sandbox: &Sandbox) -> Result<()> {
     misfits(
         &["hook perf_event of function vfs_read"],
         Hook::TRACEPOINT,
-        |program| PerfEventAttach::to(KprobeEvent::at(c"vfs_read", 0)).attach(&program),
+        |program| PerfEventAttach::to(KprobeEvent::at(c"vfs_read", 0)).attach(program),
     )
 }
 
@@ -240,7 +240,7 @@ fn a_missing_file(_sandbox: &Sandbox) -> Result<()> {
 
 fn a_missing_file_of_many_probes(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::UPROBE_MULTI)?;
-    let to = UprobeMultiAttach::to("/no/such", When::Entry, &[0]);
+    let to = UprobeMultiAttach::to("/no/such", When::Entry, [0]);
     let error = check_refusal(to.attach(&program), &["/no/such"])?;
     ensure!(matches!(error, Error::File { .. }), "{error:?}");
     ensure!(error.errno() == Some(libc::ENOENT), "{error:?}");

@@ -128,7 +128,7 @@ fn attach_all(cgroup: &Path, map: &Map, library: &Path) -> Result<[Link; 10]> {
         PerfEventAttach::to(page_faults)
             .attach(&program(Hook::PERF_EVENT, "profile")?)?
             .into(),
-        UprobeMultiAttach::to(library, When::Entry, &[0, 16, 32])
+        UprobeMultiAttach::to(library, When::Entry, [0, 16, 32])
             .attach(&program(Hook::UPROBE_MULTI, "ssl_handshakes")?)?
             .into(),
         IterAttach::over_all()

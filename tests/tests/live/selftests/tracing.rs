@@ -267,7 +267,7 @@ fn sessions_of_a_file_that_end_at_the_entry(_sandbox: &Sandbox) -> Result<()> {
         let counter = CounterMap::new()?;
         let loader = Loader::new(Hook::UPROBE_SESSION).in_this_process();
         let program = loader.counting(&counter).returning(returned)?;
-        let to = UprobeMultiAttach::to(own_code::FILE, When::Session, &offsets);
+        let to = UprobeMultiAttach::to(own_code::FILE, When::Session, offsets);
         let _link = to.attach(&program)?;
         probed(1);
         ensure!(counter.read()? == runs, "{returned}: {}", counter.read()?);

@@ -198,7 +198,7 @@ where
     A::Link: Into<Link>,
 {
     let to = to.ensure_pinned(pin).wait_for_old(Duration::from_secs(2));
-    Ok(to.run(&program)?.into())
+    Ok(to.run(program)?.into())
 }
 
 fn cgroup_egress(path: &str, pin: &Path, program: BorrowedFd<'_>) -> Result<Done> {

@@ -132,7 +132,7 @@ fn query_errors(_sandbox: &Sandbox) -> Result<()> {
         (file.as_fd(), libc::EINVAL),
     ] {
         ensure_error!(
-            SockmapHook::MsgVerdict.query(&fd),
+            SockmapHook::MsgVerdict.query(fd),
             Error::Link(bpf_link::Error::Command(_)),
             Some(errno)
         );

@@ -48,7 +48,7 @@ impl OutOfReach {
     fn new(sandbox: &Sandbox, program: &str) -> Result<Self> {
         let file = file_in(sandbox)?;
         let program = Loader::new(Hook::UPROBE_MULTI).named(program).passing()?;
-        let link = UprobeMultiAttach::to(&*file, When::Entry, &[0]).attach(&program)?;
+        let link = UprobeMultiAttach::to(&*file, When::Entry, [0]).attach(&program)?;
         ensure!(link.info()?.count == Some(1));
         // One directory in the other, as no path to the last of them can be given.
         let name = "d".repeat(255);
@@ -136,7 +136,7 @@ fn it_is_replaced_by_one_on_the_file_that_is_wanted(sandbox: &Sandbox) -> Result
     let pin = sandbox.bpffs().join("pin");
     link.pin(&pin)?;
     let file = file_in(sandbox)?;
-    let to = UprobeMultiAttach::to(&*file, When::Entry, &[0]);
+    let to = UprobeMultiAttach::to(&*file, When::Entry, [0]);
     let ensured = to.clone().ensure_pinned(&pin).run(&program)?;
     let is_replaced = matches!(
         ensured.outcome,

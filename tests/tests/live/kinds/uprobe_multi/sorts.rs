@@ -38,8 +38,8 @@ fn many_uprobes(
 ) -> Result<()> {
     let (offsets, [counter, ..]) = (offsets()?, counters()?);
     let (references, pid) = ([counter, 0, 0], std::process::id());
-    let to = UprobeMultiAttach::to(file, when, &offsets).ref_ctr_offsets(&references);
-    let to = to.cookies(&COOKIES).pid(pid);
+    let to = UprobeMultiAttach::to(file, when, offsets).ref_ctr_offsets(references);
+    let to = to.cookies(COOKIES).pid(pid);
     let path = std::fs::read_link(own_code::FILE)?;
     SubKind {
         sandbox,

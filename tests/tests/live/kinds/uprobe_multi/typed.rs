@@ -46,9 +46,9 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     let references = [counter, 0, 0];
     for when in [When::Entry, When::Return] {
         let (program, sum) = adding(Hook::UPROBE_MULTI)?;
-        let link = UprobeMultiAttach::to(own_code::FILE, when, &offsets)
+        let link = UprobeMultiAttach::to(own_code::FILE, when, offsets)
             .cookies(SUMMANDS)
-            .ref_ctr_offsets(&references)
+            .ref_ctr_offsets(references)
             .pid(std::process::id())
             .attach(&program)?;
         call_each();
@@ -75,7 +75,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
 fn by_descriptor(_sandbox: &Sandbox) -> Result<()> {
     let (program, sum) = adding(Hook::UPROBE_MULTI)?;
     let (file, offsets) = (File::open(own_code::FILE)?, offsets()?);
-    let to = UprobeMultiAttach::to(&file, When::Entry, &offsets).cookies(SUMMANDS);
+    let to = UprobeMultiAttach::to(&file, When::Entry, offsets).cookies(SUMMANDS);
     let link = to.attach(&program)?;
     drop(file);
     call_each();
@@ -93,7 +93,7 @@ fn by_descriptor(_sandbox: &Sandbox) -> Result<()> {
 fn session(_sandbox: &Sandbox) -> Result<()> {
     let (program, sum) = adding(Hook::UPROBE_SESSION)?;
     let offsets = offsets()?;
-    let to = UprobeMultiAttach::to(own_code::FILE, When::Session, &offsets).cookies(SUMMANDS);
+    let to = UprobeMultiAttach::to(own_code::FILE, When::Session, offsets).cookies(SUMMANDS);
     let _link = to.attach(&program)?;
     call_each();
     ensure!(sum.read()? == 2 * SUM, "{}", sum.read()?);
@@ -103,7 +103,7 @@ fn session(_sandbox: &Sandbox) -> Result<()> {
 fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::UPROBE_MULTI)?;
     let offsets = offsets()?;
-    let to = |file: &'static str| UprobeMultiAttach::to(file, When::Entry, &offsets);
+    let to = |file: &'static str| UprobeMultiAttach::to(file, When::Entry, offsets);
     ensure_error!(
         to("/no such file").attach(&program),
         Error::File { .. },
@@ -120,7 +120,7 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         None
     );
     ensure_error!(
-        to(own_code::FILE).cookies(&[1]).attach(&program),
+        to(own_code::FILE).cookies([1]).attach(&program),
         Error::Link(bpf_link::Error::LengthMismatch { .. }),
         None
     );
@@ -143,14 +143,14 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     }
     let other = Program::passing(Hook::KPROBE)?;
     ensure_error!(
-        UprobeMultiAttach::to(own_code::FILE, When::Entry, &[64]).attach(&other),
+        UprobeMultiAttach::to(own_code::FILE, When::Entry, [64]).attach(&other),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
     if Need::Linux(7, 2).missing()?.is_none() {
         let path = only_a_path(own_code::FILE)?;
         ensure_error!(
-            UprobeMultiAttach::to(FileRef::fd(&path), When::Entry, &[64]).attach(&program),
+            UprobeMultiAttach::to(FileRef::fd(&path), When::Entry, [64]).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
             Some(libc::EBADF)
         );
@@ -163,7 +163,7 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
 fn no_instruction(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::UPROBE_MULTI)?;
     let offsets = [own::offset_of(own::first)?, own::no_instruction()?];
-    let refused = UprobeMultiAttach::to(own_code::FILE, When::Entry, &offsets).attach(&program);
+    let refused = UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets).attach(&program);
     let Err(Error::InstructionNotProbed { places, .. }) = &refused else {
         anyhow::bail!("{refused:?}");
     };
@@ -175,7 +175,7 @@ fn no_instruction(_sandbox: &Sandbox) -> Result<()> {
 fn without(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::UPROBE_MULTI)?;
     ensure_error!(
-        UprobeMultiAttach::to(own_code::FILE, When::Entry, &[64]).attach(&program),
+        UprobeMultiAttach::to(own_code::FILE, When::Entry, [64]).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
         Some(libc::EINVAL)
     );
