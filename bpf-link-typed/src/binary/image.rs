@@ -62,7 +62,12 @@ impl Image {
                 versions: None,
             };
             if kind == elf::SHT_DYNSYM {
-                table.versions = Versions::find(self, table.strings)?;
+                table.versions = Versions::find(
+                    &self.bytes,
+                    self.header.format,
+                    &self.sections,
+                    table.strings,
+                )?;
             }
             tables.push(table);
         }

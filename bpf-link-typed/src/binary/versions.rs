@@ -4,7 +4,6 @@ use object::elf;
 
 use super::bytes::{FileBytes, Region};
 use super::format::Format;
-use super::image::Image;
 use super::sections::Sections;
 use super::strings::Strings;
 use crate::error::Result;
@@ -33,9 +32,13 @@ pub(super) struct Version {
 }
 
 impl Versions {
-    /// Those of an image, with the strings of its exported symbols.
-    pub(super) fn find(image: &Image, strings: Region) -> Result<Option<Self>> {
-        let (bytes, sections) = (&image.bytes, &image.sections);
+    /// Those of a file, with the strings of its exported symbols.
+    pub(super) fn find(
+        bytes: &FileBytes,
+        format: Format,
+        sections: &Sections,
+        strings: Region,
+    ) -> Result<Option<Self>> {
         let Some(of_symbols) = sections.of_kind(elf::SHT_GNU_VERSYM).next() else {
             return Ok(None);
         };
@@ -44,7 +47,7 @@ impl Versions {
             let region = Sections::contents(bytes, defined, WHAT)?;
             let defined = bytes.read(region, MOST, WHAT)?;
             let mut strings = Strings::new(bytes, strings);
-            names = read(bytes, image.header.format, &defined, &mut strings)?;
+            names = read(bytes, format, &defined, &mut strings)?;
         }
         Ok(Some(Self {
             of_symbols: Sections::contents(bytes, of_symbols, WHAT)?,

@@ -67,7 +67,7 @@ fn libbpf<'a>(path: &'a Path, name: &'a str) -> Result<Side<'a>> {
     let refused = format!("{refused:?}");
     ensure!(refused.contains("No such process"), "{refused}");
     Ok(Side::libbpf(move || {
-        assert!(attach().is_ok_and(|refused| refused.is_some()))
+        assert!(attach().is_ok_and(|refused| refused.is_some()));
     }))
 }
 
