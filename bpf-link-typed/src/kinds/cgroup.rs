@@ -2,6 +2,7 @@
 
 mod attach;
 mod ensure;
+mod hook;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use crate::info::facts::facts;
 use crate::info::types::info;
 use crate::link::link_type::link_type;
 
-pub use attach::{CgroupAttach, CgroupHook};
+pub use attach::CgroupAttach;
+pub use hook::CgroupHook;
 
 link_type! {
     /// A link on a hook of a cgroup.

@@ -2,6 +2,7 @@
 
 mod attach;
 mod ensure;
+mod hook;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,8 @@ use crate::info::facts::facts;
 use crate::info::types::info;
 use crate::link::link_type::link_type;
 
-pub use attach::{NetfilterAttach, NetfilterFamily, NetfilterHook};
+pub use attach::NetfilterAttach;
+pub use hook::{NetfilterFamily, NetfilterHook};
 
 link_type! {
     /// A link on a netfilter hook.

@@ -2,6 +2,7 @@
 
 mod attach;
 mod ensure;
+mod hook;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use crate::info::facts::facts;
 use crate::info::types::info;
 use crate::link::link_type::link_type;
 
-pub use attach::{NetkitAttach, NetkitHook};
+pub use attach::NetkitAttach;
+pub use hook::NetkitHook;
 
 link_type! {
     /// A link on one end of a netkit device.

@@ -2,6 +2,7 @@
 
 mod attach;
 mod ensure;
+mod hook;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use crate::info::facts::facts;
 use crate::info::types::info;
 use crate::link::link_type::link_type;
 
-pub use attach::{NetnsAttach, NetnsHook};
+pub use attach::NetnsAttach;
+pub use hook::NetnsHook;
 
 link_type! {
     /// A link on the flow dissector (since Linux 5.8) or the socket lookup (since Linux 5.9) of a

@@ -2,6 +2,7 @@
 
 mod attach;
 mod ensure;
+mod hook;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use crate::info::facts::facts;
 use crate::info::types::info;
 use crate::link::link_type::link_type;
 
-pub use attach::{TcxAttach, TcxHook};
+pub use attach::TcxAttach;
+pub use hook::TcxHook;
 
 link_type! {
     /// A link on what a network device receives or sends, in traffic control without a qdisc.

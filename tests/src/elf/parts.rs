@@ -1,7 +1,7 @@
 //! The parts of a file, and where they are.
 
+use super::file::{ElfFile, ElfProbe, ElfSymbol};
 use super::out::{Out, Strings};
-use super::{ElfFile, ElfProbe, ElfSymbol};
 
 /// Where the code is in the file, a page of it.
 pub const CODE: u64 = 0x1_0000;

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use bpf_link::Anchor;
 
 use super::NetkitLink;
+use super::hook::NetkitHook;
 use crate::attach::device_mprog::DeviceMprog;
-use crate::attach::hook_enum::hook_enum;
 use crate::attach::interface::Interface;
 use crate::attach::netns::Netns;
 use crate::attach::position::Position;
@@ -30,16 +30,6 @@ use crate::error::Result;
 #[must_use = "nothing is attached before the program is given"]
 pub struct NetkitAttach<'a> {
     pub(super) list: DeviceMprog<'a>,
-}
-
-hook_enum! {
-    /// An end of a netkit device.
-    pub enum NetkitHook: Netkit {
-        /// What the primary end sends.
-        Primary = NetkitPrimary,
-        /// What the peer sends.
-        Peer = NetkitPeer,
-    }
 }
 
 impl<'a> NetkitAttach<'a> {

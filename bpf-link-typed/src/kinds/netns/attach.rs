@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bpf_link::{Hook, LinkCreate, LinkKind, RawLink, Target};
 
 use super::NetnsLink;
+use super::hook::NetnsHook;
 use crate::attach::file_ref::FileRef;
 use crate::attach::fit;
 use crate::attach::holders;
-use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a hook of a network namespace.
@@ -27,17 +27,6 @@ use crate::error::{Error, Result};
 pub struct NetnsAttach<'a> {
     pub(super) netns: FileRef<'a>,
     pub(super) hook: NetnsHook,
-}
-
-hook_enum! {
-    /// A hook of a network namespace.
-    pub enum NetnsHook: Netns {
-        /// What is made of a packet's headers. One program for each namespace; and none for the
-        /// first namespace while others have one, or the other way round.
-        FlowDissector = FlowDissector,
-        /// Which socket gets a packet. Since Linux 5.9.
-        SkLookup = SkLookup,
-    }
 }
 
 impl<'a> NetnsAttach<'a> {

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bpf_link::{Hook, LinkCreate, LinkKind, MapInfo, RawLink};
 
 use super::SockmapLink;
+use super::hook::SockmapHook;
 use crate::attach::fit;
 use crate::attach::holders;
-use crate::attach::hook_enum::hook_enum;
 use crate::error::{Error, Result};
 
 /// Attaches a program to the sockets of a sockmap or sockhash.
@@ -26,21 +26,6 @@ use crate::error::{Error, Result};
 pub struct SockmapAttach<'a> {
     pub(super) map: BorrowedFd<'a>,
     pub(super) hook: SockmapHook,
-}
-
-hook_enum! {
-    /// What a program does for the sockets of a map.
-    pub enum SockmapHook: Sockmap {
-        /// Where a message in the received stream ends.
-        SkbStreamParser = SkSkbStreamParser,
-        /// Where a received message goes. Not together with [`SkbVerdict`](Self::SkbVerdict).
-        SkbStreamVerdict = SkSkbStreamVerdict,
-        /// Where a received packet goes. Not together with
-        /// [`SkbStreamVerdict`](Self::SkbStreamVerdict).
-        SkbVerdict = SkSkbVerdict,
-        /// Where a sent message goes.
-        MsgVerdict = SkMsgVerdict,
-    }
 }
 
 impl<'a> SockmapAttach<'a> {

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use bpf_link::Anchor;
 
 use super::TcxLink;
+use super::hook::TcxHook;
 use crate::attach::device_mprog::DeviceMprog;
-use crate::attach::hook_enum::hook_enum;
 use crate::attach::interface::Interface;
 use crate::attach::netns::Netns;
 use crate::attach::position::Position;
@@ -30,16 +30,6 @@ use crate::error::Result;
 #[must_use = "nothing is attached before the program is given"]
 pub struct TcxAttach<'a> {
     pub(super) list: DeviceMprog<'a>,
-}
-
-hook_enum! {
-    /// What goes through a network device, and in which direction.
-    pub enum TcxHook: Tcx {
-        /// What the device receives.
-        Ingress = TcxIngress,
-        /// What the device sends.
-        Egress = TcxEgress,
-    }
 }
 
 impl<'a> TcxAttach<'a> {
