@@ -53,7 +53,7 @@ fn a_revision_of_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
     revision(
         sandbox,
-        [&to, &to.expected_revision(1)],
+        [&to, &to.clone().expected_revision(1)],
         Hook::CGROUP_EGRESS,
     )
 }

@@ -88,6 +88,7 @@ fn first_in_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     let anchor = to.attach(&Program::passing(Hook::CGROUP_EGRESS)?)?;
     let pin = sandbox.bpffs().join("pin");
     let after = to
+        .clone()
         .position(Position::After(LinkAnchor::link(&anchor)))
         .ensure_pinned(&pin);
     ensure!(after.run(&program)?.is_in_place == Some(true));
@@ -98,7 +99,7 @@ fn first_in_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     eventually_holds("once", || Ok(after.run(&program)?.is_in_place.is_some()))?;
     drop(anchor);
     eventually_holds("first", || {
-        Ok(to.ensure_pinned(&pin).run(&program)?.is_in_place == Some(true))
+        Ok(to.clone().ensure_pinned(&pin).run(&program)?.is_in_place == Some(true))
     })?;
     Link::from_pinned(&pin)?.detach_and_unpin()?;
     ensure_nothing_left(sandbox)

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = &[test!(a_uprobe_of_every_process).needs(Need:
 fn a_uprobe_of_every_process(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let offsets = [offset_of(first)?];
-    let to = UprobeMultiAttach::to(own_code::FILE, When::Entry, &offsets).ensure_pinned(&pin);
+    let to = UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets).ensure_pinned(&pin);
     let load = || Loader::new(Hook::UPROBE_MULTI).passing();
     let (program, other) = (load()?, load()?);
     let id = to.run(&program)?.link.id()?;
