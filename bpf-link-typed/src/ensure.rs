@@ -5,9 +5,12 @@ mod act;
 mod decide;
 mod ensured;
 mod foresee;
+pub(crate) mod hook_id;
 mod look;
+pub(crate) mod member;
 mod old_link;
 mod options;
+mod options_from;
 mod other_pins;
 mod ours;
 mod outcome;
@@ -25,6 +28,7 @@ use std::path::Path;
 use bpf_link::{PinEntry, PinLock, RawLink};
 
 pub use ensured::Ensured;
+pub use options_from::OptionsFrom;
 pub use ours::Ours;
 pub use outcome::{Attached, LeftOver, OldLink, Outcome, Why};
 pub use plan::{Gap, Plan, Planned};
@@ -359,21 +363,32 @@ impl<A: Attach> Ensure<A> {
     }
 
     fn rules(&self, wanted: &Wanted<'_>) -> Rules {
-        let kind = A::Link::KIND;
-        let if_free = match KindFacts::of(kind).and_then(|facts| facts.gone) {
-            Some(_) => Why::OtherHook,
-            // The info of a detached netfilter link is that of an attached one.
-            None => Why::NotHere,
-        };
         Rules {
-            wanted: wanted.attached,
             replace_other: self.options.replace_other,
             keep_unreported: self.options.keep_unreported,
             restore_position: self.options.restore_position,
             ours: self.options.ours.as_ref().map(|(_, about)| *about),
-            is_updatable: kind.updated_by().is_some(),
-            attempt_tells: A::ATTEMPT_TELLS.then_some(if_free),
+            ..rules_of::<A>(wanted)
         }
+    }
+}
+
+/// What holds for all links of the kind.
+fn rules_of<A: Recipe>(wanted: &Wanted<'_>) -> Rules {
+    let kind = A::Link::KIND;
+    let if_free = match KindFacts::of(kind).and_then(|facts| facts.gone) {
+        Some(_) => Why::OtherHook,
+        // The info of a detached netfilter link is that of an attached one.
+        None => Why::NotHere,
+    };
+    Rules {
+        wanted: wanted.attached,
+        replace_other: false,
+        keep_unreported: false,
+        restore_position: false,
+        ours: None,
+        is_updatable: kind.updated_by().is_some(),
+        attempt_tells: A::ATTEMPT_TELLS.then_some(if_free),
     }
 }
 

@@ -285,6 +285,45 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// A name that no link of a set can have: it is empty or longer than 232 bytes, has a slash or a
+    /// dot in it, or ends like that of a [temporary pin](bpf_link::temporary_pin).
+    SetName {
+        /// The name.
+        name: String,
+    },
+
+    /// The set has a link of this name already.
+    NameInSet {
+        /// The name.
+        name: String,
+    },
+
+    /// The set has no link of this name.
+    NotInSet {
+        /// The name.
+        name: String,
+    },
+
+    /// Two links of a set are for one hook, which takes one program.
+    SameHook {
+        /// Their names.
+        names: [String; 2],
+    },
+
+    /// The directory of a set is the root of a bpffs, which belongs to all.
+    RootOfBpffs {
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// A program that is to be stopped could not be opened, which takes `CAP_SYS_ADMIN`: so a set
+    /// could not be undone. [`LinkSet::without_rollback`](crate::LinkSet::without_rollback) allows
+    /// that.
+    NoWayBack(bpf_link::Error),
+
+    /// A link of a set was refused, and all that had been done was undone.
+    SetNotApplied(Box<SetFailure>),
+
     /// A directory for the pin could not be made.
     CreateDirectory {
         /// The directory.
@@ -320,6 +359,47 @@ pub enum Error {
     },
 }
 
+/// Why a set was not applied, and what state its links are in: [`Error::SetNotApplied`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SetFailure {
+    /// The link of the set that was refused.
+    pub name: String,
+    /// The name of each link of the set, and its state now.
+    pub links: Vec<(String, LinkState)>,
+    /// Why it was refused.
+    pub source: Error,
+}
+
+/// The state of a link of a set that was not applied.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// As before: the program that was attached there is, by the link that was pinned, or there is
+    /// no link, as there was none.
+    AsBefore,
+    /// The old program is attached again, by another link, which is pinned; the hook was without it
+    /// for a moment.
+    PutBack {
+        /// The link that it has now.
+        link: LinkId,
+    },
+    /// The old state could not be brought back.
+    NotPutBack {
+        /// Why. `None` if the old program could not be opened before it was stopped, which
+        /// [`without_rollback`](crate::set::LinkSet::without_rollback) allows.
+        source: Option<Error>,
+    },
+}
+
+impl LinkState {
+    /// Whether the program that was there before is attached, or none if none was.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        !matches!(self, Self::NotPutBack { .. })
+    }
+}
+
 impl Error {
     /// The kernel's error number, wherever the kernel was asked; `None` where it was not.
     #[must_use]
@@ -333,6 +413,7 @@ impl Error {
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.errno(),
+            Self::SetNotApplied(failure) => failure.source.errno(),
             _ => self.command_error().and_then(CommandError::errno),
         }
     }
@@ -347,6 +428,7 @@ impl Error {
             | Self::PriorityTaken { source, .. }
             | Self::AlreadyAttached(source)
             | Self::AnchorNotOnHook(source)
+            | Self::NoWayBack(source)
             | Self::AttachTypeMismatch { source, .. }
             | Self::NotACgroup { source, .. }
             | Self::SearchDenied { source }
@@ -362,6 +444,7 @@ impl Error {
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.command_error(),
+            Self::SetNotApplied(failure) => failure.source.command_error(),
             Self::WrongKind { .. }
             | Self::ShortInfo { .. }
             | Self::TracepointName { .. }
@@ -371,6 +454,11 @@ impl Error {
             | Self::ExpectedRevision { .. }
             | Self::TemporaryName { .. }
             | Self::Overtaken { .. }
+            | Self::SetName { .. }
+            | Self::NameInSet { .. }
+            | Self::NotInSet { .. }
+            | Self::SameHook { .. }
+            | Self::RootOfBpffs { .. }
             | Self::CreateDirectory { .. }
             | Self::NoEventSource { .. }
             | Self::File { .. } => None,
@@ -400,6 +488,7 @@ impl std::error::Error for Error {
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => Some(source),
+            Self::SetNotApplied(failure) => Some(&failure.source),
             _ => self.command_error().and_then(std::error::Error::source),
         }
     }

@@ -145,6 +145,7 @@ mod info;
 mod kinds;
 mod link;
 mod other;
+pub mod set;
 
 pub use attach::file_ref::FileRef;
 pub use attach::interface::Interface;
@@ -166,8 +167,8 @@ pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
 #[cfg(feature = "elf")]
 pub use error::BinaryProblem;
 pub use error::{
-    Error, FilePlaces, HolderLink, HookHolder, Rejected, Result, SharedName, SimilarSymbols,
-    UntraceableAddress, UntraceableSymbols,
+    Error, FilePlaces, HolderLink, HookHolder, LinkState, Rejected, Result, SetFailure, SharedName,
+    SimilarSymbols, UntraceableAddress, UntraceableSymbols,
 };
 pub use info::answer::RecordedBuffers;
 pub use info::buf::InfoBuf;
@@ -177,3 +178,5 @@ pub use info::{LinkInfo, LinkInfoRef};
 pub use kinds::*;
 pub use link::Link;
 pub use other::{OtherInfo, OtherInfoRef, OtherLink};
+#[doc(inline)]
+pub use set::LinkSet;

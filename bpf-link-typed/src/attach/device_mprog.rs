@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use bpf_link::{Anchor, AttachType, Hook, HookProgram, LinkCreate, LinkId, ProgramInfo, RawLink};
+use bpf_link::{
+    Anchor, AttachType, Hook, HookProgram, LinkCreate, LinkId, LinkKind, ProgramInfo, RawLink,
+};
 
 use crate::attach::fit;
 use crate::attach::holders;
@@ -10,6 +12,7 @@ use crate::attach::interface::Interface;
 use crate::attach::netns::Netns;
 use crate::attach::position::{self, Position};
 use crate::ensure::Match;
+use crate::ensure::hook_id::{HookId, Takes, netns_of, number_of};
 use crate::error::{Error, Result};
 
 /// A place in such a list.
@@ -67,6 +70,20 @@ impl DeviceMprog<'_> {
                 }
                 _ => fit::or_mismatch_on_device(program.as_fd(), self.attach_type, ifindex, source),
             }
+        })
+    }
+
+    /// The list, for links of this kind.
+    pub(crate) fn hook(&self, kind: LinkKind) -> Result<HookId> {
+        let attach_type = u64::from(self.attach_type.as_raw());
+        Ok(HookId {
+            kind,
+            takes: Takes::List,
+            numbers: [
+                u64::from(self.interface.index()?),
+                attach_type,
+                number_of(netns_of(&self.interface)),
+            ],
         })
     }
 

@@ -23,6 +23,18 @@ pub enum Position<A> {
     After(A),
 }
 
+impl<A> Position<A> {
+    /// The same place, with this anchor for its own.
+    pub(crate) fn of<B>(self, anchor: impl FnOnce(A) -> B) -> Position<B> {
+        match self {
+            Self::First => Position::First,
+            Self::Last => Position::Last,
+            Self::Before(next) => Position::Before(anchor(next)),
+            Self::After(previous) => Position::After(anchor(previous)),
+        }
+    }
+}
+
 /// The link whose program another is placed next to, on hooks where it cannot be a program.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

@@ -384,7 +384,7 @@ fn is_pinned(result: bpf_link::Result<()>) -> Result<bool> {
 }
 
 /// Opens what is attached by a link.
-fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
+pub(super) fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
     match attached {
         Attached::Program(id) => bpf_link::open_program(id),
         Attached::Map(id) => bpf_link::open_map(id),
@@ -392,7 +392,7 @@ fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
 }
 
 /// Whether the refusal is because of what is on the hook.
-fn is_taken(error: &Error) -> bool {
+pub(super) fn is_taken(error: &Error) -> bool {
     match error {
         Error::HookTaken { .. } | Error::PriorityTaken { .. } | Error::AlreadyAttached(_) => true,
         // To attach may take other commands as well, whose refusals say nothing about the hook.

@@ -89,7 +89,11 @@ fn held<A: Recipe>(link: A::Link) -> Result<Held<A>> {
 }
 
 /// Holds a link against what is wanted.
-fn judge<A: Recipe>(to: &A, wanted: &Wanted<'_>, held: Held<A>) -> Result<Candidate<Held<A>>> {
+pub(super) fn judge<A: Recipe>(
+    to: &A,
+    wanted: &Wanted<'_>,
+    held: Held<A>,
+) -> Result<Candidate<Held<A>>> {
     let found = to.compare(&held.link, &held.info, wanted)?;
     let attached = A::attached(&held.info);
     let blocks = to.blocks(&Old {

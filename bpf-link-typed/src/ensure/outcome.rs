@@ -6,6 +6,11 @@ use bpf_link::{LinkId, LinkInfo, MapId, ProgramId};
 
 /// What was done about a program, a hook and a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Outcome {
     /// There was no link, and one was made.
@@ -35,6 +40,11 @@ pub enum Outcome {
 
 /// Why a link was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Why {
     /// Its hook had gone, or it had been detached.
@@ -61,6 +71,11 @@ pub enum Why {
 
 /// What became of the link that was pinned before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum OldLink {
     /// There was none: what was pinned was not a link.
@@ -101,6 +116,11 @@ pub enum LeftOver {
 
 /// What is attached by a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Attached {
     /// A program.

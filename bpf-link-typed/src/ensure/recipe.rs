@@ -4,6 +4,8 @@ use std::os::fd::BorrowedFd;
 
 use bpf_link::{LinkId, LinkKind, MapInfo, ProgramId, ProgramInfo, RawLink, UpdateBy};
 
+use crate::attach::position::Position;
+use crate::ensure::hook_id::HookId;
 use crate::ensure::outcome::Attached;
 use crate::error::{Error, Rejected, Result};
 
@@ -12,7 +14,9 @@ use crate::error::{Error, Rejected, Result};
     unreachable_pub,
     reason = "Rust 1.85 does not see that `Attach` has it in its bounds"
 )]
-pub trait KindLink: TryFrom<RawLink, Error = Rejected<RawLink>> + Into<RawLink> {
+pub trait KindLink:
+    TryFrom<RawLink, Error = Rejected<RawLink>> + Into<RawLink> + Send + 'static
+{
     /// The kind.
     const KIND: LinkKind;
 
@@ -86,6 +90,21 @@ pub trait Recipe: Clone {
     /// are gone through.
     fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
         Ok(None)
+    }
+
+    /// The hook, if two links can be in each other's way there, or before each other.
+    fn hook(&self) -> Result<Option<HookId>> {
+        Ok(None)
+    }
+
+    /// Whether the options say where on the hook the link is to be.
+    fn is_placed(&self) -> bool {
+        false
+    }
+
+    /// The same options, in this place on the hook; `None` if such hooks have no places.
+    fn placed(&self, _place: Position<LinkId>) -> Option<Self> {
+        None
     }
 
     /// What is attached by the link.

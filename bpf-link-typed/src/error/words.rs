@@ -5,7 +5,7 @@ use std::fmt;
 use bpf_link::{LinkId, LinkKind, ProgramInfo, Target};
 
 use super::symbols::{Shared, Untraceable};
-use super::{Error, HookHolder};
+use super::{Error, HookHolder, LinkState, SetFailure};
 
 impl fmt::Display for Error {
     #[expect(clippy::too_many_lines, reason = "there is one arm for each error")]
@@ -134,6 +134,24 @@ impl fmt::Display for Error {
             Self::OldLinkHeld { link, .. } => {
                 write!(f, "link {link} is in the way, and has not gone")
             }
+            Self::SetName { name } => write!(f, "{name:?} is not a name for a link of a set"),
+            Self::NameInSet { name } => write!(f, "the set has a link {name} already"),
+            Self::NotInSet { name } => write!(f, "the set has no link {name}"),
+            Self::SameHook {
+                names: [one, other],
+            } => write!(
+                f,
+                "{one} and {other} are for one hook, which takes one program"
+            ),
+            Self::RootOfBpffs { path } => write!(
+                f,
+                "{} is the root of a bpffs, where a set has no directory of its own",
+                path.display()
+            ),
+            Self::NoWayBack(_) => {
+                f.write_str("the old program cannot be opened, so it could not be put back")
+            }
+            Self::SetNotApplied(failure) => fmt::Display::fmt(failure, f),
             Self::CreateDirectory { path, .. } => {
                 write!(f, "the directory {} could not be made", path.display())
             }
@@ -144,6 +162,37 @@ impl fmt::Display for Error {
                 write!(f, "there is no {name} in {}", searched.display())
             }
             Self::File { path, .. } => write!(f, "{} could not be read", path.display()),
+        }
+    }
+}
+
+/// Writes what was refused, and the links that are not as before.
+impl fmt::Display for SetFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "link {} of the set was refused", self.name)?;
+        let mut changed = false;
+        for (name, state) in &self.links {
+            match state {
+                LinkState::AsBefore => continue,
+                LinkState::PutBack { link } => {
+                    write!(
+                        f,
+                        "; the old program of {name} was put back, by link {link}"
+                    )?;
+                }
+                LinkState::NotPutBack { source } => {
+                    write!(f, "; the old state of {name} could not be brought back")?;
+                    source
+                        .as_ref()
+                        .map_or(Ok(()), |source| write!(f, ": {source}"))?;
+                }
+            }
+            changed = true;
+        }
+        if changed {
+            f.write_str("; all else is as before")
+        } else {
+            f.write_str(", and all is as before")
         }
     }
 }

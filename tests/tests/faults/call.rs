@@ -37,6 +37,32 @@ pub(crate) const ERRORS: [(&str, i32); 9] = [
     ("EBUSY", libc::EBUSY),
 ];
 
+/// What sort of operations: each sort is done by drivers of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Plain,
+    /// It goes over the links of the whole machine, and so makes as many calls as those are.
+    Walk,
+    /// It is about several links, and makes several times as many calls.
+    Set,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Walk, Self::Set];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "operations",
+            Self::Walk => "walks",
+            Self::Set => "sets",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
 /// Flags that no kernel has.
 const NO_SUCH_FLAGS: AtFlags = AtFlags::from_bits_retain(1 << 30);
 
@@ -83,9 +109,11 @@ impl Call {
     /// walks on a machine with many links.
     ///
     /// A process that has just started makes fewer calls before its `main`.
-    pub(crate) fn place(self) -> usize {
-        match self {
-            Self::Bpf => 26,
+    pub(crate) fn place(self, class: Class) -> usize {
+        match (self, class) {
+            (Self::Bpf, Class::Set) => 160,
+            (_, Class::Set) => 60,
+            (Self::Bpf, _) => 26,
             _ => 12,
         }
     }

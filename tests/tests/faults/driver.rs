@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Descriptors, Sandbox, eventually_holds, links, names};
 use rustix::process::Signal;
 
-use crate::call::Call;
+use crate::call::{Call, Class};
 use crate::observation::Observation;
 use crate::operations::{self, Operation};
 use crate::run::{Fault, Run};
@@ -15,6 +15,9 @@ use crate::run::{Fault, Run};
 pub(crate) const VARIABLE: &str = "BPF_LINK_FAULTS";
 /// What a driver is told for no faults but the want of descriptors.
 pub(crate) const DESCRIPTORS: &str = "descriptors";
+
+/// The variable with the class of the operations.
+pub(crate) const CLASS_VARIABLE: &str = "BPF_LINK_FAULTS_CLASS";
 
 /// What a driver is to do: with the names of the operations as its arguments, or all if there is
 /// none.
@@ -46,9 +49,12 @@ fn drive(task: &Task) -> Result<()> {
         DESCRIPTORS => None,
         name => Some(Call::from_name(name).with_context(|| format!("no call {name}"))?),
     };
+    let class = std::env::var(CLASS_VARIABLE).ok();
+    let class = class.and_then(|name| Class::from_name(&name));
+    let class = class.unwrap_or(Class::Plain);
     if let Some(call) = call {
         // This thread has its fault here, and none later.
-        let undisturbed = (0..call.place()).all(|_| call.make_in_vain());
+        let undisturbed = (0..call.place(class)).all(|_| call.make_in_vain());
         ensure!(!undisturbed, "nobody puts faults into {}", call.name());
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -59,7 +65,7 @@ fn drive(task: &Task) -> Result<()> {
     {
         for position in 1.. {
             let fault = match call {
-                Some(call) => Fault::Injected(call, position),
+                Some(call) => Fault::Injected(call, class, position),
                 None => Fault::Descriptors(position - 1),
             };
             let observed = observe(&sandbox, operation, fault, position)?;
@@ -72,7 +78,9 @@ fn drive(task: &Task) -> Result<()> {
                 _ if observed.wrong.is_some() => true,
                 // All of its calls have had their faults.
                 Some(_) if !observed.was_hit => true,
-                Some(call) => operation.walks && position + 1 == last_of_a_walk(call)?,
+                Some(call) => {
+                    operation.class == Class::Walk && position + 1 == last_of_a_walk(call)?
+                }
                 None => observed.outcome.is_like(&observed.otherwise),
             };
             if is_over {
@@ -87,7 +95,7 @@ fn drive(task: &Task) -> Result<()> {
 /// each, so a few links will do.
 fn last_of_a_walk(call: Call) -> Result<usize> {
     const BEFORE_AND_FOR_A_FEW: usize = 16;
-    let most = call.place();
+    let most = call.place(Class::Walk);
     let links = links::ids()?.len();
     Ok(if links > most {
         BEFORE_AND_FOR_A_FEW
@@ -103,9 +111,9 @@ fn observe(
     fault: Fault,
     position: usize,
 ) -> Result<Observation> {
-    if let Fault::Injected(call, position) = fault {
+    if let Fault::Injected(call, _, position) = fault {
         ensure!(
-            position < call.place(),
+            position < call.place(operation.class),
             "{} makes more calls than there is room for",
             operation.name
         );

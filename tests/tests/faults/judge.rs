@@ -9,7 +9,7 @@ use bpf_link_tests::tests_at_a_time;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::at_once::at_once;
-use crate::call::Call;
+use crate::call::{Call, Class};
 use crate::driver::{self, DESCRIPTORS};
 use crate::injected::{self, Injection};
 use crate::lifecycle;
@@ -29,6 +29,19 @@ const WALKS_CALL: [Call; 8] = [
     Call::Flock,
 ];
 
+/// The calls of sets.
+const SETS_CALL: [Call; 9] = [
+    Call::Bpf,
+    Call::Renameat,
+    Call::Renameat2,
+    Call::Unlinkat,
+    Call::Newfstatat,
+    Call::Statx,
+    Call::Fcntl,
+    Call::Openat,
+    Call::Flock,
+];
+
 /// Runs the tests that the arguments ask for.
 pub(crate) fn main() -> ExitCode {
     let mut trials = vec![trial("operations::descriptors".to_owned(), || {
@@ -37,7 +50,7 @@ pub(crate) fn main() -> ExitCode {
     for call in Call::ALL {
         let name = call.name();
         trials.push(trial(format!("operations::{name}"), move || {
-            operations_under(call, false)
+            operations_under(call, Class::Plain)
         }));
     }
     for call in lifecycle::CALLS {
@@ -48,7 +61,12 @@ pub(crate) fn main() -> ExitCode {
     trials.push(trial("lifecycle::find".to_owned(), lifecycle::under_find));
     for call in WALKS_CALL {
         trials.push(trial(format!("walks::{}", call.name()), move || {
-            operations_under(call, true)
+            operations_under(call, Class::Walk)
+        }));
+    }
+    for call in SETS_CALL {
+        trials.push(trial(format!("sets::{}", call.name()), move || {
+            operations_under(call, Class::Set)
         }));
     }
     let mut arguments = Arguments::from_args();
@@ -117,6 +135,18 @@ pub(crate) const ANSWERS: &[Answer] = &[
         libc::EBADF,
         &["create_at_a_position_in_a_cgroup"],
     ),
+    // The set is there, and its report says that the old pin is as well.
+    Answer::ignored("/agent/entry\"", &["set_renamed"]),
+    // Whether the program fits the cgroup is asked about one that does not exist.
+    Answer::ignored("target_fd=-1, attach_type=BPF_CGROUP_INET_EGRESS", SETS),
+    // The set is there, and its report says that the old link may be as well.
+    Answer::ignored("BPF_LINK_DETACH", SETS),
+    Answer::ignored("BPF_LINK_GET_FD_BY_ID", SETS),
+    // What an old iterator goes over, the program does not say to everybody.
+    Answer::to("BPF_PROG_BIND_MAP", libc::EPERM, SETS),
+    Answer::to("info_len=232", libc::EPERM, SETS),
+    // What has just gone from a tracepoint may be there for a moment.
+    Answer::to("BPF_RAW_TRACEPOINT_OPEN", libc::EBUSY, SETS),
     // There is no pin: it is made anew where it was to be moved, and nothing where it was to be
     // removed.
     Answer::to("newfstatat(", libc::ENOENT, PINNED),
@@ -189,6 +219,8 @@ const ASKED_AGAIN: &[Answer] = &[
 /// What is refused without an error number, after a look into the reason.
 const LOOKED_INTO: &[&str] = &["from_a_directory"];
 
+/// Sets of links.
+const SETS: &[&str] = &["set_created", "set_renamed", "set_upgraded"];
 /// What attaches a link where none is known to be.
 const TRIED_AGAIN: &[&str] = &[
     "ensure_created",
@@ -214,6 +246,9 @@ const PINNED: &[&str] = &[
     "ensure_in_the_place_of_another",
     "ensure_where_another_is",
     "ensure_taken_over",
+    "set_created",
+    "set_renamed",
+    "set_upgraded",
     lifecycle::NAME,
 ];
 /// What has a new program take the place of one that runs.
@@ -221,6 +256,8 @@ const OVER_ANOTHER: &[&str] = &[
     "ensure_updated",
     "ensure_replaced_with_a_gap",
     "ensure_taken_over",
+    "set_renamed",
+    "set_upgraded",
 ];
 /// What attaches where a link of its own may be.
 const ON_A_HOOK: &[&str] = &[
@@ -228,6 +265,9 @@ const ON_A_HOOK: &[&str] = &[
     "ensure_updated",
     "ensure_replaced_with_a_gap",
     "ensure_taken_over",
+    "set_created",
+    "set_renamed",
+    "set_upgraded",
 ];
 const WALKS: &[&str] = &[
     "walk_of_ids",
@@ -275,14 +315,15 @@ impl Answer {
 }
 
 /// Every operation, or every walk, with each fault in each of its calls of one sort.
-fn operations_under(call: Call, walks: bool) -> Result<()> {
+fn operations_under(call: Call, class: Class) -> Result<()> {
     let mut names: BTreeSet<&str> = operations::all()
-        .filter(|operation| operation.walks == walks)
+        .filter(|operation| operation.class == class)
         .map(|operation| operation.name)
         .collect();
     let mut errors = call.errors();
     let (first, errno) = errors.next().context("no errors")?;
-    let observed = turn::take(walks, || observe(call, errno, &names))?;
+    let alone = class == Class::Walk;
+    let observed = turn::take(alone, || observe(call, class, errno, &names))?;
     let told: BTreeSet<&str> = observed.iter().map(|(one, _)| &*one.operation).collect();
     ensure!(told == names, "not all were done: {told:?}");
     // What makes no such call needs no other fault in it.
@@ -293,8 +334,9 @@ fn operations_under(call: Call, walks: bool) -> Result<()> {
     ensure!(!names.is_empty(), "no operation calls {}", call.name());
     let others: Vec<(&str, i32)> = errors.collect();
     let mut all = vec![(first, errno, observed)];
-    let work = |&(error, errno): &(_, i32)| Ok((error, errno, observe(call, errno, &names)?));
-    all.extend(turn::take(walks, || at_once(&others, work))?);
+    let work =
+        |&(error, errno): &(_, i32)| Ok((error, errno, observe(call, class, errno, &names)?));
+    all.extend(turn::take(alone, || at_once(&others, work))?);
     let mut wrong = Vec::new();
     let mut faults = 0;
     for (error, errno, observed) in &all {
@@ -322,13 +364,15 @@ fn operations_under(call: Call, walks: bool) -> Result<()> {
 /// What a driver says, each with the call that was made to fail.
 fn observe(
     call: Call,
+    class: Class,
     errno: i32,
     names: &BTreeSet<&str>,
 ) -> Result<Vec<(Observation, Option<String>)>> {
-    let place = call.place();
+    let place = call.place(class);
     let injection = Injection { call, errno, place };
     let mut driver = Command::new(std::env::current_exe()?);
-    driver.env(driver::VARIABLE, call.name()).args(names);
+    driver.env(driver::VARIABLE, call.name());
+    driver.env(driver::CLASS_VARIABLE, class.name()).args(names);
     let log = format!("{}-{errno}-{}", call.name(), names.len());
     let traced = injected::run(&driver, call, Some(injection), &log)?;
     let output = &traced.output;

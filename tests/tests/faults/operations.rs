@@ -12,11 +12,13 @@ mod objects;
 mod open;
 mod pin;
 mod probe;
+mod set;
 mod typed;
 
 use anyhow::Result;
 use bpf_link_tests::in_form;
 
+use crate::call::Class;
 use crate::run::Run;
 
 /// Something that a user of the libraries does.
@@ -24,20 +26,25 @@ use crate::run::Run;
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&mut Run<'_>) -> Result<()>,
-    /// Whether it goes over the links of the whole machine, and so makes as many calls as those
-    /// are.
-    pub(crate) walks: bool,
+    pub(crate) class: Class,
 }
 
 impl Operation {
     const fn new(name: &'static str, run: fn(&mut Run<'_>) -> Result<()>) -> Self {
-        let walks = false;
-        Self { name, run, walks }
+        let class = Class::Plain;
+        Self { name, run, class }
     }
 
     const fn walking(self) -> Self {
         Self {
-            walks: true,
+            class: Class::Walk,
+            ..self
+        }
+    }
+
+    const fn of_a_set(self) -> Self {
+        Self {
+            class: Class::Set,
             ..self
         }
     }
@@ -64,6 +71,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
         open::WALKS,
         pin::OPERATIONS,
         probe::OPERATIONS,
+        set::OPERATIONS,
         typed::OPERATIONS,
         typed::WALKS,
     ]

@@ -9,14 +9,14 @@ use bpf_link::RawLink;
 use bpf_link_tests::{Hook, Netns, Program, Sandbox, links, pins};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::call::Call;
+use crate::call::{Call, Class};
 use crate::observation::Outcome;
 
 /// What makes an operation fail.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
     /// The call of this position, counted from 1, is made to fail by whoever traces this process.
-    Injected(Call, usize),
+    Injected(Call, Class, usize),
     /// There are only so many descriptors left.
     Descriptors(usize),
 }
@@ -154,8 +154,8 @@ fn under<T, E>(
 ) -> Result<(Result<T, E>, i32, bool)> {
     let thread = rustix::thread::gettid().as_raw_nonzero().get();
     let (result, was_hit) = match fault {
-        Fault::Injected(call, position) => {
-            let before = call.place() - position;
+        Fault::Injected(call, class, position) => {
+            let before = call.place(class) - position;
             let undisturbed = (0..before).all(|_| call.make_in_vain());
             ensure!(undisturbed, "the fault came before the operation");
             let result = work();

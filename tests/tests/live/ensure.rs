@@ -1,7 +1,7 @@
 //! The call that ends with a program attached here and pinned there: what holds for every kind,
 //! shown with XDP.
 
-mod end;
+pub(crate) mod end;
 mod gaps;
 mod just_freed;
 mod kept_to;
@@ -10,7 +10,7 @@ mod modes;
 mod namespaces;
 mod old_links;
 mod other_users;
-mod others;
+pub(crate) mod others;
 pub(crate) mod places;
 pub(crate) mod planned;
 mod positions;

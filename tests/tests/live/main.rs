@@ -19,6 +19,7 @@ mod lister;
 mod objects;
 mod pin;
 mod selftests;
+mod set;
 mod soak;
 mod suites;
 mod typed;
@@ -40,6 +41,7 @@ const ALL: &[Listed] = &[
     Folder(objects::ALL),
     Folder(pin::ALL),
     Folder(selftests::ALL),
+    Folder(set::ALL),
     Tests(soak::TESTS),
     Roles(soak::ROLES),
     Folder(typed::ALL),

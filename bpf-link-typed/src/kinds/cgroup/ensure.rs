@@ -2,11 +2,12 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{Hook, HookProgram, LinkCreate, ProgramInfo, RawLink, Target};
+use bpf_link::{Hook, HookProgram, LinkCreate, LinkId, LinkKind, ProgramInfo, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::attach::fit;
-use crate::attach::position::{self, LinkAnchor};
+use crate::attach::position::{self, LinkAnchor, Position};
+use crate::ensure::hook_id::{HookId, Takes};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -73,6 +74,28 @@ impl Recipe for CgroupAttach<'_> {
             Err(Error::Link(bpf_link::Error::PermissionDenied(_))) => Ok(None),
             answer => answer.map(Some),
         }
+    }
+
+    fn hook(&self) -> Result<Option<HookId>> {
+        // Programs for different hooks of the security modules are in different lists.
+        if self.hook == CgroupHook::Lsm {
+            return Ok(None);
+        }
+        let attach_type = u64::from(self.hook.attach_type().as_raw());
+        let id = self.cgroup.cgroup_id()?;
+        Ok(id.map(|id| HookId {
+            kind: LinkKind::Cgroup,
+            takes: Takes::List,
+            numbers: [id, attach_type, u64::from(self.preorder)],
+        }))
+    }
+
+    fn is_placed(&self) -> bool {
+        self.position.is_some()
+    }
+
+    fn placed(&self, place: Position<LinkId>) -> Option<Self> {
+        Some(self.clone().position(place.of(LinkAnchor::LinkId)))
     }
 
     /// The kernel puts a program for one hook in the place of one for another, if they are of one

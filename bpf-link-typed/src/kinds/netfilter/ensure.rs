@@ -2,7 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
+use bpf_link::LinkKind;
+
 use super::{NetfilterAttach, NetfilterInfo, NetfilterLink};
+use crate::ensure::hook_id::{HookId, Takes, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -15,6 +18,21 @@ impl Recipe for NetfilterAttach {
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
         self.attach(program)
+    }
+
+    fn hook(&self) -> Result<Option<HookId>> {
+        let family = u64::from(self.family.as_raw());
+        let hook = u64::from(self.hook.as_raw());
+        let priority = u32::from_ne_bytes(self.priority.to_ne_bytes());
+        Ok(Some(HookId {
+            kind: LinkKind::Netfilter,
+            takes: Takes::One,
+            numbers: [
+                family << 32 | hook,
+                u64::from(priority),
+                number_of(self.netns.as_ref()),
+            ],
+        }))
     }
 
     fn compare(

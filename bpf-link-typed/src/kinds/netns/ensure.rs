@@ -2,7 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
+use bpf_link::LinkKind;
+
 use super::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
+use crate::ensure::hook_id::{HookId, Takes};
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -15,6 +18,19 @@ impl Recipe for NetnsAttach<'_> {
 
     fn name_holders(&self, refusal: Error) -> Error {
         self.with_holders(refusal)
+    }
+
+    fn hook(&self) -> Result<Option<HookId>> {
+        // The other hook takes several, whose order cannot be chosen.
+        if self.hook != NetnsHook::FlowDissector {
+            return Ok(None);
+        }
+        let inode = self.netns.netns_inode()?;
+        Ok(inode.map(|inode| HookId {
+            kind: LinkKind::Netns,
+            takes: Takes::One,
+            numbers: [inode, 0, 0],
+        }))
     }
 
     fn compare(&self, _link: &NetnsLink, info: &NetnsInfo, _wanted: &Wanted<'_>) -> Result<Match> {

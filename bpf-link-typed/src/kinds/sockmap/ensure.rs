@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::MapInfo;
+use bpf_link::{LinkKind, MapInfo};
 
 use super::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
+use crate::ensure::hook_id::{HookId, Takes};
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -17,6 +18,16 @@ impl Recipe for SockmapAttach<'_> {
 
     fn name_holders(&self, refusal: Error) -> Error {
         self.with_holders(refusal)
+    }
+
+    fn hook(&self) -> Result<Option<HookId>> {
+        let map_id = MapInfo::of(&self.map)?.id;
+        let attach_type = u64::from(self.hook.attach_type().as_raw());
+        Ok(Some(HookId {
+            kind: LinkKind::Sockmap,
+            takes: Takes::One,
+            numbers: [u64::from(map_id.get()), attach_type, 0],
+        }))
     }
 
     fn compare(

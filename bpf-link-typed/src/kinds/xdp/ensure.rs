@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::ProgramId;
+use bpf_link::{LinkKind, ProgramId};
 
 use super::{XdpAttach, XdpInfo, XdpLink, XdpMode};
+use crate::ensure::hook_id::{HookId, Takes, netns_of, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -20,6 +21,18 @@ impl Recipe for XdpAttach {
 
     fn name_holders(&self, refusal: Error) -> Error {
         self.with_holders(refusal)
+    }
+
+    fn hook(&self) -> Result<Option<HookId>> {
+        Ok(Some(HookId {
+            kind: LinkKind::Xdp,
+            takes: Takes::One,
+            numbers: [
+                u64::from(self.interface.index()?),
+                number_of(netns_of(&self.interface)),
+                0,
+            ],
+        }))
     }
 
     fn compare(&self, _link: &XdpLink, info: &XdpInfo, _wanted: &Wanted<'_>) -> Result<Match> {

@@ -1,0 +1,44 @@
+//! Which hook some options are for, so that two for the same one are told.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use bpf_link::LinkKind;
+
+use crate::attach::interface::Interface;
+use crate::attach::netns::Netns;
+
+/// A hook, as the options for it have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HookId {
+    pub kind: LinkKind,
+    pub takes: Takes,
+    /// What tells it from other hooks of the kind.
+    pub numbers: [u64; 3],
+}
+
+/// How many programs a hook takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Takes {
+    One,
+    /// Several, which run in an order.
+    List,
+}
+
+/// A number for a network namespace as the options have it; 0 for that of the calling thread.
+///
+/// One that is spelled in two ways has two numbers: then the kernel refuses the second program.
+pub(crate) fn number_of(netns: Option<&Netns>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    netns.map_or(0, |netns| {
+        netns.hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
+/// The network namespace of a device, if it is said.
+pub(crate) fn netns_of(interface: &Interface) -> Option<&Netns> {
+    match interface {
+        Interface::In(netns, _) => Some(netns),
+        _ => None,
+    }
+}

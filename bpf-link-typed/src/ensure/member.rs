@@ -1,0 +1,150 @@
+//! One link of a set: the parts of a run for a caller who has links of all kinds and takes the
+//! steps of all of them together.
+
+mod kept;
+mod ready;
+mod steps;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bpf_link::{LinkKind, RawLink};
+
+use crate::ensure::options::Trust;
+use crate::ensure::options_from::OptionsFrom;
+use crate::ensure::outcome::{Attached, OldLink};
+use crate::ensure::place::Place;
+use crate::ensure::recipe::{KindLink, Recipe, Wanted};
+use crate::ensure::{act, old_link};
+use crate::error::{Error, Result};
+use crate::kinds::StructOpsAttach;
+
+pub(crate) use kept::{End, Kept, PinFile};
+use ready::ReadyBy;
+pub(crate) use steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};
+
+/// A link that is wanted: options, and what is to be attached.
+pub(crate) trait Member: Send + Sync {
+    fn kind(&self) -> LinkKind;
+
+    /// Looks at what is to be attached. Refuses what is not a program, or not a map.
+    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>>;
+}
+
+/// A program, and where it is to be attached.
+pub(crate) struct OfProgram<A, P> {
+    pub(crate) to: A,
+    pub(crate) program: P,
+}
+
+impl<A, P> Member for OfProgram<A, P>
+where
+    A: Recipe + Send + Sync,
+    P: AsFd + Send + Sync,
+{
+    fn kind(&self) -> LinkKind {
+        A::Link::KIND
+    }
+
+    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
+        Ok(Box::new(ReadyBy {
+            to: self.to.clone(),
+            wanted: Wanted::of(self.program.as_fd(), A::Link::KIND)?,
+        }))
+    }
+}
+
+/// The same, with options that are made from what is owned here.
+pub(crate) struct OfConfiguration<C, B, P> {
+    pub(crate) configuration: C,
+    pub(crate) options: B,
+    pub(crate) program: P,
+}
+
+impl<C, B, P, L> Member for OfConfiguration<C, B, P>
+where
+    C: Send + Sync,
+    B: for<'x> OptionsFrom<'x, C, Link = L> + Send + Sync,
+    P: AsFd + Send + Sync,
+    L: KindLink,
+{
+    fn kind(&self) -> LinkKind {
+        L::KIND
+    }
+
+    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
+        Ok(Box::new(ReadyBy {
+            to: self.options.of(&self.configuration),
+            wanted: Wanted::of(self.program.as_fd(), L::KIND)?,
+        }))
+    }
+}
+
+/// A map with callbacks.
+pub(crate) struct OfMap<M>(pub(crate) M);
+
+impl<M: AsFd + Send + Sync> Member for OfMap<M> {
+    fn kind(&self) -> LinkKind {
+        LinkKind::StructOps
+    }
+
+    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
+        Ok(Box::new(ReadyBy {
+            to: StructOpsAttach::of(&self.0),
+            wanted: Wanted::of(self.0.as_fd(), LinkKind::StructOps)?,
+        }))
+    }
+}
+
+/// The directories that are missing on the way to this one and for it, from the outermost on.
+pub(crate) fn missing_directories(path: &Path) -> Result<Vec<PathBuf>> {
+    let place = Place::new(&path.join(ANY_NAME), Trust::default())?;
+    let missing = place.missing_parents()?;
+    Ok(missing.into_iter().map(Path::to_owned).collect())
+}
+
+/// Makes them, with this mode.
+pub(crate) fn make_directories(path: &Path, mode: u32) -> Result<()> {
+    let place = Place::new(&path.join(ANY_NAME), Trust::default())?;
+    place.check_directories()?;
+    let mut new = Vec::new();
+    place.make_parents(mode, &mut new)
+}
+
+/// Refuses a directory that other users can redirect.
+pub(crate) fn check_directories(path: &Path) -> Result<()> {
+    Place::new(&path.join(ANY_NAME), Trust::default())?.check_directories()
+}
+
+/// The name of some pin in a directory.
+pub(crate) const ANY_NAME: &str = "pin";
+
+/// Opens what is attached by a link.
+pub(crate) fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
+    act::open(attached)
+}
+
+/// Whether a refusal is because of what is on the hook.
+pub(crate) fn is_taken(error: &Error) -> bool {
+    act::is_taken(error)
+}
+
+/// Lets go of a link that has lost its pin: [`old_link::retire`].
+pub(crate) fn retire(link: RawLink) -> Result<OldLink> {
+    old_link::retire(link)
+}
+
+/// Pauses between attempts, while what has gone may still take a hook: the kernel takes the program
+/// of a link off a while after its last descriptor or pin has gone.
+pub(crate) struct Patience(old_link::Waiting);
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self(old_link::Waiting::for_at_most(Duration::from_secs(1)))
+    }
+
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.0.goes_on()
+    }
+}

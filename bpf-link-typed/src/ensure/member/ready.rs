@@ -1,0 +1,153 @@
+//! The steps of a run for the options of one kind.
+
+use std::os::fd::BorrowedFd;
+
+use bpf_link::{LinkId, LinkKind, PinEntry, RawLink};
+
+use crate::attach::position::Position;
+use crate::ensure::act::is_taken;
+use crate::ensure::decide::{Action, Rules, decide};
+use crate::ensure::foresee::foresee;
+use crate::ensure::hook_id::HookId;
+use crate::ensure::look::{Held, judge};
+use crate::ensure::outcome::Attached;
+use crate::ensure::plan::Planned;
+use crate::ensure::recipe::{KindLink as _, Recipe, Wanted};
+use crate::ensure::rules_of;
+use crate::ensure::seen::{Candidate, Found, Hook, Seen};
+use crate::error::{Error, Result};
+
+use crate::ensure::member::kept::{self, End, Kept};
+use crate::ensure::member::steps::{AtPath, Judged, Learned, Next, Ready, Refused, Taken, WayBack};
+
+/// Options, and what is to be attached.
+pub(super) struct ReadyBy<'a, A> {
+    pub(super) to: A,
+    pub(super) wanted: Wanted<'a>,
+}
+
+impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
+    fn kind(&self) -> LinkKind {
+        A::Link::KIND
+    }
+
+    fn object(&self) -> BorrowedFd<'_> {
+        self.wanted.object
+    }
+
+    fn attached(&self) -> Attached {
+        self.wanted.attached
+    }
+
+    fn hook(&self) -> Result<Option<HookId>> {
+        self.to.hook()
+    }
+
+    fn is_placed(&self) -> bool {
+        self.to.is_placed()
+    }
+
+    fn attempt_tells(&self) -> bool {
+        A::ATTEMPT_TELLS
+    }
+
+    fn judge(&self, link: RawLink) -> Result<Judged> {
+        let link = A::Link::try_from(link)?;
+        let info = link.ask()?;
+        let judged = judge(&self.to, &self.wanted, Held::<A> { link, info })?;
+        Ok(Judged {
+            link: judged.link.link.into(),
+            id: judged.id,
+            found: judged.found,
+            attached: judged.attached,
+            blocks: judged.blocks,
+        })
+    }
+
+    fn next(&self, at_path: AtPath<'_>, learned: Learned) -> Next {
+        let seen = seen(at_path, learned);
+        match decide(&seen, &self.rules()) {
+            Action::Keep => Next::Keep,
+            Action::Update => Next::Update,
+            Action::Attach(why) => Next::Attach(why),
+            Action::AttachOnceFree(why) => Next::AttachOnceFree(why),
+            Action::OldFirst(Some(why)) => Next::OldFirst(why),
+            // What is beside the path and links of ours are not part of what was seen.
+            _ => Next::HookTaken,
+        }
+    }
+
+    fn foresee(&self, at_path: AtPath<'_>) -> Planned {
+        let mut seen = seen(at_path, Learned::default());
+        let foreseen = foresee(&mut seen, &self.rules(), &mut |_| Ok(Vec::new()));
+        // Whatever is at the path may be replaced, so nothing is refused.
+        foreseen.map_or(Planned::Create, |(_, planned)| planned)
+    }
+
+    fn create(&self, place: Option<Position<LinkId>>) -> Result<RawLink, Refused> {
+        let created = match place.and_then(|place| self.to.placed(place)) {
+            Some(to) => to.create(self.wanted.object),
+            None => self.to.create(self.wanted.object),
+        };
+        created.map(Into::into).map_err(|error| Refused {
+            taken: is_taken(&error).then_some(match error.errno() {
+                Some(libc::E2BIG) => Taken::Full,
+                _ => Taken::Taken,
+            }),
+            error,
+        })
+    }
+
+    fn name_holders(&self, refusal: Error) -> Error {
+        self.to.name_holders(refusal)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.to.check(&self.wanted)
+    }
+
+    fn way_back(&self, old: &RawLink) -> Result<WayBack<'a>> {
+        let old = A::Link::try_from(old.try_clone()?)?;
+        let to = self.to.way_back(&old.ask()?)?;
+        Ok(Box::new(move |program| Ok(to.create(program)?.into())))
+    }
+
+    fn kept(&self, end: End) -> Result<Box<dyn Kept>> {
+        kept::of::<A>(end, self.wanted.attached)
+    }
+}
+
+impl<A: Recipe> ReadyBy<'_, A> {
+    fn rules(&self) -> Rules {
+        Rules {
+            replace_other: true,
+            ..rules_of::<A>(&self.wanted)
+        }
+    }
+}
+
+/// A look that has found this.
+fn seen(at_path: AtPath<'_>, learned: Learned) -> Seen<(), ()> {
+    Seen {
+        at_path: match at_path {
+            AtPath::Nothing => PinEntry::Missing,
+            AtPath::Other => PinEntry::NotALink,
+            AtPath::Link(judged) => PinEntry::Link(Found::OfKind(Candidate {
+                link: (),
+                id: judged.id,
+                found: judged.found,
+                attached: judged.attached,
+                blocks: judged.blocks,
+                is_out_of_place: false,
+            })),
+        },
+        beside: PinEntry::Missing,
+        ours: None,
+        hook: match learned.taken {
+            None => Hook::NotTried,
+            Some(Taken::Taken) => Hook::Taken,
+            Some(Taken::Full) => Hook::Full,
+        },
+        update_refused: learned.update_refused,
+    }
+}

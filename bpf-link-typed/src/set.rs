@@ -1,0 +1,306 @@
+//! Sets: the links of an agent, in one directory, as one wanted state.
+
+mod applied;
+mod apply;
+mod assign;
+mod directory;
+mod entry;
+mod fate;
+mod foresee;
+mod plan;
+mod report;
+mod retire;
+mod run;
+mod stale;
+mod undo;
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+pub use crate::error::{LinkState, SetFailure};
+pub use applied::Applied;
+pub use entry::SetKey;
+pub use plan::{PlannedLink, PlannedOther, SetPlan};
+pub use report::{PinLeft, SetLink, SetReport, StaleLink};
+pub use stale::Stale;
+
+use crate::attach::position::Position;
+use crate::ensure::member::{Member, OfConfiguration, OfMap, OfProgram};
+use crate::ensure::{AttachProgram, KindLink, OptionsFrom, Ours};
+use crate::error::{Error, Result};
+use crate::kinds::StructOpsLink;
+use entry::{Entry, check_name};
+
+/// The links of an agent as one wanted state: all of them are brought about together, or what was
+/// there before stays.
+///
+/// A set has a directory of its own on a bpffs, and each of its links is pinned there by its name.
+/// An agent puts its set together when it starts, whatever is there: nothing, its own links of an
+/// hour ago, those of the version before under other names, or what a run left that was killed.
+/// [`plan`](Self::plan) says what [`apply`](Self::apply) would do about it.
+///
+/// ```no_run
+/// use bpf_link_typed::set::{LinkSet, Stale};
+/// use bpf_link_typed::{CgroupAttach, CgroupHook, TcxAttach, TcxHook, XdpAttach};
+///
+/// # fn example(programs: [std::fs::File; 3]) -> bpf_link_typed::Result<()> {
+/// let [drop, count, account] = programs;
+/// let mut set = LinkSet::in_dir("/sys/fs/bpf/agent")
+///     .create_dir(0o700)
+///     .remove_stale(Stale::all());
+/// let xdp = set.add("eth0_xdp", XdpAttach::to("eth0"), drop)?;
+/// set.add("eth0_ingress", TcxAttach::to("eth0", TcxHook::Ingress), count)?;
+/// let workload = CgroupAttach::to("/sys/fs/cgroup/workload", CgroupHook::InetEgress);
+/// set.add("egress", workload, account)?;
+///
+/// let applied = set.apply()?;
+/// print!("{}", applied.report());
+/// if let Some(xdp) = applied.get(&xdp) {
+///     println!("device {:?}", xdp.link.info()?.ifindex);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What is done
+///
+/// 1. Everything that is pinned in the directory is looked at. A wanted link takes over the link of
+///    its name if that is on its hook, and otherwise one of the directory's links that is, whatever
+///    its name. So pins can be renamed, and hooks and priorities exchanged.
+/// 2. What is new is attached, beside the old where it replaces something, and every link is pinned
+///    beside its path ([`temporary_pin`](bpf_link::temporary_pin)). The programs that will stop
+///    running are opened. Up to here no old program has stopped.
+/// 3. Links that can be updated are.
+/// 4. The pins are renamed over those that they replace.
+/// 5. Where a hook takes one program, and its link is not updated, the old link is taken off and
+///    the new one attached: with a gap, which the report says.
+/// 6. Replaced links are let go of; so are those that a killed run has left beside a pin, and stale
+///    ones, if that is asked for.
+///
+/// # What is certain
+///
+/// - All or nothing, as far as errors go. Whatever fails before the sixth step, all that was done
+///   is undone in reverse order, and [`Error::SetNotApplied`] says which link was refused, why, and
+///   what state each link is in now. A link that was taken off and put back has another id; other
+///   links keep theirs, but may have a new pin.
+/// - Killed before any system call, the next `apply` comes to the same end, and leaves no temporary
+///   pin. Where links are updated in place, each event is seen by exactly one version.
+/// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`]. The
+///   result is one of the sets, whole.
+/// - What is not a link, such as an agent's maps and programs, is never touched.
+///
+/// # What is not
+///
+/// - It is not one instant: a packet that crosses two hooks may meet the new program at one and the
+///   old one at the other. Nor is it undone if the process is killed: the next `apply` finishes it.
+/// - Links that the caller does not ask to have removed stay attached, and are reported as stale.
+/// - To undo an update takes the old program, and to open that takes `CAP_SYS_ADMIN`. Without it a
+///   set that would stop a program is refused, unless [`without_rollback`](Self::without_rollback)
+///   allows it.
+/// - What [`Ensure`](crate::Ensure) says about each kind holds for the links of a set as well.
+///
+/// [`PinLock`]: bpf_link::PinLock
+#[must_use = "nothing is done before `apply`"]
+pub struct LinkSet<'a> {
+    path: PathBuf,
+    parents: Option<u32>,
+    stale: Option<Stale>,
+    ours: Option<Ours>,
+    without_rollback: bool,
+    entries: Vec<Entry<'a>>,
+}
+
+impl fmt::Debug for LinkSet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkSet")
+            .field("path", &self.path)
+            .field("parents", &self.parents)
+            .field("stale", &self.stale)
+            .field("ours", &self.ours)
+            .field("without_rollback", &self.without_rollback)
+            .field("entries", &self.entries)
+            .finish()
+    }
+}
+
+impl<'a> LinkSet<'a> {
+    /// An empty set in this directory, which is the set's own: links in it that are not in the set
+    /// are stale.
+    pub fn in_dir(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            parents: None,
+            stale: None,
+            ours: None,
+            without_rollback: false,
+            entries: Vec::new(),
+        }
+    }
+
+    /// Makes the directory, and those that it is in, as far as they are missing, with this mode
+    /// less the umask.
+    pub fn create_dir(mut self, mode: u32) -> Self {
+        self.parents = Some(mode);
+        self
+    }
+
+    /// Lets go of links that are pinned in the directory, not in the set, and this agent's by this
+    /// rule, after everything else has succeeded.
+    ///
+    /// The rule also says which links of the directory a link of the set may take over under
+    /// another name. Two agents that share a directory need rules that tell them apart.
+    pub fn remove_stale(mut self, rule: Stale) -> Self {
+        self.stale = Some(rule);
+        self
+    }
+
+    /// Takes links over that are on a hook of the set and ours, but not pinned in the directory, as
+    /// [`Ensure::take_over`](crate::Ensure::take_over) does: instead of attaching beside them.
+    pub fn take_over(mut self, ours: Ours) -> Self {
+        self.ours = Some(ours);
+        self
+    }
+
+    /// Goes on where an old program cannot be opened, which takes `CAP_SYS_ADMIN`: if something
+    /// fails afterwards, that program cannot be put back.
+    pub fn without_rollback(mut self) -> Self {
+        self.without_rollback = true;
+        self
+    }
+
+    /// Adds a link: its name, which is that of its pin, its options, and the program.
+    ///
+    /// The set borrows what the options and the program borrow. One that owns all of it is
+    /// `'static`, and can be moved to another thread: `program` may be an `OwnedFd`, or an `Arc` of
+    /// one. [`add_from`](Self::add_from) is for options that borrow. On tcx and
+    /// netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before those that were
+    /// added later and are there already. Links that are there keep their places, also where that
+    /// is not the order of adding.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is added, with
+    ///
+    /// - [`Error::SetName`]: the name is empty, has a slash or a dot in it, or ends like that of a
+    ///   temporary pin.
+    /// - [`Error::NameInSet`]: the set has a link of this name.
+    pub fn add<A, P>(&mut self, name: &str, to: A, program: P) -> Result<SetKey<A::Link>>
+    where
+        A: AttachProgram + Send + Sync + 'a,
+        P: AsFd + Send + Sync + 'a,
+    {
+        self.add_member(name, OfProgram { to, program }, None)
+    }
+
+    /// The same, and if a new link is attached for it, in this place on the hook: next to a link
+    /// that was added before (tcx, netkit, and since Linux 6.17 cgroups).
+    ///
+    /// A link that is there already keeps its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add), and [`Error::NotInSet`]: the key is that of another set.
+    pub fn add_placed<A, P, L>(
+        &mut self,
+        name: &str,
+        to: A,
+        program: P,
+        place: Position<&SetKey<L>>,
+    ) -> Result<SetKey<A::Link>>
+    where
+        A: AttachProgram + Send + Sync + 'a,
+        P: AsFd + Send + Sync + 'a,
+    {
+        if let Position::Before(key) | Position::After(key) = &place {
+            if !self.has(key.name()) {
+                return Err(Error::NotInSet {
+                    name: key.name().to_owned(),
+                });
+            }
+        }
+        let place = place.of(|key| key.name().to_owned());
+        self.add_member(name, OfProgram { to, program }, Some(place))
+    }
+
+    /// Adds a link whose options borrow from something that the set owns: a path, names or arrays of
+    /// the agent's configuration, or a descriptor of a map or a namespace.
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::{CgroupAttach, CgroupHook, LinkSet};
+    ///
+    /// struct Workload {
+    ///     cgroup: std::path::PathBuf,
+    /// }
+    ///
+    /// fn egress(workload: &Workload) -> CgroupAttach<'_> {
+    ///     CgroupAttach::to(workload.cgroup.as_path(), CgroupHook::InetEgress)
+    /// }
+    ///
+    /// fn set(workload: Workload, program: std::fs::File) -> bpf_link_typed::Result<LinkSet<'static>> {
+    ///     let mut set = LinkSet::in_dir("/sys/fs/bpf/agent");
+    ///     set.add_from("egress", workload, egress, program)?;
+    ///     Ok(set)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_from<C, B, P, L>(
+        &mut self,
+        name: &str,
+        configuration: C,
+        options: B,
+        program: P,
+    ) -> Result<SetKey<L>>
+    where
+        C: Send + Sync + 'a,
+        B: for<'x> OptionsFrom<'x, C, Link = L> + Send + Sync + 'a,
+        P: AsFd + Send + Sync + 'a,
+        L: KindLink,
+    {
+        let member = OfConfiguration {
+            configuration,
+            options,
+            program,
+        };
+        self.add_member(name, member, None)
+    }
+
+    /// Adds a link of a map with callbacks (`struct_ops`).
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_struct_ops<M>(&mut self, name: &str, map: M) -> Result<SetKey<StructOpsLink>>
+    where
+        M: AsFd + Send + Sync + 'a,
+    {
+        self.add_member(name, OfMap(map), None)
+    }
+
+    fn add_member<L>(
+        &mut self,
+        name: &str,
+        member: impl Member + 'a,
+        place: Option<Position<String>>,
+    ) -> Result<SetKey<L>> {
+        check_name(name)?;
+        if self.has(name) {
+            return Err(Error::NameInSet {
+                name: name.to_owned(),
+            });
+        }
+        self.entries.push(Entry {
+            name: name.to_owned(),
+            member: Box::new(member),
+            place,
+        });
+        Ok(SetKey::new(name))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name)
+    }
+}

@@ -1,0 +1,94 @@
+//! A set that was applied: its links, whether they are still its own, and letting go of them.
+
+use std::fmt;
+
+use crate::ensure::member::Kept;
+use crate::ensure::{Ensured, Standing, Stopped};
+use crate::error::{Error, Result};
+use crate::set::entry::SetKey;
+use crate::set::report::SetReport;
+
+/// A set that was applied: [`LinkSet::apply`](crate::set::LinkSet::apply). Dropping it changes
+/// nothing: the pins keep the links.
+pub struct Applied {
+    report: SetReport,
+    links: Vec<(String, Box<dyn Kept>)>,
+}
+
+impl fmt::Debug for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied")
+            .field("report", &self.report)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Applied {
+    pub(super) fn new(report: SetReport, links: Vec<(String, Box<dyn Kept>)>) -> Self {
+        Self { report, links }
+    }
+
+    /// What was done.
+    #[must_use]
+    pub fn report(&self) -> &SetReport {
+        &self.report
+    }
+
+    /// The link that was added with this key; `None` if it is that of another set, or was
+    /// [taken](Self::take).
+    #[must_use]
+    pub fn get<L: 'static>(&self, key: &SetKey<L>) -> Option<&Ensured<L>> {
+        let (_, link) = self.links.iter().find(|(name, _)| name == key.name())?;
+        link.as_any().downcast_ref()
+    }
+
+    /// The same link, which is no longer part of the set: [`stop`](Self::stop) leaves it.
+    pub fn take<L: 'static>(&mut self, key: &SetKey<L>) -> Option<Ensured<L>> {
+        self.get(key)?;
+        let index = self.links.iter().position(|(name, _)| name == key.name())?;
+        let (_, link) = self.links.remove(index);
+        link.into_any().downcast().ok().map(|link| *link)
+    }
+
+    /// What has become of each link, by its name: [`Ensured::standing`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Ensured::standing`], with the first that could not be looked at.
+    pub fn standing(&self) -> Result<Vec<(&str, Standing)>> {
+        let links = self.links.iter();
+        links
+            .map(|(name, link)| Ok((name.as_str(), link.standing()?)))
+            .collect()
+    }
+
+    /// Whether every link is as this set has left it. [`standing`](Self::standing) tells which is
+    /// not, and [`Ensured::is_ours`] asks for one of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`standing`](Self::standing).
+    pub fn is_ours(&self) -> Result<bool> {
+        let mut standing = self.standing()?.into_iter();
+        Ok(standing.all(|(_, standing)| standing == Standing::Ours))
+    }
+
+    /// Lets go of the links that still run the set's programs by the set's pins, in reverse order,
+    /// and of nothing else: [`Ensured::stop`]. What became of each, by its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ensured::stop`], with the first that was refused. The others are let go of all the
+    /// same.
+    pub fn stop(self) -> Result<Vec<(String, Stopped)>> {
+        let mut refused: Option<Error> = None;
+        let mut stopped = Vec::with_capacity(self.links.len());
+        for (name, link) in self.links.into_iter().rev() {
+            match link.stop() {
+                Ok(answer) => stopped.push((name, answer)),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        refused.map_or(Ok(stopped), Err)
+    }
+}

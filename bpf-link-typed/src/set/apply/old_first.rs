@@ -1,0 +1,85 @@
+//! Where the hook takes only one program and its link is not updated: the old link first, then the
+//! new one.
+
+use bpf_link::RawLink;
+
+use crate::ensure::member::Refused;
+use crate::error::Result;
+use crate::set::run::{Run, Step, Way, overtaken_in, pin_over};
+
+impl Run<'_, '_> {
+    /// Takes the old link off, which is pinned at the path, and attaches the new one.
+    pub(super) fn replace_old_first(&mut self, index: usize) -> Result<()> {
+        use bpf_link::Error::{UnsupportedByKernel, UnsupportedByKind};
+        let Some(work) = self.works.get_mut(index) else {
+            return Ok(());
+        };
+        let Some(Way::OldFirst(_)) = work.way else {
+            return Ok(());
+        };
+        let beside = work.link.take();
+        let Some(old) = self.slots.get_mut(index).and_then(|slot| slot.old.take()) else {
+            return Ok(());
+        };
+        work.taken_off = Some((old.judged.id, old.found));
+        let old = old.judged.link;
+        match old.detach() {
+            Ok(()) => self.steps.push(Step::OldFirst(index)),
+            Err(UnsupportedByKind { .. } | UnsupportedByKernel(_)) => {
+                self.steps.push(Step::OldFirst(index));
+                drop(beside);
+                return self.replace_after_the_old_has_gone(index, old);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let mut new = self.create_after(index)?;
+        let Some(slot) = self.slots.get(index) else {
+            return Ok(());
+        };
+        // Its pin stays until the new one takes its place, so that the next run finds one whatever
+        // happens.
+        let pinned = pin_over(&mut new, &mut self.directory, slot.name, &slot.path);
+        self.replaced(index, new);
+        pinned
+    }
+
+    /// The same for a kind that cannot be detached: its link goes with the last that holds it, in
+    /// the kernel's own time.
+    fn replace_after_the_old_has_gone(&mut self, index: usize, old: RawLink) -> Result<()> {
+        let Some(slot) = self.slots.get(index) else {
+            return Ok(());
+        };
+        let (name, path) = (slot.name, slot.path.clone());
+        let id = old.id()?;
+        let found = self.directory.links.iter().find(|found| found.id == id);
+        let mut pins = found.map(|found| found.pins.clone()).unwrap_or_default();
+        pins.push(name.into());
+        for pin in pins {
+            self.unlink(&pin, id)?;
+        }
+        drop(old);
+        let mut new = self.create_after(index)?;
+        let pinned = new.pin(path);
+        self.replaced(index, new);
+        Ok(pinned?)
+    }
+
+    /// Attaches where something has just been taken off, which may be seen a moment later.
+    fn create_after(&mut self, index: usize) -> Result<RawLink> {
+        let Some(slot) = self.slots.get(index) else {
+            return Err(overtaken_in(&self.directory.path));
+        };
+        loop {
+            match slot.ready.create(None) {
+                Err(Refused { taken: Some(_), .. }) if self.patience.goes_on() => {}
+                answer => return answer.map_err(|refused| slot.ready.name_holders(refused.error)),
+            }
+        }
+    }
+
+    fn replaced(&mut self, index: usize, new: RawLink) {
+        if let Some(work) = self.works.get_mut(index) {
+            work.link = Some(new);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What is done before any old program stops running: what is new is attached, and all links are
+//! pinned beside their paths.
+
+use std::os::fd::OwnedFd;
+
+use bpf_link::{LinkId, RawLink};
+
+use crate::attach::position::Position;
+use crate::ensure::hook_id::Takes;
+use crate::ensure::member::{self, Next, Refused};
+use crate::ensure::{Attached, Why};
+use crate::error::{Error, HolderLink, Result};
+use crate::set::assign::{Old, give_back};
+use crate::set::run::{Back, Run, Step, Way, overtaken, overtaken_in};
+
+impl Run<'_, '_> {
+    /// Finds out how the program of a slot comes to run, and does what can be done beside the old.
+    pub(super) fn prepare(&mut self, index: usize) -> Result<()> {
+        let mut hook_taken = None;
+        let mut has_looked = false;
+        loop {
+            let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get(index)) else {
+                return Ok(());
+            };
+            match slot.ready.next(slot.at_path(), work.learned) {
+                Next::Keep => return self.pin_beside(index, Way::Keep),
+                Next::Update => return self.prepare_update(index),
+                Next::OldFirst(why) => return self.prepare_old_first(index, why),
+                Next::Attach(why) => match self.create(index) {
+                    Ok(link) => return self.attached(index, link, why),
+                    Err(Refused {
+                        error,
+                        taken: Some(taken),
+                    }) => {
+                        hook_taken = Some(error);
+                        if let Some(work) = self.works.get_mut(index) {
+                            work.learned.taken = Some(taken);
+                        }
+                    }
+                    Err(refused) => return Err(refused.error),
+                },
+                Next::AttachOnceFree(_) | Next::HookTaken => {
+                    if slot.orphan.is_none() {
+                        let refusal = hook_taken.take().unwrap_or_else(|| overtaken(slot));
+                        self.wait_for_hook(index, refusal, &mut has_looked)?;
+                    } else {
+                        self.adopt_orphan(index);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits a moment for a hook to become free, unless a link is found that has it.
+    fn wait_for_hook(&mut self, index: usize, refusal: Error, has_looked: &mut bool) -> Result<()> {
+        let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
+            return Ok(());
+        };
+        let refusal = if *has_looked {
+            refusal
+        } else {
+            slot.ready.name_holders(refusal)
+        };
+        let has_link = matches!(&refusal, Error::HookTaken { holders, .. }
+            if holders.iter().any(|holder| matches!(holder.link, HolderLink::Link(_))));
+        if has_link {
+            return Err(refusal);
+        }
+        *has_looked = true;
+        if !self.patience.goes_on() {
+            return Err(slot.ready.name_holders(refusal));
+        }
+        work.learned.taken = None;
+        Ok(())
+    }
+
+    /// Takes a link over that is not pinned in the directory, now that an attempt has told that it
+    /// may be on the hook.
+    fn adopt_orphan(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let Some(judged) = slot.orphan.take() else {
+            return;
+        };
+        let orphan = Old {
+            judged,
+            found: None,
+            is_by_name: false,
+        };
+        if let Some(elsewhere) = slot.old.replace(orphan) {
+            give_back(&mut self.directory, elsewhere);
+        }
+    }
+
+    fn prepare_update(&mut self, index: usize) -> Result<()> {
+        let Some(slot) = self.slots.get(index) else {
+            return Ok(());
+        };
+        slot.ready.check()?;
+        let previous = slot.old.as_ref().and_then(|old| old.judged.attached);
+        let previous = previous.ok_or_else(|| overtaken(slot))?;
+        let program = self.open_old(previous)?;
+        self.pin_beside(index, Way::Update { previous, program })
+    }
+
+    fn prepare_old_first(&mut self, index: usize, why: Why) -> Result<()> {
+        let Some((slot, old)) = self
+            .slots
+            .get(index)
+            .and_then(|slot| Some((slot, slot.old.as_ref()?)))
+        else {
+            return Ok(());
+        };
+        let attach = slot.ready.way_back(&old.judged.link)?;
+        let found = old.found.and_then(|found| self.directory.links.get(found));
+        let pins = found.map(|found| found.pins.clone()).unwrap_or_default();
+        let has_path = pins.iter().any(|pin| pin.as_os_str() == slot.name);
+        let (link, attached) = (old.judged.id, old.judged.attached);
+        let program = match attached {
+            Some(attached) => self.open_old(attached)?,
+            None => None,
+        };
+        if !has_path {
+            // It is what is replaced at the path then.
+            self.pin_beside(index, Way::OldFirst(why))?;
+        }
+        if let Some(work) = self.works.get_mut(index) {
+            work.way = Some(Way::OldFirst(why));
+            work.previous = attached;
+            work.back = Some(Back {
+                link,
+                pins,
+                program,
+                attach,
+            });
+        }
+        Ok(())
+    }
+
+    /// Opens the old program, so that it can be put back.
+    fn open_old(&self, attached: Attached) -> Result<Option<OwnedFd>> {
+        match member::open(attached) {
+            Ok(program) => Ok(Some(program)),
+            Err(bpf_link::Error::PermissionDenied(_)) if self.set.without_rollback => Ok(None),
+            Err(source @ bpf_link::Error::PermissionDenied(_)) => Err(Error::NoWayBack(source)),
+            Err(bpf_link::Error::Vanished(_)) => Err(overtaken_in(&self.directory.path)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Pins the link that is there already beside its path.
+    fn pin_beside(&mut self, index: usize, way: Way) -> Result<()> {
+        let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
+            return Ok(());
+        };
+        work.way = Some(way);
+        if work.link.is_some() {
+            return Ok(());
+        }
+        if let Some(old) = &slot.old {
+            let mut link = old.judged.link.try_clone()?;
+            link.pin(self.directory.beside(slot.name))?;
+            work.link = Some(link);
+            self.steps.push(Step::Pinned(index));
+        }
+        Ok(())
+    }
+
+    /// A link was attached: pins it beside its path.
+    fn attached(&mut self, index: usize, mut link: RawLink, why: Option<Why>) -> Result<()> {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Ok(());
+        };
+        if let Err(error) = link.pin(self.directory.beside(slot.name)) {
+            // The refusal says more than whether this could be undone.
+            let _ = link.detach();
+            return Err(error.into());
+        }
+        // The hook was free, so a link that was not known to be this one's is elsewhere.
+        let is_elsewhere = |old: &Old| slot.ready.attempt_tells() && !old.is_by_name;
+        let why = if slot.old.as_ref().is_some_and(is_elsewhere) {
+            if let Some(old) = slot.old.take() {
+                give_back(&mut self.directory, old);
+            }
+            None
+        } else {
+            why
+        };
+        let previous = slot.old.as_ref().and_then(|old| old.judged.attached);
+        if let Some(work) = self.works.get_mut(index) {
+            // Where an update was refused, the old link is beside the path.
+            if let Some(mut beside) = work.link.replace(link) {
+                beside.unpin()?;
+            }
+            work.way = Some(Way::New(why));
+            work.previous = previous;
+            self.steps.push(Step::Attached(index));
+        }
+        Ok(())
+    }
+
+    fn create(&self, index: usize) -> Result<RawLink, Refused> {
+        let Some(slot) = self.slots.get(index) else {
+            return Err(Refused {
+                error: overtaken_in(&self.directory.path),
+                taken: None,
+            });
+        };
+        if slot.place.is_some() {
+            return slot.ready.create(self.place(index));
+        }
+        match self.place_in_order(index) {
+            None => slot.ready.create(None),
+            // Before Linux 6.17 cgroups have no places.
+            place => match slot.ready.create(place) {
+                Err(Refused {
+                    error: Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
+                    ..
+                }) => slot.ready.create(None),
+                answer => answer,
+            },
+        }
+    }
+
+    /// The place that the caller has asked for.
+    fn place(&self, index: usize) -> Option<Position<LinkId>> {
+        match self.slots.get(index)?.place? {
+            Position::First => Some(Position::First),
+            Position::Last => Some(Position::Last),
+            Position::Before(next) => self.link_of(next).map(Position::Before),
+            Position::After(previous) => self.link_of(previous).map(Position::After),
+        }
+    }
+
+    /// The place in which the links of a hook are in the order of the set: before the next that is
+    /// there already. If there is none, they are by themselves.
+    fn place_in_order(&self, index: usize) -> Option<Position<LinkId>> {
+        let slot = self.slots.get(index)?;
+        let hook = slot.hook.filter(|hook| hook.takes == Takes::List)?;
+        if slot.ready.is_placed() {
+            return None;
+        }
+        let later = self.slots.iter().skip(index + 1);
+        let mut later = later.filter(|later| later.hook == Some(hook));
+        let next = later.find_map(|later| later.old.as_ref().filter(|old| old.judged.is_here()))?;
+        Some(Position::Before(next.judged.id))
+    }
+
+    fn link_of(&self, index: usize) -> Option<LinkId> {
+        let link = self.works.get(index).and_then(|work| work.link.as_ref());
+        let old = self.slots.get(index).and_then(|slot| slot.old.as_ref());
+        match link {
+            Some(link) => link.id().ok(),
+            None => old.map(|old| old.judged.id),
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! Which link of the directory each link of the set takes over.
+
+mod orphans;
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use bpf_link::RawLink;
+
+use crate::attach::position::Position;
+use crate::ensure::hook_id::{HookId, Takes};
+use crate::ensure::member::{AtPath, Judged, Ready};
+use crate::ensure::{Attached, Planned};
+use crate::error::{Error, Result};
+use crate::info::LinkInfo;
+use crate::link::Link;
+use crate::set::LinkSet;
+use crate::set::directory::Directory;
+use crate::set::stale::Stale;
+
+/// A link of the set, and what it is to take over.
+pub(super) struct Slot<'r> {
+    pub(super) name: &'r str,
+    pub(super) path: PathBuf,
+    pub(super) ready: Box<dyn Ready<'r> + 'r>,
+    pub(super) hook: Option<HookId>,
+    /// Where on the hook it is attached, next to which of the slots.
+    pub(super) place: Option<Position<usize>>,
+    pub(super) old: Option<Old>,
+    /// The only link of ours that may be on the hook, but is not pinned in the directory, where
+    /// only an attempt to attach tells whether it is.
+    pub(super) orphan: Option<Judged>,
+    /// A link of another kind has the name.
+    other_kind: Option<usize>,
+}
+
+/// A link that is to be taken over.
+pub(super) struct Old {
+    pub(super) judged: Judged,
+    /// Which of the directory's links it is; `None` if it is not pinned there.
+    pub(super) found: Option<usize>,
+    /// It has the name already, or was left beside it by a run that was killed.
+    pub(super) is_by_name: bool,
+}
+
+/// Why nothing can be done, and for which of the slots.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) slot: Option<usize>,
+    pub(super) error: Error,
+}
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self {
+            slot: None,
+            error: error.into(),
+        }
+    }
+}
+
+impl Refusal {
+    pub(super) fn of(slot: usize) -> impl FnOnce(Error) -> Self {
+        move |error| Self {
+            slot: Some(slot),
+            error,
+        }
+    }
+}
+
+impl Slot<'_> {
+    pub(super) fn at_path(&self) -> AtPath<'_> {
+        match (&self.old, self.other_kind) {
+            (Some(old), _) => AtPath::Link(&old.judged),
+            (None, Some(_)) => AtPath::Other,
+            (None, None) => AtPath::Nothing,
+        }
+    }
+
+    /// What would be done.
+    pub(super) fn planned(&self) -> Planned {
+        let planned = self.ready.foresee(self.at_path());
+        let pinned = self.old.as_ref().is_none_or(|old| old.found.is_some());
+        match (&self.old, &self.orphan) {
+            (Some(old), _) if !pinned => Planned::TakeOver {
+                link: old.judged.id,
+                then: Box::new(planned),
+            },
+            (_, Some(orphan)) => self.planned_with(planned, orphan),
+            _ => planned,
+        }
+    }
+
+    /// The same, where only an attempt tells whether a link of ours is on the hook.
+    fn planned_with(&self, planned: Planned, orphan: &Judged) -> Planned {
+        let if_taken = match self.ready.foresee(AtPath::Link(orphan)) {
+            Planned::Attempt { if_taken, .. } => if_taken,
+            planned => Box::new(planned),
+        };
+        Planned::Attempt {
+            if_free: Box::new(planned),
+            if_taken: Box::new(Planned::TakeOver {
+                link: orphan.id,
+                then: if_taken,
+            }),
+        }
+    }
+
+    fn has_here(&self) -> bool {
+        self.old.as_ref().is_some_and(|old| old.judged.is_here())
+    }
+
+    fn has_wanted(&self) -> bool {
+        let attached = self.old.as_ref().and_then(|old| old.judged.attached);
+        attached == Some(self.ready.attached())
+    }
+}
+
+/// Assigns to each link of the set what it takes over.
+pub(super) fn assign<'r>(
+    set: &'r LinkSet<'_>,
+    directory: &mut Directory,
+) -> Result<Vec<Slot<'r>>, Refusal> {
+    let mut slots = slots(set, directory)?;
+    refuse_same_hooks(&slots)?;
+    let assigning = &mut Assigning {
+        directory,
+        rule: set.stale.as_ref(),
+    };
+    for (index, slot) in slots.iter_mut().enumerate() {
+        assigning.by_name(slot).map_err(Refusal::of(index))?;
+    }
+    assigning.by_program(&mut slots)?;
+    assigning.by_hook(&mut slots)?;
+    if let Some(ours) = &set.ours {
+        assigning.orphans(&mut slots, ours)?;
+    }
+    assigning.what_is_left(&mut slots)?;
+    Ok(slots)
+}
+
+fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>>, Refusal> {
+    let mut slots: Vec<Slot<'r>> = Vec::with_capacity(set.entries.len());
+    for (index, entry) in set.entries.iter().enumerate() {
+        let at = |name: String| slots.iter().position(|slot| slot.name == name);
+        let place = match entry.place.clone() {
+            None => None,
+            Some(Position::First) => Some(Position::First),
+            Some(Position::Last) => Some(Position::Last),
+            // What a place is next to was added before.
+            Some(Position::Before(name)) => at(name).map(Position::Before),
+            Some(Position::After(name)) => at(name).map(Position::After),
+        };
+        let ready = entry.member.ready().map_err(Refusal::of(index))?;
+        slots.push(Slot {
+            name: &entry.name,
+            path: directory.at(&entry.name),
+            hook: ready.hook().map_err(Refusal::of(index))?,
+            ready,
+            place,
+            old: None,
+            orphan: None,
+            other_kind: None,
+        });
+    }
+    Ok(slots)
+}
+
+fn refuse_same_hooks(slots: &[Slot<'_>]) -> Result<()> {
+    let mut seen = HashMap::new();
+    for slot in slots {
+        let Some(hook) = slot.hook.filter(|hook| hook.takes == Takes::One) else {
+            continue;
+        };
+        if let Some(first) = seen.insert(hook, slot.name) {
+            return Err(Error::SameHook {
+                names: [first.to_owned(), slot.name.to_owned()],
+            });
+        }
+    }
+    Ok(())
+}
+
+struct Assigning<'d> {
+    directory: &'d mut Directory,
+    rule: Option<&'d Stale>,
+}
+
+impl Assigning<'_> {
+    /// The link of that name, or one that a killed run has left beside it.
+    fn by_name(&mut self, slot: &mut Slot<'_>) -> Result<()> {
+        if self.directory.is_other(slot.name.as_ref()) {
+            return Err(Error::PinTaken {
+                path: slot.path.clone(),
+                found: None,
+            });
+        }
+        let own = self.directory.named(slot.name.as_ref());
+        if let Some(index) = own.filter(|index| !self.is_of_kind(*index, slot)) {
+            slot.other_kind = Some(index);
+        }
+        slot.old = own
+            .map(|index| self.judge(index, slot))
+            .transpose()?
+            .flatten();
+        for index in self.directory.left_beside(slot.name) {
+            if let Some(left) = self.judge(index, slot)? {
+                let (better, other) = match slot.old.take() {
+                    Some(own) if !is_better(slot, &left, &own) => (own, Some(left)),
+                    own => (left, own),
+                };
+                slot.old = Some(better);
+                self.give_back(other);
+            }
+        }
+        Ok(())
+    }
+
+    /// A program that is there already keeps its link, as some hooks do not take it twice.
+    fn by_program(&mut self, slots: &mut [Slot<'_>]) -> Result<(), Refusal> {
+        let mut running = HashMap::new();
+        for (index, slot) in slots.iter().enumerate() {
+            if let Some(old) = slot.old.as_ref().filter(|_| !slot.has_wanted()) {
+                running.insert((slot.ready.kind(), old.judged.attached), index);
+            }
+        }
+        for index in 0..slots.len() {
+            let Some(slot) = slots.get(index).filter(|slot| !slot.has_wanted()) else {
+                continue;
+            };
+            let wanted = (slot.ready.kind(), Some(slot.ready.attached()));
+            if let Some(other) = running.remove(&wanted) {
+                self.exchange(slots, index, other)
+                    .map_err(Refusal::of(index))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Exchanges what two slots take over, if the first wants the second's on its hook.
+    fn exchange(&mut self, slots: &mut [Slot<'_>], one: usize, other: usize) -> Result<()> {
+        let Some([one, other]) = two(slots, one, other) else {
+            return Ok(());
+        };
+        let (first, second) = (one.old.take(), other.old.take());
+        let (second, fits) = self.judge_again(one, second)?;
+        if !fits {
+            one.old = first;
+            // As it was judged before.
+            (other.old, _) = self.judge_again(other, second)?;
+            return Ok(());
+        }
+        one.old = second;
+        let (first, fits) = self.judge_again(other, first)?;
+        if fits {
+            other.old = first;
+        } else {
+            self.give_back(first);
+        }
+        Ok(())
+    }
+
+    fn judge_again(&self, slot: &Slot<'_>, old: Option<Old>) -> Result<(Option<Old>, bool)> {
+        let Some(old) = old else {
+            return Ok((None, false));
+        };
+        let judged = slot.ready.judge(old.judged.link)?;
+        let is_by_name = old.found == self.directory.named(slot.name.as_ref());
+        let is_here = judged.is_surely_here();
+        let old = Old {
+            judged,
+            is_by_name,
+            ..old
+        };
+        Ok((Some(old), is_here))
+    }
+
+    /// Other links of the directory that are on the hook, whatever their names.
+    fn by_hook(&mut self, slots: &mut [Slot<'_>]) -> Result<(), Refusal> {
+        let mut by_name: Vec<Option<usize>> = Vec::with_capacity(slots.len());
+        for slot in &mut *slots {
+            let elsewhere = if slot.has_here() {
+                None
+            } else {
+                slot.old.take()
+            };
+            by_name.push(elsewhere.as_ref().and_then(|old| old.found));
+            self.give_back(elsewhere);
+        }
+        for (index, slot) in slots.iter_mut().enumerate() {
+            if slot.old.is_none() {
+                slot.old = self.on_hook(slot).map_err(Refusal::of(index))?;
+            }
+        }
+        // What is elsewhere is replaced.
+        for (index, (slot, own)) in slots.iter_mut().zip(by_name).enumerate() {
+            if let (None, Some(own)) = (&slot.old, own) {
+                slot.old = self.judge(own, slot).map_err(Refusal::of(index))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_hook(&mut self, slot: &Slot<'_>) -> Result<Option<Old>> {
+        let mut best: Option<Old> = None;
+        for index in 0..self.directory.links.len() {
+            let Some(old) = self.judge(index, slot)? else {
+                continue;
+            };
+            let is_candidate = old.judged.is_surely_here() && self.is_ours(&old)?;
+            let is_wanted = old.judged.attached == Some(slot.ready.attached());
+            let (better, other) = match best {
+                best if !is_candidate => (best, Some(old)),
+                Some(best) if !is_wanted => (Some(best), Some(old)),
+                best => (Some(old), best),
+            };
+            best = better;
+            self.give_back(other);
+        }
+        if let Some(best) = &mut best {
+            best.is_by_name = false;
+        }
+        Ok(best)
+    }
+
+    /// Whether a link of the directory may be taken over under another name.
+    fn is_ours(&self, old: &Old) -> Result<bool> {
+        let found = old.found.and_then(|index| self.directory.links.get(index));
+        let (Some(rule), Some(found)) = (self.rule, found) else {
+            return Ok(true);
+        };
+        for pin in &found.pins {
+            if rule.is(pin, || Ok(old.judged.attached))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A link of another kind by a wanted name is in the way, unless it is another slot's or stale.
+    fn what_is_left(&self, slots: &mut [Slot<'_>]) -> Result<(), Refusal> {
+        for (index, slot) in slots.iter().enumerate() {
+            let found = slot
+                .other_kind
+                .and_then(|index| self.directory.links.get(index));
+            let Some((found, link)) = found.and_then(|found| Some((found, found.link.as_ref()?)))
+            else {
+                continue;
+            };
+            let is_stale = match self.rule {
+                None => false,
+                Some(rule) => rule
+                    .is(slot.name.as_ref(), || attached_by(link))
+                    .map_err(|error| Refusal::of(index)(error.into()))?,
+            };
+            if !is_stale {
+                return Err(Refusal::of(index)(Error::PinTaken {
+                    path: slot.path.clone(),
+                    found: Some(found.kind),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_of_kind(&self, index: usize, slot: &Slot<'_>) -> bool {
+        let found = self.directory.links.get(index);
+        found.is_some_and(|found| found.kind == slot.ready.kind())
+    }
+
+    /// Takes a link out of the directory, and holds it against what is wanted; `None` if it is of
+    /// another kind, or another slot's.
+    fn judge(&mut self, index: usize, slot: &Slot<'_>) -> Result<Option<Old>> {
+        if !self.is_of_kind(index, slot) {
+            return Ok(None);
+        }
+        let Some(found) = self.directory.links.get_mut(index) else {
+            return Ok(None);
+        };
+        let Some(link) = found.link.take() else {
+            return Ok(None);
+        };
+        Ok(Some(Old {
+            judged: slot.ready.judge(link)?,
+            found: Some(index),
+            is_by_name: true,
+        }))
+    }
+
+    /// Puts a link back that was taken out.
+    fn give_back(&mut self, old: Option<Old>) {
+        if let Some(old) = old {
+            give_back(self.directory, old);
+        }
+    }
+}
+
+/// Puts a link back into the directory.
+pub(super) fn give_back(directory: &mut Directory, old: Old) {
+    if let Some(found) = old.found.and_then(|index| directory.links.get_mut(index)) {
+        found.link = Some(old.judged.link);
+    }
+}
+
+/// Two different ones of these.
+fn two<T>(all: &mut [T], one: usize, other: usize) -> Option<[&mut T; 2]> {
+    if one > other {
+        let [other, one] = two(all, other, one)?;
+        return Some([one, other]);
+    }
+    let (before, after) = all.split_at_mut_checked(other)?;
+    Some([before.get_mut(one)?, after.first_mut()?])
+}
+
+/// Whether what was left beside the path is to be taken over, and not what is at the path.
+fn is_better(slot: &Slot<'_>, left: &Old, own: &Old) -> bool {
+    let is_wanted = left.judged.attached == Some(slot.ready.attached());
+    // Where only one link can be on the hook, it is the newer one. The kernel counts ids up.
+    let is_newer = slot.ready.attempt_tells() && left.judged.id.get() > own.judged.id.get();
+    left.judged.is_here() && (is_wanted || is_newer || !own.judged.is_here())
+}
+
+/// What is attached by a link of any kind.
+pub(super) fn attached_by(link: &RawLink) -> bpf_link::Result<Option<Attached>> {
+    if link.kind()? != bpf_link::LinkKind::StructOps {
+        return Ok(link.info()?.program_id().map(Attached::Program));
+    }
+    let info = Link::try_from(link.try_clone()?).map(|link| link.info());
+    Ok(match info {
+        Ok(Ok(LinkInfo::StructOps(info))) => info.map_id.map(Attached::Map),
+        _ => None,
+    })
+}
+
+/// Whether a link of the set has this name.
+pub(super) fn is_wanted(slots: &[Slot<'_>], name: &OsStr) -> bool {
+    slots.iter().any(|slot| OsStr::new(slot.name) == name)
+}

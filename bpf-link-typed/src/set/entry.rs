@@ -1,0 +1,84 @@
+//! What was added to a set, and the key to what becomes of it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::attach::position::Position;
+use crate::ensure::member::Member;
+use crate::error::{Error, Result};
+use crate::set::directory::is_temporary;
+
+/// A link of a set.
+pub(super) struct Entry<'a> {
+    pub(super) name: String,
+    pub(super) member: Box<dyn Member + 'a>,
+    /// Where on the hook it is attached, next to the link of this name.
+    pub(super) place: Option<Position<String>>,
+}
+
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("name", &self.name)
+            .field("kind", &self.member.kind())
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stands for a link that was added to a set, by which it is had once the set is applied:
+/// [`Applied::get`](crate::set::Applied::get).
+pub struct SetKey<L> {
+    name: Arc<str>,
+    link: PhantomData<fn() -> L>,
+}
+
+impl<L> SetKey<L> {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            link: PhantomData,
+        }
+    }
+
+    /// The name of the link.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<L> Clone for SetKey<L> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            link: PhantomData,
+        }
+    }
+}
+
+impl<L> fmt::Debug for SetKey<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SetKey").field(&self.name).finish()
+    }
+}
+
+/// Refuses what cannot be the name of a pin, or would pass for a temporary one.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let is_name = !name.is_empty()
+        && !name.contains(['/', '.', '\0'])
+        && !is_temporary(name.as_ref())
+        // With room for the ends of temporary names.
+        && name.len() <= LONGEST;
+    if is_name {
+        Ok(())
+    } else {
+        Err(Error::SetName {
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// How long a name may be: 255 bytes less what the names of temporary pins have more.
+const LONGEST: usize = 232;

@@ -1,0 +1,73 @@
+//! What becomes of a link of the directory that no link of the set takes over.
+
+use std::ffi::OsString;
+
+use crate::error::Result;
+use crate::set::assign::{Slot, attached_by, is_wanted};
+use crate::set::directory::{Found, is_temporary, stem};
+use crate::set::stale::Stale;
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Another link is pinned by its name.
+    Replaced,
+    /// It was left by a run that was killed, and is let go of.
+    LeftOver,
+    /// It is not in the set, and is let go of.
+    Removed,
+    /// It is not in the set, and stays.
+    Stays,
+}
+
+impl Fate {
+    /// Whether the link is let go of.
+    pub(super) fn goes(self) -> bool {
+        self != Self::Stays
+    }
+}
+
+/// What becomes of a link, and which of its pins are removed.
+pub(super) fn fate(
+    found: &Found,
+    slots: &[Slot<'_>],
+    rule: Option<&Stale>,
+) -> Result<(Fate, Vec<OsString>)> {
+    let others: Vec<OsString> = found
+        .pins
+        .iter()
+        .filter(|pin| !is_wanted(slots, pin))
+        .cloned()
+        .collect();
+    if others.len() < found.pins.len() {
+        return Ok((Fate::Replaced, others));
+    }
+    let is_ours = is_ours(found, rule)?;
+    let (temporary, pins): (Vec<_>, Vec<_>) = others.iter().partition(|pin| is_temporary(pin));
+    if pins.is_empty() {
+        let is_named = others.iter().any(|pin| is_wanted(slots, stem(pin)));
+        return Ok(if is_ours != Some(false) || is_named {
+            (Fate::LeftOver, others)
+        } else {
+            (Fate::Stays, Vec::new())
+        });
+    }
+    Ok(match is_ours {
+        Some(true) => (Fate::Removed, others),
+        Some(false) => (Fate::Stays, Vec::new()),
+        None => (Fate::Stays, temporary.into_iter().cloned().collect()),
+    })
+}
+
+/// Whether the link is this agent's by the rule, if there is one.
+fn is_ours(found: &Found, rule: Option<&Stale>) -> Result<Option<bool>> {
+    let (Some(rule), Some(link)) = (rule, &found.link) else {
+        return Ok(None);
+    };
+    for pin in &found.pins {
+        if rule.is(stem(pin), || attached_by(link))? {
+            return Ok(Some(true));
+        }
+    }
+    Ok(Some(false))
+}

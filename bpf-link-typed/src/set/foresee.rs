@@ -1,0 +1,65 @@
+//! Foresees what applying a set would do.
+
+use bpf_link::PinLock;
+
+use crate::ensure::member::{self, ANY_NAME};
+use crate::error::Result;
+use crate::set::LinkSet;
+use crate::set::assign::assign;
+use crate::set::directory::{Directory, Found, refuse_root};
+use crate::set::fate::{Fate, fate};
+use crate::set::plan::{PlannedLink, PlannedOther, SetPlan};
+
+impl LinkSet<'_> {
+    /// What [`apply`](Self::apply) would do now. Nothing is changed: no link is attached, updated
+    /// or detached, and no pin, directory or lock is made.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`apply`](Self::apply), as far as they show without an attempt. That an old program
+    /// cannot be opened does not.
+    pub fn plan(&self) -> Result<SetPlan> {
+        let path = self.absolute_path()?;
+        let directories = match self.parents {
+            Some(_) => member::missing_directories(&path)?,
+            None => Vec::new(),
+        };
+        let mut directory = if directories.is_empty() {
+            PinLock::check(path.join(ANY_NAME))?;
+            refuse_root(&path)?;
+            Directory::look(&path)?
+        } else {
+            Directory::empty(&path)
+        };
+        let slots = match assign(self, &mut directory) {
+            Ok(slots) => slots,
+            Err(refusal) => return Err(self.not_applied(refusal, Vec::new())),
+        };
+        let mut plan = SetPlan {
+            directories,
+            ..SetPlan::default()
+        };
+        for slot in &slots {
+            let found = slot.old.as_ref().and_then(|old| old.found);
+            let found = found.and_then(|found| directory.links.get(found));
+            let other = found.filter(|found| !found.is_named(slot.name));
+            plan.links.push(PlannedLink {
+                name: slot.name.to_owned(),
+                planned: slot.planned(),
+                before: other.map(Found::name),
+            });
+        }
+        for found in directory.links.iter().filter(|found| found.link.is_some()) {
+            let (fate, _) = fate(found, &slots, self.stale.as_ref())?;
+            if fate != Fate::Replaced {
+                plan.others.push(PlannedOther {
+                    name: found.name(),
+                    link: found.id,
+                    kind: found.kind,
+                    is_removed: fate.goes(),
+                });
+            }
+        }
+        Ok(plan)
+    }
+}

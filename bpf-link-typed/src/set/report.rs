@@ -1,0 +1,122 @@
+//! What was done to bring a set about, a line for each link.
+
+use std::fmt;
+
+use bpf_link::{LinkId, LinkKind};
+
+use crate::ensure::{OldLink, Outcome};
+
+/// What was done to bring a set about: [`Applied::report`](crate::set::Applied::report).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct SetReport {
+    /// The links of the set, in the order in which they were added.
+    pub links: Vec<SetLink>,
+    /// Links that are pinned in the directory, and not in the set.
+    pub stale: Vec<StaleLink>,
+    /// Links that runs that were killed had left beside their pins.
+    pub left_over: Vec<StaleLink>,
+    /// Old pins that could not be removed. The next run tries again.
+    pub pins_left: Vec<PinLeft>,
+}
+
+/// A pin that could not be removed, though another has taken its place or it is stale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PinLeft {
+    /// The name of the pin.
+    pub name: String,
+    /// The link that is pinned there.
+    pub link: LinkId,
+    /// Why it could not be removed, in words.
+    pub reason: String,
+}
+
+/// What was done about a link of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct SetLink {
+    /// The name that it was added by.
+    pub name: String,
+    /// The link that is pinned by this name now.
+    pub link: LinkId,
+    /// What was done.
+    pub outcome: Outcome,
+    /// The name of the pin of the link that was there before, if that was another.
+    pub before: Option<String>,
+    /// The link that was on the hook without a pin in the directory, and was taken over.
+    pub taken_over: Option<LinkId>,
+}
+
+/// A link of the directory that is not in the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct StaleLink {
+    /// The name of its pin.
+    pub name: String,
+    /// The link.
+    pub link: LinkId,
+    /// Its kind.
+    pub kind: LinkKind,
+    /// What has become of it if it was let go of; `None` if it stays.
+    pub removed: Option<OldLink>,
+}
+
+/// Writes a line for each link, for a log.
+impl fmt::Display for SetReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for link in &self.links {
+            writeln!(f, "{link}")?;
+        }
+        for link in &self.stale {
+            writeln!(f, "{link}")?;
+        }
+        for link in &self.left_over {
+            writeln!(f, "{link}, which a killed run had left")?;
+        }
+        for pin in &self.pins_left {
+            writeln!(f, "{pin}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SetLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: link {}, {}", self.name, self.link, self.outcome)?;
+        if let Some(before) = &self.before {
+            write!(f, ", which was pinned as {before}")?;
+        }
+        if let Some(link) = self.taken_over {
+            write!(f, ", from link {link}, which was not pinned")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for PinLeft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, link, reason } = self;
+        write!(
+            f,
+            "{name}: the pin of link {link} could not be removed: {reason}"
+        )
+    }
+}
+
+impl fmt::Display for StaleLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} link {}, ", self.name, self.kind, self.link)?;
+        f.write_str(match self.removed {
+            None => "not in the set, stays",
+            Some(OldLink::Released(_)) => "unpinned, and goes with the last that holds it",
+            Some(OldLink::Held(_)) => "unpinned, held by another process",
+            Some(OldLink::Unknown(_)) => "unpinned, perhaps held by another process",
+            Some(_) => "removed",
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! What is let go of once all links of a set are there.
+
+use std::ffi::OsString;
+
+use bpf_link::{LinkId, RawLink};
+
+use crate::ensure::member::{self, End};
+use crate::ensure::{OldLink, Outcome};
+use crate::error::Result;
+use crate::set::applied::Applied;
+use crate::set::assign::{Old, is_wanted};
+use crate::set::directory::Found;
+use crate::set::fate::Fate;
+use crate::set::report::{PinLeft, SetLink, SetReport, StaleLink};
+use crate::set::run::{Run, Way, overtaken_in};
+
+impl Run<'_, '_> {
+    /// Lets go of what was replaced, of what killed runs have left, and of what is stale. Whatever
+    /// is refused here is no reason to undo the set: the report says what is still there.
+    pub(super) fn finish(mut self) -> Result<Applied> {
+        let mut report = SetReport::default();
+        let mut kept = Vec::with_capacity(self.slots.len());
+        for index in 0..self.slots.len() {
+            let (slot, end) = self.end(index, &mut report)?;
+            report.links.push(slot);
+            if let Some(slot) = self.slots.get(index) {
+                kept.push((slot.name.to_owned(), slot.ready.kept(end)?));
+            }
+        }
+        let found = std::mem::take(&mut self.directory.links);
+        for (index, found) in found.into_iter().enumerate() {
+            self.retire_found(index, found, &mut report);
+        }
+        Ok(Applied::new(report, kept))
+    }
+
+    /// Lets go of what the slot has replaced.
+    fn end(&mut self, index: usize, report: &mut SetReport) -> Result<(SetLink, End)> {
+        let old = self.slots.get_mut(index).and_then(|slot| slot.old.take());
+        let file = self.works.get(index).and_then(|work| work.file);
+        let slot = self.slots.get(index).map(|slot| (slot.name, &slot.path));
+        let Some(((name, path), file)) = slot.zip(file) else {
+            return Err(overtaken_in(&self.directory.path));
+        };
+        let (name, path) = (name.to_owned(), path.clone());
+        let Some(link) = self.take_link(index) else {
+            return Err(overtaken_in(&self.directory.path));
+        };
+        let before = old.as_ref().map(|old| (old.judged.id, old.found));
+        let before = before.or(self.works.get(index).and_then(|work| work.taken_off));
+        let found = before.and_then(|(_, found)| self.directory.links.get(found?));
+        let pins = found.map(|found| found.pins.clone()).unwrap_or_default();
+        let taken_over = before.filter(|(_, found)| found.is_none());
+        let taken_over = taken_over.map(|(id, _)| id);
+        let other = found.filter(|found| !found.is_named(&name));
+        let other = other.map(Found::name);
+        if let Some((id, _)) = before {
+            self.unlink_others(&pins, id, report);
+        }
+        let outcome = self.outcome(index, old);
+        let slot = SetLink {
+            name,
+            link: link.id()?,
+            outcome,
+            before: other,
+            taken_over,
+        };
+        let end = End {
+            link,
+            outcome,
+            taken_over,
+            path,
+            file,
+        };
+        Ok((slot, end))
+    }
+
+    fn outcome(&mut self, index: usize, old: Option<Old>) -> Outcome {
+        let Some(work) = self.works.get_mut(index) else {
+            return Outcome::Created;
+        };
+        let (previous, gap) = (work.previous, matches!(work.way, Some(Way::OldFirst(_))));
+        match work.way.take() {
+            Some(Way::Keep) => Outcome::AlreadyRunning,
+            Some(Way::Update { previous, .. }) => Outcome::Updated { previous },
+            Some(Way::New(Some(why)) | Way::OldFirst(why)) => Outcome::Replaced {
+                why,
+                previous,
+                gap,
+                old_link: match old {
+                    _ if gap => OldLink::Gone,
+                    None => OldLink::None,
+                    Some(old) => retire(old.judged.link, old.judged.id),
+                },
+            },
+            Some(Way::New(None)) | None => Outcome::Created,
+        }
+    }
+
+    fn retire_found(&mut self, index: usize, found: Found, report: &mut SetReport) {
+        let (fate, pins) = self
+            .fates
+            .remove(&index)
+            .unwrap_or((Fate::Stays, Vec::new()));
+        let name = found.name();
+        let Some(link) = found.link else {
+            return;
+        };
+        self.unlink_others(&pins, found.id, report);
+        let removed = fate.goes().then(|| retire(link, found.id));
+        let stale = StaleLink {
+            name,
+            link: found.id,
+            kind: found.kind,
+            removed,
+        };
+        match fate {
+            Fate::Replaced => {}
+            Fate::LeftOver => report.left_over.push(stale),
+            Fate::Removed | Fate::Stays => report.stale.push(stale),
+        }
+    }
+
+    /// Removes those of these pins that are not of a link of the set.
+    fn unlink_others(&self, pins: &[OsString], id: LinkId, report: &mut SetReport) {
+        for pin in pins.iter().filter(|pin| !is_wanted(&self.slots, pin)) {
+            if let Err(error) = self.unlink(pin, id) {
+                report.pins_left.push(PinLeft {
+                    name: pin.to_string_lossy().into_owned(),
+                    link: id,
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+/// Lets go of a link without a pin.
+fn retire(link: RawLink, id: LinkId) -> OldLink {
+    member::retire(link).unwrap_or(OldLink::Unknown(id))
+}

@@ -1,0 +1,67 @@
+//! Which links of a directory are an agent's.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::ensure::{Attached, Ours};
+
+/// Which links of a directory are this agent's, though they are not in its set:
+/// [`LinkSet::remove_stale`](crate::set::LinkSet::remove_stale).
+#[derive(Clone, Debug)]
+pub struct Stale(Rule);
+
+#[derive(Clone, Debug)]
+enum Rule {
+    All,
+    Prefix(String),
+    Running(Vec<Ours>),
+}
+
+impl Stale {
+    /// All of them: the agent has the directory for itself.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(Rule::All)
+    }
+
+    /// Those whose pins have names that begin with this.
+    #[must_use]
+    pub fn named_with_prefix(prefix: &str) -> Self {
+        Self(Rule::Prefix(prefix.to_owned()))
+    }
+
+    /// Those that run one of these programs, or maps with callbacks. To ask for a program by its id
+    /// takes `CAP_SYS_ADMIN`.
+    #[must_use]
+    pub fn running(programs: impl IntoIterator<Item = Ours>) -> Self {
+        Self(Rule::Running(programs.into_iter().collect()))
+    }
+
+    /// Whether a link that is pinned by this name is this agent's.
+    ///
+    /// `attached` asks what is attached by it.
+    pub(super) fn is(
+        &self,
+        name: &OsStr,
+        attached: impl FnOnce() -> bpf_link::Result<Option<Attached>>,
+    ) -> bpf_link::Result<bool> {
+        match &self.0 {
+            Rule::All => Ok(true),
+            Rule::Prefix(prefix) => Ok(name.as_bytes().starts_with(prefix.as_bytes())),
+            Rule::Running(programs) => {
+                // A link that was detached runs nothing.
+                let Some(attached) = attached()? else {
+                    return Ok(false);
+                };
+                for ours in programs {
+                    match ours.is(attached) {
+                        Ok(true) => return Ok(true),
+                        Ok(false) | Err(bpf_link::Error::Vanished(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}

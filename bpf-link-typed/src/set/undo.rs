@@ -1,0 +1,200 @@
+//! Undoing what was done, in reverse order.
+
+use bpf_link::{LinkId, PinEntry, RawLink, Update};
+
+use crate::ensure::Attached;
+use crate::ensure::member::{self, Patience};
+use crate::error::{Error, LinkState, Result};
+
+use crate::set::assign::is_wanted;
+use crate::set::run::{Run, Step, Way, pin_over};
+
+/// The link that a program was put back by, if it is another.
+type Undone = Result<Option<LinkId>, NotUndone>;
+
+/// Why something was not undone; `None` if the old program could not be opened before.
+struct NotUndone(Option<Error>);
+
+impl<E: Into<Error>> From<E> for NotUndone {
+    fn from(error: E) -> Self {
+        Self(Some(error.into()))
+    }
+}
+
+impl Run<'_, '_> {
+    /// Undoes everything. The state of each slot then.
+    pub(super) fn undo(&mut self) -> Vec<LinkState> {
+        let mut states: Vec<LinkState> = Vec::new();
+        states.resize_with(self.slots.len(), || LinkState::AsBefore);
+        while let Some(step) = self.steps.pop() {
+            let (index, undone) = match step {
+                Step::Attached(index) => (index, self.undo_attached(index)),
+                Step::Pinned(index) => (index, self.undo_pinned(index)),
+                Step::Updated(index) => (index, self.undo_updated(index)),
+                Step::Renamed(index, before) => (index, self.undo_renamed(index, before)),
+                Step::OldFirst(index) => (index, self.undo_old_first(index)),
+            };
+            if let Some(state) = states.get_mut(index) {
+                match undone {
+                    Ok(None) => {}
+                    Ok(Some(link)) => *state = LinkState::PutBack { link },
+                    Err(NotUndone(source)) => *state = LinkState::NotPutBack { source },
+                }
+            }
+        }
+        states
+    }
+
+    fn undo_attached(&mut self, index: usize) -> Undone {
+        if let Some(mut link) = self.take_link(index) {
+            let unpinned = link.unpin();
+            off(&link)?;
+            unpinned?;
+        }
+        Ok(None)
+    }
+
+    fn undo_pinned(&mut self, index: usize) -> Undone {
+        if let Some(mut link) = self.take_link(index) {
+            link.unpin()?;
+        }
+        Ok(None)
+    }
+
+    fn undo_updated(&mut self, index: usize) -> Undone {
+        let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get(index)) else {
+            return Ok(None);
+        };
+        let (Some(link), Some(Way::Update { previous, program })) = (&work.link, &work.way) else {
+            return Ok(None);
+        };
+        let Some(program) = program else {
+            return Err(NotUndone(None));
+        };
+        let object = slot.ready.object();
+        let update = match previous {
+            Attached::Program(_) => Update::program(program),
+            Attached::Map(_) => Update::map(program),
+        };
+        link.update(update.expecting(&object))?;
+        Ok(None)
+    }
+
+    fn undo_renamed(&mut self, index: usize, before: Option<LinkId>) -> Undone {
+        let Some(mut link) = self.take_link(index) else {
+            return Ok(None);
+        };
+        match before {
+            None => link.unpin()?,
+            Some(before) => {
+                self.pin_again(index, before)?;
+                // It has lost its pin.
+                link = link.try_clone()?;
+            }
+        }
+        if let Some(work) = self.works.get_mut(index) {
+            work.link = Some(link);
+        }
+        Ok(None)
+    }
+
+    /// Pins a link again that was pinned at the slot's path.
+    fn pin_again(&mut self, index: usize, before: LinkId) -> Result<()> {
+        let Some(slot) = self.slots.get(index) else {
+            return Ok(());
+        };
+        let (name, path) = (slot.name, slot.path.clone());
+        let mut link = match self.holding(before) {
+            Some(link) => link.try_clone()?,
+            None => RawLink::from_id(before)?,
+        };
+        link.pin(self.directory.beside(name))?;
+        Ok(link.pin_over(path)?)
+    }
+
+    /// Attaches the old program again where another took its place.
+    fn undo_old_first(&mut self, index: usize) -> Undone {
+        if let Some(mut new) = self.take_link(index) {
+            // It may have been pinned over the old one's pin, or not at all.
+            let _ = new.unpin();
+            off(&new)?;
+        }
+        let Some(back) = self.works.get_mut(index).and_then(|work| work.back.take()) else {
+            return Err(NotUndone(None));
+        };
+        let mut link = match RawLink::from_id(back.link) {
+            // It has not gone, as somebody else holds it.
+            Ok(link) if !link.kind()?.is_detachable() => link,
+            _ => {
+                let Some(program) = &back.program else {
+                    return Err(NotUndone(None));
+                };
+                attach_again(&back.attach, program)?
+            }
+        };
+        let id = link.id()?;
+        let Some(slot) = self.slots.get(index) else {
+            return Ok(None);
+        };
+        pin_over(&mut link, &mut self.directory, slot.name, &slot.path)?;
+        // Under its other names it is the link that was taken off.
+        for pin in back.pins {
+            let path = self.directory.at(&pin);
+            if is_wanted(&self.slots, &pin) || is_at(&path, id)? {
+                continue;
+            }
+            let mut other = link.try_clone()?;
+            pin_over(&mut other, &mut self.directory, slot.name, &path)?;
+        }
+        let state = (id != back.link).then_some(id);
+        self.put_back.push((back.link, link.try_clone()?));
+        if let Some(work) = self.works.get_mut(index) {
+            work.link = Some(link);
+        }
+        Ok(state)
+    }
+
+    /// The link with this id, or the one that its program was put back by.
+    fn holding(&self, id: LinkId) -> Option<&RawLink> {
+        let put_back = self.put_back.iter().find(|(old, _)| *old == id);
+        if let Some((_, link)) = put_back {
+            return Some(link);
+        }
+        let of_slots = self.slots.iter().filter_map(|slot| slot.old.as_ref());
+        let mut of_slots = of_slots.map(|old| &old.judged).filter(|old| old.id == id);
+        if let Some(judged) = of_slots.next() {
+            return Some(&judged.link);
+        }
+        let found = self.directory.links.iter().find(|found| found.id == id);
+        found.and_then(|found| found.link.as_ref())
+    }
+}
+
+/// Takes a link off, as far as that can be done without closing it.
+fn off(link: &RawLink) -> Result<()> {
+    use bpf_link::Error::{UnsupportedByKernel, UnsupportedByKind};
+    match link.detach() {
+        Ok(()) | Err(UnsupportedByKind { .. } | UnsupportedByKernel(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Attaches a program again; the hook may be taken for a moment by what has just gone.
+fn attach_again(way_back: &member::WayBack<'_>, program: &std::os::fd::OwnedFd) -> Result<RawLink> {
+    use std::os::fd::AsFd as _;
+    let mut patience = Patience::new();
+    loop {
+        match way_back(program.as_fd()) {
+            Err(error) if member::is_taken(&error) && patience.goes_on() => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether this link is what is pinned there.
+fn is_at(path: &std::path::Path, id: LinkId) -> Result<bool> {
+    Ok(match PinEntry::at(path)? {
+        PinEntry::Link(link) => link.id()? == id,
+        PinEntry::Missing | PinEntry::NotALink => false,
+    })
+}

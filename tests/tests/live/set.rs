@@ -1,0 +1,378 @@
+//! Sets: the links of an agent in one directory, brought about together.
+
+mod at_once;
+mod five;
+mod killed;
+mod moves;
+mod refused;
+mod stale;
+mod under_load;
+mod undone;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{Hook, Program, Sandbox, names};
+use bpf_link_typed::{
+    Anchor, CgroupAttach, CgroupHook, Link, LinkSet, Position, RawTracepointAttach, TcxAttach,
+    TcxHook, XdpAttach,
+    ensure::{Gap, OldLink, Ours, Outcome, Planned, Standing, Stopped, Why},
+    set::{SetReport, Stale},
+};
+
+use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::harness::Listed::{self, Roles, Tests};
+use crate::harness::{Need, Test, test};
+use crate::set::five::{Five, NAMES, Version};
+
+/// What this file and those of its folder list.
+pub(crate) const ALL: &[Listed] = &[
+    Tests(TESTS),
+    Tests(at_once::TESTS),
+    Roles(at_once::ROLES),
+    Tests(killed::TESTS),
+    Roles(killed::ROLES),
+    Tests(moves::TESTS),
+    Tests(refused::TESTS),
+    Tests(stale::TESTS),
+    Tests(under_load::TESTS),
+    Tests(undone::TESTS),
+];
+
+const TESTS: &[Test] = &[
+    test!(an_empty_set_removes_all),
+    test!(created_updated_and_kept)
+        .needs(Need::TCX)
+        .also_needs(Need::NETFILTER),
+    test!(from_a_configuration),
+    test!(in_order).needs(Need::TCX),
+    test!(links_without_a_pin)
+        .needs(Need::TCX)
+        .also_needs(Need::NETFILTER)
+        .alone(),
+    test!(moved_to_another_thread),
+    test!(overtaken_and_stopped)
+        .needs(Need::TCX)
+        .also_needs(Need::NETFILTER),
+];
+
+fn outcomes(report: &SetReport) -> Vec<Outcome> {
+    report.links.iter().map(|link| link.outcome).collect()
+}
+
+fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
+    let five = Five::new(sandbox)?;
+    let [first, second] = [Version::load()?, Version::load()?];
+
+    let plan = five.plain(&first)?.plan()?;
+    ensure!(plan.directories == std::slice::from_ref(&five.directory));
+    ensure!(
+        plan.links
+            .iter()
+            .all(|link| link.planned == Planned::Create)
+    );
+    ensure!(sandbox.pinned()?.is_empty() && !five.directory.exists() && our_links()?.is_empty());
+
+    let applied = five.plain(&first)?.apply()?;
+    ensure!(
+        outcomes(applied.report()) == [Outcome::Created; 5],
+        "{applied:?}"
+    );
+    let ids = five.ensure_runs(&first, NAMES)?;
+    ensure!(applied.is_ours()?);
+    let line = applied.report().to_string();
+    ensure!(
+        line.lines().count() == 5 && line.starts_with(&format!("xdp: link {}, created", ids[0])),
+        "{line}"
+    );
+    drop(applied);
+
+    let kept = five.plain(&first)?.apply()?;
+    ensure!(
+        outcomes(kept.report()).starts_with(&[Outcome::AlreadyRunning; 3]),
+        "{kept:?}"
+    );
+    let ids = five.ensure_runs(&first, NAMES)?;
+    drop(kept);
+
+    let previous = first.ids()?;
+    let plan = five.plain(&second)?.plan()?;
+    let [xdp, tcx, cgroup, entry, _] = plan.links.as_slice() else {
+        anyhow::bail!("{plan:?}");
+    };
+    let update = |link, previous| Planned::Update {
+        link,
+        previous: Some(previous),
+    };
+    ensure!(
+        matches!(&xdp.planned, Planned::Attempt { if_taken, .. }
+            if **if_taken == update(ids[0], previous[0])),
+        "{plan:?}"
+    );
+    ensure!(tcx.planned == update(ids[1], previous[1]), "{plan:?}");
+    ensure!(cgroup.planned == update(ids[2], previous[2]), "{plan:?}");
+    ensure!(
+        matches!(
+            entry.planned,
+            Planned::Replace {
+                why: Why::NotUpdatable,
+                gap: Gap::No | Gap::IfRefused,
+                ..
+            }
+        ),
+        "{plan:?}"
+    );
+    ensure!(five.ensure_runs(&first, NAMES)? == ids);
+
+    let updated = five.plain(&second)?.apply()?;
+    let update = |previous| Outcome::Updated { previous };
+    let replace = |previous, gap| Outcome::Replaced {
+        why: Why::NotUpdatable,
+        previous: Some(previous),
+        gap,
+        old_link: OldLink::Gone,
+    };
+    let expected = [
+        update(previous[0]),
+        update(previous[1]),
+        update(previous[2]),
+        replace(previous[3], false),
+        replace(previous[4], true),
+    ];
+    for (found, expected) in outcomes(updated.report()).into_iter().zip(expected) {
+        // What cannot be detached goes with the last that holds it.
+        let found = match found {
+            Outcome::Replaced {
+                why: Why::NotUpdatable,
+                previous: Some(previous),
+                gap,
+                old_link: OldLink::Released(_),
+            } => replace(previous, gap),
+            found => found,
+        };
+        ensure!(found == expected, "{updated:?}");
+    }
+    let after = five.ensure_runs(&second, NAMES)?;
+    ensure!(after[..3] == ids[..3] && after[3] != ids[3]);
+    ensure!(updated.is_ours()?);
+    let json = serde_json::to_string(updated.report())?;
+    ensure!(
+        serde_json::from_str::<SetReport>(&json)? == *updated.report(),
+        "{json}"
+    );
+    updated.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// What an agent does that has been overtaken, in all or in part.
+fn overtaken_and_stopped(sandbox: &Sandbox) -> Result<()> {
+    let five = Five::new(sandbox)?;
+    let [first, second] = [Version::load()?, Version::load()?];
+    let old = five.plain(&first)?.apply()?;
+    let new = five.plain(&second)?.apply()?;
+    for (name, standing) in old.standing()? {
+        ensure!(
+            matches!(standing, Standing::Overtaken { .. }),
+            "{name}: {standing}"
+        );
+    }
+    for (name, stopped) in old.stop()? {
+        ensure!(
+            matches!(stopped, Stopped::Left(Standing::Overtaken { .. })),
+            "{name}: {stopped}"
+        );
+    }
+    five.ensure_runs(&second, NAMES)?;
+    // Somebody else has one of them.
+    let third = Version::load()?;
+    let mut set = LinkSet::in_dir(&five.directory);
+    let key = set.add(
+        "tcx",
+        TcxAttach::to("lo", TcxHook::Ingress),
+        &third.programs[1],
+    )?;
+    let mut part = set.apply()?;
+    ensure!(part.report().stale.len() == 4, "{part:?}");
+    ensure!(!new.is_ours()?);
+    let stopped = new.stop()?;
+    let left = |name: &str| stopped.iter().find(|(found, _)| found == name);
+    ensure!(
+        matches!(left("tcx"), Some((_, Stopped::Left(_)))),
+        "{stopped:?}"
+    );
+    ensure!(
+        stopped
+            .iter()
+            .filter(|(_, one)| *one == Stopped::LetGo)
+            .count()
+            == 4,
+        "{stopped:?}"
+    );
+    ensure!(part.is_ours()? && third.programs[1].runs(|| five.event())?);
+    // A link by its key, with its type.
+    ensure!(part.get(&key).context("it is there")?.link.info()?.ifindex == Some(1));
+    let taken = part.take(&key).context("it is there")?;
+    ensure!(part.get(&key).is_none() && part.take(&key).is_none() && part.stop()?.is_empty());
+    ensure!(taken.stop()? == Stopped::LetGo);
+    ensure_nothing_left(sandbox)
+}
+
+/// All that a set is made of can be its own.
+fn moved_to_another_thread(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let program = std::sync::Arc::new(Program::passing(Hook::XDP)?);
+    let mut set: LinkSet<'static> = LinkSet::in_dir(&directory).create_dir(0o700);
+    let key = set.add("lo", XdpAttach::to("lo"), program.clone())?;
+    let (set, applied) = std::thread::spawn(move || {
+        let applied = set.apply();
+        (set, applied)
+    })
+    .join()
+    .map_err(|_| anyhow::anyhow!("it panicked"))?;
+    let applied = applied?;
+    ensure!(
+        applied
+            .get(&key)
+            .is_some_and(|lo| lo.outcome == Outcome::Created)
+    );
+    drop(applied);
+    // A set can be applied again.
+    let applied = set.apply()?;
+    ensure!(outcomes(applied.report()) == [Outcome::AlreadyRunning]);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A part of an agent's configuration.
+#[derive(Clone)]
+struct Workload {
+    cgroup: std::path::PathBuf,
+    tracepoint: std::ffi::CString,
+}
+
+impl Workload {
+    fn egress(&self) -> CgroupAttach<'_> {
+        CgroupAttach::to(self.cgroup.as_path(), CgroupHook::InetEgress)
+    }
+
+    fn entry(&self) -> RawTracepointAttach<'_> {
+        RawTracepointAttach::to(&self.tracepoint)
+    }
+}
+
+/// A set owns a configuration, is stored, and applied by another thread.
+fn from_a_configuration(sandbox: &Sandbox) -> Result<()> {
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let workload = Workload {
+        cgroup: cgroup.path().to_owned(),
+        tracepoint: c"sys_enter".to_owned(),
+    };
+    let (egress, entry) = (
+        Program::passing(Hook::CGROUP_EGRESS)?,
+        Program::passing(Hook::RAW_TRACEPOINT)?,
+    );
+    let mut set: LinkSet<'static> =
+        LinkSet::in_dir(sandbox.bpffs().join("agent")).create_dir(0o700);
+    let key = set.add_from("egress", workload.clone(), Workload::egress, egress)?;
+    set.add_from("entry", workload, Workload::entry, entry)?;
+    let applied = std::thread::spawn(move || set.apply()).join();
+    let applied = applied.map_err(|_| anyhow::anyhow!("it panicked"))??;
+    let link = &applied.get(&key).context("it is there")?.link;
+    ensure!(link.info()?.cgroup_id == Some(cgroup.id()?));
+    ensure!(our_links()?.len() == 2);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A process that stops an agent knows its links by the directory.
+fn an_empty_set_removes_all(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let (cgroup, program) = (
+        sandbox.new_cgroup("agent")?,
+        Program::passing(Hook::CGROUP_EGRESS)?,
+    );
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    set.add("one", to.clone(), &program)?;
+    set.add("two", to, &program)?;
+    set.apply()?;
+    let empty = LinkSet::in_dir(&directory);
+    let report = empty.apply()?;
+    ensure!(report.report().stale.len() == 2 && our_links()?.len() == 2);
+    let empty = empty.remove_stale(Stale::all());
+    ensure!(empty.plan()?.others.iter().all(|other| other.is_removed));
+    let report = empty.apply()?;
+    ensure!(
+        report
+            .report()
+            .stale
+            .iter()
+            .all(|link| link.removed == Some(OldLink::Gone))
+    );
+    ensure_nothing_left(sandbox)
+}
+
+/// Links whose pins have gone are taken over, and not attached a second time.
+fn links_without_a_pin(sandbox: &Sandbox) -> Result<()> {
+    let five = Five::new(sandbox)?;
+    let [first, second] = [Version::load()?, Version::load()?];
+    five.plain(&first)?.apply()?;
+    let ids = five.ensure_runs(&first, NAMES)?;
+    let held: Vec<Link> = NAMES
+        .iter()
+        .map(|name| Link::from_pinned(five.at(name)))
+        .collect::<Result<_, _>>()?;
+    for name in NAMES {
+        std::fs::remove_file(five.at(name))?;
+    }
+    let ours = Ours::by_name(&std::ffi::CString::new(names::object_name("prog"))?);
+    let set = five.plain(&second)?.take_over(ours);
+    let plan = set.plan()?;
+    ensure!(
+        plan.links.iter().any(|planned| matches!(planned.planned,
+            Planned::TakeOver { link, .. } if link == ids[1])),
+        "{plan}"
+    );
+    let applied = set.apply()?;
+    drop(held);
+    for (link, id) in applied.report().links.iter().zip(&ids) {
+        ensure!(link.taken_over == Some(*id), "{applied:?}");
+    }
+    let after = five.ensure_runs(&second, NAMES)?;
+    ensure!(after[..3] == ids[..3]);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The order of adding is the order on the hook.
+fn in_order(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [a, b, c, d] = [(); 4].map(|()| Program::passing(Hook::TCX_INGRESS));
+    let [a, b, c, d] = [a?, b?, c?, d?];
+    let to = || TcxAttach::to("lo", TcxHook::Ingress);
+    let order = || -> Result<Vec<u32>> {
+        let programs = TcxHook::Ingress.query("lo")?.programs;
+        Ok(programs.iter().map(|program| program.id.get()).collect())
+    };
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add("a", to(), &a)?;
+    set.add("c", to(), &c)?;
+    set.apply()?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("a", to(), &a)?;
+    set.add("b", to(), &b)?;
+    let after = set.add("c", to(), &c)?;
+    set.add_placed("d", to(), &d, Position::Before(&after))?;
+    let applied = set.apply()?;
+    let expected = [a.id()?, b.id()?, d.id()?, c.id()?];
+    ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
+    applied.stop()?;
+    // A place that the options say is left to them.
+    let mut set = LinkSet::in_dir(&directory);
+    let first = set.add("a", to(), &a)?;
+    set.add("b", to().position(Position::<Anchor<'_>>::First), &b)?;
+    set.add_placed("c", to(), &c, Position::After(&first))?;
+    let applied = set.apply()?;
+    let expected = [b.id()?, a.id()?, c.id()?];
+    ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}

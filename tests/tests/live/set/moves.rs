@@ -1,0 +1,229 @@
+//! Sets whose links have other names, hooks and priorities than those before.
+
+use anyhow::{Result, ensure};
+use bpf_link_tests::{Device, DeviceKind, Hook, Sandbox, eventually_holds};
+use bpf_link_typed::{
+    CgroupAttach, CgroupHook, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook,
+    TcxAttach, TcxHook, XdpAttach,
+    ensure::{Attached, OldLink, Outcome, Why},
+};
+
+use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::fixture::traffic::send_packet;
+use crate::harness::{Need, Test, test};
+use crate::set::five::{Five, NAMES, Version, attached};
+use crate::suites::conformance::Counting;
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(exchanged_cgroups),
+    test!(exchanged_devices).needs(&[Need::Device(DeviceKind::Veth)]),
+    test!(exchanged_kinds),
+    test!(exchanged_names)
+        .needs(Need::TCX)
+        .also_needs(Need::NETFILTER),
+    test!(exchanged_priorities).needs(Need::NETFILTER),
+    test!(exchanged_programs).needs(Need::TCX),
+    test!(renamed).needs(Need::TCX).also_needs(Need::NETFILTER),
+];
+
+/// All of them, to names that nothing had.
+fn renamed(sandbox: &Sandbox) -> Result<()> {
+    const OTHER: [&str; 5] = ["a", "b", "c", "d", "e"];
+    let five = Five::new(sandbox)?;
+    let [first, second] = [Version::load()?, Version::load()?];
+    five.plain(&first)?.apply()?;
+    let before = five.ensure_runs(&first, NAMES)?;
+    let plan = five.set(&second, OTHER)?.plan()?;
+    ensure!(plan.others.is_empty(), "{plan}");
+    let applied = five.set(&second, OTHER)?.apply()?;
+    ensure!(applied.report().stale.is_empty(), "{applied:?}");
+    for (link, name) in applied.report().links.iter().zip(NAMES) {
+        ensure!(link.before.as_deref() == Some(name), "{applied:?}");
+    }
+    let after = five.ensure_runs(&second, OTHER)?;
+    ensure!(after[..3] == before[..3]);
+    drop(applied);
+    // The same programs again, and back.
+    let back = five.plain(&second)?.apply()?;
+    ensure!(five.ensure_runs(&second, NAMES)?[..3] == before[..3]);
+    back.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Each has the name of the next, so that every pin is one of another kind.
+fn exchanged_names(sandbox: &Sandbox) -> Result<()> {
+    let five = Five::new(sandbox)?;
+    let [first, second] = [Version::load()?, Version::load()?];
+    five.plain(&first)?.apply()?;
+    let before = five.ensure_runs(&first, NAMES)?;
+    let mut names = NAMES;
+    names.rotate_left(1);
+    let applied = five.set(&second, names)?.apply()?;
+    let after = five.ensure_runs(&second, names)?;
+    ensure!(after[..3] == before[..3]);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+fn exchanged_kinds(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let (xdp, egress) = (
+        Counting::program(Hook::XDP)?,
+        Counting::program(Hook::CGROUP_EGRESS)?,
+    );
+    let apply = |xdp_name: &str, cgroup_name: &str| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        set.add(xdp_name, XdpAttach::to("lo"), &xdp)?;
+        let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+        set.add(cgroup_name, to, &egress)?;
+        Ok(set.apply()?)
+    };
+    apply("a", "b")?;
+    let before = our_links()?;
+    let applied = apply("b", "a")?;
+    ensure!(
+        our_links()? == before && sandbox.pinned()?.len() == 2,
+        "{applied:?}"
+    );
+    let report = applied.report();
+    ensure!(
+        report
+            .links
+            .iter()
+            .all(|link| link.outcome == Outcome::AlreadyRunning),
+        "{report}"
+    );
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// What the two links of a set are, and do.
+fn ensure_pair(
+    sandbox: &Sandbox,
+    names: [&str; 2],
+    programs: [&Counting; 2],
+    event: &dyn Fn() -> Result<()>,
+) -> Result<[u32; 2]> {
+    let mut ids = [0; 2];
+    for ((name, program), id) in names.iter().zip(programs).zip(&mut ids) {
+        let link = Link::from_pinned(sandbox.bpffs().join("agent").join(name))?;
+        let found = link.info()?.program_id().map(Attached::Program);
+        ensure!(found == Some(attached(program)?), "{name}: {found:?}");
+        ensure!(program.runs(event)?, "{name} does not run");
+        *id = link.id()?.get();
+    }
+    eventually_holds("two links", || Ok(our_links()?.len() == 2))?;
+    ensure!(sandbox.pinned()?.len() == 2, "{:?}", sandbox.pinned()?);
+    Ok(ids)
+}
+
+fn exchanged_cgroups(sandbox: &Sandbox) -> Result<()> {
+    let (one, other) = (sandbox.new_cgroup("one")?, sandbox.new_cgroup("other")?);
+    let load = || Counting::program(Hook::CGROUP_EGRESS);
+    let event = || {
+        one.inside(send_packet)?;
+        other.inside(send_packet)
+    };
+    let directory = sandbox.bpffs().join("agent");
+    let apply = |first: &str, second: &str, programs: [&Counting; 2]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        let to = |cgroup| CgroupAttach::to(cgroup, CgroupHook::InetEgress);
+        set.add(first, to(one.path()), programs[0])?;
+        set.add(second, to(other.path()), programs[1])?;
+        Ok(set.apply()?)
+    };
+    let (old, new) = ([load()?, load()?], [load()?, load()?]);
+    apply("a", "b", old.each_ref())?;
+    let before = ensure_pair(sandbox, ["a", "b"], old.each_ref(), &event)?;
+    let applied = apply("b", "a", new.each_ref())?;
+    let after = ensure_pair(sandbox, ["b", "a"], new.each_ref(), &event)?;
+    ensure!(after == before, "{applied:?}");
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+fn exchanged_devices(sandbox: &Sandbox) -> Result<()> {
+    let _device = Device::create(DeviceKind::Veth, "device")?;
+    let directory = sandbox.bpffs().join("agent");
+    let apply = |devices: [&str; 2], program: &Counting| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        set.add("a", XdpAttach::to(devices[0]), program)?;
+        set.add("b", XdpAttach::to(devices[1]), program)?;
+        Ok(set.apply()?)
+    };
+    let (old, new) = (Counting::program(Hook::XDP)?, Counting::program(Hook::XDP)?);
+    apply(["lo", "device"], &old)?;
+    let before = ensure_pair(sandbox, ["a", "b"], [&old; 2], &send_packet)?;
+    let applied = apply(["device", "lo"], &new)?;
+    let after = ensure_pair(sandbox, ["b", "a"], [&new; 2], &send_packet)?;
+    ensure!(after == before, "{applied:?}");
+    let updated = |outcome: Outcome| matches!(outcome, Outcome::Updated { .. });
+    ensure!(
+        applied
+            .report()
+            .links
+            .iter()
+            .all(|link| updated(link.outcome)),
+        "{applied:?}"
+    );
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Neither priority is free before its old link has gone.
+fn exchanged_priorities(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let apply = |priorities: [i32; 2], programs: [&Counting; 2]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for ((name, priority), program) in ["a", "b"].into_iter().zip(priorities).zip(programs) {
+            let hook = NetfilterHook::PostRouting;
+            set.add(
+                name,
+                NetfilterAttach::to(NetfilterFamily::Ipv4, hook, priority),
+                program,
+            )?;
+        }
+        Ok(set.apply()?)
+    };
+    let load = || Counting::program(Hook::NETFILTER);
+    let (old, new) = ([load()?, load()?], [load()?, load()?]);
+    apply([-10_000, -9_999], old.each_ref())?;
+    ensure_pair(sandbox, ["a", "b"], old.each_ref(), &send_packet)?;
+    let applied = apply([-9_999, -10_000], new.each_ref())?;
+    ensure_pair(sandbox, ["a", "b"], new.each_ref(), &send_packet)?;
+    for link in &applied.report().links {
+        let is_replaced = matches!(
+            link.outcome,
+            Outcome::Replaced {
+                why: Why::NotUpdatable,
+                gap: true,
+                old_link: OldLink::Gone,
+                ..
+            }
+        );
+        ensure!(is_replaced, "{applied:?}");
+    }
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The kernel puts no program on a tcx hook that is there already: the pins are exchanged instead.
+fn exchanged_programs(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let apply = |programs: [&Counting; 2]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for (name, program) in ["a", "b"].into_iter().zip(programs) {
+            set.add(name, TcxAttach::to("lo", TcxHook::Ingress), program)?;
+        }
+        Ok(set.apply()?)
+    };
+    let load = || Counting::program(Hook::TCX_INGRESS);
+    let (one, other) = (load()?, load()?);
+    apply([&one, &other])?;
+    ensure_pair(sandbox, ["a", "b"], [&one, &other], &send_packet)?;
+    let applied = apply([&other, &one])?;
+    ensure_pair(sandbox, ["a", "b"], [&other, &one], &send_packet)?;
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}

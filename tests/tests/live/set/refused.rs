@@ -1,0 +1,175 @@
+//! Sets that are refused before anything is done.
+
+use anyhow::{Result, ensure};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, pins};
+use bpf_link_typed::{
+    CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetnsAttach, NetnsHook, Position,
+    XdpAttach, set::SetFailure,
+};
+
+use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::ensure::others::without_sys_admin;
+use crate::harness::{Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(in_the_way),
+    test!(names),
+    test!(on_one_hook),
+    test!(the_directory),
+    test!(without_a_way_back),
+];
+
+fn names(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let mut set = LinkSet::in_dir(sandbox.bpffs().join("agent"));
+    let long = "a".repeat(241);
+    for name in ["", ".", "..", "a.b", "a/b", "a\0b", "a~bpf-link~new", &long] {
+        let refused = set.add(name, XdpAttach::to("lo"), &program);
+        ensure!(
+            matches!(&refused, Err(Error::SetName { name: found }) if found == name),
+            "{refused:?}"
+        );
+    }
+    let mut other = LinkSet::in_dir(sandbox.bpffs());
+    let key = other.add("theirs", XdpAttach::to("lo"), &program)?;
+    set.add("lo", XdpAttach::to("lo"), &program)?;
+    let refused = set.add("lo", XdpAttach::to("lo"), &program);
+    ensure!(
+        matches!(refused, Err(Error::NameInSet { .. })),
+        "{refused:?}"
+    );
+    let refused = set.add_placed("a", XdpAttach::to("lo"), &program, Position::After(&key));
+    ensure!(
+        matches!(refused, Err(Error::NotInSet { .. })),
+        "{refused:?}"
+    );
+    Ok(())
+}
+
+fn on_one_hook(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let (xdp, dissector) = (
+        Program::passing(Hook::XDP)?,
+        Program::passing(Hook::FLOW_DISSECTOR)?,
+    );
+    let mut devices = LinkSet::in_dir(&directory);
+    devices.add("a", XdpAttach::to("lo"), &xdp)?;
+    devices.add("b", XdpAttach::to(1), &xdp)?;
+    let mut namespaces = LinkSet::in_dir(&directory);
+    for (name, path) in [
+        ("a", "/proc/thread-self/ns/net"),
+        ("b", "/proc/self/ns/net"),
+    ] {
+        namespaces.add(
+            name,
+            NetnsAttach::to(path, NetnsHook::FlowDissector),
+            &dissector,
+        )?;
+    }
+    for set in [devices, namespaces] {
+        for refused in [set.plan().err(), set.apply().err()] {
+            ensure!(
+                matches!(&refused, Some(Error::SameHook { names }) if names == &["a", "b"]),
+                "{refused:?}"
+            );
+        }
+    }
+    ensure_nothing_left(sandbox)
+}
+
+fn the_directory(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let refused = |path: &std::path::Path| -> Result<[Option<Error>; 2]> {
+        let mut set = LinkSet::in_dir(path);
+        set.add("lo", XdpAttach::to("lo"), &program)?;
+        Ok([set.plan().err(), set.apply().err()])
+    };
+    for refused in refused(sandbox.bpffs())? {
+        ensure!(
+            matches!(refused, Some(Error::RootOfBpffs { .. })),
+            "{refused:?}"
+        );
+    }
+    for refused in refused(sandbox.directory())? {
+        let Some(Error::Link(bpf_link::Error::NotOnBpffs { .. })) = refused else {
+            anyhow::bail!("{refused:?}");
+        };
+    }
+    for refused in refused(&sandbox.bpffs().join("missing"))? {
+        let Some(Error::Link(bpf_link::Error::PathNotFound(_))) = refused else {
+            anyhow::bail!("{refused:?}");
+        };
+    }
+    ensure!(our_links()?.is_empty());
+    ensure_nothing_left(sandbox)
+}
+
+fn of_link(refused: Option<Error>, name: &str) -> Result<SetFailure> {
+    match refused {
+        Some(Error::SetNotApplied(failure)) if failure.name == name => Ok(*failure),
+        refused => anyhow::bail!("{refused:?}"),
+    }
+}
+
+/// A map, or a link of another kind, has the name of a link of the set.
+fn in_the_way(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let (xdp, egress) = (
+        Program::passing(Hook::XDP)?,
+        Program::passing(Hook::CGROUP_EGRESS)?,
+    );
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let mut before = LinkSet::in_dir(&directory).create_dir(0o700);
+    before.add("cgroup", to, &egress)?;
+    let before = before.apply()?;
+    pins::pin(&Map::array(4, 1)?, &directory.join("map"))?;
+    for (name, kind) in [("map", None), ("cgroup", Some(LinkKind::Cgroup))] {
+        let mut set = LinkSet::in_dir(&directory);
+        set.add(name, XdpAttach::to("lo"), &xdp)?;
+        for refused in [set.plan().err(), set.apply().err()] {
+            let failure = of_link(refused, name)?;
+            ensure!(
+                matches!(&failure.source, Error::PinTaken { found, .. } if *found == kind),
+                "{failure:?}"
+            );
+        }
+    }
+    ensure!(before.is_ours()? && our_links()?.len() == 1);
+    before.stop()?;
+    std::fs::remove_file(directory.join("map"))?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Without the privilege to open the old program.
+fn without_a_way_back(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [first, second] = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add("lo", XdpAttach::to("lo"), &first)?;
+    let before = set.apply()?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("lo", XdpAttach::to("lo"), &second)?;
+    let (set, refused) = without_sys_admin(|| {
+        let refused = set.apply().err();
+        Ok((set, refused))
+    })?;
+    let failure = of_link(refused, "lo")?;
+    ensure!(
+        matches!(&failure.source, Error::NoWayBack(_)),
+        "{failure:?}"
+    );
+    ensure!(failure.source.errno() == Some(libc::EPERM));
+    ensure!(before.is_ours()? && sandbox.pinned()?.len() == 1);
+    // What runs already needs no way back, nor does what is new.
+    let mut same = LinkSet::in_dir(&directory);
+    same.add("lo", XdpAttach::to("lo"), &first)?;
+    without_sys_admin(|| Ok(same.apply()?))?;
+    let set = set.without_rollback();
+    let after = without_sys_admin(|| Ok(set.apply()?))?;
+    ensure!(after.is_ours()?);
+    after.stop()?;
+    drop(before);
+    ensure_nothing_left(sandbox)
+}

@@ -1,0 +1,142 @@
+//! Links of a directory that are not in the set.
+
+use anyhow::{Result, ensure};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, names, pins};
+use bpf_link_typed::{
+    CgroupAttach, CgroupHook, LinkSet, RawTracepointAttach, XdpAttach,
+    ensure::{OldLink, Ours, Outcome},
+    set::Stale,
+};
+
+use crate::ensure::end::{ensure_nothing_left, is_pinned, our_links};
+use crate::harness::{Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(reported_and_removed),
+    test!(two_agents_in_one_directory),
+    test!(what_is_not_a_link),
+];
+
+fn reported_and_removed(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let (xdp, entry) = (
+        Program::passing(Hook::XDP)?,
+        Program::passing(Hook::RAW_TRACEPOINT)?,
+    );
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add("lo", XdpAttach::to("lo"), &xdp)?;
+    set.add("entry", RawTracepointAttach::to(c"sys_enter"), &entry)?;
+    set.apply()?;
+    let mut smaller = LinkSet::in_dir(&directory);
+    smaller.add("lo", XdpAttach::to("lo"), &xdp)?;
+    let applied = smaller.apply()?;
+    let [stale] = applied.report().stale.as_slice() else {
+        anyhow::bail!("{applied:?}");
+    };
+    ensure!(stale.name == "entry" && stale.removed.is_none(), "{stale}");
+    ensure!(our_links()?.len() == 2 && is_pinned(&directory.join("entry")));
+    drop(applied);
+    let smaller = smaller.remove_stale(Stale::running([Ours::by_name(c"another")]));
+    ensure!(!smaller.plan()?.others.iter().all(|other| other.is_removed));
+    ensure!(
+        smaller
+            .apply()?
+            .report()
+            .stale
+            .iter()
+            .all(|link| link.removed.is_none())
+    );
+    let name = std::ffi::CString::new(names::object_name("prog"))?;
+    let smaller = smaller.remove_stale(Stale::running([Ours::by_name(&name)]));
+    ensure!(smaller.plan()?.others.iter().all(|other| other.is_removed));
+    let applied = smaller.apply()?;
+    ensure!(
+        applied
+            .report()
+            .stale
+            .iter()
+            .all(|link| matches!(link.removed, Some(OldLink::Released(_)))),
+        "{applied:?}"
+    );
+    ensure!(!is_pinned(&directory.join("entry")) && our_links()?.len() == 1);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Each removes what is its own, and takes over nothing of the other's on a hook that both have.
+fn two_agents_in_one_directory(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agents");
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let apply = |prefix: &str, names: &[&str]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory)
+            .create_dir(0o700)
+            .remove_stale(Stale::named_with_prefix(prefix));
+        for name in names {
+            let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+            set.add(&format!("{prefix}{name}"), to, &program)?;
+        }
+        Ok(set.apply()?)
+    };
+    apply("x_", &["one", "two"])?;
+    let other = apply("y_", &["one"])?;
+    ensure!(
+        other
+            .report()
+            .links
+            .iter()
+            .all(|link| link.outcome == Outcome::Created),
+        "{other:?}"
+    );
+    ensure!(
+        other
+            .report()
+            .stale
+            .iter()
+            .all(|link| link.removed.is_none())
+    );
+    let one = apply("x_", &["three"])?;
+    // One of its own is taken over, and one removed.
+    ensure!(
+        one.report().links.iter().all(|link| link.before.is_some()),
+        "{one:?}"
+    );
+    let removed = one
+        .report()
+        .stale
+        .iter()
+        .filter(|link| link.removed.is_some());
+    ensure!(removed.count() == 1 && other.is_ours()?, "{one:?}");
+    one.stop()?;
+    ensure!(other.is_ours()?);
+    other.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Maps, programs, directories and symbolic links stay.
+fn what_is_not_a_link(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let program = Program::passing(Hook::XDP)?;
+    pins::pin(&Map::array(4, 1)?, &directory.join("map"))?;
+    pins::pin(&program, &directory.join("program"))?;
+    std::fs::create_dir(directory.join("more"))?;
+    std::os::unix::fs::symlink(directory.join("map"), directory.join("symlink"))?;
+    let mut set = LinkSet::in_dir(&directory).remove_stale(Stale::all());
+    set.add("lo", XdpAttach::to("lo"), &program)?;
+    let applied = set.apply()?;
+    ensure!(applied.report().stale.is_empty());
+    drop(applied);
+    LinkSet::in_dir(&directory)
+        .remove_stale(Stale::all())
+        .apply()?;
+    ensure!(our_links()?.is_empty());
+    for name in ["map", "program", "more", "symlink"] {
+        directory.join(name).symlink_metadata()?;
+    }
+    for name in ["map", "program", "symlink"] {
+        std::fs::remove_file(directory.join(name))?;
+    }
+    std::fs::remove_dir(directory.join("more"))?;
+    ensure_nothing_left(sandbox)
+}
