@@ -9,6 +9,7 @@ mod fate;
 mod foresee;
 mod plan;
 mod report;
+mod reserve;
 mod retire;
 mod run;
 mod stale;

@@ -16,6 +16,7 @@ use crate::set::applied::Applied;
 use crate::set::assign::{Refusal, assign};
 use crate::set::directory::{Directory, refuse_root};
 use crate::set::fate::fate;
+use crate::set::reserve::Reserve;
 use crate::set::run::{Run, Step, Way, Work, overtaken};
 
 /// How often somebody who does not take the lock may change what was looked at.
@@ -35,7 +36,8 @@ impl LinkSet<'_> {
     /// - [`Error::CreateDirectory`], and [`Error::Link`] with what [`PinLock::of`] refuses, such as
     ///   [`NotOnBpffs`](bpf_link::Error::NotOnBpffs) and
     ///   [`PathNotFound`](bpf_link::Error::PathNotFound) (`ENOENT`).
-    /// - [`Error::File`]: the directory could not be read.
+    /// - [`Error::File`]: the directory could not be read, or `EMFILE`: the process has no
+    ///   descriptors left for undoing.
     ///
     /// What was done was undone, with
     ///
@@ -66,6 +68,7 @@ impl LinkSet<'_> {
     }
 
     fn attempt(&self, path: &Path) -> Result<Applied> {
+        let reserve = Reserve::take(path)?;
         let mut directory = Directory::look(path)?;
         let slots = match assign(self, &mut directory) {
             Ok(slots) => slots,
@@ -84,6 +87,7 @@ impl LinkSet<'_> {
         match run.bring_about() {
             Ok(()) => run.finish(),
             Err(refusal) => {
+                drop(reserve);
                 let states = run.undo();
                 if matches!(refusal.error, Error::Overtaken { .. })
                     && states.iter().all(LinkState::is_undone)
