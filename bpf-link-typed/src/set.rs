@@ -84,7 +84,8 @@ use entry::{Entry, check_name};
 /// - All or nothing, as far as errors go. Whatever fails before the sixth step, all that was done
 ///   is undone in reverse order, and [`Error::SetNotApplied`] says which link was refused, why, and
 ///   what state each link is in now. A link that was taken off and put back has another id; other
-///   links keep theirs, but may have a new pin.
+///   links keep theirs, but may have a new pin: then the run before sees
+///   [`Standing::PinnedAnew`](crate::ensure::Standing::PinnedAnew), and its `stop` leaves them.
 /// - Killed before any system call, the next `apply` comes to the same end, and leaves no temporary
 ///   pin. Where links are updated in place, each event is seen by exactly one version.
 /// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`]. The
@@ -96,6 +97,8 @@ use entry::{Entry, check_name};
 /// - It is not one instant: a packet that crosses two hooks may meet the new program at one and the
 ///   old one at the other. Nor is it undone if the process is killed: the next `apply` finishes it.
 /// - Links that the caller does not ask to have removed stay attached, and are reported as stale.
+/// - A replaced link that cannot be detached, and that somebody else holds, runs on: nothing waits
+///   for it, and the report says [`OldLink::Released`](crate::ensure::OldLink::Released).
 /// - To undo an update takes the old program, and to open that takes `CAP_SYS_ADMIN`. Without it a
 ///   set that would stop a program is refused, unless [`without_rollback`](Self::without_rollback)
 ///   allows it.

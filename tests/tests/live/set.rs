@@ -10,10 +10,10 @@ mod under_load;
 mod undone;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Hook, Program, Sandbox, names};
+use bpf_link_tests::{CongestionControl, Hook, Program, Sandbox, names};
 use bpf_link_typed::{
-    Anchor, CgroupAttach, CgroupHook, Link, LinkSet, Position, RawTracepointAttach, TcxAttach,
-    TcxHook, XdpAttach,
+    Anchor, CgroupAttach, CgroupHook, Link, LinkSet, MapId, Position, RawTracepointAttach,
+    StructOpsLink, TcxAttach, TcxHook, XdpAttach,
     ensure::{Gap, OldLink, Ours, Outcome, Planned, Standing, Stopped, Why},
     set::{SetReport, Stale},
 };
@@ -49,6 +49,7 @@ const TESTS: &[Test] = &[
         .also_needs(Need::NETFILTER)
         .alone(),
     test!(moved_to_another_thread),
+    test!(of_a_map).needs(Need::STRUCT_OPS),
     test!(overtaken_and_stopped)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER),
@@ -278,6 +279,54 @@ fn from_a_configuration(sandbox: &Sandbox) -> Result<()> {
     let link = &applied.get(&key).context("it is there")?.link;
     ensure!(link.info()?.cgroup_id == Some(cgroup.id()?));
     ensure!(our_links()?.len() == 2);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Callbacks beside a program, by their maps. The old map is what runs again where another link is
+/// refused.
+fn of_a_map(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let name = names::object_name("cc");
+    let (first, second) = (
+        CongestionControl::new(&name)?,
+        CongestionControl::new(&name)?,
+    );
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let egress = Program::passing(Hook::CGROUP_EGRESS)?;
+    let to = || CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let map_of = |link: &StructOpsLink| anyhow::Ok(link.info()?.map_id.map(MapId::get));
+
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    let control = set.add_struct_ops("control", &first)?;
+    set.add("egress", to(), &egress)?;
+    let applied = set.apply()?;
+    ensure!(outcomes(applied.report()) == [Outcome::Created; 2]);
+    let link = &applied.get(&control).context("it is there")?.link;
+    ensure!(map_of(link)? == Some(first.id()?));
+
+    // What does not fit a cgroup's hook is refused, and nothing has changed.
+    let wrong = Program::passing(Hook::XDP)?;
+    let mut refused = LinkSet::in_dir(&directory);
+    refused.add_struct_ops("control", &second)?;
+    refused.add("egress", to(), &wrong)?;
+    ensure!(refused.apply().is_err());
+    ensure!(map_of(link)? == Some(first.id()?));
+    drop(applied);
+
+    let mut newer = LinkSet::in_dir(&directory);
+    let control = newer.add_struct_ops("control", &second)?;
+    newer.add("egress", to(), &egress)?;
+    let applied = newer.apply()?;
+    ensure!(
+        matches!(
+            *outcomes(applied.report()),
+            [Outcome::Updated { .. }, Outcome::AlreadyRunning]
+        ),
+        "{applied:?}"
+    );
+    let link = &applied.get(&control).context("it is there")?.link;
+    ensure!(map_of(link)? == Some(second.id()?));
     applied.stop()?;
     ensure_nothing_left(sandbox)
 }
