@@ -4,11 +4,15 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Hook, Loader, Map, Program, Sandbox, in_form, names, pins};
+use bpf_link_tests::{
+    CongestionControl, Device, DeviceKind, Hook, Loader, Map, Program, Sandbox, in_form, names,
+    pins,
+};
 use bpf_link_typed::{
-    Attach as _, AttachProgram, CgroupAttach, CgroupHook, Ensure, IterAttach, Link,
-    NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook, ProgramId,
-    RawTracepointAttach, SockmapAttach, SockmapHook, TcxAttach, TcxHook, XdpAttach,
+    Attach, AttachProgram, CgroupAttach, CgroupHook, Ensure, Ensured, IterAttach, Link, LinkInfo,
+    MapId, NetfilterAttach, NetfilterFamily, NetfilterHook, NetkitAttach, NetkitHook, NetnsAttach,
+    NetnsHook, ProgramId, RawTracepointAttach, SockmapAttach, SockmapHook, StructOpsAttach,
+    TcxAttach, TcxHook, XdpAttach,
     ensure::{Attached, Ours, Outcome, Standing, Stopped},
 };
 
@@ -28,10 +32,18 @@ pub(crate) const TESTS: &[Test] = &[
     test!(at_the_same_moment_on_a_netfilter_hook)
         .needs(Need::NETFILTER)
         .minutes(10),
+    test!(at_the_same_moment_on_a_netkit_device)
+        .needs(Need::NETKIT)
+        .minutes(10),
     test!(at_the_same_moment_on_a_sockmap)
         .needs(Need::SOCKMAP)
         .minutes(10),
-    test!(at_the_same_moment_on_a_tcx_hook).needs(Need::TCX),
+    test!(at_the_same_moment_on_a_tcx_hook)
+        .needs(Need::TCX)
+        .minutes(10),
+    test!(at_the_same_moment_with_callbacks)
+        .needs(Need::STRUCT_OPS)
+        .minutes(10),
     test!(by_what_is_known_of_the_program),
     test!(what_is_ours_goes),
     test!(without_the_pin),
@@ -44,7 +56,11 @@ fn program_of(program: &Program) -> Result<Attached> {
 
 fn runs_at(path: &Path) -> Result<Option<Attached>> {
     let info = Link::from_pinned(path)?.info()?;
-    Ok(info.program_id().map(Attached::Program))
+    ensure!(info.is_defunct() != Some(true), "{info:?}");
+    Ok(match info {
+        LinkInfo::StructOps(info) => info.map_id.map(Attached::Map),
+        info => info.program_id().map(Attached::Program),
+    })
 }
 
 fn what_is_ours_goes(sandbox: &Sandbox) -> Result<()> {
@@ -155,8 +171,7 @@ fn by_what_is_known_of_the_program(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// One agent stops while the next starts: the next one's program is attached and pinned at the end
-/// of each round.
+/// [`rounds_of`] two programs.
 fn rounds<A>(sandbox: &Sandbox, to: A, load: impl Fn() -> Result<Program>) -> Result<()>
 where
     A: AttachProgram<Link: Into<Link> + Send> + Sync,
@@ -164,12 +179,29 @@ where
     let path = sandbox.bpffs().join("pin");
     let to: Ensure<A> = to.ensure_pinned(&path);
     let programs = [load()?, load()?];
-    // One program after the other, and now and then after itself.
-    let mut turns = programs.iter().chain(&programs[..1]).cycle();
+    rounds_of::<A, _>(sandbox, &path, &programs, program_of, |program| {
+        to.run(program)
+    })
+}
+
+/// One agent stops while the next starts: what the next one attaches is attached and pinned at the
+/// end of each round.
+fn rounds_of<A, O>(
+    sandbox: &Sandbox,
+    path: &Path,
+    objects: &[O; 2],
+    attached: impl Fn(&O) -> Result<Attached>,
+    run: impl Fn(&O) -> bpf_link_typed::Result<Ensured<A::Link>>,
+) -> Result<()>
+where
+    A: Attach<Link: Send>,
+{
+    // One after the other, and now and then after itself.
+    let mut turns = objects.iter().chain(&objects[..1]).cycle();
     let mut next = || turns.next().context("there is always another");
-    let mut old = to.run(next()?)?;
+    let mut old = run(next()?)?;
     for round in 0..in_form(ROUNDS, LONG) {
-        let program = next()?;
+        let object = next()?;
         let together = Barrier::new(2);
         let (stopped, new) = std::thread::scope(|scope| {
             let stopping = scope.spawn(|| {
@@ -177,20 +209,17 @@ where
                 old.stop()
             });
             together.wait();
-            let new = to.run(program);
+            let new = run(object);
             (stopping.join(), new)
         });
         let stopped = stopped.map_err(|_| anyhow::anyhow!("it panicked"))??;
         let new = new?;
         let said = format!("round {round}: {stopped}; then {}", new.outcome);
         ensure!(new.is_ours()?, said);
-        let info = Link::from_pinned(&path)?.info()?;
-        ensure!(info.is_defunct() != Some(true), said);
-        let attached = info.program_id().map(Attached::Program);
-        ensure!(attached == Some(program_of(program)?), said);
+        ensure!(runs_at(path)? == Some(attached(object)?), said);
         old = new;
     }
-    ensure_one_link_and_pin(sandbox, &path)?;
+    ensure_one_link_and_pin(sandbox, path)?;
     ensure!(old.stop()? == Stopped::LetGo);
     ensure_nothing_left(sandbox)
 }
@@ -217,6 +246,28 @@ fn at_the_same_moment(sandbox: &Sandbox) -> Result<()> {
         Program::passing(Hook::RAW_TRACEPOINT)
     })
     .context("raw_tracepoint")
+}
+
+fn at_the_same_moment_with_callbacks(sandbox: &Sandbox) -> Result<()> {
+    let path = sandbox.bpffs().join("pin");
+    let name = names::object_name("cc");
+    let controls = [
+        CongestionControl::new(&name)?,
+        CongestionControl::new(&name)?,
+    ];
+    let map_of = |map: &CongestionControl| {
+        let id = MapId::new(map.id()?).context("it has an id")?;
+        Ok(Attached::Map(id))
+    };
+    rounds_of::<StructOpsAttach<'_>, _>(sandbox, &path, &controls, map_of, |map| {
+        StructOpsAttach::of(map).ensure_pinned(&path).run()
+    })
+}
+
+fn at_the_same_moment_on_a_netkit_device(sandbox: &Sandbox) -> Result<()> {
+    let _device = Device::create(DeviceKind::Netkit, "kit")?;
+    let to = NetkitAttach::to("kit", NetkitHook::Primary);
+    rounds(sandbox, to, || Program::passing(Hook::NETKIT_PRIMARY))
 }
 
 fn at_the_same_moment_on_a_netfilter_hook(sandbox: &Sandbox) -> Result<()> {
