@@ -87,7 +87,12 @@ impl FileId {
 
     /// As `/proc/locks` names it.
     pub(crate) fn in_proc_locks(self) -> String {
-        let (major, minor) = (libc::major(self.device), libc::minor(self.device));
+        #[allow(
+            unused_unsafe,
+            reason = "they are safe functions in later versions of libc"
+        )]
+        // SAFETY: they pick bits out of a number.
+        let (major, minor) = unsafe { (libc::major(self.device), libc::minor(self.device)) };
         format!("{major:02x}:{minor:02x}:{}", self.inode)
     }
 }
