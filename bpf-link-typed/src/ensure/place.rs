@@ -56,11 +56,18 @@ impl Place {
         let Err(error) = bpf_link::check_directories(&self.path) else {
             return Ok(());
         };
-        // Nothing can be pinned there anyway.
-        if self.missing_parents()?.is_empty() {
-            self.check()?;
+        let checked = match self.missing_parents() {
+            Ok(missing) if missing.is_empty() => self.check(),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match checked {
+            // The kernel refuses to follow the symbolic link of another user in a sticky directory
+            // (the sysctl `fs.protected_symlinks`), without a word about why.
+            Ok(()) | Err(Error::Link(bpf_link::Error::PermissionDenied(_))) => Err(error.into()),
+            // Nothing can be pinned there anyway.
+            Err(other) => Err(other),
         }
-        Err(error.into())
     }
 
     /// Refuses what another user has pinned there, unless that was allowed.
