@@ -15,7 +15,7 @@ use crate::error::{Error, Rejected, Result};
     reason = "Rust 1.85 does not see that `Attach` has it in its bounds"
 )]
 pub trait KindLink:
-    TryFrom<RawLink, Error = Rejected<RawLink>> + Into<RawLink> + Send + 'static
+    TryFrom<RawLink, Error = Rejected<RawLink>> + Into<RawLink> + Send + Sync + 'static
 {
     /// The kind.
     const KIND: LinkKind;

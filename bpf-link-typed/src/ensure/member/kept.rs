@@ -12,7 +12,7 @@ use crate::ensure::standing::{Standing, Stopped};
 use crate::error::Result;
 
 /// An [`Ensured`] of any kind.
-pub(crate) trait Kept: Any + Send {
+pub(crate) trait Kept: Any + Send + Sync {
     fn standing(&self) -> Result<Standing>;
     fn stop(self: Box<Self>) -> Result<Stopped>;
     fn as_any(&self) -> &dyn Any;
