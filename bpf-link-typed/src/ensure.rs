@@ -154,8 +154,8 @@ pub trait AttachProgram: Attach {
 ///
 /// The mode of xdp is told by the device. Without [`mode`](crate::XdpAttach::mode), either will do:
 /// a link that is there keeps the one that it has. The position of a tcx, netkit or cgroup link is
-/// told by the hook's list: a link that is not in the position that was asked for stays where it is,
-/// and [`Ensured::is_in_place`] says so, unless it is to be put back
+/// told by the hook's list: a link that is not in the position that was asked for stays where it
+/// is, and [`Ensured::is_in_place`] says so, unless it is to be put back
 /// ([`restore_position`](Self::restore_position)). `preorder` is not part of any info: it is not
 /// compared, and a link that is updated keeps what it has.
 ///
@@ -170,12 +170,12 @@ pub trait AttachProgram: Attach {
 ///
 /// A link of these that runs the program already may have other options, so it is replaced by one
 /// with the options that are wanted, and the outcome says [`Why::NotReported`]:
-/// [`keep_unreported`](Self::keep_unreported) keeps it. The program that is there already is attached
-/// again, without a gap where the hook takes it twice. A tracing program, a program on a tracepoint
-/// (of a perf event; a raw one before Linux 6.10) and a program on functions of `tracing_multi` it
-/// does not take twice: for the same program, and only then, that is with a gap. Linux 5.10
-/// attaches a tracing program only once: to replace it by itself is an error there, and changes
-/// nothing.
+/// [`keep_unreported`](Self::keep_unreported) keeps it. The program that is there already is
+/// attached again, without a gap where the hook takes it twice. A tracing program, a program on a
+/// tracepoint (of a perf event; a raw one before Linux 6.10) and a program on functions of
+/// `tracing_multi` it does not take twice: for the same program, and only then, that is with a gap.
+/// Linux 5.10 attaches a tracing program only once: to replace it by itself is an error there, and
+/// changes nothing.
 ///
 /// # What is certain
 ///
@@ -190,8 +190,9 @@ pub trait AttachProgram: Attach {
 ///   an agent can tell whether another has taken over ([`Ensured::is_ours`]), and one that stops
 ///   never takes off its successor's program ([`Ensured::stop`]).
 /// - Nobody but root and us can change what is pinned, or where the path leads to, unless that was
-///   allowed: directories of other users ([`allow_shared_directories`](Self::allow_shared_directories))
-///   and pins of other users ([`allow_other_owner`](Self::allow_other_owner)) are refused.
+///   allowed: directories of other users
+///   ([`allow_shared_directories`](Self::allow_shared_directories)) and pins of other users
+///   ([`allow_other_owner`](Self::allow_other_owner)) are refused.
 /// - Nobody waits for the lock for ever: [`lock_within`](Self::lock_within).
 /// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and
 ///   the name is allowed.
@@ -404,8 +405,8 @@ impl<A: AttachProgram> Ensure<A> {
     ///
     /// - [`Error::PinTaken`]: something else is pinned at the path.
     /// - [`Error::TemporaryName`]: the name is one that pins have on the way to their place.
-    /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed) (another user can change what is
-    ///   pinned, or where the path leads to) or [`LockHeld`](bpf_link::Error::LockHeld)
+    /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed) (another user can change what
+    ///   is pinned, or where the path leads to) or [`LockHeld`](bpf_link::Error::LockHeld)
     ///   (`EWOULDBLOCK`: another process has the lock).
     /// - [`Error::OursFound`]: links of ours are on the hook, and were to be reported, or are more
     ///   than one.

@@ -120,12 +120,12 @@ pub enum Error {
         source: Option<bpf_link::Error>,
     },
 
-    /// The place is behind the end of the function. The kernel was not asked, as it would take what
-    /// is there instead.
+    /// The place is after the end of the function. The kernel was not asked, as it would attach the
+    /// program to what is there.
     BeyondFunction {
         /// The function.
         function: CString,
-        /// How far behind its beginning the place is, in bytes.
+        /// The offset of the place in the function, in bytes.
         offset: u64,
         /// How long it is, in bytes.
         size: u64,
@@ -135,7 +135,7 @@ pub enum Error {
     InsideInstruction {
         /// The function.
         function: CString,
-        /// How far behind its beginning the place is, in bytes.
+        /// The offset of the place in the function, in bytes.
         offset: u64,
         /// What the kernel answered.
         source: bpf_link::Error,
@@ -219,7 +219,8 @@ pub enum Error {
     },
 
     /// The name is one that a pin has for a moment on the way to its place
-    /// ([`is_temporary_pin`](bpf_link::is_temporary_pin)), so it cannot be that of a link that stays.
+    /// ([`is_temporary_pin`](bpf_link::is_temporary_pin)), so it cannot be that of a link that
+    /// stays.
     TemporaryName {
         /// The path that was to be a pin.
         path: PathBuf,
@@ -233,8 +234,8 @@ pub enum Error {
 
     /// A revision of the hook's list was to be expected
     /// ([`TcxAttach::expected_revision`](crate::TcxAttach::expected_revision)) by
-    /// [`ensure_pinned`](crate::Attach::ensure_pinned). The kernel does not check it in an update in
-    /// place, and each new link changes it.
+    /// [`ensure_pinned`](crate::Attach::ensure_pinned). The kernel does not check it in an update
+    /// in place, and each new link changes it.
     ExpectedRevision {
         /// The revision.
         revision: u64,
@@ -252,7 +253,7 @@ pub enum Error {
     Overtaken {
         /// The path of the pin.
         path: PathBuf,
-        /// The link that is pinned there now; `None` if there is none.
+        /// The link that is pinned there now; `None` if no link is pinned there.
         left: Option<LinkId>,
     },
 
@@ -285,8 +286,8 @@ pub enum Error {
         source: Box<Error>,
     },
 
-    /// A name that no link of a set can have: it is empty or longer than 232 bytes, has a slash or a
-    /// dot in it, or ends like that of a [temporary pin](bpf_link::temporary_pin).
+    /// A name that no link of a set can have: it is empty or longer than 232 bytes, has a slash or
+    /// a dot in it, or ends like that of a [temporary pin](bpf_link::temporary_pin).
     SetName {
         /// The name.
         name: String,
@@ -393,7 +394,7 @@ pub enum LinkState {
 }
 
 impl LinkState {
-    /// Whether the program that was there before is attached, or none if none was.
+    /// Whether what was attached before is attached now, which may be nothing.
     #[must_use]
     pub fn is_undone(&self) -> bool {
         !matches!(self, Self::NotPutBack { .. })

@@ -8,8 +8,8 @@ use crate::sys;
 /// Does something in this network namespace, on a thread of its own that ends with it: the calling
 /// thread stays where it is.
 ///
-/// The kernel takes the index of a device, and a netfilter hook, to be those of the calling thread's
-/// namespace.
+/// The kernel takes the index of a device, and a netfilter hook, to be those of the calling
+/// thread's namespace.
 ///
 /// ```no_run
 /// # fn example() -> bpf_link::Result<()> {

@@ -11,10 +11,11 @@ use std::sync::Arc;
 /// A network namespace by its file, for hooks of devices and of netfilter that are in another one
 /// than the calling thread.
 ///
-/// What is done there is done on a thread of its own that enters it ([`in_netns`](bpf_link::in_netns)).
-/// A path that cannot be opened is [`Error::File`](crate::Error::File); without `CAP_SYS_ADMIN`, it is [`Error::Link`](crate::Error::Link) with
-/// [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`); what is not a network namespace is
-/// `EINVAL`.
+/// What is done there is done on a thread of its own that enters it
+/// ([`in_netns`](bpf_link::in_netns)). A path that cannot be opened is
+/// [`Error::File`](crate::Error::File); without `CAP_SYS_ADMIN`, it is
+/// [`Error::Link`](crate::Error::Link) with [`PermissionDenied`](bpf_link::Error::PermissionDenied)
+/// (`EPERM`); what is not a network namespace is `EINVAL`.
 ///
 /// ```no_run
 /// use bpf_link_typed::{TcxAttach, TcxHook};

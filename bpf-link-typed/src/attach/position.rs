@@ -81,8 +81,8 @@ pub(crate) fn arguments<'a, A: Into<Anchor<'a>> + Copy>(
     (flags, args)
 }
 
-/// Whether the one at this index of a list is in this position; `is_anchor` is about the one next to
-/// it.
+/// Whether the one at this index of a list is in this position; `is_anchor` is about the one next
+/// to it.
 pub(crate) fn is_at<A: Copy, T>(
     position: Position<A>,
     list: &[T],

@@ -158,7 +158,7 @@ impl<L: KindLink> Ensured<L> {
     ///
     /// Nothing was let go of, with those of [`standing`](Self::standing), of [`PinLock::of`] except
     /// for a directory that is missing, and of [`RawLink::unpin`](bpf_link::RawLink::unpin). The
-    /// pin was removed, and the link goes with the last that holds it, with those of
+    /// pin was removed, and the kernel frees the link with its last descriptor, with those of
     /// [`RawLink::detach`](bpf_link::RawLink::detach).
     pub fn stop(mut self) -> Result<Stopped> {
         let _lock = match PinLock::of(&self.left.path) {

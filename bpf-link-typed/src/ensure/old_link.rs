@@ -7,8 +7,8 @@ use bpf_link::{Error, LinkId, RawLink};
 use crate::ensure::outcome::{OldLink, Outcome};
 use crate::error::Result;
 
-/// Detaches a link that has lost its pin, and closes it. If its kind cannot be detached, it goes
-/// with the last that holds it.
+/// Detaches a link that has lost its pin, and closes it. A link of a kind that cannot be detached
+/// is freed with its last descriptor or pin.
 ///
 /// Where ours is the last descriptor to be closed, the program is off the hook when the close
 /// returns.
@@ -42,8 +42,8 @@ impl Outcome {
 ///
 /// Where ours is not the last descriptor to be closed, the kernel takes the program off after the
 /// id has gone, so that the id tells too early. Kernels that let go of a removed pin late (those
-/// without `bpf_destroy_inode`, such as Linux 5.10) would be the last as a rule: so the link is open
-/// except for the moment of a look.
+/// without `bpf_destroy_inode`, such as Linux 5.10) would be the last as a rule: so the link is
+/// open except for the moment of a look.
 fn await_end(id: LinkId, waiting: &mut Waiting) -> Result<OldLink> {
     loop {
         let _open = match RawLink::from_id(id) {

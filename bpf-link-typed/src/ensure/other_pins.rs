@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use bpf_link::{LinkId, PinEntry};
 
-/// Removes the pins of ours that this link has on the bpffs that the path is on. The link is dead: a
-/// pin would only have it found again.
+/// Removes the pins of ours that this link has on the bpffs that the path is on. The link is dead:
+/// a pin would only have it found again.
 ///
 /// What cannot be looked at or removed is left, as the run has done what it was to do.
 pub(super) fn remove(path: &Path, id: LinkId) {

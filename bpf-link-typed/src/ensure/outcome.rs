@@ -78,7 +78,7 @@ pub enum Why {
 )]
 #[non_exhaustive]
 pub enum OldLink {
-    /// There was none: what was pinned was not a link.
+    /// No link was there: what was pinned was not a link.
     None,
     /// It has gone, or has been detached: its program does not run there any more.
     ///

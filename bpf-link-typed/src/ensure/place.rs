@@ -47,8 +47,8 @@ impl Place {
         })
     }
 
-    /// Refuses a path that other users can redirect, unless that was allowed; or that something else
-    /// is wrong with.
+    /// Refuses a path that other users can redirect, unless that was allowed; or that something
+    /// else is wrong with.
     pub(super) fn check_directories(&self) -> Result<()> {
         if self.trust.shared_directories {
             return Ok(());

@@ -32,7 +32,7 @@ impl<A: Attach> Ensure<A> {
     /// pin's own, or where one of these or a symbolic link belongs to another user than root or us:
     /// see [`check_directories`](bpf_link::check_directories).
     ///
-    /// Such a user can put another link in the place of the agent's, and keep the lock.
+    /// Such a user can replace the agent's link with another one, and keep the lock.
     pub fn allow_shared_directories(mut self) -> Self {
         self.options.trust.shared_directories = true;
         self

@@ -26,7 +26,7 @@ pub enum KprobeMultiFunctions<'a> {
 }
 
 impl KprobeMultiFunctions<'_> {
-    /// Refuses an empty symbol, which is none.
+    /// Refuses an empty symbol.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Symbols(symbols) if symbols.iter().any(|symbol| symbol.is_empty()) => {

@@ -18,9 +18,9 @@ use crate::sys;
 /// It keeps out processes that take it too, and only those: pinning, unpinning and renaming do not
 /// need it. It belongs to a descriptor, so a process that takes it twice waits for itself.
 ///
-/// Whoever may open the directory for reading may take the lock and keep it. So let the directory
-/// be closed to others (mode 0700), and its bpffs too (`mount -t bpf -o mode=700`). What is taken
-/// by somebody else is waited for with a limit, and the error names the process that has it.
+/// A user who may open the directory for reading can take the lock and keep it. So close the
+/// directory to others (mode 0700), and its bpffs too (`mount -t bpf -o mode=700`). Waiting for the
+/// lock has a time limit, and the error names the process that has it.
 ///
 /// Dropping it releases it, even if a forked process has a copy of the descriptor. Dropping that
 /// copy in the forked process releases nothing. If the process ends without dropping the lock, the

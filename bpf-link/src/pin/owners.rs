@@ -14,7 +14,8 @@ use crate::sys;
 /// Each directory and symbolic link on the way has to belong to root or to the user of the calling
 /// thread. Others may write only to directories above the pin's own that are sticky, where they
 /// cannot replace what is not theirs: so `/sys/fs/bpf/agent/eth0` is fine on a bpffs as
-/// `mount -t bpf` makes it, and `/sys/fs/bpf/eth0` is not. What does not exist yet is not looked at.
+/// `mount -t bpf` makes it, and `/sys/fs/bpf/eth0` is not. What does not exist yet is not looked
+/// at.
 ///
 /// # Errors
 ///

@@ -147,8 +147,8 @@ pub(crate) fn open_directory(path: &CStr) -> io::Result<OwnedFd> {
     open(None, path, libc::O_RDONLY | libc::O_DIRECTORY)
 }
 
-/// `flock(2)`: takes an exclusive lock of this file, unless somebody else has one. It goes with the
-/// last descriptor.
+/// `flock(2)`: takes an exclusive lock of this file, unless somebody else has one. The lock is
+/// released with the last descriptor.
 pub(crate) fn try_lock(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: `flock` takes two numbers.
     check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) })

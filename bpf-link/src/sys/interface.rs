@@ -8,8 +8,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::get_link::{Asked, DeviceMessage, get_link};
 
-/// `ioctl(2)` with `SIOCGIFINDEX`; or `RTM_GETLINK` for a name that only an alternative name can be,
-/// as it is too long for that.
+/// `ioctl(2)` with `SIOCGIFINDEX`; or `RTM_GETLINK` for a name that only an alternative name can
+/// be, as it is too long for that.
 pub(crate) fn interface_index(name: &CStr) -> io::Result<u32> {
     let mut request = request();
     let bytes = name.to_bytes_with_nul();

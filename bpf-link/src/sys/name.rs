@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-/// What is before the first NUL; `None` if there is none.
+/// What is before the first NUL; `None` without a NUL.
 ///
 /// The C library finds it faster than the standard library does, and who reads the names of many
 /// links notices.

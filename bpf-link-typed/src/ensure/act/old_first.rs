@@ -67,8 +67,8 @@ impl<A: Recipe> Run<'_, A> {
         self.done(new, outcome)
     }
 
-    /// The same for a kind that cannot be detached: its link goes with the last that holds it, in
-    /// the kernel's own time.
+    /// The same for a kind that cannot be detached: the kernel frees its link some time after its
+    /// last descriptor or pin.
     fn replace_after_the_old_has_gone(
         &self,
         mut old: Candidate<Held<A>>,

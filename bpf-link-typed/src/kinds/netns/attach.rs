@@ -78,7 +78,7 @@ impl<'a> NetnsAttach<'a> {
         }
     }
 
-    /// Adds the programs of a hook that is taken. There are none if another namespace's flow
+    /// Adds the programs of a hook that is taken. The list is empty if another namespace's flow
     /// dissector is in the way.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {

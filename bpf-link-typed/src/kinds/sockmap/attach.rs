@@ -71,7 +71,8 @@ impl<'a> SockmapAttach<'a> {
         }
     }
 
-    /// Adds the program of a slot that is taken. There is none if another slot excludes this one.
+    /// Adds the program of a slot that is taken. The list is empty if another slot excludes this
+    /// one.
     pub(super) fn with_holders(self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let attach_type = self.hook.attach_type();

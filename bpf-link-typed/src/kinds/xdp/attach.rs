@@ -189,8 +189,8 @@ impl XdpAttach {
             .inside(|_| Ok(bpf_link::xdp_programs(ifindex)?))
     }
 
-    /// Adds the programs of a device that is taken. There are none if another device has the
-    /// program that this one is part of.
+    /// Adds the programs of a device that is taken. The list is empty if the program is on another
+    /// device that this one is part of.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let ifindex = self.interface.index().ok()?;

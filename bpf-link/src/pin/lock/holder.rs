@@ -4,15 +4,15 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use crate::sys;
 
-/// The process that has locked this directory: the one that took the lock, though it may have passed
-/// its descriptor on since. `None` if that does not show.
+/// The process that has locked this directory: the one that took the lock, though it may have
+/// passed its descriptor on since. `None` if that does not show.
 pub(super) fn of(directory: &OwnedFd) -> Option<u32> {
     let file = sys::open_file_id(directory.as_fd()).ok()?;
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     in_locks(&locks, &file.in_proc_locks())
 }
 
-/// What a line such as `1: FLOCK  ADVISORY  WRITE 1234 00:2f:56 0 EOF` says about this file. One that
+/// What a line such as `1: FLOCK ADVISORY WRITE 1234 00:2f:56 0 EOF` says about this file. One that
 /// waits has `->` before the sort of its lock.
 fn in_locks(locks: &str, file: &str) -> Option<u32> {
     locks.lines().find_map(|line| {

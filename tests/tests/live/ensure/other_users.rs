@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 pub(crate) const ROLES: &[Role] = &[role!(keeper)];
 
-/// Whoever that is.
+/// The id of some other user.
 const OTHER: u32 = 4321;
 
 /// Takes the lock of a directory and keeps it, as anybody can who may open it for reading.
@@ -44,8 +44,8 @@ fn to(pin: &Path) -> Ensure<XdpAttach> {
     XdpAttach::to("lo").ensure_pinned(pin)
 }
 
-/// Holds the refusal against what is exposed and how. A plan is refused in the same way, and nothing
-/// is attached.
+/// Holds the refusal against what is exposed and how. A plan is refused in the same way, and
+/// nothing is attached.
 fn ensure_exposed(to: &Ensure<XdpAttach>, at: &Path, by: Exposure) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
     let before = our_links()?;
@@ -234,7 +234,7 @@ fn names_of_temporary_pins(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// Eight names can be in use before there is none left.
+/// There are eight names; with all of them in use the run is refused.
 fn what_is_in_the_way_of_a_temporary_pin(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let map = Map::array(4, 1)?;
