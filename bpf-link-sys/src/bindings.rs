@@ -7156,167 +7156,29 @@ const _: () = {
 pub const PERF_IOC_FLAG_GROUP: perf_event_ioc_flags = 1;
 pub type perf_event_ioc_flags = ::core::ffi::c_uint;
 pub const BPF_F_REDIRECT_FLAGS: ::core::ffi::c_uint = 27;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_DISABLE: ::core::ffi::c_uint = 536880129;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_DISABLE: ::core::ffi::c_uint = 9217;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_ENABLE: ::core::ffi::c_uint = 536880128;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_ENABLE: ::core::ffi::c_uint = 9216;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_ID: ::core::ffi::c_uint = 1074275335;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_ID: ::core::ffi::c_uint = 2148017159;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_MODIFY_ATTRIBUTES: ::core::ffi::c_uint = 2148017163;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_MODIFY_ATTRIBUTES: ::core::ffi::c_uint = 1074275339;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_PAUSE_OUTPUT: ::core::ffi::c_uint = 2147755017;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_PAUSE_OUTPUT: ::core::ffi::c_uint = 1074013193;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_PERIOD: ::core::ffi::c_uint = 2148017156;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_PERIOD: ::core::ffi::c_uint = 1074275332;
 pub const PERF_EVENT_IOC_QUERY_BPF: ::core::ffi::c_uint = 3221758986;
 #[cfg(
     any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "loongarch64",
+        target_arch = "riscv64",
+        target_arch = "s390x"
     )
 )]
-pub const PERF_EVENT_IOC_REFRESH: ::core::ffi::c_uint = 536880130;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_REFRESH: ::core::ffi::c_uint = 9218;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_RESET: ::core::ffi::c_uint = 536880131;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_RESET: ::core::ffi::c_uint = 9219;
+mod by_architecture {
+    pub const PERF_EVENT_IOC_DISABLE: ::core::ffi::c_uint = 9217;
+    pub const PERF_EVENT_IOC_ENABLE: ::core::ffi::c_uint = 9216;
+    pub const PERF_EVENT_IOC_ID: ::core::ffi::c_uint = 2148017159;
+    pub const PERF_EVENT_IOC_MODIFY_ATTRIBUTES: ::core::ffi::c_uint = 1074275339;
+    pub const PERF_EVENT_IOC_PAUSE_OUTPUT: ::core::ffi::c_uint = 1074013193;
+    pub const PERF_EVENT_IOC_PERIOD: ::core::ffi::c_uint = 1074275332;
+    pub const PERF_EVENT_IOC_REFRESH: ::core::ffi::c_uint = 9218;
+    pub const PERF_EVENT_IOC_RESET: ::core::ffi::c_uint = 9219;
+    pub const PERF_EVENT_IOC_SET_BPF: ::core::ffi::c_uint = 1074013192;
+    pub const PERF_EVENT_IOC_SET_FILTER: ::core::ffi::c_uint = 1074275334;
+    pub const PERF_EVENT_IOC_SET_OUTPUT: ::core::ffi::c_uint = 9221;
+}
 #[cfg(
     any(
         target_arch = "mips64",
@@ -7325,55 +7187,17 @@ pub const PERF_EVENT_IOC_RESET: ::core::ffi::c_uint = 9219;
         target_arch = "sparc64"
     )
 )]
-pub const PERF_EVENT_IOC_SET_BPF: ::core::ffi::c_uint = 2147755016;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_SET_BPF: ::core::ffi::c_uint = 1074013192;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_SET_FILTER: ::core::ffi::c_uint = 2148017158;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_SET_FILTER: ::core::ffi::c_uint = 1074275334;
-#[cfg(
-    any(
-        target_arch = "mips64",
-        target_arch = "mips64r6",
-        target_arch = "powerpc64",
-        target_arch = "sparc64"
-    )
-)]
-pub const PERF_EVENT_IOC_SET_OUTPUT: ::core::ffi::c_uint = 536880133;
-#[cfg(
-    not(
-        any(
-            target_arch = "mips64",
-            target_arch = "mips64r6",
-            target_arch = "powerpc64",
-            target_arch = "sparc64"
-        )
-    )
-)]
-pub const PERF_EVENT_IOC_SET_OUTPUT: ::core::ffi::c_uint = 9221;
+mod by_architecture {
+    pub const PERF_EVENT_IOC_DISABLE: ::core::ffi::c_uint = 536880129;
+    pub const PERF_EVENT_IOC_ENABLE: ::core::ffi::c_uint = 536880128;
+    pub const PERF_EVENT_IOC_ID: ::core::ffi::c_uint = 1074275335;
+    pub const PERF_EVENT_IOC_MODIFY_ATTRIBUTES: ::core::ffi::c_uint = 2148017163;
+    pub const PERF_EVENT_IOC_PAUSE_OUTPUT: ::core::ffi::c_uint = 2147755017;
+    pub const PERF_EVENT_IOC_PERIOD: ::core::ffi::c_uint = 2148017156;
+    pub const PERF_EVENT_IOC_REFRESH: ::core::ffi::c_uint = 536880130;
+    pub const PERF_EVENT_IOC_RESET: ::core::ffi::c_uint = 536880131;
+    pub const PERF_EVENT_IOC_SET_BPF: ::core::ffi::c_uint = 2147755016;
+    pub const PERF_EVENT_IOC_SET_FILTER: ::core::ffi::c_uint = 2148017158;
+    pub const PERF_EVENT_IOC_SET_OUTPUT: ::core::ffi::c_uint = 536880133;
+}
+pub use by_architecture::*;

@@ -1,10 +1,10 @@
-//! The 64-bit architectures: the bindings are generated for each, and what differs is chosen by
-//! `cfg`.
+//! The 64-bit architectures: the bindings are generated for each, and constants that differ are
+//! chosen by `cfg`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use syn::{Item, ItemConst, parse_quote};
+use syn::{Ident, Item, parse_quote};
 
 use super::difference;
 
@@ -72,89 +72,78 @@ pub(super) const OTHERS: [Architecture; 10] = [
     Architecture::new("sparc64", "sparc64-unknown-linux-gnu", "sparc64-linux-gnu"),
 ];
 
-/// The bindings of the first architecture, with each constant that others have another value of in
-/// as many forms as there are values. Fails if anything else differs, such as a layout.
+/// The bindings for all architectures: those of the first, with the constants that others have
+/// another value of in a module for each group of architectures that agree. Fails if anything else
+/// differs, such as a layout.
 pub(super) fn merge(first: &str, others: &[(Architecture, String)]) -> Result<String> {
-    // What the others have of each constant that differs, with the architectures that have it.
-    let mut differing: BTreeMap<String, BTreeMap<String, Vec<&str>>> = BTreeMap::new();
     let mut file = syn::parse_file(first)?;
+    let mut all = vec![(FIRST.name, file.items.clone())];
+    let mut differing = BTreeSet::new();
     for (architecture, other) in others {
-        let other = &with_long_long(other);
-        if other == first {
-            continue;
+        let other = with_long_long(other);
+        let items = syn::parse_file(&other)?.items;
+        let found = differing_constants(&file.items, &items);
+        differing.extend(found.ok_or_else(|| differs(architecture, first, &other))?);
+        all.push((architecture.name, items));
+    }
+    if differing.is_empty() {
+        return Ok(first.to_owned());
+    }
+    let is_differing = |item: &Item| match item {
+        Item::Const(constant) => differing.contains(&constant.ident),
+        _ => false,
+    };
+    let mut groups: Vec<(Vec<&str>, Vec<Item>)> = Vec::new();
+    for (name, items) in all {
+        let constants: Vec<Item> = items.into_iter().filter(is_differing).collect();
+        let by_order =
+            |(names, other): &(Vec<&str>, Vec<Item>)| names.contains(&name) && *other != constants;
+        if groups.iter().any(by_order) {
+            bail!("constants of {name} differ by its byte order");
         }
-        let other_file = syn::parse_file(other)?;
-        if file.items.len() != other_file.items.len() {
-            return Err(differs(architecture, first, other));
-        }
-        for (item, other_item) in file.items.iter().zip(other_file.items) {
-            if *item == other_item {
-                continue;
-            }
-            let (Item::Const(one), Item::Const(another)) = (item, other_item) else {
-                return Err(differs(architecture, first, other));
-            };
-            if one.ident != another.ident || one.ty != another.ty {
-                return Err(differs(architecture, first, other));
-            }
-            let value = text(&another);
-            let values = differing.entry(one.ident.to_string()).or_default();
-            let names = values.entry(value).or_default();
-            if !names.contains(&architecture.name) {
-                names.push(architecture.name);
-            }
+        match groups.iter_mut().find(|(_, other)| *other == constants) {
+            Some((names, _)) if names.contains(&name) => {}
+            Some((names, _)) => names.push(name),
+            None => groups.push((vec![name], constants)),
         }
     }
-    let items = std::mem::take(&mut file.items);
-    for item in items {
-        let values = match &item {
-            Item::Const(constant) => differing.remove(&constant.ident.to_string()),
-            _ => None,
-        };
-        match (item, values) {
-            (Item::Const(constant), Some(values)) => {
-                file.items.extend(chosen(&constant, &values)?);
+    file.items.retain(|item| !is_differing(item));
+    for (names, constants) in groups {
+        file.items.push(parse_quote! {
+            #[cfg(any(#(target_arch = #names),*))]
+            mod by_architecture {
+                #(#constants)*
             }
-            (item, _) => file.items.push(item),
-        }
+        });
     }
+    file.items.push(parse_quote!(
+        pub use by_architecture::*;
+    ));
     Ok(prettyplease::unparse(&file))
+}
+
+/// The constants that have another value there; `None` if anything else differs.
+fn differing_constants(items: &[Item], others: &[Item]) -> Option<Vec<Ident>> {
+    if items.len() != others.len() {
+        return None;
+    }
+    let pairs = items.iter().zip(others).filter(|(one, other)| one != other);
+    pairs
+        .map(|pair| match pair {
+            (Item::Const(one), Item::Const(other))
+                if one.ident == other.ident && one.ty == other.ty =>
+            {
+                Some(one.ident.clone())
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 /// With one of two types of 64 bits, which headers use as they please.
 fn with_long_long(source: &str) -> String {
     let unsigned = source.replace("::core::ffi::c_ulong;", "::core::ffi::c_ulonglong;");
     unsigned.replace("::core::ffi::c_long;", "::core::ffi::c_longlong;")
-}
-
-/// One constant for each of its values, and the architectures that have that.
-fn chosen(first: &ItemConst, values: &BTreeMap<String, Vec<&str>>) -> Result<Vec<Item>> {
-    let mut chosen = Vec::new();
-    let mut all = Vec::new();
-    for (value, names) in values {
-        if let Some(twice) = names.iter().find(|name| all.contains(*name)) {
-            bail!(
-                "{} has two values on {twice}, by its byte order",
-                first.ident
-            );
-        }
-        all.extend(names);
-        let mut constant: ItemConst = syn::parse_str(value)?;
-        constant
-            .attrs
-            .push(parse_quote!(#[cfg(any(#(target_arch = #names),*))]));
-        chosen.push(Item::Const(constant));
-    }
-    let mut rest = first.clone();
-    rest.attrs
-        .push(parse_quote!(#[cfg(not(any(#(target_arch = #all),*)))]));
-    chosen.push(Item::Const(rest));
-    Ok(chosen)
-}
-
-/// A constant as it stands in a file.
-fn text(constant: &ItemConst) -> String {
-    prettyplease::unparse(&parse_quote!(#constant))
 }
 
 fn differs(architecture: &Architecture, first: &str, other: &str) -> anyhow::Error {
@@ -185,9 +174,19 @@ mod tests {
         assert_eq!(
             merge(first, &others).expect("only a constant differs"),
             "pub const A: u32 = 1;\n\
-             #[cfg(any(target_arch = \"sparc64\"))]\npub const B: u32 = 3;\n\
-             #[cfg(not(any(target_arch = \"sparc64\")))]\npub const B: u32 = 2;\n"
+             #[cfg(any(target_arch = \"x86_64\", target_arch = \"aarch64\"))]\n\
+             mod by_architecture {\n    pub const B: u32 = 2;\n}\n\
+             #[cfg(any(target_arch = \"sparc64\"))]\n\
+             mod by_architecture {\n    pub const B: u32 = 3;\n}\n\
+             pub use by_architecture::*;\n"
         );
+        assert_eq!(merge(first, &others[..1]).expect("nothing differs"), first);
+        // Of two byte orders.
+        let both = [
+            (SPARC, first.to_owned()),
+            (SPARC, first.replace("B: u32 = 2", "B: u32 = 3")),
+        ];
+        assert!(merge(first, &both).is_err());
     }
 
     #[test]
