@@ -128,3 +128,55 @@ fn is_anchor(anchor: Anchor<'_>, program: &HookProgram) -> Result<bool> {
         _ => false,
     })
 }
+
+/// How links in such a list are taken over: `$Attach` has the place in its field `list`.
+macro_rules! recipe_of_a_list {
+    ($Attach:ident: $Link:ident, $Info:ident) => {
+        impl $crate::ensure::Recipe for $Attach<'_> {
+            type Link = $Link;
+
+            fn create(&self, program: ::std::os::fd::BorrowedFd<'_>) -> $crate::Result<$Link> {
+                self.attach(program)
+            }
+
+            fn compare(
+                &self,
+                _link: &$Link,
+                info: &$Info,
+                _wanted: &$crate::ensure::Wanted<'_>,
+            ) -> $crate::Result<$crate::ensure::Match> {
+                self.list.compare(info.id, info.ifindex)
+            }
+
+            fn check_options(&self) -> $crate::Result<()> {
+                $crate::attach::position::without_revision(self.list.expected_revision)
+            }
+
+            fn in_place(&self, link: &$Link) -> $crate::Result<Option<bool>> {
+                self.list.in_place(link.as_raw().id()?)
+            }
+
+            fn hook(&self) -> $crate::Result<Option<$crate::ensure::hook_id::HookId>> {
+                self.list.hook($Link::KIND).map(Some)
+            }
+
+            fn is_placed(&self) -> bool {
+                self.list.position.is_some()
+            }
+
+            fn placed(
+                &self,
+                place: $crate::attach::position::Position<::bpf_link::LinkId>,
+            ) -> Option<Self> {
+                let mut to = self.clone();
+                to.list.position = Some(place.of(::bpf_link::Anchor::LinkId));
+                Some(to)
+            }
+
+            fn links_on_hook(&self) -> $crate::Result<Option<Vec<::bpf_link::LinkId>>> {
+                self.list.links().map(Some)
+            }
+        }
+    };
+}
+pub(crate) use recipe_of_a_list;

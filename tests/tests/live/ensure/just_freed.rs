@@ -102,34 +102,30 @@ fn without_the_privilege_to_search(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-fn what_somebody_holds(sandbox: &Sandbox) -> Result<()> {
-    let pin = sandbox.bpffs().join("pin");
-    let held = XdpAttach::to("lo").attach(&Program::passing(Hook::XDP)?)?;
-    let refused = XdpAttach::to("lo")
-        .ensure_pinned(&pin)
-        .run(&Program::passing(Hook::XDP)?);
+/// Holds that a run on `lo` is refused, and that the error names this link.
+fn ensure_taken_by(sandbox: &Sandbox, link: HolderLink) -> Result<()> {
+    let to = XdpAttach::to("lo").ensure_pinned(pin(sandbox));
+    let refused = to.run(&Program::passing(Hook::XDP)?);
     let Err(Error::HookTaken { holders, .. }) = &refused else {
         anyhow::bail!("{refused:?}");
     };
     let links: Vec<HolderLink> = holders.iter().map(|holder| holder.link).collect();
-    ensure!(links == [HolderLink::Link(held.id()?)], "{refused:?}");
+    ensure!(links == [link], "{refused:?}");
     ensure!(sandbox.pinned()?.is_empty());
+    Ok(())
+}
+
+fn what_somebody_holds(sandbox: &Sandbox) -> Result<()> {
+    let held = XdpAttach::to("lo").attach(&Program::passing(Hook::XDP)?)?;
+    ensure_taken_by(sandbox, HolderLink::Link(held.id()?))?;
     drop(held);
     ensure_nothing_left(sandbox)
 }
 
 fn what_is_taken_without_a_link(sandbox: &Sandbox) -> Result<()> {
-    let pin = sandbox.bpffs().join("pin");
     let theirs = Program::passing(Hook::XDP)?;
     device::set_xdp(LOOPBACK, Some(theirs.as_fd()), None)?;
-    let refused = XdpAttach::to("lo")
-        .ensure_pinned(&pin)
-        .run(&Program::passing(Hook::XDP)?);
-    let Err(Error::HookTaken { holders, .. }) = &refused else {
-        anyhow::bail!("{refused:?}");
-    };
-    let links: Vec<HolderLink> = holders.iter().map(|holder| holder.link).collect();
-    ensure!(links == [HolderLink::WithoutLink], "{refused:?}");
+    ensure_taken_by(sandbox, HolderLink::WithoutLink)?;
     device::set_xdp(LOOPBACK, None, None)?;
     ensure_nothing_left(sandbox)
 }
