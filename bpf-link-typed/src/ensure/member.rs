@@ -5,7 +5,7 @@ mod kept;
 mod ready;
 mod steps;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ pub(crate) use steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};
 pub(crate) trait Member: Send + Sync {
     fn kind(&self) -> LinkKind;
 
-    /// Looks at what is to be attached. Refuses what is not a program, or not a map.
+    /// Looks at what is to be attached. Refuses what is not a program, or not a map, and options
+    /// that cannot be kept to over restarts and upgrades.
     fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>>;
 }
 
@@ -48,10 +49,7 @@ where
     }
 
     fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
-        Ok(Box::new(ReadyBy {
-            to: self.to.clone(),
-            wanted: Wanted::of(self.program.as_fd(), A::Link::KIND)?,
-        }))
+        ready_by(self.to.clone(), self.program.as_fd())
     }
 }
 
@@ -74,10 +72,8 @@ where
     }
 
     fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
-        Ok(Box::new(ReadyBy {
-            to: self.options.of(&self.configuration),
-            wanted: Wanted::of(self.program.as_fd(), L::KIND)?,
-        }))
+        let to = self.options.of(&self.configuration);
+        ready_by(to, self.program.as_fd())
     }
 }
 
@@ -90,11 +86,14 @@ impl<M: AsFd + Send + Sync> Member for OfMap<M> {
     }
 
     fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
-        Ok(Box::new(ReadyBy {
-            to: StructOpsAttach::of(&self.0),
-            wanted: Wanted::of(self.0.as_fd(), LinkKind::StructOps)?,
-        }))
+        ready_by(StructOpsAttach::of(&self.0), self.0.as_fd())
     }
+}
+
+fn ready_by<'a, A: Recipe + 'a>(to: A, object: BorrowedFd<'a>) -> Result<Box<dyn Ready<'a> + 'a>> {
+    let wanted = Wanted::of(object, A::Link::KIND)?;
+    to.check_options()?;
+    Ok(Box::new(ReadyBy { to, wanted }))
 }
 
 /// The directories that are missing on the way to this one and for it, from the outermost on.

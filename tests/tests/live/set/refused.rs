@@ -4,14 +4,15 @@ use anyhow::{Result, ensure};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, pins};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetnsAttach, NetnsHook, Position,
-    XdpAttach, set::SetFailure,
+    TcxAttach, TcxHook, XdpAttach, set::SetFailure,
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::ensure::others::without_sys_admin;
-use crate::harness::{Test, test};
+use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(a_revision).needs(Need::TCX),
     test!(in_the_way),
     test!(names),
     test!(on_one_hook),
@@ -110,6 +111,24 @@ fn of_link(refused: Option<Error>, name: &str) -> Result<SetFailure> {
         Some(Error::SetNotApplied(failure)) if failure.name == name => Ok(*failure),
         refused => anyhow::bail!("{refused:?}"),
     }
+}
+
+/// Options that cannot be kept to over restarts are refused, as for one link.
+fn a_revision(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let program = Program::passing(Hook::TCX_INGRESS)?;
+    let mut set = LinkSet::in_dir(&directory);
+    let to = TcxAttach::to("lo", TcxHook::Ingress).expected_revision(1);
+    set.add("tcx", to, &program)?;
+    for refused in [set.plan().err(), set.apply().err()] {
+        let failure = of_link(refused, "tcx")?;
+        ensure!(
+            matches!(&failure.source, Error::ExpectedRevision { revision: 1 }),
+            "{failure:?}"
+        );
+    }
+    ensure_nothing_left(sandbox)
 }
 
 /// A map, or a link of another kind, has the name of a link of the set.
