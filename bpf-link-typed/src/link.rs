@@ -320,12 +320,9 @@ impl Link {
             PinEntry::NotALink => return Ok(Stopped::Left(Standing::NotSuchALink)),
             PinEntry::Link(link) => Self::try_from(link)?,
         };
-        let by = Attached::by(&link.as_raw().info()?);
-        let is_ours = match by.map(|by| ours.is(by)) {
-            None | Some(Err(bpf_link::Error::Vanished(_))) => false,
-            Some(answer) => answer?,
-        };
-        if !is_ours {
+        let by = Attached::of(link.as_raw())?;
+        let is_ours = by.map(|by| ours.is(by)).transpose()?;
+        if is_ours != Some(true) {
             let link = link.id()?;
             return Ok(Stopped::Left(Standing::Overtaken { link, by }));
         }

@@ -120,12 +120,21 @@ pub(super) fn search<A: Recipe>(
     ours: &Ours,
     but: Option<LinkId>,
 ) -> Result<Vec<Candidate<Held<A>>>> {
-    find(to, wanted, ours, but).map_err(|error| match error {
+    find(to, wanted, ours, but).map_err(search_denied)
+}
+
+/// Looks for all links of ours, of whatever kind and hook; those that are known are not among them.
+pub(crate) fn search_all(ours: &Ours, is_known: impl Fn(LinkId) -> bool) -> Result<Vec<RawLink>> {
+    find_all(ours, is_known).map_err(search_denied)
+}
+
+fn search_denied(error: Error) -> Error {
+    match error {
         Error::Link(source @ bpf_link::Error::PermissionDenied(_)) => {
             Error::SearchDenied { source }
         }
         error => error,
-    })
+    }
 }
 
 /// Whether an info was refused because of the link, and not because of the caller or the moment.
@@ -166,16 +175,11 @@ fn find<A: Recipe>(
         let Some(attached) = A::attached(&held.info) else {
             return Ok(());
         };
-        match ours.is(attached) {
-            Ok(true) => {
-                let candidate = judge(to, wanted, held)?;
-                if candidate.is_here() {
-                    found.push(candidate);
-                }
+        if ours.is(attached)? {
+            let candidate = judge(to, wanted, held)?;
+            if candidate.is_here() {
+                found.push(candidate);
             }
-            // A program that has gone since was not on a link that is still there.
-            Ok(false) | Err(bpf_link::Error::Vanished(_)) => {}
-            Err(error) => return Err(error.into()),
         }
         Ok(())
     };
@@ -191,6 +195,27 @@ fn find<A: Recipe>(
         None => {
             for link in bpf_link::links() {
                 look_at(link?)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn find_all(ours: &Ours, is_known: impl Fn(LinkId) -> bool) -> Result<Vec<RawLink>> {
+    let mut found = Vec::new();
+    for link in bpf_link::links() {
+        let link = link?;
+        if is_known(link.id()?) {
+            continue;
+        }
+        let attached = match Attached::of(&link).map_err(Error::from) {
+            // A link that the kernel says nothing about spoils nothing for the others.
+            Err(refusal) if is_about_the_link(&refusal) => None,
+            answer => answer?,
+        };
+        if let Some(attached) = attached {
+            if ours.is(attached)? {
+                found.push(link);
             }
         }
     }

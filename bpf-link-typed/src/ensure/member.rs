@@ -20,6 +20,7 @@ use crate::ensure::{act, old_link};
 use crate::error::{Error, Result};
 use crate::kinds::StructOpsAttach;
 
+pub(crate) use crate::ensure::look::search_all;
 pub(crate) use kept::{End, Kept, PinFile};
 use ready::ReadyBy;
 pub(crate) use steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};

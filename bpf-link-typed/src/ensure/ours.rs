@@ -34,7 +34,15 @@ impl Ours {
         Self(Rule::Tag(tag))
     }
 
+    /// Whether this is ours. What has gone since is not: it was not on a link that is still there.
     pub(crate) fn is(&self, attached: Attached) -> bpf_link::Result<bool> {
+        match self.matches(attached) {
+            Err(bpf_link::Error::Vanished(_)) => Ok(false),
+            answer => answer,
+        }
+    }
+
+    fn matches(&self, attached: Attached) -> bpf_link::Result<bool> {
         match attached {
             Attached::Program(id) => {
                 let info = ProgramInfo::from_id(id)?;

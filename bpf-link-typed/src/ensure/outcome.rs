@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bpf_link::{LinkId, LinkInfo, MapId, ProgramId};
+use bpf_link::{LinkId, LinkInfo, MapId, ProgramId, RawLink};
 
 /// What was done about a program, a hook and a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,11 @@ pub enum Attached {
 }
 
 impl Attached {
+    /// What a link of any kind has; `None` if it was detached, or the kernel does not say.
+    pub(crate) fn of(link: &RawLink) -> bpf_link::Result<Option<Self>> {
+        Ok(Self::by(&link.info()?))
+    }
+
     /// What the link has that this info is of.
     pub(crate) fn by(info: &LinkInfo) -> Option<Self> {
         let map = info.struct_ops_map().map(Self::Map);

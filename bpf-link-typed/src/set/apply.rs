@@ -33,6 +33,8 @@ impl LinkSet<'_> {
     ///
     /// - [`Error::RootOfBpffs`]: the directory is the root of a bpffs.
     /// - [`Error::SameHook`]: two links of the set are for one hook, which takes one program.
+    /// - [`Error::SearchDenied`] (`EPERM`): to look for links that are
+    ///   [taken over](Self::take_over) takes `CAP_SYS_ADMIN`.
     /// - [`Error::CreateDirectory`], and [`Error::Link`] with what [`PinLock::of`] refuses, such as
     ///   [`NotOnBpffs`](bpf_link::Error::NotOnBpffs) and
     ///   [`PathNotFound`](bpf_link::Error::PathNotFound) (`ENOENT`).

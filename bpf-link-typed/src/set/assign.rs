@@ -6,15 +6,11 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use bpf_link::RawLink;
-
 use crate::attach::position::Position;
 use crate::ensure::hook_id::{HookId, Takes};
 use crate::ensure::member::{AtPath, Judged, Ready};
 use crate::ensure::{Attached, Planned};
 use crate::error::{Error, Result};
-use crate::info::LinkInfo;
-use crate::link::Link;
 use crate::set::LinkSet;
 use crate::set::directory::Directory;
 use crate::set::stale::Stale;
@@ -351,7 +347,7 @@ impl Assigning<'_> {
             let is_stale = match self.rule {
                 None => false,
                 Some(rule) => rule
-                    .is(slot.name.as_ref(), || attached_by(link))
+                    .is(slot.name.as_ref(), || Attached::of(link))
                     .map_err(|error| Refusal::of(index)(error.into()))?,
             };
             if !is_stale {
@@ -419,18 +415,6 @@ fn is_better(slot: &Slot<'_>, left: &Old, own: &Old) -> bool {
     // Where only one link can be on the hook, it is the newer one. The kernel counts ids up.
     let is_newer = slot.ready.attempt_tells() && left.judged.id.get() > own.judged.id.get();
     left.judged.is_here() && (is_wanted || is_newer || !own.judged.is_here())
-}
-
-/// What is attached by a link of any kind.
-pub(super) fn attached_by(link: &RawLink) -> bpf_link::Result<Option<Attached>> {
-    if link.kind()? != bpf_link::LinkKind::StructOps {
-        return Ok(link.info()?.program_id().map(Attached::Program));
-    }
-    let info = Link::try_from(link.try_clone()?).map(|link| link.info());
-    Ok(match info {
-        Ok(Ok(LinkInfo::StructOps(info))) => info.map_id.map(Attached::Map),
-        _ => None,
-    })
 }
 
 /// Whether a link of the set has this name.

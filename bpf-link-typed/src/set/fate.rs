@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
+use crate::ensure::Attached;
 use crate::error::Result;
-use crate::set::assign::{Slot, attached_by, is_wanted};
+use crate::set::assign::{Slot, is_wanted};
 use crate::set::directory::{Found, is_temporary, stem};
 use crate::set::stale::Stale;
 
@@ -65,7 +66,7 @@ fn is_ours(found: &Found, rule: Option<&Stale>) -> Result<Option<bool>> {
         return Ok(None);
     };
     for pin in &found.pins {
-        if rule.is(stem(pin), || attached_by(link))? {
+        if rule.is(stem(pin), || Attached::of(link))? {
             return Ok(Some(true));
         }
     }

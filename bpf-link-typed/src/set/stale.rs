@@ -54,10 +54,8 @@ impl Stale {
                     return Ok(false);
                 };
                 for ours in programs {
-                    match ours.is(attached) {
-                        Ok(true) => return Ok(true),
-                        Ok(false) | Err(bpf_link::Error::Vanished(_)) => {}
-                        Err(error) => return Err(error),
+                    if ours.is(attached)? {
+                        return Ok(true);
                     }
                 }
                 Ok(false)

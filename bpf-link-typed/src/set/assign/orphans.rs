@@ -3,9 +3,9 @@
 use bpf_link::{LinkId, RawLink};
 
 use crate::ensure::Ours;
-use crate::ensure::member::Judged;
+use crate::ensure::member::{self, Judged};
 use crate::error::{Error, Result};
-use crate::set::assign::{Assigning, Old, Refusal, Slot, attached_by};
+use crate::set::assign::{Assigning, Old, Refusal, Slot};
 
 impl Assigning<'_> {
     /// Looks through all links of the machine once, if a slot has no link on its hook.
@@ -13,33 +13,13 @@ impl Assigning<'_> {
         if slots.iter().all(Slot::has_here) {
             return Ok(());
         }
-        let mut orphans = self.search(ours)?;
+        let mut orphans = member::search_all(ours, |link| self.directory.has(link))?;
         for (index, slot) in slots.iter_mut().enumerate() {
             if !slot.has_here() {
                 self.adopt(slot, &mut orphans).map_err(Refusal::of(index))?;
             }
         }
         Ok(())
-    }
-
-    fn search(&self, ours: &Ours) -> Result<Vec<RawLink>> {
-        let mut found = Vec::new();
-        for link in bpf_link::links() {
-            let link = link?;
-            if self.directory.has(link.id()?) {
-                continue;
-            }
-            let Some(attached) = attached_by(&link)? else {
-                continue;
-            };
-            match ours.is(attached) {
-                Ok(true) => found.push(link),
-                // A program that has gone since was not on a link that is still there.
-                Ok(false) | Err(bpf_link::Error::Vanished(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(found)
     }
 
     fn adopt(&mut self, slot: &mut Slot<'_>, orphans: &mut Vec<RawLink>) -> Result<()> {

@@ -1,10 +1,12 @@
 //! Sets that are refused before anything is done.
 
+use std::ffi::CString;
+
 use anyhow::{Result, ensure};
-use bpf_link_tests::{Hook, Map, Program, Sandbox, pins};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, names, pins};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetnsAttach, NetnsHook, Position,
-    TcxAttach, TcxHook, XdpAttach, set::SetFailure,
+    TcxAttach, TcxHook, XdpAttach, ensure::Ours, set::SetFailure,
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
@@ -17,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(names),
     test!(on_one_hook),
     test!(the_directory),
+    test!(the_search_for_ours),
     test!(without_a_way_back),
 ];
 
@@ -158,6 +161,29 @@ fn in_the_way(sandbox: &Sandbox) -> Result<()> {
     ensure!(before.is_ours()? && our_links()?.len() == 1);
     before.stop()?;
     std::fs::remove_file(directory.join("map"))?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Without the privilege to look through all links, nothing is attached beside one unseen.
+fn the_search_for_ours(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let program = Program::passing(Hook::XDP)?;
+    let ours = Ours::by_name(&CString::new(names::object_name("prog"))?);
+    let mut set = LinkSet::in_dir(&directory).take_over(ours);
+    set.add("lo", XdpAttach::to("lo"), &program)?;
+    let refused = without_sys_admin(|| Ok([set.plan().err(), set.apply().err()]))?;
+    for refused in refused {
+        ensure!(
+            matches!(
+                refused,
+                Some(Error::SearchDenied {
+                    source: bpf_link::Error::PermissionDenied(_)
+                })
+            ),
+            "{refused:?}"
+        );
+    }
     ensure_nothing_left(sandbox)
 }
 
