@@ -4,7 +4,6 @@ mod old_first;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
 
 use bpf_link::{Command, LinkId, PinEntry, RawLink, Update};
 
@@ -19,10 +18,6 @@ use crate::ensure::place::Place;
 use crate::ensure::recipe::{KindLink as _, Match, Recipe, Wanted};
 use crate::ensure::seen::{Found, Hook, Seen};
 use crate::error::{Error, Result};
-
-/// How long a hook may stay taken by what has just gone from it: the kernel takes it off after a
-/// grace period, in its own time.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A run in progress: what is wanted and where, and what has been done so far.
 pub(super) struct Run<'a, A> {
@@ -62,7 +57,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             taken_over: None,
             left_over: None,
             refusal: None,
-            until_free: Waiting::for_at_most(PATIENCE),
+            until_free: Waiting::until_free(),
         }
     }
 
@@ -384,7 +379,7 @@ fn is_pinned(result: bpf_link::Result<()>) -> Result<bool> {
 }
 
 /// Opens what is attached by a link.
-pub(super) fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
+pub(crate) fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
     match attached {
         Attached::Program(id) => bpf_link::open_program(id),
         Attached::Map(id) => bpf_link::open_map(id),
@@ -392,7 +387,7 @@ pub(super) fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
 }
 
 /// Whether the refusal is because of what is on the hook.
-pub(super) fn is_taken(error: &Error) -> bool {
+pub(crate) fn is_taken(error: &Error) -> bool {
     match error {
         Error::HookTaken { .. } | Error::PriorityTaken { .. } | Error::AlreadyAttached(_) => true,
         // To attach may take other commands as well, whose refusals say nothing about the hook.

@@ -58,14 +58,14 @@ impl<L> fmt::Debug for Left<L> {
 
 /// A file, whatever it is called: each pin is a file of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileId {
+pub(crate) struct FileId {
     device: u64,
     inode: u64,
 }
 
 impl FileId {
     /// That of what is at this path; `None` if nothing is.
-    pub(super) fn at(path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn at(path: &Path) -> Result<Option<Self>> {
         match std::fs::symlink_metadata(path) {
             Ok(metadata) => Ok(Some(Self {
                 device: metadata.dev(),

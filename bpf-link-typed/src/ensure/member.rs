@@ -5,23 +5,23 @@ mod kept;
 mod ready;
 mod steps;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use bpf_link::{LinkKind, RawLink};
+use bpf_link::LinkKind;
 
 use crate::ensure::options::Trust;
 use crate::ensure::options_from::OptionsFrom;
-use crate::ensure::outcome::{Attached, OldLink};
 use crate::ensure::place::Place;
 use crate::ensure::recipe::{KindLink, Recipe, Wanted};
-use crate::ensure::{act, old_link};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kinds::StructOpsAttach;
 
+pub(crate) use crate::ensure::act::{is_taken, open};
+pub(crate) use crate::ensure::ensured::FileId;
 pub(crate) use crate::ensure::look::search_all;
-pub(crate) use kept::{End, Kept, PinFile};
+pub(crate) use crate::ensure::old_link::{Waiting, retire};
+pub(crate) use kept::{End, Kept};
 use ready::ReadyBy;
 pub(crate) use steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};
 
@@ -119,32 +119,3 @@ pub(crate) fn check_directories(path: &Path) -> Result<()> {
 
 /// The name of some pin in a directory.
 pub(crate) const ANY_NAME: &str = "pin";
-
-/// Opens what is attached by a link.
-pub(crate) fn open(attached: Attached) -> bpf_link::Result<OwnedFd> {
-    act::open(attached)
-}
-
-/// Whether a refusal is because of what is on the hook.
-pub(crate) fn is_taken(error: &Error) -> bool {
-    act::is_taken(error)
-}
-
-/// Lets go of a link that has lost its pin: [`old_link::retire`].
-pub(crate) fn retire(link: RawLink) -> Result<OldLink> {
-    old_link::retire(link)
-}
-
-/// Pauses between attempts, while what has gone may still take a hook: the kernel takes the program
-/// of a link off a while after its last descriptor or pin has gone.
-pub(crate) struct Patience(old_link::Waiting);
-
-impl Patience {
-    pub(crate) fn new() -> Self {
-        Self(old_link::Waiting::for_at_most(Duration::from_secs(1)))
-    }
-
-    pub(crate) fn goes_on(&mut self) -> bool {
-        self.0.goes_on()
-    }
-}

@@ -12,7 +12,7 @@ use crate::error::Result;
 ///
 /// Where ours is the last descriptor to be closed, the program is off the hook when the close
 /// returns.
-pub(super) fn retire(link: RawLink) -> Result<OldLink> {
+pub(crate) fn retire(link: RawLink) -> Result<OldLink> {
     let id = link.id()?;
     let detached = link.detach();
     drop(link);
@@ -80,12 +80,18 @@ pub(super) fn reopen(id: LinkId) -> Option<RawLink> {
 ///
 /// What they add up to counts, not what the clock says: while a virtual machine stands still its
 /// kernel gets nothing done, but its clock goes on.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     left: Duration,
     pause: Duration,
 }
 
 impl Waiting {
+    /// For a hook that may stay taken by what has just gone from it: the kernel takes it off after a
+    /// grace period, in its own time.
+    pub(crate) fn until_free() -> Self {
+        Self::for_at_most(Duration::from_secs(1))
+    }
+
     pub(super) fn for_at_most(time: Duration) -> Self {
         Self {
             left: time,
@@ -94,7 +100,7 @@ impl Waiting {
     }
 
     /// Pauses; whether it makes sense to look again.
-    pub(super) fn goes_on(&mut self) -> bool {
+    pub(crate) fn goes_on(&mut self) -> bool {
         const LONGEST: Duration = Duration::from_millis(10);
         if self.left.is_zero() {
             return false;

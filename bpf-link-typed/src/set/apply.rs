@@ -9,7 +9,7 @@ use std::path::Path;
 use bpf_link::{PinEntry, PinLock, Update};
 
 use crate::ensure::Attached;
-use crate::ensure::member::{self, ANY_NAME, Patience, PinFile};
+use crate::ensure::member::{self, ANY_NAME, FileId, Waiting};
 use crate::error::{Error, LinkState, Result, SetFailure};
 use crate::set::LinkSet;
 use crate::set::applied::Applied;
@@ -83,7 +83,7 @@ impl LinkSet<'_> {
             slots,
             steps: Vec::new(),
             put_back: Vec::new(),
-            patience: Patience::new(),
+            until_free: Waiting::until_free(),
             fates: HashMap::new(),
         };
         match run.bring_about() {
@@ -198,7 +198,7 @@ impl Run<'_, '_> {
         let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
             return Ok(());
         };
-        let file = PinFile::at(&slot.path)?;
+        let file = FileId::at(&slot.path)?;
         work.file = Some(file.ok_or_else(|| overtaken(slot))?);
         let link = work.link.as_ref().ok_or_else(|| overtaken(slot))?;
         link.id()?;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bpf_link::{LinkId, PinEntry, RawLink};
 
-use crate::ensure::member::{Learned, Patience, PinFile, WayBack};
+use crate::ensure::member::{FileId, Learned, Waiting, WayBack};
 use crate::ensure::{Attached, Why};
 use crate::error::{Error, Result};
 use crate::set::LinkSet;
@@ -27,7 +27,7 @@ pub(super) struct Run<'r, 's> {
     /// What becomes of the directory's links that no slot takes over, by their indices.
     pub(super) fates: HashMap<usize, (Fate, Vec<OsString>)>,
     /// How long hooks may still be taken by what has gone, once for all of them.
-    pub(super) patience: Patience,
+    pub(super) until_free: Waiting,
     /// Links that were taken off, and those by which their programs were attached again.
     pub(super) put_back: Vec<(LinkId, RawLink)>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Work<'r> {
     /// How the old program is attached again, where its link is to be taken off first.
     pub(super) back: Option<Back<'r>>,
     /// The pin, once it is at its path.
-    pub(super) file: Option<PinFile>,
+    pub(super) file: Option<FileId>,
     /// The link that was taken off, and which of the directory's it was.
     pub(super) taken_off: Option<(LinkId, Option<usize>)>,
     /// What was attached by the link that is replaced.

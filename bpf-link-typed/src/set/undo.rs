@@ -1,11 +1,13 @@
 //! Undoing what was done, in reverse order.
 
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
 use bpf_link::{LinkId, PinEntry, RawLink, Update};
 
 use crate::ensure::Attached;
-use crate::ensure::member::{self, Patience};
+use crate::ensure::member::{Waiting, WayBack, is_taken};
 use crate::error::{Error, LinkState, Result};
-
 use crate::set::assign::is_wanted;
 use crate::set::run::{Run, Step, Way, pin_over};
 
@@ -180,19 +182,18 @@ fn off(link: &RawLink) -> Result<()> {
 }
 
 /// Attaches a program again; the hook may be taken for a moment by what has just gone.
-fn attach_again(way_back: &member::WayBack<'_>, program: &std::os::fd::OwnedFd) -> Result<RawLink> {
-    use std::os::fd::AsFd as _;
-    let mut patience = Patience::new();
+fn attach_again(way_back: &WayBack<'_>, program: &OwnedFd) -> Result<RawLink> {
+    let mut until_free = Waiting::until_free();
     loop {
         match way_back(program.as_fd()) {
-            Err(error) if member::is_taken(&error) && patience.goes_on() => {}
+            Err(error) if is_taken(&error) && until_free.goes_on() => {}
             answer => return answer,
         }
     }
 }
 
 /// Whether this link is what is pinned there.
-fn is_at(path: &std::path::Path, id: LinkId) -> Result<bool> {
+fn is_at(path: &Path, id: LinkId) -> Result<bool> {
     Ok(match PinEntry::at(path)? {
         PinEntry::Link(link) => link.id()? == id,
         PinEntry::Missing | PinEntry::NotALink => false,

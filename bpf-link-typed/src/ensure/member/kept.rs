@@ -1,7 +1,7 @@
 //! What a run has left, whatever its kind.
 
 use std::any::Any;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bpf_link::{LinkId, RawLink};
 
@@ -43,18 +43,7 @@ pub(crate) struct End {
     pub(crate) outcome: Outcome,
     pub(crate) taken_over: Option<LinkId>,
     pub(crate) path: PathBuf,
-    pub(crate) file: PinFile,
-}
-
-/// The file that a pin is, by which it is told from a later pin at its path.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PinFile(FileId);
-
-impl PinFile {
-    /// That of what is pinned at this path; `None` if nothing is.
-    pub(crate) fn at(path: &Path) -> Result<Option<Self>> {
-        Ok(FileId::at(path)?.map(Self))
-    }
+    pub(crate) file: FileId,
 }
 
 /// A link that is pinned at the path now.
@@ -63,7 +52,7 @@ pub(super) fn of<A: Recipe>(end: End, attached: Attached) -> Result<Box<dyn Kept
     Ok(Box::new(Ensured {
         left: Left {
             link: link.raw().id()?,
-            file: end.file.0,
+            file: end.file,
             attached,
             ask: |link: &A::Link| Ok(A::attached(&link.ask()?)),
             path: end.path,

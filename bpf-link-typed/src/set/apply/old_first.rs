@@ -71,7 +71,7 @@ impl Run<'_, '_> {
         };
         loop {
             match slot.ready.create(None) {
-                Err(Refused { taken: Some(_), .. }) if self.patience.goes_on() => {}
+                Err(Refused { taken: Some(_), .. }) if self.until_free.goes_on() => {}
                 answer => return answer.map_err(|refused| slot.ready.name_holders(refused.error)),
             }
         }

@@ -67,7 +67,7 @@ impl Run<'_, '_> {
             return Err(refusal);
         }
         *has_looked = true;
-        if !self.patience.goes_on() {
+        if !self.until_free.goes_on() {
             return Err(slot.ready.name_holders(refusal));
         }
         work.learned.taken = None;
