@@ -252,30 +252,7 @@ impl<A: Attach> Ensure<A> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
         self.to.check_options()?;
         let place = Place::new(&self.options.path, self.options.trust)?;
-        place.check_directories()?;
-        let Some(mode) = self.options.parents else {
-            return self.run_at(&place, &wanted);
-        };
-        let mut attempts = ATTEMPTS;
-        loop {
-            attempts -= 1;
-            let mut new = Vec::new();
-            let done = place.make_parents(mode, &mut new).and_then(|()| {
-                // Somebody else may have made one before us.
-                place.check_directories()?;
-                self.run_at(&place, &wanted)
-            });
-            match done {
-                // Another run has made the directory, had no use for it, and has removed it again.
-                Err(Error::Link(bpf_link::Error::PathNotFound(_)))
-                    if new.is_empty() && attempts > 0 => {}
-                Err(error) => {
-                    Place::remove_parents(&new);
-                    return Err(error);
-                }
-                done => return done,
-            }
-        }
+        place.with_parents(self.options.parents, || self.run_at(&place, &wanted))
     }
 
     /// A run, with the directories there.
@@ -328,12 +305,8 @@ impl<A: Attach> Ensure<A> {
         let place = Place::new(&self.options.path, self.options.trust)?;
         place.check_directories()?;
         place.check_owner()?;
-        let directories: Vec<_> = match self.options.parents {
-            Some(_) => place
-                .missing_parents()?
-                .into_iter()
-                .map(Path::to_owned)
-                .collect(),
+        let directories = match self.options.parents {
+            Some(_) => place.missing_parents()?,
             None => Vec::new(),
         };
         let mut seen = if directories.is_empty() {

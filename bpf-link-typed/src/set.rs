@@ -143,7 +143,8 @@ impl<'a> LinkSet<'a> {
     }
 
     /// Makes the directory, and those that it is in, as far as they are missing, with this mode
-    /// less the umask.
+    /// less the umask. Nobody else may write to them, whatever the mode says. If nothing is pinned
+    /// after all, they are removed again.
     pub fn create_dir(mut self, mode: u32) -> Self {
         self.parents = Some(mode);
         self

@@ -6,13 +6,10 @@ mod ready;
 mod steps;
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
 
 use bpf_link::LinkKind;
 
-use crate::ensure::options::Trust;
 use crate::ensure::options_from::OptionsFrom;
-use crate::ensure::place::Place;
 use crate::ensure::recipe::{KindLink, Recipe, Wanted};
 use crate::error::Result;
 use crate::kinds::StructOpsAttach;
@@ -21,6 +18,7 @@ pub(crate) use crate::ensure::act::{is_taken, open};
 pub(crate) use crate::ensure::ensured::FileId;
 pub(crate) use crate::ensure::look::search_all;
 pub(crate) use crate::ensure::old_link::{Waiting, retire};
+pub(crate) use crate::ensure::place::Place;
 pub(crate) use kept::{End, Kept};
 use ready::ReadyBy;
 pub(crate) use steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};
@@ -96,26 +94,3 @@ fn ready_by<'a, A: Recipe + 'a>(to: A, object: BorrowedFd<'a>) -> Result<Box<dyn
     to.check_options()?;
     Ok(Box::new(ReadyBy { to, wanted }))
 }
-
-/// The directories that are missing on the way to this one and for it, from the outermost on.
-pub(crate) fn missing_directories(path: &Path) -> Result<Vec<PathBuf>> {
-    let place = Place::new(&path.join(ANY_NAME), Trust::default())?;
-    let missing = place.missing_parents()?;
-    Ok(missing.into_iter().map(Path::to_owned).collect())
-}
-
-/// Makes them, with this mode.
-pub(crate) fn make_directories(path: &Path, mode: u32) -> Result<()> {
-    let place = Place::new(&path.join(ANY_NAME), Trust::default())?;
-    place.check_directories()?;
-    let mut new = Vec::new();
-    place.make_parents(mode, &mut new)
-}
-
-/// Refuses a directory that other users can redirect.
-pub(crate) fn check_directories(path: &Path) -> Result<()> {
-    Place::new(&path.join(ANY_NAME), Trust::default())?.check_directories()
-}
-
-/// The name of some pin in a directory.
-pub(crate) const ANY_NAME: &str = "pin";

@@ -12,12 +12,20 @@ use crate::error::{Error, Result};
 
 /// Where the link is to be pinned.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) path: PathBuf,
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
     trust: Trust,
 }
 
+/// How often a directory may be removed before anything is pinned there.
+const ATTEMPTS: usize = 16;
+
 impl Place {
+    /// That of pins in this directory, whatever their names.
+    pub(crate) fn in_dir(path: &Path) -> Result<Self> {
+        Self::new(&path.join(ANY_NAME), Trust::default())
+    }
+
     /// At this path; without a slash at its end, which stands for a directory.
     pub(super) fn new(path: &Path, trust: Trust) -> Result<Self> {
         let failed = |source| Error::File {
@@ -47,9 +55,42 @@ impl Place {
         })
     }
 
-    /// Refuses a path that other users can redirect, unless that was allowed; or that something
-    /// else is wrong with.
-    pub(super) fn check_directories(&self) -> Result<()> {
+    /// Does this where the directories that the pin is to be in are there, and safe. With a mode,
+    /// those that are missing are made; if the work fails, they are removed again.
+    pub(crate) fn with_parents<T>(
+        &self,
+        mode: Option<u32>,
+        work: impl Fn() -> Result<T>,
+    ) -> Result<T> {
+        self.check_directories()?;
+        let Some(mode) = mode else {
+            return work();
+        };
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            let mut new = Vec::new();
+            let done = self.make_parents(mode, &mut new).and_then(|()| {
+                // Somebody else may have made one before us.
+                self.check_directories()?;
+                work()
+            });
+            match done {
+                // Another run has made the directory, had no use for it, and has removed it again.
+                Err(Error::Link(bpf_link::Error::PathNotFound(_)))
+                    if new.is_empty() && attempts > 0 => {}
+                Err(error) => {
+                    Self::remove_parents(&new);
+                    return Err(error);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Refuses a path that other users can redirect, unless that was allowed; or that
+    /// something else is wrong with.
+    pub(crate) fn check_directories(&self) -> Result<()> {
         if self.trust.shared_directories {
             return Ok(());
         }
@@ -82,17 +123,18 @@ impl Place {
     ///
     /// An error if they cannot be made: what is there is not on a bpffs, or a name is not allowed
     /// there.
-    pub(super) fn missing_parents(&self) -> Result<Vec<&Path>> {
+    pub(crate) fn missing_parents(&self) -> Result<Vec<PathBuf>> {
         // A directory whose name has a dot can be neither looked up nor made; making it gives the
         // better error.
         let is_missing = |parent: &&Path| std::fs::symlink_metadata(parent).is_err();
         let parents = self.path.ancestors().skip(1);
-        let mut missing: Vec<&Path> = parents.take_while(is_missing).collect();
+        let missing = parents.take_while(is_missing);
+        let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         missing.reverse();
         let Some(inner) = missing.first().and_then(|outermost| outermost.parent()) else {
             return Ok(missing);
         };
-        for path in missing.iter().copied().chain([self.path.as_path()]) {
+        for path in missing.iter().chain([&self.path]) {
             // The kernel checks the name in the innermost directory that exists, so check it there.
             PinLock::check(inner.join(path.file_name().unwrap_or_default()))?;
         }
@@ -101,19 +143,19 @@ impl Place {
 
     /// Makes these directories with this mode, and adds them to the new ones. Only we may
     /// write to them, whatever the mode says.
-    pub(super) fn make_parents(&self, mode: u32, new: &mut Vec<PathBuf>) -> Result<()> {
+    fn make_parents(&self, mode: u32, new: &mut Vec<PathBuf>) -> Result<()> {
         const BY_OTHERS: u32 = libc::S_IWGRP | libc::S_IWOTH;
         let mode = mode & !BY_OTHERS;
         for parent in self.missing_parents()? {
             // Other processes that make the same directory wait for us.
-            let _lock = PinLock::of(parent)?;
-            match DirBuilder::new().mode(mode).create(parent) {
-                Ok(()) => new.push(parent.to_owned()),
+            let _lock = PinLock::of(&parent)?;
+            match DirBuilder::new().mode(mode).create(&parent) {
+                Ok(()) => new.push(parent),
                 // Somebody else was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => {
                     return Err(Error::CreateDirectory {
-                        path: parent.to_owned(),
+                        path: parent,
                         source,
                     });
                 }
@@ -124,7 +166,7 @@ impl Place {
 
     /// Removes the directories that were made for a pin that is not, unless somebody has put
     /// something into them.
-    pub(super) fn remove_parents(made: &[PathBuf]) {
+    fn remove_parents(made: &[PathBuf]) {
         for directory in made.iter().rev() {
             // The error that is on its way says more.
             let _ = std::fs::remove_dir(directory);
@@ -132,7 +174,10 @@ impl Place {
     }
 
     /// Looks whether something can be pinned there, without the lock.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         Ok(PinLock::check(&self.path)?)
     }
 }
+
+/// The name of some pin in a directory.
+const ANY_NAME: &str = "pin";

@@ -4,12 +4,12 @@ mod old_first;
 mod prepare;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bpf_link::{PinEntry, PinLock, Update};
 
 use crate::ensure::Attached;
-use crate::ensure::member::{self, ANY_NAME, FileId, Waiting};
+use crate::ensure::member::{FileId, Place, Waiting};
 use crate::error::{Error, LinkState, Result, SetFailure};
 use crate::set::LinkSet;
 use crate::set::applied::Applied;
@@ -32,6 +32,8 @@ impl LinkSet<'_> {
     /// Nothing was changed, with
     ///
     /// - [`Error::RootOfBpffs`]: the directory is the root of a bpffs.
+    /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed): another user can change the
+    ///   directory, or where its path leads to.
     /// - [`Error::SameHook`]: two links of the set are for one hook, which takes one program.
     /// - [`Error::SearchDenied`] (`EPERM`): to look for links that are
     ///   [taken over](Self::take_over) takes `CAP_SYS_ADMIN`.
@@ -53,20 +55,18 @@ impl LinkSet<'_> {
     ///
     /// What the kinds need, with `BPF_LINK_UPDATE`, `BPF_OBJ_PIN`, `flock(2)` and `rename(2)`.
     pub fn apply(&self) -> Result<Applied> {
-        let path = self.absolute_path()?;
-        if let Some(mode) = self.parents {
-            member::make_directories(&path, mode)?;
-        }
-        member::check_directories(&path)?;
-        let _lock = PinLock::of(path.join(ANY_NAME))?;
-        refuse_root(&path)?;
-        for _ in 1..ATTEMPTS {
-            match self.attempt(&path) {
-                Err(Error::Overtaken { .. }) => {}
-                answer => return answer,
+        let (path, place) = self.place()?;
+        place.with_parents(self.parents, || {
+            let _lock = PinLock::of(&place.path)?;
+            refuse_root(&path)?;
+            for _ in 1..ATTEMPTS {
+                match self.attempt(&path) {
+                    Err(Error::Overtaken { .. }) => {}
+                    answer => return answer,
+                }
             }
-        }
-        self.attempt(&path)
+            self.attempt(&path)
+        })
     }
 
     fn attempt(&self, path: &Path) -> Result<Applied> {
@@ -115,11 +115,14 @@ impl LinkSet<'_> {
         }))
     }
 
-    pub(super) fn absolute_path(&self) -> Result<std::path::PathBuf> {
-        std::path::absolute(&self.path).map_err(|source| Error::File {
+    /// The directory, and the place of pins in it.
+    pub(super) fn place(&self) -> Result<(PathBuf, Place)> {
+        let path = std::path::absolute(&self.path).map_err(|source| Error::File {
             path: self.path.clone(),
             source,
-        })
+        })?;
+        let place = Place::in_dir(&path)?;
+        Ok((path, place))
     }
 }
 

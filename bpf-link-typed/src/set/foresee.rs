@@ -1,8 +1,5 @@
 //! Foresees what applying a set would do.
 
-use bpf_link::PinLock;
-
-use crate::ensure::member::{self, ANY_NAME};
 use crate::error::Result;
 use crate::set::LinkSet;
 use crate::set::assign::assign;
@@ -19,13 +16,14 @@ impl LinkSet<'_> {
     /// Those of [`apply`](Self::apply), as far as they show without an attempt. That an old program
     /// cannot be opened does not.
     pub fn plan(&self) -> Result<SetPlan> {
-        let path = self.absolute_path()?;
+        let (path, place) = self.place()?;
+        place.check_directories()?;
         let directories = match self.parents {
-            Some(_) => member::missing_directories(&path)?,
+            Some(_) => place.missing_parents()?,
             None => Vec::new(),
         };
         let mut directory = if directories.is_empty() {
-            PinLock::check(path.join(ANY_NAME))?;
+            place.check()?;
             refuse_root(&path)?;
             Directory::look(&path)?
         } else {

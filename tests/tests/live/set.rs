@@ -1,6 +1,7 @@
 //! Sets: the links of an agent in one directory, brought about together.
 
 mod at_once;
+mod directory;
 mod five;
 mod killed;
 mod moves;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(at_once::TESTS),
     Roles(at_once::ROLES),
+    Tests(directory::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),
     Tests(moves::TESTS),

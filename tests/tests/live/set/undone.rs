@@ -76,6 +76,7 @@ fn nothing_was_there(sandbox: &Sandbox) -> Result<()> {
         version.misfit(index)?;
         refusal(&five.plain(&version)?, name)?;
         ensure_nothing_left(sandbox).context(*name)?;
+        ensure!(!five.directory.exists(), "{name}");
     }
     ensure!(our_links()?.is_empty());
     Ok(())
