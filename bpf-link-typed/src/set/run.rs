@@ -127,3 +127,14 @@ pub(super) fn pin_over(
     link.pin(directory.beside(name))?;
     Ok(link.pin_over(path)?)
 }
+
+/// Takes a link off; false if its kind cannot be detached, so that it goes with the last that holds
+/// it.
+pub(super) fn detach(link: &RawLink) -> Result<bool> {
+    use bpf_link::Error::{UnsupportedByKernel, UnsupportedByKind};
+    match link.detach() {
+        Ok(()) => Ok(true),
+        Err(UnsupportedByKind { .. } | UnsupportedByKernel(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -9,7 +9,7 @@ use crate::ensure::Attached;
 use crate::ensure::member::{Waiting, WayBack, is_taken};
 use crate::error::{Error, LinkState, Result};
 use crate::set::assign::is_wanted;
-use crate::set::run::{Run, Step, Way, pin_over};
+use crate::set::run::{Run, Step, Way, detach, pin_over};
 
 /// The link that a program was put back by, if it is another.
 type Undone = Result<Option<LinkId>, NotUndone>;
@@ -50,7 +50,7 @@ impl Run<'_, '_> {
     fn undo_attached(&mut self, index: usize) -> Undone {
         if let Some(mut link) = self.take_link(index) {
             let unpinned = link.unpin();
-            off(&link)?;
+            detach(&link)?;
             unpinned?;
         }
         Ok(None)
@@ -119,7 +119,7 @@ impl Run<'_, '_> {
         if let Some(mut new) = self.take_link(index) {
             // It may have been pinned over the old one's pin, or not at all.
             let _ = new.unpin();
-            off(&new)?;
+            detach(&new)?;
         }
         let Some(back) = self.works.get_mut(index).and_then(|work| work.back.take()) else {
             return Err(NotUndone(None));
@@ -169,15 +169,6 @@ impl Run<'_, '_> {
         }
         let found = self.directory.links.iter().find(|found| found.id == id);
         found.and_then(|found| found.link.as_ref())
-    }
-}
-
-/// Takes a link off, as far as that can be done without closing it.
-fn off(link: &RawLink) -> Result<()> {
-    use bpf_link::Error::{UnsupportedByKernel, UnsupportedByKind};
-    match link.detach() {
-        Ok(()) | Err(UnsupportedByKind { .. } | UnsupportedByKernel(_)) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -3,34 +3,30 @@
 
 use bpf_link::RawLink;
 
-use crate::ensure::member::Refused;
+use crate::ensure::member::Judged;
 use crate::error::Result;
-use crate::set::run::{Run, Step, Way, overtaken_in, pin_over};
+use crate::set::run::{Run, Step, Way, detach, pin_over};
 
 impl Run<'_, '_> {
     /// Takes the old link off, which is pinned at the path, and attaches the new one.
     pub(super) fn replace_old_first(&mut self, index: usize) -> Result<()> {
-        use bpf_link::Error::{UnsupportedByKernel, UnsupportedByKind};
-        let Some(work) = self.works.get_mut(index) else {
+        let (Some(slot), Some(work)) = (self.slots.get_mut(index), self.works.get_mut(index))
+        else {
             return Ok(());
         };
-        let Some(Way::OldFirst(_)) = work.way else {
+        let (Some(Way::OldFirst(_)), Some(old)) = (&work.way, &slot.old) else {
             return Ok(());
         };
-        let beside = work.link.take();
-        let Some(old) = self.slots.get_mut(index).and_then(|slot| slot.old.take()) else {
+        let is_off = detach(&old.judged.link)?;
+        self.steps.push(Step::OldFirst(index));
+        // The pin that it may have got at the path stays.
+        work.link = None;
+        let Some(old) = slot.old.take() else {
             return Ok(());
         };
         work.taken_off = Some((old.judged.id, old.found));
-        let old = old.judged.link;
-        match old.detach() {
-            Ok(()) => self.steps.push(Step::OldFirst(index)),
-            Err(UnsupportedByKind { .. } | UnsupportedByKernel(_)) => {
-                self.steps.push(Step::OldFirst(index));
-                drop(beside);
-                return self.replace_after_the_old_has_gone(index, old);
-            }
-            Err(error) => return Err(error.into()),
+        if !is_off {
+            return self.replace_after_the_old_has_gone(index, old.judged);
         }
         let mut new = self.create_after(index)?;
         let Some(slot) = self.slots.get(index) else {
@@ -45,12 +41,12 @@ impl Run<'_, '_> {
 
     /// The same for a kind that cannot be detached: its link goes with the last that holds it, in
     /// the kernel's own time.
-    fn replace_after_the_old_has_gone(&mut self, index: usize, old: RawLink) -> Result<()> {
+    fn replace_after_the_old_has_gone(&mut self, index: usize, old: Judged) -> Result<()> {
         let Some(slot) = self.slots.get(index) else {
             return Ok(());
         };
         let (name, path) = (slot.name, slot.path.clone());
-        let id = old.id()?;
+        let id = old.id;
         let found = self.directory.links.iter().find(|found| found.id == id);
         let mut pins = found.map(|found| found.pins.clone()).unwrap_or_default();
         pins.push(name.into());
@@ -66,13 +62,16 @@ impl Run<'_, '_> {
 
     /// Attaches where something has just been taken off, which may be seen a moment later.
     fn create_after(&mut self, index: usize) -> Result<RawLink> {
-        let Some(slot) = self.slots.get(index) else {
-            return Err(overtaken_in(&self.directory.path));
-        };
         loop {
-            match slot.ready.create(None) {
-                Err(Refused { taken: Some(_), .. }) if self.until_free.goes_on() => {}
-                answer => return answer.map_err(|refused| slot.ready.name_holders(refused.error)),
+            let refused = match self.create(index) {
+                Ok(link) => return Ok(link),
+                Err(refused) => refused,
+            };
+            if refused.taken.is_none() || !self.until_free.goes_on() {
+                return Err(match self.slots.get(index) {
+                    Some(slot) => slot.ready.name_holders(refused.error),
+                    None => refused.error,
+                });
             }
         }
     }

@@ -200,7 +200,7 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    fn create(&self, index: usize) -> Result<RawLink, Refused> {
+    pub(super) fn create(&self, index: usize) -> Result<RawLink, Refused> {
         let Some(slot) = self.slots.get(index) else {
             return Err(Refused {
                 error: overtaken_in(&self.directory.path),
