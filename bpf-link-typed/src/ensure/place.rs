@@ -45,14 +45,8 @@ impl Place {
     /// nothing is in the way of.
     pub(super) fn beside(&self) -> impl Iterator<Item = PathBuf> + use<> {
         const NAMES: u32 = 8;
-        let first = bpf_link::temporary_pin(&self.path);
-        (1..=NAMES).map(move |number| {
-            let mut name = first.clone().into_os_string();
-            if number > 1 {
-                name.push(number.to_string());
-            }
-            name.into()
-        })
+        let path = self.path.clone();
+        (1..=NAMES).map(move |number| temporary_pin(&path, number))
     }
 
     /// Does this where the directories that the pin is to be in are there, and safe. With a mode,
@@ -181,3 +175,12 @@ impl Place {
 
 /// The name of some pin in a directory.
 const ANY_NAME: &str = "pin";
+
+/// The name of this number, from 1 on, for a pin on the way to this path.
+pub(crate) fn temporary_pin(path: &Path, number: u32) -> PathBuf {
+    let mut name = bpf_link::temporary_pin(path).into_os_string();
+    if number > 1 {
+        name.push(number.to_string());
+    }
+    name.into()
+}

@@ -132,7 +132,7 @@ pub(super) fn assign<'r>(
     if let Some(ours) = &set.ours {
         assigning.orphans(&mut slots, ours)?;
     }
-    assigning.what_is_left(&mut slots)?;
+    assigning.what_is_left(&slots)?;
     Ok(slots)
 }
 
@@ -323,19 +323,14 @@ impl Assigning<'_> {
     /// Whether a link of the directory may be taken over under another name.
     fn is_ours(&self, old: &Old) -> Result<bool> {
         let found = old.found.and_then(|index| self.directory.links.get(index));
-        let (Some(rule), Some(found)) = (self.rule, found) else {
-            return Ok(true);
-        };
-        for pin in &found.pins {
-            if rule.is(pin, || Ok(old.judged.attached))? {
-                return Ok(true);
-            }
+        match (self.rule, found) {
+            (Some(rule), Some(found)) => Ok(rule.is(found.stems(), || Ok(old.judged.attached))?),
+            _ => Ok(true),
         }
-        Ok(false)
     }
 
     /// A link of another kind by a wanted name is in the way, unless it is another slot's or stale.
-    fn what_is_left(&self, slots: &mut [Slot<'_>]) -> Result<(), Refusal> {
+    fn what_is_left(&self, slots: &[Slot<'_>]) -> Result<(), Refusal> {
         for (index, slot) in slots.iter().enumerate() {
             let found = slot
                 .other_kind
@@ -347,7 +342,7 @@ impl Assigning<'_> {
             let is_stale = match self.rule {
                 None => false,
                 Some(rule) => rule
-                    .is(slot.name.as_ref(), || Attached::of(link))
+                    .is([slot.name.as_ref()], || Attached::of(link))
                     .map_err(|error| Refusal::of(index)(error.into()))?,
             };
             if !is_stale {

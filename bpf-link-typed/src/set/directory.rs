@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bpf_link::{LinkId, LinkKind, PinEntry, RawLink};
 
+use crate::ensure::member::temporary_pin;
 use crate::error::{Error, Result};
 
 /// What is pinned in a directory.
@@ -34,6 +35,11 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.pins.iter().any(|pin| pin.as_os_str() == name)
+    }
+
+    /// The name of each pin; of a temporary one, the name that it is on the way to.
+    pub(super) fn stems(&self) -> impl Iterator<Item = &OsStr> {
+        self.pins.iter().map(|pin| stem(pin))
     }
 
     /// The name of a pin, if there is one that is not a temporary one.
@@ -128,15 +134,11 @@ impl Directory {
 
     /// A path beside that of this name at which nothing is pinned; it is not given twice.
     pub(super) fn beside(&mut self, name: &str) -> PathBuf {
-        let first = bpf_link::temporary_pin(self.at(name));
+        let to = self.at(name);
         let mut number = 1;
         loop {
-            let mut path = first.clone().into_os_string();
-            if number > 1 {
-                path.push(number.to_string());
-            }
+            let path = temporary_pin(&to, number);
             number += 1;
-            let path = PathBuf::from(path);
             if let Entry::Vacant(free) = self.names.entry(name_of(&path)) {
                 free.insert(None);
                 return path;
@@ -157,13 +159,12 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
 /// The name that such a pin is on the way to.
 pub(super) fn stem(name: &OsStr) -> &OsStr {
     let bytes = name.as_bytes();
-    let mut parts = bytes.windows(SUFFIX.len());
-    let end = parts.position(|part| part == SUFFIX);
+    // What follows the name.
+    let suffix = bpf_link::temporary_pin("").into_os_string();
+    let mut parts = bytes.windows(suffix.len());
+    let end = parts.position(|part| part == suffix.as_bytes());
     OsStr::from_bytes(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes))
 }
-
-/// What [`bpf_link::temporary_pin`] has after the name.
-const SUFFIX: &[u8] = b"~bpf-link~new";
 
 /// Refuses the root of a bpffs, which belongs to all.
 ///

@@ -43,7 +43,10 @@ pub(super) fn fate(
     if others.len() < found.pins.len() {
         return Ok((Fate::Replaced, others));
     }
-    let is_ours = is_ours(found, rule)?;
+    let is_ours = match (rule, &found.link) {
+        (Some(rule), Some(link)) => Some(rule.is(found.stems(), || Attached::of(link))?),
+        _ => None,
+    };
     let (temporary, pins): (Vec<_>, Vec<_>) = others.iter().partition(|pin| is_temporary(pin));
     if pins.is_empty() {
         let is_named = others.iter().any(|pin| is_wanted(slots, stem(pin)));
@@ -58,17 +61,4 @@ pub(super) fn fate(
         Some(false) => (Fate::Stays, Vec::new()),
         None => (Fate::Stays, temporary.into_iter().cloned().collect()),
     })
-}
-
-/// Whether the link is this agent's by the rule, if there is one.
-fn is_ours(found: &Found, rule: Option<&Stale>) -> Result<Option<bool>> {
-    let (Some(rule), Some(link)) = (rule, &found.link) else {
-        return Ok(None);
-    };
-    for pin in &found.pins {
-        if rule.is(stem(pin), || Attached::of(link))? {
-            return Ok(Some(true));
-        }
-    }
-    Ok(Some(false))
 }

@@ -37,17 +37,20 @@ impl Stale {
         Self(Rule::Running(programs.into_iter().collect()))
     }
 
-    /// Whether a link that is pinned by this name is this agent's.
+    /// Whether a link that is pinned by these names is this agent's.
     ///
     /// `attached` asks what is attached by it.
-    pub(super) fn is(
+    pub(super) fn is<'n>(
         &self,
-        name: &OsStr,
+        names: impl IntoIterator<Item = &'n OsStr>,
         attached: impl FnOnce() -> bpf_link::Result<Option<Attached>>,
     ) -> bpf_link::Result<bool> {
         match &self.0 {
             Rule::All => Ok(true),
-            Rule::Prefix(prefix) => Ok(name.as_bytes().starts_with(prefix.as_bytes())),
+            Rule::Prefix(prefix) => {
+                let mut names = names.into_iter();
+                Ok(names.any(|name| name.as_bytes().starts_with(prefix.as_bytes())))
+            }
             Rule::Running(programs) => {
                 // A link that was detached runs nothing.
                 let Some(attached) = attached()? else {
