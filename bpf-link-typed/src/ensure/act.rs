@@ -5,7 +5,7 @@ mod old_first;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use bpf_link::{Command, LinkId, PinEntry, RawLink, Update};
+use bpf_link::{Command, LinkId, PinEntry, RawLink};
 
 use crate::ensure::decide::{Action, Refusal};
 use crate::ensure::ensured::FileId;
@@ -155,10 +155,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             Err(bpf_link::Error::PermissionDenied(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        let update = match self.wanted.attached {
-            Attached::Program(_) => Update::program(&self.wanted.object),
-            Attached::Map(_) => Update::map(&self.wanted.object),
-        };
+        let update = self.wanted.attached.update(&self.wanted.object);
         let update = match &expected {
             Some(expected) => update.expecting(expected),
             None => update,
@@ -198,15 +195,10 @@ impl<'a, A: Recipe> Run<'a, A> {
     fn attach(&mut self, why: Option<Why>, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         match self.to.create(self.wanted.object) {
             Ok(new) => self.put(new, seen.take_at_path(), why, false),
-            Err(refusal) if is_taken(&refusal) => {
-                seen.hook = if refusal.errno() == Some(libc::E2BIG) {
-                    Hook::Full
-                } else {
-                    Hook::Taken
-                };
+            Err(refusal) => {
+                seen.hook = told_by(&refusal).ok_or(refusal)?;
                 Ok(Step::Learned)
             }
-            Err(refusal) => Err(refusal),
         }
     }
 
@@ -402,4 +394,12 @@ pub(crate) fn is_taken(error: &Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// What a refusal tells about the hook, if it is because of what is there.
+pub(super) fn told_by(refusal: &Error) -> Option<Hook> {
+    is_taken(refusal).then(|| match refusal.errno() {
+        Some(libc::E2BIG) => Hook::Full,
+        _ => Hook::Taken,
+    })
 }

@@ -19,6 +19,7 @@ pub(crate) use crate::ensure::ensured::FileId;
 pub(crate) use crate::ensure::look::search_all;
 pub(crate) use crate::ensure::old_link::{Waiting, retire};
 pub(crate) use crate::ensure::place::{Place, temporary_pin};
+pub(crate) use crate::ensure::seen::Hook;
 pub(crate) use kept::{End, Kept};
 use ready::ReadyBy;
 pub(crate) use steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};

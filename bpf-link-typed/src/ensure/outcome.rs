@@ -1,8 +1,9 @@
 //! What a takeover did.
 
 use std::fmt;
+use std::os::fd::AsFd;
 
-use bpf_link::{LinkId, LinkInfo, MapId, ProgramId, RawLink};
+use bpf_link::{LinkId, LinkInfo, MapId, ProgramId, RawLink, Update};
 
 /// What was done about a program, a hook and a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +134,14 @@ impl Attached {
     /// What a link of any kind has; `None` if it was detached, or the kernel does not say.
     pub(crate) fn of(link: &RawLink) -> bpf_link::Result<Option<Self>> {
         Ok(Self::by(&link.info()?))
+    }
+
+    /// The update that puts it on a link; the object is the program or map.
+    pub(crate) fn update<'a>(self, object: &'a (impl AsFd + ?Sized)) -> Update<'a> {
+        match self {
+            Self::Program(_) => Update::program(object),
+            Self::Map(_) => Update::map(object),
+        }
     }
 
     /// What the link has that this info is of.

@@ -49,9 +49,10 @@ pub(super) struct Candidate<L> {
 }
 
 /// What an attempt to attach has told about the hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hook {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hook {
     /// Nobody has tried to attach yet.
+    #[default]
     NotTried,
     /// It takes no more beside what it has.
     Taken,

@@ -6,9 +6,8 @@ mod prepare;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use bpf_link::{PinEntry, PinLock, Update};
+use bpf_link::{PinEntry, PinLock};
 
-use crate::ensure::Attached;
 use crate::ensure::member::{FileId, Place, Waiting};
 use crate::error::{Error, LinkState, Result, SetFailure};
 use crate::set::LinkSet;
@@ -154,14 +153,11 @@ impl Run<'_, '_> {
         let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
             return Ok(());
         };
-        let (Some(Way::Update { previous, program }), Some(link)) = (&work.way, &work.link) else {
+        let (Some(Way::Update { program, .. }), Some(link)) = (&work.way, &work.link) else {
             return Ok(());
         };
         let object = slot.ready.object();
-        let update = match previous {
-            Attached::Program(_) => Update::program(&object),
-            Attached::Map(_) => Update::map(&object),
-        };
+        let update = slot.ready.attached().update(&object);
         let update = match program {
             Some(program) => update.expecting(program),
             None => update,

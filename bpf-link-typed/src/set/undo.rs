@@ -3,9 +3,8 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use bpf_link::{LinkId, PinEntry, RawLink, Update};
+use bpf_link::{LinkId, PinEntry, RawLink};
 
-use crate::ensure::Attached;
 use crate::ensure::member::{Waiting, WayBack, is_taken};
 use crate::error::{Error, LinkState, Result};
 use crate::set::assign::is_wanted;
@@ -74,11 +73,7 @@ impl Run<'_, '_> {
             return Err(NotUndone(None));
         };
         let object = slot.ready.object();
-        let update = match previous {
-            Attached::Program(_) => Update::program(program),
-            Attached::Map(_) => Update::map(program),
-        };
-        link.update(update.expecting(&object))?;
+        link.update(previous.update(program).expecting(&object))?;
         Ok(None)
     }
 

@@ -5,20 +5,19 @@ use std::os::fd::BorrowedFd;
 use bpf_link::{LinkId, LinkKind, PinEntry, RawLink};
 
 use crate::attach::position::Position;
-use crate::ensure::act::is_taken;
+use crate::ensure::act::told_by;
 use crate::ensure::decide::{Action, Rules, decide};
 use crate::ensure::foresee::foresee;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::look::{Held, judge};
+use crate::ensure::member::kept::{self, End, Kept};
+use crate::ensure::member::steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};
 use crate::ensure::outcome::Attached;
 use crate::ensure::plan::Planned;
 use crate::ensure::recipe::{KindLink as _, Recipe, Wanted};
 use crate::ensure::rules_of;
-use crate::ensure::seen::{Candidate, Found, Hook, Seen};
+use crate::ensure::seen::{Candidate, Found, Seen};
 use crate::error::{Error, Result};
-
-use crate::ensure::member::kept::{self, End, Kept};
-use crate::ensure::member::steps::{AtPath, Judged, Learned, Next, Ready, Refused, Taken, WayBack};
 
 /// Options, and what is to be attached.
 pub(super) struct ReadyBy<'a, A> {
@@ -90,10 +89,7 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
             None => self.to.create(self.wanted.object),
         };
         created.map(Into::into).map_err(|error| Refused {
-            taken: is_taken(&error).then_some(match error.errno() {
-                Some(libc::E2BIG) => Taken::Full,
-                _ => Taken::Taken,
-            }),
+            hook: told_by(&error),
             error,
         })
     }
@@ -143,11 +139,7 @@ fn seen(at_path: AtPath<'_>, learned: Learned) -> Seen<(), ()> {
         },
         beside: PinEntry::Missing,
         ours: None,
-        hook: match learned.taken {
-            None => Hook::NotTried,
-            Some(Taken::Taken) => Hook::Taken,
-            Some(Taken::Full) => Hook::Full,
-        },
+        hook: learned.hook,
         update_refused: learned.update_refused,
     }
 }

@@ -10,6 +10,7 @@ use crate::ensure::member::kept::{End, Kept};
 use crate::ensure::outcome::{Attached, Why};
 use crate::ensure::plan::Planned;
 use crate::ensure::recipe::{Blocks, Match};
+use crate::ensure::seen::Hook;
 use crate::error::{Error, Result};
 
 /// A link that is wanted, once it is known what is to be attached.
@@ -77,17 +78,8 @@ pub(crate) enum AtPath<'a> {
 /// What attempts have told.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Learned {
-    pub(crate) taken: Option<Taken>,
+    pub(crate) hook: Hook,
     pub(crate) update_refused: bool,
-}
-
-/// Why a hook does not take another program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It does not take one beside what it has.
-    Taken,
-    /// It has as many as it takes.
-    Full,
 }
 
 /// The next step.
@@ -107,8 +99,8 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) error: Error,
-    /// Set if it was because of what is on the hook.
-    pub(crate) taken: Option<Taken>,
+    /// What it tells about the hook; `None` if it was not because of what is there.
+    pub(crate) hook: Option<Hook>,
 }
 
 impl Judged {

@@ -67,7 +67,7 @@ impl Run<'_, '_> {
                 Ok(link) => return Ok(link),
                 Err(refused) => refused,
             };
-            if refused.taken.is_none() || !self.until_free.goes_on() {
+            if refused.hook.is_none() || !self.until_free.goes_on() {
                 return Err(match self.slots.get(index) {
                     Some(slot) => slot.ready.name_holders(refused.error),
                     None => refused.error,

@@ -7,7 +7,7 @@ use bpf_link::{LinkId, RawLink};
 
 use crate::attach::position::Position;
 use crate::ensure::hook_id::Takes;
-use crate::ensure::member::{self, Next, Refused};
+use crate::ensure::member::{self, Hook, Next, Refused};
 use crate::ensure::{Attached, Why};
 use crate::error::{Error, HolderLink, Result};
 use crate::set::assign::{Old, give_back};
@@ -30,11 +30,11 @@ impl Run<'_, '_> {
                     Ok(link) => return self.attached(index, link, why),
                     Err(Refused {
                         error,
-                        taken: Some(taken),
+                        hook: Some(hook),
                     }) => {
                         hook_taken = Some(error);
                         if let Some(work) = self.works.get_mut(index) {
-                            work.learned.taken = Some(taken);
+                            work.learned.hook = hook;
                         }
                     }
                     Err(refused) => return Err(refused.error),
@@ -70,7 +70,7 @@ impl Run<'_, '_> {
         if !self.until_free.goes_on() {
             return Err(slot.ready.name_holders(refusal));
         }
-        work.learned.taken = None;
+        work.learned.hook = Hook::NotTried;
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl Run<'_, '_> {
         let Some(slot) = self.slots.get(index) else {
             return Err(Refused {
                 error: overtaken_in(&self.directory.path),
-                taken: None,
+                hook: None,
             });
         };
         if slot.place.is_some() {
