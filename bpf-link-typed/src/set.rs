@@ -18,6 +18,7 @@ mod undo;
 use std::fmt;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use crate::error::{LinkState, SetFailure};
 pub use applied::Applied;
@@ -217,14 +218,7 @@ impl<'a> LinkSet<'a> {
         A: AttachProgram + Send + Sync + 'a,
         P: AsFd + Send + Sync + 'a,
     {
-        if let Position::Before(key) | Position::After(key) = &place {
-            if !self.has(key.name()) {
-                return Err(Error::NotInSet {
-                    name: key.name().to_owned(),
-                });
-            }
-        }
-        let place = place.of(|key| key.name().to_owned());
+        let place = place.try_of(|key| self.index_of(key))?;
         self.add_member(name, OfProgram { to, program }, Some(place))
     }
 
@@ -289,23 +283,27 @@ impl<'a> LinkSet<'a> {
         &mut self,
         name: &str,
         member: impl Member + 'a,
-        place: Option<Position<String>>,
+        place: Option<Position<usize>>,
     ) -> Result<SetKey<L>> {
         check_name(name)?;
-        if self.has(name) {
+        if self.entries.iter().any(|entry| *entry.name == *name) {
             return Err(Error::NameInSet {
                 name: name.to_owned(),
             });
         }
+        let name: Arc<str> = name.into();
         self.entries.push(Entry {
-            name: name.to_owned(),
+            name: name.clone(),
             member: Box::new(member),
             place,
         });
         Ok(SetKey::new(name))
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.entries.iter().any(|entry| entry.name == name)
+    fn index_of<L>(&self, key: &SetKey<L>) -> Result<usize> {
+        let index = self.entries.iter().position(|entry| key.is_to(&entry.name));
+        index.ok_or_else(|| Error::NotInSet {
+            name: key.name().to_owned(),
+        })
     }
 }

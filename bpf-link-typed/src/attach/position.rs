@@ -1,5 +1,6 @@
 //! Places in the list of programs of a hook.
 
+use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use bpf_link::{Anchor, AttachFlags, LinkId, MprogArgs, RawLink};
@@ -26,12 +27,21 @@ pub enum Position<A> {
 impl<A> Position<A> {
     /// The same place, with this anchor for its own.
     pub(crate) fn of<B>(self, anchor: impl FnOnce(A) -> B) -> Position<B> {
-        match self {
+        let Ok(place) = self.try_of(|own| Ok::<_, Infallible>(anchor(own)));
+        place
+    }
+
+    /// The same, if there is such an anchor.
+    pub(crate) fn try_of<B, E>(
+        self,
+        anchor: impl FnOnce(A) -> Result<B, E>,
+    ) -> Result<Position<B>, E> {
+        Ok(match self {
             Self::First => Position::First,
             Self::Last => Position::Last,
-            Self::Before(next) => Position::Before(anchor(next)),
-            Self::After(previous) => Position::After(anchor(previous)),
-        }
+            Self::Before(next) => Position::Before(anchor(next)?),
+            Self::After(previous) => Position::After(anchor(previous)?),
+        })
     }
 }
 

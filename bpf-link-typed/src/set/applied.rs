@@ -1,6 +1,7 @@
 //! A set that was applied: its links, whether they are still its own, and letting go of them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::ensure::member::Kept;
 use crate::ensure::{Ensured, Standing, Stopped};
@@ -12,7 +13,7 @@ use crate::set::report::SetReport;
 /// nothing: the pins keep the links.
 pub struct Applied {
     report: SetReport,
-    links: Vec<(String, Box<dyn Kept>)>,
+    links: Vec<(Arc<str>, Box<dyn Kept>)>,
 }
 
 impl fmt::Debug for Applied {
@@ -24,7 +25,7 @@ impl fmt::Debug for Applied {
 }
 
 impl Applied {
-    pub(super) fn new(report: SetReport, links: Vec<(String, Box<dyn Kept>)>) -> Self {
+    pub(super) fn new(report: SetReport, links: Vec<(Arc<str>, Box<dyn Kept>)>) -> Self {
         Self { report, links }
     }
 
@@ -38,14 +39,14 @@ impl Applied {
     /// [taken](Self::take).
     #[must_use]
     pub fn get<L: 'static>(&self, key: &SetKey<L>) -> Option<&Ensured<L>> {
-        let (_, link) = self.links.iter().find(|(name, _)| name == key.name())?;
+        let (_, link) = self.links.iter().find(|(name, _)| key.is_to(name))?;
         link.as_any().downcast_ref()
     }
 
     /// The same link, which is no longer part of the set: [`stop`](Self::stop) leaves it.
     pub fn take<L: 'static>(&mut self, key: &SetKey<L>) -> Option<Ensured<L>> {
         self.get(key)?;
-        let index = self.links.iter().position(|(name, _)| name == key.name())?;
+        let index = self.links.iter().position(|(name, _)| key.is_to(name))?;
         let (_, link) = self.links.remove(index);
         link.into_any().downcast().ok().map(|link| *link)
     }
@@ -58,7 +59,7 @@ impl Applied {
     pub fn standing(&self) -> Result<Vec<(&str, Standing)>> {
         let links = self.links.iter();
         links
-            .map(|(name, link)| Ok((name.as_str(), link.standing()?)))
+            .map(|(name, link)| Ok((&**name, link.standing()?)))
             .collect()
     }
 
@@ -85,7 +86,7 @@ impl Applied {
         let mut stopped = Vec::with_capacity(self.links.len());
         for (name, link) in self.links.into_iter().rev() {
             match link.stop() {
-                Ok(answer) => stopped.push((name, answer)),
+                Ok(answer) => stopped.push((name.to_string(), answer)),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }

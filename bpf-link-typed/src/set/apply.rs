@@ -106,9 +106,9 @@ impl LinkSet<'_> {
             return refusal.error;
         };
         states.resize_with(self.entries.len(), || LinkState::AsBefore);
-        let names = self.entries.iter().map(|entry| entry.name.clone());
+        let names = self.entries.iter().map(|entry| entry.name.to_string());
         Error::SetNotApplied(Box::new(SetFailure {
-            name: entry.name.clone(),
+            name: entry.name.to_string(),
             links: names.zip(states).collect(),
             source: refusal.error,
         }))

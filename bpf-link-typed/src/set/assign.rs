@@ -139,22 +139,13 @@ pub(super) fn assign<'r>(
 fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>>, Refusal> {
     let mut slots: Vec<Slot<'r>> = Vec::with_capacity(set.entries.len());
     for (index, entry) in set.entries.iter().enumerate() {
-        let at = |name: String| slots.iter().position(|slot| slot.name == name);
-        let place = match entry.place.clone() {
-            None => None,
-            Some(Position::First) => Some(Position::First),
-            Some(Position::Last) => Some(Position::Last),
-            // What a place is next to was added before.
-            Some(Position::Before(name)) => at(name).map(Position::Before),
-            Some(Position::After(name)) => at(name).map(Position::After),
-        };
         let ready = entry.member.ready().map_err(Refusal::of(index))?;
         slots.push(Slot {
             name: &entry.name,
-            path: directory.at(&entry.name),
+            path: directory.at(&*entry.name),
             hook: ready.hook().map_err(Refusal::of(index))?,
             ready,
-            place,
+            place: entry.place,
             old: None,
             orphan: None,
             other_kind: None,

@@ -11,10 +11,11 @@ use crate::set::directory::is_temporary;
 
 /// A link of a set.
 pub(super) struct Entry<'a> {
-    pub(super) name: String,
+    /// The very name that its key has.
+    pub(super) name: Arc<str>,
     pub(super) member: Box<dyn Member + 'a>,
-    /// Where on the hook it is attached, next to the link of this name.
-    pub(super) place: Option<Position<String>>,
+    /// Where on the hook it is attached, next to which of the links.
+    pub(super) place: Option<Position<usize>>,
 }
 
 impl fmt::Debug for Entry<'_> {
@@ -27,19 +28,25 @@ impl fmt::Debug for Entry<'_> {
     }
 }
 
-/// Stands for a link that was added to a set, by which it is had once the set is applied:
-/// [`Applied::get`](crate::set::Applied::get).
+/// The key to a link that was added to a set: [`Applied::get`](crate::set::Applied::get) takes it
+/// once the set is applied.
 pub struct SetKey<L> {
     name: Arc<str>,
     link: PhantomData<fn() -> L>,
 }
 
 impl<L> SetKey<L> {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: Arc<str>) -> Self {
         Self {
-            name: name.into(),
+            name,
             link: PhantomData,
         }
+    }
+
+    /// Whether it is the key to the link with this name; that of another set is not, even if that
+    /// has a link of the same name.
+    pub(super) fn is_to(&self, name: &Arc<str>) -> bool {
+        Arc::ptr_eq(&self.name, name)
     }
 
     /// The name of the link.

@@ -20,11 +20,11 @@ impl Run<'_, '_> {
     pub(super) fn finish(mut self) -> Result<Applied> {
         let mut report = SetReport::default();
         let mut kept = Vec::with_capacity(self.slots.len());
-        for index in 0..self.slots.len() {
+        for (index, entry) in self.set.entries.iter().enumerate() {
             let (slot, end) = self.end(index, &mut report)?;
             report.links.push(slot);
             if let Some(slot) = self.slots.get(index) {
-                kept.push((slot.name.to_owned(), slot.ready.kept(end)?));
+                kept.push((entry.name.clone(), slot.ready.kept(end)?));
             }
         }
         let found = std::mem::take(&mut self.directory.links);

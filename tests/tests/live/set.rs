@@ -194,6 +194,12 @@ fn overtaken_and_stopped(sandbox: &Sandbox) -> Result<()> {
     )?;
     let mut part = set.apply()?;
     ensure!(part.report().stale.len() == 4, "{part:?}");
+    let of_another_set = LinkSet::in_dir(&five.directory).add(
+        "tcx",
+        TcxAttach::to("lo", TcxHook::Ingress),
+        &third.programs[1],
+    )?;
+    ensure!(part.get(&of_another_set).is_none());
     ensure!(!new.is_ours()?);
     let stopped = new.stop()?;
     let left = |name: &str| stopped.iter().find(|(found, _)| found == name);

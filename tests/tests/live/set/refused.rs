@@ -42,11 +42,15 @@ fn names(sandbox: &Sandbox) -> Result<()> {
         matches!(refused, Err(Error::NameInSet { .. })),
         "{refused:?}"
     );
-    let refused = set.add_placed("a", XdpAttach::to("lo"), &program, Position::After(&key));
-    ensure!(
-        matches!(refused, Err(Error::NotInSet { .. })),
-        "{refused:?}"
-    );
+    // A key is to the link of one set, also where another has a link of the same name.
+    let same_name = other.add("lo", XdpAttach::to("lo"), &program)?;
+    for key in [&key, &same_name] {
+        let refused = set.add_placed("a", XdpAttach::to("lo"), &program, Position::After(key));
+        ensure!(
+            matches!(refused, Err(Error::NotInSet { .. })),
+            "{refused:?}"
+        );
+    }
     Ok(())
 }
 
