@@ -5,6 +5,7 @@ mod directory;
 mod five;
 mod killed;
 mod moves;
+mod order;
 mod refused;
 mod stale;
 mod under_load;
@@ -13,8 +14,8 @@ mod undone;
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{CongestionControl, Hook, Program, Sandbox, names};
 use bpf_link_typed::{
-    Anchor, CgroupAttach, CgroupHook, Link, LinkSet, MapId, Position, RawTracepointAttach,
-    StructOpsLink, TcxAttach, TcxHook, XdpAttach,
+    CgroupAttach, CgroupHook, Link, LinkSet, MapId, RawTracepointAttach, StructOpsLink, TcxAttach,
+    TcxHook, XdpAttach,
     ensure::{Gap, OldLink, Ours, Outcome, Planned, Standing, Stopped, Why},
     set::{SetReport, Stale},
 };
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(killed::TESTS),
     Roles(killed::ROLES),
     Tests(moves::TESTS),
+    Tests(order::TESTS),
     Tests(refused::TESTS),
     Tests(stale::TESTS),
     Tests(under_load::TESTS),
@@ -41,11 +43,11 @@ pub(crate) const ALL: &[Listed] = &[
 
 const TESTS: &[Test] = &[
     test!(an_empty_set_removes_all),
+    test!(a_replaced_link_that_is_held),
     test!(created_updated_and_kept)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER),
     test!(from_a_configuration),
-    test!(in_order).needs(Need::TCX),
     test!(links_without_a_pin)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER)
@@ -399,37 +401,31 @@ fn links_without_a_pin(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// The order of adding is the order on the hook.
-fn in_order(sandbox: &Sandbox) -> Result<()> {
+/// It cannot be detached, so it runs on as long as somebody holds it; nobody waits for that.
+fn a_replaced_link_that_is_held(sandbox: &Sandbox) -> Result<()> {
     let directory = sandbox.bpffs().join("agent");
-    let [a, b, c, d] = [(); 4].map(|()| Program::passing(Hook::TCX_INGRESS));
-    let [a, b, c, d] = [a?, b?, c?, d?];
-    let to = || TcxAttach::to("lo", TcxHook::Ingress);
-    let order = || -> Result<Vec<u32>> {
-        let programs = TcxHook::Ingress.query("lo")?.programs;
-        Ok(programs.iter().map(|program| program.id.get()).collect())
+    let (first, second) = (
+        Program::passing(Hook::RAW_TRACEPOINT)?,
+        Program::passing(Hook::RAW_TRACEPOINT)?,
+    );
+    let apply = |program| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        set.add("entry", RawTracepointAttach::to(c"sys_enter"), program)?;
+        Ok(set.apply()?)
     };
-    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
-    set.add("a", to(), &a)?;
-    set.add("c", to(), &c)?;
-    set.apply()?;
-    let mut set = LinkSet::in_dir(&directory);
-    set.add("a", to(), &a)?;
-    set.add("b", to(), &b)?;
-    let after = set.add("c", to(), &c)?;
-    set.add_placed("d", to(), &d, Position::Before(&after))?;
-    let applied = set.apply()?;
-    let expected = [a.id()?, b.id()?, d.id()?, c.id()?];
-    ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
-    applied.stop()?;
-    // A place that the options say is left to them.
-    let mut set = LinkSet::in_dir(&directory);
-    let first = set.add("a", to(), &a)?;
-    set.add("b", to().position(Position::<Anchor<'_>>::First), &b)?;
-    set.add_placed("c", to(), &c, Position::After(&first))?;
-    let applied = set.apply()?;
-    let expected = [b.id()?, a.id()?, c.id()?];
-    ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
+    apply(&first)?;
+    let held = Link::from_pinned(directory.join("entry"))?;
+    let id = held.id()?;
+    let applied = apply(&second)?;
+    ensure!(
+        matches!(
+            *outcomes(applied.report()),
+            [Outcome::Replaced { old_link: OldLink::Released(link), gap: false, .. }] if link == id
+        ),
+        "{applied:?}"
+    );
+    ensure!(our_links()?.contains(&id.get()) && our_links()?.len() == 2);
+    drop(held);
     applied.stop()?;
     ensure_nothing_left(sandbox)
 }

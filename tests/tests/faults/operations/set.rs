@@ -106,6 +106,11 @@ fn apply(run: &mut Run<'_>, before: Option<[&str; 5]>, names: [&str; 5]) -> Resu
         );
     } else if let Some(names) = before {
         ensure!(old.runs(&directory, names)?, "not all are as before");
+        ensure!(
+            run.sandbox.pinned()?.len() == 5,
+            "{:?}",
+            run.sandbox.pinned()?
+        );
     } else {
         ensure!(
             run.sandbox.pinned()?.is_empty(),

@@ -5,8 +5,9 @@ use std::ffi::CString;
 use anyhow::{Result, ensure};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, names, pins};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetnsAttach, NetnsHook, Position,
-    TcxAttach, TcxHook, XdpAttach, ensure::Ours, set::SetFailure,
+    CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, NetnsAttach, NetnsHook, Position, TcxAttach, TcxHook, XdpAttach, ensure::Ours,
+    set::SetFailure,
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
@@ -21,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(the_directory),
     test!(the_search_for_ours),
     test!(without_a_way_back),
+    test!(without_a_way_back_to_what_is_taken_off).needs(Need::NETFILTER),
 ];
 
 fn names(sandbox: &Sandbox) -> Result<()> {
@@ -218,6 +220,37 @@ fn without_a_way_back(sandbox: &Sandbox) -> Result<()> {
     let set = set.without_rollback();
     let after = without_sys_admin(|| Ok(set.apply()?))?;
     ensure!(after.is_ours()?);
+    after.stop()?;
+    drop(before);
+    ensure_nothing_left(sandbox)
+}
+
+/// The same for a link that makes way for the new one.
+fn without_a_way_back_to_what_is_taken_off(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let load = || Program::passing(Hook::NETFILTER);
+    let (first, second) = (load()?, load()?);
+    let set = |program| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, 79);
+        set.add("netfilter", to, program)?;
+        Ok(set)
+    };
+    let before = set(&first)?.apply()?;
+    let newer = set(&second)?;
+    let (newer, refused) = without_sys_admin(|| {
+        let refused = newer.apply().err();
+        Ok((newer, refused))
+    })?;
+    let failure = of_link(refused, "netfilter")?;
+    ensure!(
+        matches!(&failure.source, Error::NoWayBack(_)),
+        "{failure:?}"
+    );
+    ensure!(before.is_ours()? && our_links()?.len() == 1);
+    let newer = newer.without_rollback();
+    let after = without_sys_admin(|| Ok(newer.apply()?))?;
+    ensure!(after.is_ours()? && !before.is_ours()?);
     after.stop()?;
     drop(before);
     ensure_nothing_left(sandbox)

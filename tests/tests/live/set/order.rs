@@ -1,0 +1,85 @@
+//! The order of the links of a set on a hook that takes several.
+
+use anyhow::{Result, ensure};
+use bpf_link_tests::{Hook, Program, Sandbox};
+use bpf_link_typed::{
+    Anchor, CgroupAttach, CgroupHook, HookPrograms, LinkSet, Position, TcxAttach, TcxHook,
+};
+
+use crate::ensure::end::ensure_nothing_left;
+use crate::harness::{Need, Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
+    test!(on_a_tcx_hook).needs(Need::TCX),
+];
+
+fn ids(hook: &HookPrograms) -> Vec<u32> {
+    hook.programs
+        .iter()
+        .map(|program| program.id.get())
+        .collect()
+}
+
+/// Since Linux 6.17. Links that are there keep their places, whatever the order of adding.
+fn in_a_cgroup(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let [a, b, c] = [(); 3].map(|()| Program::passing(Hook::CGROUP_EGRESS));
+    let [a, b, c] = [a?, b?, c?];
+    let hook = CgroupHook::InetEgress;
+    let apply = |links: &[(&str, &Program)]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for (name, program) in links {
+            set.add(name, CgroupAttach::to(cgroup.path(), hook), *program)?;
+        }
+        Ok(set.apply()?)
+    };
+    let ensure_order = || -> Result<()> {
+        let (found, expected) = (
+            ids(&hook.query(cgroup.path())?),
+            [a.id()?, b.id()?, c.id()?],
+        );
+        ensure!(found == expected, "{found:?}, not {expected:?}");
+        Ok(())
+    };
+    apply(&[("a", &a), ("c", &c)])?;
+    apply(&[("a", &a), ("b", &b), ("c", &c)])?;
+    ensure_order()?;
+    let applied = apply(&[("c", &c), ("b", &b), ("a", &a)])?;
+    ensure_order()?;
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The order of adding is the order on the hook.
+fn on_a_tcx_hook(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [a, b, c, d] = [(); 4].map(|()| Program::passing(Hook::TCX_INGRESS));
+    let [a, b, c, d] = [a?, b?, c?, d?];
+    let to = || TcxAttach::to("lo", TcxHook::Ingress);
+    let order = || -> Result<Vec<u32>> { Ok(ids(&TcxHook::Ingress.query("lo")?)) };
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add("a", to(), &a)?;
+    set.add("c", to(), &c)?;
+    set.apply()?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("a", to(), &a)?;
+    set.add("b", to(), &b)?;
+    let after = set.add("c", to(), &c)?;
+    set.add_placed("d", to(), &d, Position::Before(&after))?;
+    let applied = set.apply()?;
+    let expected = [a.id()?, b.id()?, d.id()?, c.id()?];
+    ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
+    applied.stop()?;
+    // A place that the options say is left to them.
+    let mut set = LinkSet::in_dir(&directory);
+    let first = set.add("a", to(), &a)?;
+    set.add("b", to().position(Position::<Anchor<'_>>::First), &b)?;
+    set.add_placed("c", to(), &c, Position::After(&first))?;
+    let applied = set.apply()?;
+    let expected = [b.id()?, a.id()?, c.id()?];
+    ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
