@@ -63,9 +63,17 @@ pub(super) fn is_named(candidate: &str, name: &str) -> bool {
     let Some(rest) = candidate.strip_prefix(name) else {
         return false;
     };
-    // `libc.so.6`, `libc-2.31.so`
-    let is_version = rest.starts_with('-') && rest.strip_suffix(".so").is_some();
-    rest.is_empty() || (!name.contains(".so") && (rest.starts_with(".so") || is_version))
+    if name.contains(".so") {
+        return rest.is_empty();
+    }
+    // `libc-2.31.so`, but not `libsystemd-shared-252.so` for `libsystemd`.
+    let version = rest
+        .strip_prefix('-')
+        .and_then(|rest| rest.strip_suffix(".so"));
+    let has_version =
+        version.is_some_and(|text| text.starts_with(|first: char| first.is_ascii_digit()));
+    // `libc.so.6`
+    rest.is_empty() || rest.starts_with(".so") || has_version
 }
 
 fn read_cache(root: &Root) -> Vec<u8> {
@@ -121,6 +129,9 @@ mod tests {
             ("libc.so.6", "libc.so.6", true),
             ("libc.so.6", "libc", true),
             ("libc-2.31.so", "libc", true),
+            ("libbfd-2.40-system.so", "libbfd", true),
+            ("libsystemd-shared-252.so", "libsystemd", false),
+            ("libc-.so", "libc", false),
             ("libcap.so.2", "libc", false),
             ("libc.so.6", "libc.so", false),
             ("libssl.so.3", "libssl", true),
