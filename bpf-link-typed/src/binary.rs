@@ -108,8 +108,8 @@ impl Binary {
     ///
     /// As [`open`](Self::open).
     pub fn from_file(file: File) -> Result<Self> {
-        let path = path_of(&file);
-        Self::of_file(file, path.clone(), Root::Own, path)
+        let path = FileRef::fd(&file).path_in_words();
+        Self::of_file(file, Root::Own, path)
     }
 
     /// Opens the program of this name that is found first in the directories of `PATH`.
@@ -173,9 +173,8 @@ impl Binary {
     ///   `CAP_CHECKPOINT_RESTORE`.
     /// - [`Error::Binary`].
     pub fn in_process(pid: u32, name: impl AsRef<str>) -> Result<Self> {
-        let process = Process::open(pid)?;
-        let (file, name, path) = process.library(name.as_ref())?;
-        Self::of_file(file, name, process.root()?, path)
+        let (file, root, path) = Process::open(pid)?.library(name.as_ref())?;
+        Self::of_file(file, root, path)
     }
 
     /// Opens the program that the process with this id runs.
@@ -186,15 +185,16 @@ impl Binary {
     pub fn of_process(pid: u32) -> Result<Self> {
         let process = Process::open(pid)?;
         let (file, path) = process.program()?;
-        let root = process.root()?;
-        Self::of_file(file, root.name(&path), root, path)
+        Self::of_file(file, process.root()?, path)
     }
 
     fn in_this_root(root: Root, path: &Path) -> Result<Self> {
-        let name = root.name(path);
         match root.open_file(path) {
-            Ok(file) => Self::of_file(file, name, root, path.to_owned()),
-            Err(source) => Err(Error::File { path: name, source }),
+            Ok(file) => Self::of_file(file, root, path.to_owned()),
+            Err(source) => Err(Error::File {
+                path: root.name(path),
+                source,
+            }),
         }
     }
 
@@ -203,21 +203,21 @@ impl Binary {
             return Self::in_this_root(root, Path::new(name));
         }
         let (image, path) = library::find(&root, name)?;
-        Ok(Self {
+        Ok(Self::of_image(image, root, path))
+    }
+
+    fn of_file(file: File, root: Root, path: PathBuf) -> Result<Self> {
+        let image = Image::read(file, root.name(&path))?;
+        Ok(Self::of_image(image, root, path))
+    }
+
+    fn of_image(image: Image, root: Root, path: PathBuf) -> Self {
+        Self {
             image,
             root,
             path,
             debug: OnceLock::new(),
-        })
-    }
-
-    fn of_file(file: File, name: PathBuf, root: Root, path: PathBuf) -> Result<Self> {
-        Ok(Self {
-            image: Image::read(file, name)?,
-            root,
-            path,
-            debug: OnceLock::new(),
-        })
+        }
     }
 
     /// The function of this name: `malloc`, `memcpy@GLIBC_2.14` for a version of it, or
@@ -465,13 +465,6 @@ impl Binary {
         let libraries = self.image.needed_libraries()?;
         Ok(BinaryProblem::Imported { name, libraries })
     }
-}
-
-/// The path of an open file, as far as there is one.
-fn path_of(file: &File) -> PathBuf {
-    use std::os::fd::AsRawFd as _;
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    std::fs::read_link(&link).unwrap_or_else(|_| link.into())
 }
 
 impl AsFd for Binary {

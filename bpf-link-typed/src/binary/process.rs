@@ -61,8 +61,8 @@ impl Process {
         Ok((file, path))
     }
 
-    /// The library that it has mapped, what errors call it, and where it is below its root.
-    pub(super) fn library(&self, name: &str) -> Result<(File, PathBuf, PathBuf)> {
+    /// The library that it has mapped, and where that is below its root.
+    pub(super) fn library(&self, name: &str) -> Result<(File, Root, PathBuf)> {
         let mapping = self.find(name)?.ok_or_else(|| Error::NoSuchBinary {
             name: name.to_owned(),
             searched: self.name("maps"),
@@ -70,10 +70,7 @@ impl Process {
         // The very file that is mapped, which the path may no longer lead to.
         let map_file = format!("map_files/{}", mapping.range);
         let source = match File::open(self.path(&map_file)) {
-            Ok(file) => {
-                let name = self.root()?.name(&mapping.path);
-                return Ok((file, name, mapping.path));
-            }
+            Ok(file) => return Ok((file, self.root()?, mapping.path)),
             Err(source) => source,
         };
         // Only the most privileged may open that.
@@ -83,7 +80,7 @@ impl Process {
         }
         let root = self.root()?;
         match root.open_file(&mapping.path) {
-            Ok(file) => Ok((file, root.name(&mapping.path), mapping.path)),
+            Ok(file) => Ok((file, root, mapping.path)),
             Err(_) => Err(Error::File { path, source }),
         }
     }
