@@ -51,8 +51,8 @@ impl<'a> FileRef<'a> {
     pub(crate) fn is_file_of_kernel(&self, found: &CStr) -> Option<bool> {
         let (path, wanted) = match self {
             Self::Fd(fd) => {
-                let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
-                (std::fs::read_link(&link).ok()?, identity(Path::new(&link))?)
+                let link = by_descriptor(fd);
+                (std::fs::read_link(&link).ok()?, identity(&link)?)
             }
             Self::Path(path) => (std::fs::canonicalize(path).ok()?, identity(path)?),
         };
@@ -64,10 +64,7 @@ impl<'a> FileRef<'a> {
 
     /// What errors call it, once its path has been made into the target of that sort.
     pub(crate) fn target(&self, of_path: impl FnOnce(PathBuf) -> Target) -> Target {
-        match self {
-            Self::Fd(_) => Target::Descriptor,
-            Self::Path(path) => of_path(path.to_path_buf()),
-        }
+        self.given_path().map_or(Target::Descriptor, of_path)
     }
 
     /// The path, if it was given as one.
@@ -82,8 +79,8 @@ impl<'a> FileRef<'a> {
     pub(crate) fn path_in_words(&self) -> PathBuf {
         match self {
             Self::Fd(fd) => {
-                let open = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-                std::fs::read_link(&open).unwrap_or(open)
+                let link = by_descriptor(fd);
+                std::fs::read_link(&link).unwrap_or(link)
             }
             Self::Path(path) => path.to_path_buf(),
         }
@@ -110,8 +107,12 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 /// Whether the file is at this path now.
 pub(crate) fn is_at(file: BorrowedFd<'_>, path: &Path) -> bool {
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    identity(Path::new(&link)).is_some_and(|file| identity(path) == Some(file))
+    identity(&by_descriptor(file)).is_some_and(|file| identity(path) == Some(file))
+}
+
+/// A path that leads to an open file, wherever that is.
+pub(crate) fn by_descriptor(file: impl AsFd) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
 }
 
 /// The error that the kernel has found no file at this path.

@@ -1,10 +1,11 @@
 //! Places in the list of programs of a hook.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link::{Anchor, AttachFlags, LinkId, MprogArgs, RawLink};
 
+use crate::attach::file_ref::by_descriptor;
 use crate::error::{Error, Result};
 
 /// Where a program runs among the programs of its hook.
@@ -127,7 +128,7 @@ pub(crate) fn has_anchor<A>(position: Option<&Position<A>>) -> bool {
 /// The link that is an anchor.
 pub(crate) fn anchor_link(anchor: BorrowedFd<'_>) -> Result<RawLink> {
     let duplicate = anchor.try_clone_to_owned().map_err(|source| Error::File {
-        path: format!("/proc/self/fd/{}", anchor.as_raw_fd()).into(),
+        path: by_descriptor(anchor),
         source,
     })?;
     RawLink::try_from(duplicate).map_err(|refused| refused.into_parts().1.into())

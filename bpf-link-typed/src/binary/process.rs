@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use super::library::is_named;
 use super::root::Root;
+use crate::attach::file_ref::by_descriptor;
 use crate::error::{Error, Result};
 
 /// A process, which is still the same when another one has got its id.
@@ -34,7 +34,7 @@ impl Process {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        format!("/proc/self/fd/{}/{name}", self.directory.as_raw_fd()).into()
+        by_descriptor(&self.directory).join(name)
     }
 
     /// What errors call a file of it.

@@ -2,10 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::attach::file_ref::by_descriptor;
 use crate::error::{Error, Result};
 
 /// A root directory.
@@ -57,9 +57,9 @@ impl Root {
         const MOST: usize = 1 << 16;
         let opened = match self {
             Self::Own => std::fs::read_dir(directory),
-            Self::Other(..) => self.open_file(directory).and_then(|directory| {
-                std::fs::read_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()))
-            }),
+            Self::Other(..) => self
+                .open_file(directory)
+                .and_then(|directory| std::fs::read_dir(by_descriptor(&directory))),
         };
         let names = opened.into_iter().flatten().take(MOST);
         let mut names: Vec<_> = names

@@ -2,13 +2,13 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use bpf_link::{FirstOf, PerfEvent, PerfEventConfig, Target};
 
-use crate::attach::file_ref::{FileRef, is_at, missing_file};
+use crate::attach::file_ref::{FileRef, by_descriptor, is_at, missing_file};
 use crate::attach::tracefs::EventSource;
 #[cfg(feature = "elf")]
 use crate::binary::{Binary, BinaryPlace};
@@ -80,7 +80,6 @@ impl<'a> UprobeEvent<'a> {
             FileRef::Path(path) => return self.open_by_path(path),
             FileRef::Fd(file) => *file,
         };
-        let by_descriptor = by_descriptor(file);
         if let Some(path) = path_of(file) {
             let event = self.open_by_path(&path);
             // Nobody has put another file there in the meantime.
@@ -88,7 +87,7 @@ impl<'a> UprobeEvent<'a> {
                 return event;
             }
         }
-        self.open_by_path(&by_descriptor)
+        self.open_by_path(&by_descriptor(file))
     }
 
     fn open_by_path(&self, path: &Path) -> Result<PerfEvent> {
@@ -140,8 +139,4 @@ impl<'a> UprobeEvent<'a> {
 fn path_of(file: BorrowedFd<'_>) -> Option<PathBuf> {
     let path = std::fs::read_link(by_descriptor(file)).ok()?;
     is_at(file, &path).then_some(path)
-}
-
-fn by_descriptor(file: BorrowedFd<'_>) -> PathBuf {
-    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use bpf_link::{AttachType, LinkCreate, RawLink, UprobeMultiArgs, UprobeMultiFlag
 
 use super::UprobeMultiLink;
 use crate::attach::When;
-use crate::attach::file_ref::{FileRef, missing_file};
+use crate::attach::file_ref::{FileRef, by_descriptor, missing_file};
 use crate::attach::fit;
 use crate::attach::offsets::OffsetsRef;
 #[cfg(feature = "elf")]
@@ -169,8 +169,7 @@ impl<'a> UprobeMultiAttach<'a> {
         let created = self.create(program, UprobeMultiArgs::path_fd(&file, &self.offsets));
         match created {
             Err(bpf_link::Error::UnsupportedByKernel(_)) => {
-                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                self.create_by_path(program, Path::new(&path))
+                self.create_by_path(program, &by_descriptor(file))
             }
             created => created,
         }
