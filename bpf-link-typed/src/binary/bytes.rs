@@ -111,7 +111,7 @@ impl FileBytes {
         &self,
         region: Region,
         entry: usize,
-        mut visit: impl FnMut(u64, &[u8]) -> Result<()>,
+        mut visit: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let whole = CHUNK - CHUNK % entry.clamp(1, CHUNK);
         let most = usize::try_from(region.len).map_or(whole, |len| len.min(whole));
@@ -123,7 +123,7 @@ impl FileBytes {
                 break;
             };
             self.read_into(region.offset.saturating_add(done), piece)?;
-            visit(done, piece)?;
+            visit(piece)?;
             done += piece.len() as u64;
         }
         Ok(())

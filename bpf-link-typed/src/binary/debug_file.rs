@@ -101,7 +101,7 @@ fn crc32(bytes: &FileBytes) -> Result<u32> {
         offset: 0,
         len: bytes.len(),
     };
-    bytes.in_pieces(whole, 1, |_, piece| {
+    bytes.in_pieces(whole, 1, |piece| {
         checksum = piece.iter().fold(checksum, |checksum, byte| {
             let index = (checksum ^ u32::from(*byte)) & 0xff;
             let entry = TABLE.get(index as usize).copied().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The structures of ELF, of either size and either order of bytes, as plain numbers.
 
 use object::elf;
-use object::endian::Endianness;
+use object::endian::{Endian as _, Endianness};
 use object::pod;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _, Sym as _};
 
@@ -122,6 +122,14 @@ fn header<E: FileHeader<Endian = Endianness>>(bytes: &[u8], format: Format) -> O
 }
 
 impl Format {
+    /// That of this program.
+    pub(super) fn native() -> Self {
+        Self {
+            is_64: cfg!(target_pointer_width = "64"),
+            endian: Endianness::default(),
+        }
+    }
+
     pub(super) fn segment_size(self) -> usize {
         fn size<E: FileHeader>() -> usize {
             size_of::<E::ProgramHeader>()
@@ -173,34 +181,23 @@ impl Format {
     pub(super) fn word(self, bytes: &[u8]) -> Option<(u64, &[u8])> {
         if self.is_64 {
             let (word, rest) = bytes.split_first_chunk()?;
-            let word = match self.endian {
-                Endianness::Little => u64::from_le_bytes(*word),
-                Endianness::Big => u64::from_be_bytes(*word),
-            };
-            return Some((word, rest));
+            Some((self.endian.read_u64_bytes(*word), rest))
+        } else {
+            let (word, rest) = self.u32(bytes)?;
+            Some((word.into(), rest))
         }
-        let (word, rest) = self.u32(bytes)?;
-        Some((word.into(), rest))
     }
 
     /// A number of 32 bits, and what follows it.
     pub(super) fn u32(self, bytes: &[u8]) -> Option<(u32, &[u8])> {
         let (word, rest) = bytes.split_first_chunk()?;
-        let word = match self.endian {
-            Endianness::Little => u32::from_le_bytes(*word),
-            Endianness::Big => u32::from_be_bytes(*word),
-        };
-        Some((word, rest))
+        Some((self.endian.read_u32_bytes(*word), rest))
     }
 
     /// A number of 16 bits, and what follows it.
     pub(super) fn u16(self, bytes: &[u8]) -> Option<(u16, &[u8])> {
         let (word, rest) = bytes.split_first_chunk()?;
-        let word = match self.endian {
-            Endianness::Little => u16::from_le_bytes(*word),
-            Endianness::Big => u16::from_be_bytes(*word),
-        };
-        Some((word, rest))
+        Some((self.endian.read_u16_bytes(*word), rest))
     }
 }
 

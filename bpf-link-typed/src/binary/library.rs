@@ -3,8 +3,6 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use object::endian::Endianness;
-
 use super::format::{Format, Header};
 use super::image::Image;
 use super::loader_cache;
@@ -19,6 +17,7 @@ const DIRECTORIES: [&str; 5] = ["/lib64", "/usr/lib64", "/lib", "/usr/local/lib"
 /// Finds a library by its whole name (`libc.so.6`) or the beginning of it (`libc`), and returns
 /// where it is.
 pub(super) fn find(root: &Root, name: &str) -> Result<(Image, PathBuf)> {
+    let own = own_header();
     let mut foreign = None;
     for path in candidates(root, name) {
         let Ok(file) = root.open_file(&path) else {
@@ -27,7 +26,7 @@ pub(super) fn find(root: &Root, name: &str) -> Result<(Image, PathBuf)> {
         let Ok(image) = Image::read(file, root.name(&path)) else {
             continue;
         };
-        if is_native(&image.header) {
+        if is_native(&image.header, own.as_ref()) {
             return Ok((image, path));
         }
         foreign.get_or_insert((image, path));
@@ -98,24 +97,18 @@ fn multiarch() -> [PathBuf; 2] {
     ["/lib", "/usr/lib"].map(|directory| Path::new(directory).join(&triplet))
 }
 
+/// The header of this program, if that can be read.
+fn own_header() -> Option<Header> {
+    const OWN: &str = "/proc/self/exe";
+    let file = std::fs::File::open(OWN).ok()?;
+    Some(Image::read(file, OWN.into()).ok()?.header)
+}
+
 /// Whether it is for the same processor as this program.
-fn is_native(header: &Header) -> bool {
-    let own = std::fs::File::open("/proc/self/exe")
-        .ok()
-        .and_then(|file| Image::read(file, "/proc/self/exe".into()).ok());
+fn is_native(header: &Header, own: Option<&Header>) -> bool {
     match own {
-        Some(own) => own.header.machine == header.machine && own.header.format == header.format,
-        None => {
-            header.format
-                == Format {
-                    is_64: cfg!(target_pointer_width = "64"),
-                    endian: if cfg!(target_endian = "little") {
-                        Endianness::Little
-                    } else {
-                        Endianness::Big
-                    },
-                }
-        }
+        Some(own) => own.machine == header.machine && own.format == header.format,
+        None => header.format == Format::native(),
     }
 }
 

@@ -47,21 +47,26 @@ impl Segments {
 
     /// Where in the file this address is; with `code`, only if it is loaded to be run.
     pub(super) fn offset_of(&self, address: u64, code: bool) -> Option<u64> {
-        let mut loaded = self.loaded.iter();
-        loaded.find_map(|segment| {
-            let within = address.checked_sub(segment.address)?;
-            let is_there = within < segment.file_size && (!code || segment.is_code());
-            is_there.then(|| segment.offset.checked_add(within))?
-        })
+        self.translate(address, code, |one| one.address, |one| one.offset)
     }
 
     /// The address of what is there in the file; with `code`, only if it is loaded to be run.
     pub(super) fn address_of(&self, offset: u64, code: bool) -> Option<u64> {
-        let mut loaded = self.loaded.iter();
-        loaded.find_map(|segment| {
-            let within = offset.checked_sub(segment.offset)?;
+        self.translate(offset, code, |one| one.offset, |one| one.address)
+    }
+
+    /// The same place, as far from the other beginning of its segment.
+    fn translate(
+        &self,
+        place: u64,
+        code: bool,
+        from: impl Fn(&Segment) -> u64,
+        to: impl Fn(&Segment) -> u64,
+    ) -> Option<u64> {
+        self.loaded.iter().find_map(|segment| {
+            let within = place.checked_sub(from(segment))?;
             let is_there = within < segment.file_size && (!code || segment.is_code());
-            is_there.then(|| segment.address.checked_add(within))?
+            is_there.then(|| to(segment).checked_add(within))?
         })
     }
 

@@ -25,7 +25,7 @@ impl<'a> SymbolTable<'a> {
         let format = self.header.format;
         let size = format.symbol_size();
         let mut index = 0;
-        self.bytes.in_pieces(self.entries, size, |_, piece| {
+        self.bytes.in_pieces(self.entries, size, |piece| {
             format.symbols(piece, |mut symbol| {
                 symbol.address = self.address(&symbol);
                 visit(index, symbol)?;
