@@ -23,38 +23,26 @@ impl NameRef<'_> {
     }
 }
 
-impl<'a> From<&'a CStr> for NameRef<'a> {
-    fn from(name: &'a CStr) -> Self {
-        Self(Cow::Borrowed(name.to_bytes()))
-    }
+macro_rules! from_names {
+    ($($Borrowed:ty, $Owned:ty, $bytes:ident);+) => {$(
+        impl<'a> From<&'a $Borrowed> for NameRef<'a> {
+            fn from(name: &'a $Borrowed) -> Self {
+                Self(Cow::Borrowed(name.$bytes()))
+            }
+        }
+
+        impl<'a> From<&'a $Owned> for NameRef<'a> {
+            fn from(name: &'a $Owned) -> Self {
+                Self(Cow::Borrowed(name.$bytes()))
+            }
+        }
+
+        impl From<$Owned> for NameRef<'_> {
+            fn from(name: $Owned) -> Self {
+                Self(Cow::Owned(name.into_bytes()))
+            }
+        }
+    )+};
 }
 
-impl<'a> From<&'a CString> for NameRef<'a> {
-    fn from(name: &'a CString) -> Self {
-        Self::from(name.as_c_str())
-    }
-}
-
-impl From<CString> for NameRef<'_> {
-    fn from(name: CString) -> Self {
-        Self(Cow::Owned(name.into_bytes()))
-    }
-}
-
-impl<'a> From<&'a str> for NameRef<'a> {
-    fn from(name: &'a str) -> Self {
-        Self(Cow::Borrowed(name.as_bytes()))
-    }
-}
-
-impl<'a> From<&'a String> for NameRef<'a> {
-    fn from(name: &'a String) -> Self {
-        Self::from(name.as_str())
-    }
-}
-
-impl From<String> for NameRef<'_> {
-    fn from(name: String) -> Self {
-        Self(Cow::Owned(name.into_bytes()))
-    }
-}
+from_names!(CStr, CString, to_bytes; str, String, as_bytes);
