@@ -22,9 +22,7 @@ impl KernelFunctions {
 
     /// The functions with this name.
     pub(crate) fn with_name(&self, name: &CStr) -> SharedName {
-        let name = name.to_bytes();
-        let mut found = symbols::places(&self.kallsyms, &[name]).into_iter();
-        shared(name, found.next().unwrap_or_default().1)
+        shared(name.to_bytes(), self.places(name))
     }
 
     /// The names that several functions have, of those that can be traced as far as tracefs tells.
@@ -44,14 +42,16 @@ impl KernelFunctions {
 
     /// How long the function with this name is; `None` if that is not certain.
     pub(crate) fn size_of(&self, name: &CStr) -> Option<u64> {
-        let name = name.to_bytes();
-        let (_, places) = symbols::places(&self.kallsyms, &[name])
-            .into_iter()
-            .next()?;
+        let places = self.places(name);
         match (&*places.addresses, places.hidden) {
             ([start], 0) => symbols::size_at(&self.kallsyms, *start),
             _ => None,
         }
+    }
+
+    fn places(&self, name: &CStr) -> Places {
+        let found = symbols::places(&self.kallsyms, &[name.to_bytes()]);
+        found.into_iter().next().unwrap_or_default().1
     }
 
     /// The function that has this address in it, and how far behind its beginning the address is.

@@ -1,6 +1,8 @@
 //! What the kernel's list of symbols says of names and addresses. Any text is read, without a
 //! panic.
 
+use super::text;
+
 /// A line of `/proc/kallsyms`.
 #[derive(Clone, Copy, Debug)]
 struct Symbol<'a> {
@@ -13,10 +15,7 @@ struct Symbol<'a> {
 /// The symbols of the list: an address, a letter and a name in each line, and in brackets the
 /// module.
 fn symbols(kallsyms: &[u8]) -> impl Iterator<Item = Symbol<'_>> {
-    kallsyms.split(|byte| *byte == b'\n').filter_map(|line| {
-        let mut words = line
-            .split(|byte| matches!(byte, b' ' | b'\t'))
-            .filter(|word| !word.is_empty());
+    text::lines(kallsyms).filter_map(|mut words| {
         let address = std::str::from_utf8(words.next()?).ok()?;
         let address = u64::from_str_radix(address, 16).ok()?;
         let is_function = matches!(words.next()?, b"t" | b"T" | b"w" | b"W");
@@ -140,12 +139,7 @@ fn system_call(function: &[u8]) -> Option<&[u8]> {
 /// Whether the kernel's list of functions that are not to be probed has this one: two addresses and
 /// a name in each line.
 pub(crate) fn is_blacklisted(blacklist: &[u8], name: &[u8]) -> bool {
-    blacklist.split(|byte| *byte == b'\n').any(|line| {
-        let mut words = line
-            .split(|byte| matches!(byte, b' ' | b'\t'))
-            .filter(|word| !word.is_empty());
-        words.next().is_some() && words.next() == Some(name)
-    })
+    text::lines(blacklist).any(|mut words| words.next().is_some() && words.next() == Some(name))
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub(crate) fn count_of(functions: &[u8], name: &[u8]) -> usize {
 }
 
 /// The words of each line.
-fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
     let is_space = |byte: &u8| *byte == b' ' || *byte == b'\t';
     text.split(|byte| *byte == b'\n')
         .map(move |line| line.split(is_space).filter(|word| !word.is_empty()))
