@@ -120,13 +120,12 @@ impl<'a> KprobeMultiAttach<'a> {
             Some(cookies) => args.cookies(cookies)?,
             None => args,
         };
-        let (attach_type, flags) = match self.when {
-            When::Entry => (AttachType::TraceKprobeMulti, KprobeMultiFlags::empty()),
-            When::Return => (AttachType::TraceKprobeMulti, KprobeMultiFlags::RETURN),
-            When::Session => (AttachType::TraceKprobeSession, KprobeMultiFlags::empty()),
+        let flags = match self.when {
+            When::Return => KprobeMultiFlags::RETURN,
+            When::Entry | When::Session => KprobeMultiFlags::empty(),
         };
         self.check_names()?;
-        let request = LinkCreate::new(&program, attach_type).args(args.flags(flags));
+        let request = LinkCreate::new(&program, self.attach_type()).args(args.flags(flags));
         RawLink::create(&request)
             .map(KprobeMultiLink)
             .map_err(|source| self.refused(request, program.as_fd(), source))
@@ -156,10 +155,7 @@ impl<'a> KprobeMultiAttach<'a> {
         program: BorrowedFd<'_>,
         source: bpf_link::Error,
     ) -> Error {
-        let attach_type = match self.when {
-            When::Entry | When::Return => AttachType::TraceKprobeMulti,
-            When::Session => AttachType::TraceKprobeSession,
-        };
+        let attach_type = self.attach_type();
         match (source.errno(), self.functions) {
             (Some(libc::ESRCH), Functions::Symbols(symbols)) => Error::SymbolNotFound {
                 symbols: Box::new(match KernelFunctions::read() {
@@ -197,6 +193,13 @@ impl<'a> KprobeMultiAttach<'a> {
                 }
             }
             _ => fit::by_type(program, attach_type, source),
+        }
+    }
+
+    fn attach_type(&self) -> AttachType {
+        match self.when {
+            When::Entry | When::Return => AttachType::TraceKprobeMulti,
+            When::Session => AttachType::TraceKprobeSession,
         }
     }
 }
