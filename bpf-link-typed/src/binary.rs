@@ -47,13 +47,13 @@ pub use usdt::UsdtPlace;
 
 /// A program or a library, to attach to its functions and USDT probes by their names.
 ///
-/// It is an ELF file of either size and either order of bytes. The file is kept open, and is what
-/// a program is attached to, even if another one is put at its path. It is read with `pread(2)`, a
+/// It is an ELF file of either size and either order of bytes. The file is kept open, and a program
+/// is attached to this file even if another one is put at its path. It is read with `pread(2)`, a
 /// piece at a time, and is not kept in memory.
 ///
-/// Which addresses are where in the file is said by its program headers. Functions that are not
-/// exported are found in a stripped binary as well if its debug file is there: in
-/// `/usr/lib/debug/.build-id` by the build id, or by the name that the binary has for it
+/// The program headers say where in the file an address is. In a stripped binary, functions that
+/// are not exported are found as well if its debug file is installed: in
+/// `/usr/lib/debug/.build-id` under the build id, or under the name that the binary has for it
 /// (`.gnu_debuglink`). Symbols that are compressed into the binary (`.gnu_debugdata`) are not read.
 ///
 /// ```no_run
@@ -76,7 +76,7 @@ pub use usdt::UsdtPlace;
 pub struct Binary {
     image: Image,
     root: Root,
-    /// Where it is below the root, as far as that is known.
+    /// Its path below the root, as far as that is known.
     path: PathBuf,
     debug: OnceLock<Option<Image>>,
 }
@@ -102,7 +102,7 @@ impl Binary {
         Self::in_this_root(Root::open(root.as_ref())?, path.as_ref())
     }
 
-    /// A file that is open for reading already.
+    /// Reads a file that is open for reading already.
     ///
     /// # Errors
     ///
@@ -112,11 +112,11 @@ impl Binary {
         Self::of_file(file, Root::Own, path)
     }
 
-    /// Opens the program of this name that is found first in the directories of `PATH`.
+    /// Opens the first program of this name in the directories of `PATH`.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchBinary`]: there is none. Otherwise as [`open`](Self::open).
+    /// [`Error::NoSuchBinary`]: no directory has such a program. Otherwise as [`open`](Self::open).
     pub fn program(name: impl AsRef<str>) -> Result<Self> {
         let name = name.as_ref();
         if name.contains('/') {
@@ -138,21 +138,21 @@ impl Binary {
     }
 
     /// Opens a library as the dynamic loader finds it, in `ld.so.cache` and then in the default
-    /// directories. The name is a whole one (`libssl.so.3`), or what comes before `.so`
-    /// (`libssl`), for the first that there is.
+    /// directories. Give the whole name (`libssl.so.3`), or what comes before `.so` (`libssl`) or
+    /// before a version and `.so` (`libc` for `libc-2.31.so`), which opens the first that is found.
     ///
-    /// Libraries for particular processors (`glibc-hwcaps`), and what a program has said by
-    /// `LD_LIBRARY_PATH` or its run path, are not looked for: [`in_process`](Self::in_process)
-    /// finds what a process really has.
+    /// It does not look for libraries for particular processors (`glibc-hwcaps`), nor in the
+    /// directories of `LD_LIBRARY_PATH` or of a run path: [`in_process`](Self::in_process) finds
+    /// what a process really has.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchBinary`]: there is none. Otherwise as [`open`](Self::open).
+    /// [`Error::NoSuchBinary`]: no such library was found. Otherwise as [`open`](Self::open).
     pub fn library(name: impl AsRef<str>) -> Result<Self> {
         Self::library_in_this_root(Root::Own, name.as_ref())
     }
 
-    /// The same below another root directory.
+    /// Opens a library that is found in the same way below another root directory.
     ///
     /// # Errors
     ///
@@ -162,8 +162,8 @@ impl Binary {
     }
 
     /// Opens a library as the process with this id has it mapped, even if another file has been
-    /// put in its place, or the process is in a container. The name is as for
-    /// [`library`](Self::library), or a path as the process sees it.
+    /// put in its place, or the process is in a container. Give a name as for
+    /// [`library`](Self::library), or the path as the process sees it.
     ///
     /// # Errors
     ///
@@ -221,23 +221,25 @@ impl Binary {
     }
 
     /// The function of this name: `malloc`, `memcpy@GLIBC_2.14` for a version of it, or
-    /// `main+0x10` for a place in it, whose offset is then that place's.
+    /// `main+0x10` for a place in it. The address and the offset are then those of the place.
     ///
-    /// Of several functions of one name, that which other files get is taken before one that only
-    /// its own file can use, and a current version before those that only older programs get:
+    /// If several functions have the name, one that other files can use comes before one that only
+    /// its own file can use, and a current version before those that only older programs get.
     /// [`functions_named`](Self::functions_named) returns all of them.
     ///
     /// # Errors
     ///
     /// [`Error::Binary`] with
     ///
-    /// - [`NoSuchSymbol`](BinaryProblem::NoSuchSymbol): the name is nowhere; with what is close to
-    ///   it, and whether the binary is stripped;
+    /// - [`NoSuchSymbol`](BinaryProblem::NoSuchSymbol): no table has the name; with names that are
+    ///   close to it, and whether the binary is stripped;
     /// - [`Imported`](BinaryProblem::Imported): it is in another library;
     /// - [`Indirect`](BinaryProblem::Indirect): it is an indirect function;
     /// - [`NotAFunction`](BinaryProblem::NotAFunction);
     /// - [`Ambiguous`](BinaryProblem::Ambiguous): there are several, and none comes first;
     /// - [`BeyondFunction`](BinaryProblem::BeyondFunction): the place is not in the function;
+    /// - [`NoSuchAddress`](BinaryProblem::NoSuchAddress): nobody has said how long the function is,
+    ///   and the place is not in the file;
     /// - [`Malformed`](BinaryProblem::Malformed) or [`TooLarge`](BinaryProblem::TooLarge).
     pub fn function(&self, name: impl AsRef<str>) -> Result<BinarySymbol> {
         let name = name.as_ref();
@@ -261,8 +263,8 @@ impl Binary {
         Ok(symbol)
     }
 
-    /// Every function of this name, of whatever binding and version, in the order of the tables;
-    /// none if there is none.
+    /// Every function of this name, whatever its binding and version, in the order of the tables.
+    /// The list is empty if the binary has no such function.
     ///
     /// # Errors
     ///
@@ -272,8 +274,9 @@ impl Binary {
         Ok(find::find(&self.tables()?, &self.image.segments, &written)?.functions)
     }
 
-    /// The functions whose names match a pattern, each place once, in the order of their places: in
-    /// the pattern `*` stands for any characters, and `?` for one. Indirect functions are left out.
+    /// The functions whose names match a pattern, each place once, in the order of their places.
+    /// In the pattern, `*` stands for any characters, and `?` for one. Indirect functions are left
+    /// out.
     ///
     /// # Errors
     ///
@@ -292,8 +295,8 @@ impl Binary {
         Ok(found)
     }
 
-    /// The functions that the closure picks, each place once, in the order of their places; perhaps
-    /// none. Indirect functions are left out.
+    /// The functions that the closure picks, each place once, in the order of their places. The
+    /// list is empty if it picks nothing. Indirect functions are left out.
     ///
     /// # Errors
     ///
@@ -305,7 +308,7 @@ impl Binary {
         select::select(&self.tables()?, &self.image.segments, picks)
     }
 
-    /// Where in the file a virtual address is, before the binary is loaded anywhere.
+    /// The offset in the file of a virtual address, as it is before the binary is loaded anywhere.
     ///
     /// # Errors
     ///
@@ -317,9 +320,9 @@ impl Binary {
         offset.ok_or_else(|| self.image.bytes.problem(problem))
     }
 
-    /// The function that a place in the file is in, such as one from
-    /// [`UprobeMultiInfo::offsets`](crate::UprobeMultiInfo::offsets); `None` if it is in none that
-    /// is known.
+    /// The function that has this place in the file in it, such as one from
+    /// [`UprobeMultiInfo::offsets`](crate::UprobeMultiInfo::offsets); `None` if no known function
+    /// has it.
     ///
     /// # Errors
     ///
@@ -328,7 +331,7 @@ impl Binary {
         Ok(self.symbols_at(&[offset])?.pop().flatten())
     }
 
-    /// The function that each of these places is in. The tables are read once for all of them.
+    /// The function that has each of these places in it. The tables are read once for all of them.
     ///
     /// # Errors
     ///
@@ -365,7 +368,7 @@ impl Binary {
         Ok(places)
     }
 
-    /// The places of all USDT probes; none if there are none.
+    /// The places of all USDT probes. The list is empty if the binary has no probes.
     ///
     /// # Errors
     ///
@@ -374,7 +377,7 @@ impl Binary {
         usdt::places(&self.image, |_, _| true)
     }
 
-    /// What the linker has called this binary by its contents; `None` if it has not.
+    /// The name that the linker has given this binary by its contents; `None` if it has not.
     ///
     /// # Errors
     ///
@@ -389,8 +392,8 @@ impl Binary {
         self.image.bytes.path()
     }
 
-    /// The numbers of the file's device and inode, by which two that were opened differently are
-    /// seen to be the same file.
+    /// The numbers of the file's device and inode: two binaries with the same numbers are the same
+    /// file, however they were opened.
     ///
     /// # Errors
     ///

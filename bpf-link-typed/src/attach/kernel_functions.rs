@@ -54,7 +54,7 @@ impl KernelFunctions {
         found.into_iter().next().unwrap_or_default().1
     }
 
-    /// The function that has this address in it, and how far behind its beginning the address is.
+    /// The function that has this address in it, and how far after its beginning the address is.
     pub(crate) fn at(&self, address: u64) -> Option<(CString, u64)> {
         let found = symbols::functions_at(&self.kallsyms, &[address]);
         let (name, offset) = found.into_iter().next()??;

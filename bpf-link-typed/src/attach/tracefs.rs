@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::attach::lockdown;
 use crate::error::{Error, Result};
 
-/// Where tracefs is mounted, as a rule.
+/// The usual places of tracefs.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// Where the kernel describes the sorts of perf events.
 const EVENT_SOURCES: &str = "/sys/bus/event_source/devices";
@@ -20,7 +20,7 @@ const EVENT_SOURCES: &str = "/sys/bus/event_source/devices";
 pub(crate) struct Tracepoint<'a> {
     pub(crate) category: &'a str,
     pub(crate) name: &'a str,
-    /// Where tracefs is said to be mounted; otherwise it is looked for where it is as a rule.
+    /// Where tracefs is mounted; without it, tracefs is looked for in the usual places.
     pub(crate) tracefs: Option<&'a Path>,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Tracepoint<'_> {
     }
 }
 
-/// A file of tracefs, where that is said to be mounted, or is as a rule.
+/// A file of tracefs, which is mounted where the caller says, or else in one of the usual places.
 pub(crate) fn file(tracefs: Option<&Path>, name: &str) -> Result<PathBuf> {
     let root = match tracefs {
         Some(root) => root.to_owned(),

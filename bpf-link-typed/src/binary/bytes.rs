@@ -13,8 +13,7 @@ pub(super) const CHUNK: usize = 256 << 10;
 
 /// A regular file.
 ///
-/// It is never mapped: whoever can write to a file that is mapped and cuts it short ends the
-/// process that reads it.
+/// It is never mapped: if another process cut a mapped file short, reading it would kill this one.
 #[derive(Debug)]
 pub(super) struct FileBytes {
     file: File,

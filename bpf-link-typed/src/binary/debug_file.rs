@@ -12,11 +12,11 @@ use super::root::Root;
 use super::sections::Sections;
 use crate::error::Result;
 
-/// Where distributions put them.
+/// Where distributions put debug files.
 const DIRECTORY: &str = "/usr/lib/debug";
 
-/// Finds it, by the build id or by the name that the binary has for it; `None` if there is none
-/// that is of this very binary. `path` is where the binary is below the root.
+/// Finds it, by the build id or by the name that the binary has for it; `None` if no file was made
+/// from this very binary. `path` is the path of the binary below the root.
 pub(super) fn find(image: &Image, root: &Root, path: &Path) -> Result<Option<Image>> {
     let build_id = notes::build_id(image)?;
     if let Some(build_id) = &build_id {

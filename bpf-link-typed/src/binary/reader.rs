@@ -30,7 +30,7 @@ pub(super) struct Returned {
 }
 
 impl<'a> SymbolReader<'a> {
-    /// Where symbols are is said by the segments of the binary, also for those of its debug file.
+    /// The segments are those of the binary, also for a table of its debug file.
     pub(super) fn new(table: &'a SymbolTable<'a>, segments: &'a Segments) -> Self {
         Self {
             table,

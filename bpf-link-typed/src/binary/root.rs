@@ -51,7 +51,7 @@ impl Root {
         }
     }
 
-    /// The names in a directory; none if there is no such directory.
+    /// The names in a directory. The list is empty if the directory cannot be read.
     pub(super) fn names_in(&self, directory: &Path) -> Vec<PathBuf> {
         /// More than the default directories have.
         const MOST: usize = 1 << 16;

@@ -12,7 +12,7 @@ const MOST: u32 = 1 << 16;
 /// What the section headers are called in errors.
 const WHAT: &str = "the section headers";
 
-/// All sections of a file; none if it was stripped of their headers.
+/// All sections of a file, or nothing if the headers of the sections were stripped.
 #[derive(Debug)]
 pub(super) struct Sections {
     all: Vec<Section>,

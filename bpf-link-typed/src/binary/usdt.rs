@@ -23,10 +23,11 @@ pub struct UsdtPlace {
     /// Where the instruction is, in bytes from the start of the file.
     pub offset: u64,
     /// Where the 16-bit reference counter (the semaphore) is, in bytes from the start of the file;
-    /// `None` if the probe has none. The program looks at it to see whether the probe is used.
+    /// `None` if the probe does not have one. The traced program looks at it to see whether the
+    /// probe is used.
     pub ref_ctr_offset: Option<u64>,
     /// Where the arguments are when the probe is reached, as the note has it, such as
-    /// `-4@%edi 8@-16(%rbp)`. To read them is the program's business.
+    /// `-4@%edi 8@-16(%rbp)`. The BPF program has to read them itself.
     pub arguments: String,
 }
 

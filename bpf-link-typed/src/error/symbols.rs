@@ -73,8 +73,8 @@ impl fmt::Display for FilePlaces {
 pub struct UntraceableAddress {
     /// The address.
     pub address: u64,
-    /// The function that it is in, and how many bytes behind the beginning of that; `None` if it is
-    /// in none.
+    /// The function that it is in, and how many bytes after the beginning of that; `None` if it is
+    /// not in a function.
     pub function: Option<(CString, u64)>,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Display for UntraceableSymbols {
     }
 }
 
-/// Names, and behind each what the kernel has instead.
+/// Names, and after each what the kernel has instead.
 struct NamesBut<'a>(&'a [CString], &'a [SimilarSymbols]);
 
 impl fmt::Display for NamesBut<'_> {

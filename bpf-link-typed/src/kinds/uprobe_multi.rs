@@ -51,7 +51,7 @@ info! {
     /// While the path of the file is longer than 4,095 bytes, the kernel refuses to say anything:
     /// every field but the ids of the link and of the program is `None`.
     pub struct UprobeMultiInfo / UprobeMultiInfoRef {
-        /// The file, as seen from the caller's root; with ` (deleted)` behind it if it has been.
+        /// The file, as seen from the caller's root; with ` (deleted)` after it if it has been.
         /// Since Linux 6.8.
         #[cfg_attr(feature = "serde", serde(default, with = "crate::info::serde_name"))]
         path: Option<CString> => Option<&'a CStr>,
@@ -59,7 +59,7 @@ info! {
         count: Option<u32>,
         /// The places, in bytes from the start of the file. Since Linux 6.8.
         offsets: Option<Vec<u64>> => Option<&'a [u64]>,
-        /// The reference counter that goes with each place, in bytes from the start of the file; 0
+        /// The reference counter that belongs to each place, in bytes from the start of the file; 0
         /// for none. Since Linux 6.8.
         ref_ctr_offsets: Option<Vec<u64>> => Option<&'a [u64]>,
         /// What `bpf_get_attach_cookie` returns to the program in each of the places; zeros if

@@ -72,7 +72,7 @@ pub(crate) fn size_at(kallsyms: &[u8], start: u64) -> Option<u64> {
     Some(end - start)
 }
 
-/// For each of these addresses, the function that has it in it, and how far behind its beginning
+/// For each of these addresses, the function that has it in it, and how far after its beginning
 /// the address is.
 pub(crate) fn functions_at<'a>(
     kallsyms: &'a [u8],

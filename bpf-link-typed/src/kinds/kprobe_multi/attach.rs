@@ -99,7 +99,7 @@ impl<'a> KprobeMultiAttach<'a> {
     ///   of a function that can be traced.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for something else. Told for
     ///   functions that are given by symbol, and not for a session, where it can also be that the
-    ///   kernel has none.
+    ///   kernel has no sessions.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
     ///   - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;

@@ -68,7 +68,7 @@ impl<'a> PerfEventAttach<'a> {
     /// - For a kprobe [`Error::SymbolNotFound`] (`ENOENT`): the kernel has no function of this
     ///   name; [`Error::AmbiguousSymbol`] (`EADDRNOTAVAIL`): it has several;
     ///   [`Error::InsideInstruction`] (`EILSEQ`): no instruction begins there;
-    ///   [`Error::BeyondFunction`]: the place is behind the end of the function;
+    ///   [`Error::BeyondFunction`]: the place is beyond the end of the function;
     ///   [`Error::NotToBeProbed`] (`EINVAL`): the kernel keeps probes off the function;
     ///   [`Error::LockedDown`] (`EPERM`): off every function.
     /// - For a uprobe [`Error::InstructionNotProbed`] (number 524): the instruction there cannot be

@@ -26,8 +26,8 @@ pub(super) enum KernelPlace<'a> {
 }
 
 impl<'a> KprobeEvent<'a> {
-    /// So many bytes behind the beginning of the function with this symbol; 0 for its entry.
-    /// `_text` and `_stext` are where the kernel's code begins, and have every place in it behind
+    /// So many bytes after the beginning of the function with this symbol; 0 for its entry.
+    /// `_text` and `_stext` are where the kernel's code begins, and every place in it comes after
     /// them.
     pub fn at(symbol: &'a CStr, offset: u64) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl<'a> KprobeEvent<'a> {
     }
 }
 
-/// Refuses a place behind the end of the function, where that is known: the kernel takes what is
+/// Refuses a place beyond the end of the function, where that is known: the kernel takes what is
 /// there instead.
 fn check_end(symbol: &CStr, offset: u64) -> Result<()> {
     const STARTS: [&CStr; 2] = [c"_text", c"_stext"];

@@ -136,7 +136,7 @@ impl<'a> UprobeMultiAttach<'a> {
     ///   - `ENOENT`: there is no such file;
     ///   - `EBADF`: it is not a regular file, or was opened with `O_PATH`;
     ///   - `ESRCH`: there is no such process;
-    ///   - `EINVAL`: there are no places, or one is behind the end of the file, or the program is
+    ///   - `EINVAL`: there are no places, or one is beyond the end of the file, or the program is
     ///     for something else.
     ///
     /// # Kernel

@@ -197,7 +197,7 @@ fn after_the_end(_sandbox: &Sandbox) -> Result<()> {
         ensure!(function.as_c_str() == symbol && (*found, *known) == (offset, size));
         check_refusal(refused, &[symbol.to_str()?, &format!("{offset:#x}")])?;
     }
-    // Every place is behind the beginning of the kernel's code.
+    // Every place is after the beginning of the kernel's code.
     let (program, sum) = adding(Hook::KPROBE)?;
     let offset = address_of(symbol)? - address_of(c"_text")?;
     let event = KprobeEvent::at(c"_text", offset);
