@@ -1,7 +1,6 @@
 //! `cargo xtask asan`: the tests with `AddressSanitizer`, on the stable toolchain.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::sanitizer::Sanitizer;
 use crate::{command, progress, workspace};
@@ -68,13 +67,8 @@ fn pass(cargo: &mut std::process::Command) -> Result<()> {
 
 /// The names of the integration tests that are run so.
 fn tests() -> Result<Vec<String>> {
-    let mut cargo = command::new(env!("CARGO"));
-    cargo.args(["metadata", "--format-version=1", "--no-deps", "--locked"]);
-    let metadata = command::run(cargo.current_dir(workspace::root()))?;
-    let metadata: Value = serde_json::from_str(&metadata)?;
-    let packages = metadata.get("packages").and_then(Value::as_array);
-    let targets = packages.context("no packages")?.iter();
-    let targets = targets.filter(|package| {
+    let packages = workspace::packages(&workspace::root().join("Cargo.toml"))?;
+    let targets = packages.iter().filter(|package| {
         package
             .get("name")
             .is_some_and(|name| name != LEFT_OUT_PACKAGE)

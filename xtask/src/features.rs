@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::{command, progress, published, workspace};
 
@@ -53,14 +52,7 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
 
 /// The features that a package has.
 fn features(manifest: &Path, package: &str) -> Result<Vec<String>> {
-    let mut metadata = command::new(env!("CARGO"));
-    metadata.args(["metadata", "--no-deps", "--offline", "--format-version=1"]);
-    metadata.args(["--manifest-path".as_ref(), manifest.as_os_str()]);
-    let metadata: Value = serde_json::from_str(&command::run(&mut metadata)?)?;
-    let packages = metadata
-        .get("packages")
-        .and_then(Value::as_array)
-        .context("no packages")?;
+    let packages = workspace::packages(manifest)?;
     let mut packages = packages.iter();
     let found = packages.find(|found| found.get("name").is_some_and(|name| name == package));
     let features = found.and_then(|found| found.get("features")?.as_object());

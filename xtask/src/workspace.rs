@@ -4,6 +4,11 @@ use std::env;
 use std::path::{self, Path, PathBuf};
 use std::sync::LazyLock;
 
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::command;
+
 /// The crates that are published, each after those that it depends on.
 pub(crate) const PUBLISHED: [&str; 3] = ["bpf-link-sys", "bpf-link", "bpf-link-typed"];
 
@@ -19,6 +24,18 @@ static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
 /// The directory of the workspace's manifest.
 pub(crate) fn root() -> &'static Path {
     &ROOT
+}
+
+/// What cargo says of each package of the workspace with this manifest.
+pub(crate) fn packages(manifest: &Path) -> Result<Vec<Value>> {
+    let mut metadata = command::new(env!("CARGO"));
+    metadata.args(["metadata", "--no-deps", "--offline", "--format-version=1"]);
+    metadata.args(["--manifest-path".as_ref(), manifest.as_os_str()]);
+    let mut metadata: Value = serde_json::from_str(&command::run(&mut metadata)?)?;
+    match metadata.get_mut("packages").map(Value::take) {
+        Some(Value::Array(packages)) => Ok(packages),
+        _ => bail!("no packages"),
+    }
 }
 
 /// The directory for what is built and fetched, as an absolute path.
