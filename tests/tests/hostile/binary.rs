@@ -1,4 +1,4 @@
-//! Programs and libraries: whole, cut, changed, or none at all.
+//! Programs and libraries: whole, cut, changed, or something else.
 
 #[path = "../../fuzz/src/binary.rs"]
 mod always;
@@ -79,15 +79,7 @@ proptest! {
         changes in vec((any::<Index>(), any::<u8>()), 0..6),
         len in prop::option::of(any::<Index>()),
     ) {
-        let mut bytes = file.build();
-        for (place, value) in changes {
-            let place = place.index(bytes.len());
-            bytes.splice(place..=place, [value]);
-        }
-        if let Some(len) = len {
-            bytes.truncate(len.index(bytes.len()));
-        }
-        always::check(&bytes);
+        always::check(&crate::damaged(file.build(), changes, len));
     }
 
     #[test]

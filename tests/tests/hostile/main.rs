@@ -13,6 +13,7 @@ mod symbols;
 mod tracefs;
 
 use proptest::prelude::ProptestConfig;
+use proptest::sample::Index;
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
@@ -23,6 +24,18 @@ fn config(cases: u32) -> ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::default()
     }
+}
+
+/// A file in which some bytes are others, and which is perhaps cut.
+fn damaged(mut bytes: Vec<u8>, changes: Vec<(Index, u8)>, len: Option<Index>) -> Vec<u8> {
+    for (place, value) in changes {
+        let place = place.index(bytes.len());
+        bytes.splice(place..=place, [value]);
+    }
+    if let Some(len) = len {
+        bytes.truncate(len.index(bytes.len()));
+    }
+    bytes
 }
 
 /// Some of what a strategy makes, always the same, to see whether that is worth reading.

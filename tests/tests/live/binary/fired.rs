@@ -5,7 +5,7 @@ use std::fs::File;
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::elf::{CODE, CODE_ADDRESS, EXECUTABLE, ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
 use bpf_link_tests::sys::MappedElf;
-use bpf_link_tests::{Hook, Sandbox};
+use bpf_link_tests::{CounterMap, Hook, Sandbox};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::ensure::Outcome;
 use bpf_link_typed::{
@@ -121,38 +121,49 @@ fn by_pattern(sandbox: &Sandbox) -> Result<()> {
 
 /// Another file at the path makes no difference.
 fn the_file_that_was_read(sandbox: &Sandbox) -> Result<()> {
-    let [file, _] = files();
-    let made = Made::new(sandbox, "replaced", &file)?;
-    let other = sandbox.directory().join("other");
-    std::fs::write(&other, file.build())?;
-    let unaffected = MappedElf::new(&File::open(&other)?)?;
-    std::fs::rename(&other, &made.path)?;
+    let replaced = Replaced::new(sandbox)?;
     let (program, sum) = adding(Hook::UPROBE_MULTI)?;
-    let places = [BinaryPlace::from(made.binary.function("cold")?).cookie(1)];
-    let to = UprobeMultiAttach::in_binary(&made.binary, When::Entry, places);
+    let binary = &replaced.made.binary;
+    let places = [BinaryPlace::from(binary.function("cold")?).cookie(1)];
+    let to = UprobeMultiAttach::in_binary(binary, When::Entry, places);
     let _link = to.attach(&program)?;
-    unaffected.call(COLD);
-    ensure!(sum.read()? == 0);
-    made.mapped.call(COLD);
-    ensure!(sum.read()? == 1);
-    Ok(())
+    replaced.ensure_counted(&sum)
 }
 
 fn the_file_that_was_read_by_uprobe(sandbox: &Sandbox) -> Result<()> {
-    let [file, _] = files();
-    let made = Made::new(sandbox, "replaced", &file)?;
-    let other = sandbox.directory().join("other");
-    std::fs::write(&other, file.build())?;
-    let unaffected = MappedElf::new(&File::open(&other)?)?;
-    std::fs::rename(&other, &made.path)?;
+    let replaced = Replaced::new(sandbox)?;
     let (program, sum) = adding(Hook::KPROBE)?;
-    let to = UprobeEvent::in_binary(&made.binary, made.binary.function("cold")?);
+    let binary = &replaced.made.binary;
+    let to = UprobeEvent::in_binary(binary, binary.function("cold")?);
     let _link = PerfEventAttach::to(to).cookie(1).attach(&program)?;
-    unaffected.call(COLD);
-    ensure!(sum.read()? == 0);
-    made.mapped.call(COLD);
-    ensure!(sum.read()? == 1);
-    Ok(())
+    replaced.ensure_counted(&sum)
+}
+
+/// A binary that was read before another file was put at its path.
+struct Replaced {
+    made: Made,
+    other: MappedElf,
+}
+
+impl Replaced {
+    fn new(sandbox: &Sandbox) -> Result<Self> {
+        let [file, _] = files();
+        let made = Made::new(sandbox, "replaced", &file)?;
+        let path = sandbox.directory().join("other");
+        std::fs::write(&path, file.build())?;
+        let other = MappedElf::new(&File::open(&path)?)?;
+        std::fs::rename(&path, &made.path)?;
+        Ok(Self { made, other })
+    }
+
+    /// Holds that the program runs in the file that was read, and not in the other one.
+    fn ensure_counted(&self, sum: &CounterMap) -> Result<()> {
+        self.other.call(COLD);
+        ensure!(sum.read()? == 0);
+        self.made.mapped.call(COLD);
+        ensure!(sum.read()? == 1);
+        Ok(())
+    }
 }
 
 /// A link is taken over by its places, whether its file was given by path or as a binary.

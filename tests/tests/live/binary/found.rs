@@ -10,6 +10,7 @@ use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(several_of_one_name),
+    test!(several_names_of_one_place),
     test!(versions),
     test!(of_another_library),
     test!(not_there),
@@ -52,6 +53,40 @@ fn several_of_one_name(sandbox: &Sandbox) -> Result<()> {
         offsets: vec![CODE, CODE + 0x20],
     };
     ensure!(refused == expected, "{refused:?}");
+    Ok(())
+}
+
+/// Each place is listed once, by the name that other files use, and in order.
+fn several_names_of_one_place(sandbox: &Sandbox) -> Result<()> {
+    let function = ElfSymbol::function;
+    let exported = vec![
+        function("warm", HOT_ADDRESS),
+        function("weak_twice", CODE_ADDRESS).weak(),
+        function("twice", CODE_ADDRESS),
+        function("weak_again", CODE_ADDRESS).weak(),
+    ];
+    let local = function("local_twice", CODE_ADDRESS).local();
+    let file = ElfFile {
+        // Linkers write what is exported into both tables.
+        symbols: [vec![local], exported.clone()].concat(),
+        dynamic: exported,
+        ..ElfFile::native()
+    };
+    let made = Made::new(sandbox, "aliases", &file)?;
+    for (pattern, expected) in [
+        ("*", &["twice", "warm"][..]),
+        ("*twice", &["twice"]),
+        ("*_*", &["weak_twice"]),
+        ("local*", &["local_twice"]),
+    ] {
+        let found = made.binary.functions_matching(pattern)?;
+        let names: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
+        ensure!(names == expected, "{pattern}: {found:?}");
+        let same = made
+            .binary
+            .functions_where(|one| expected.contains(&one.name.as_str()))?;
+        ensure!(same == found, "{pattern}: {same:?}");
+    }
     Ok(())
 }
 
@@ -211,6 +246,18 @@ fn places_in_functions(sandbox: &Sandbox) -> Result<()> {
             ..
         }
     ));
+    let file = ElfFile {
+        symbols: vec![ElfSymbol {
+            size: 0,
+            ..ElfSymbol::function("endless", HOT_ADDRESS)
+        }],
+        ..ElfFile::native()
+    };
+    let made = Made::new(sandbox, "endless", &file)?;
+    ensure!(made.binary.function("endless+0xfff")?.offset == begin + 0xfff);
+    let refused = problem(made.binary.function("endless+0x1000"), &made.path)?;
+    let address = HOT_ADDRESS + 0x1000;
+    ensure!(refused == BinaryProblem::NoSuchAddress { address });
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use bpf_link_tests::{Hook, Program, Sandbox};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{Error, KprobeMultiAttach};
 
-use crate::fixture::attaching::ensure_error;
+use crate::fixture::attaching::{ensure_ambiguous, ensure_empty_name, ensure_error};
 use crate::fixture::chain::check_refusal;
 use crate::functions::kernel::{SYMBOLS, address_of};
 use crate::functions::listed;
@@ -31,23 +31,7 @@ fn names_of_several_functions(sandbox: &Sandbox) -> Result<()> {
         to.tracefs(sandbox.tracefs()?),
         to.tracefs(sandbox.directory()),
     ] {
-        let refused = to.attach(&program);
-        let Err(Error::AmbiguousSymbol {
-            symbols,
-            source: None,
-        }) = &refused
-        else {
-            anyhow::bail!("{name:?}: {refused:?}");
-        };
-        let [shared] = &**symbols else {
-            anyhow::bail!("{symbols:?}");
-        };
-        ensure!(
-            shared.name == name && shared.addresses == addresses,
-            "{symbols:?}"
-        );
-        let first = addresses.first().context("no address")?;
-        check_refusal(refused, &[name.to_str()?, &format!("{first:#x}")])?;
+        ensure_ambiguous(to.attach(&program), &name, &addresses, None)?;
     }
     // By their addresses both are meant.
     let link = KprobeMultiAttach::to_addresses(When::Entry, &addresses).attach(&program)?;
@@ -163,12 +147,5 @@ fn addresses_that_are_no_entry(sandbox: &Sandbox) -> Result<()> {
 fn a_symbol_without_a_letter(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::KPROBE_MULTI)?;
     let [first, ..] = SYMBOLS;
-    ensure_error!(
-        KprobeMultiAttach::to_symbols(When::Entry, &[first, c""]).attach(&program),
-        Error::Link(bpf_link::Error::InvalidRequest(
-            bpf_link::InvalidRequest::EmptyName
-        )),
-        None
-    );
-    Ok(())
+    ensure_empty_name(KprobeMultiAttach::to_symbols(When::Entry, &[first, c""]).attach(&program))
 }

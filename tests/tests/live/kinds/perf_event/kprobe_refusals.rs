@@ -10,7 +10,7 @@ use bpf_link_typed::{
 };
 use rustix::mount::{MountFlags, mount};
 
-use crate::fixture::attaching::{adding, ensure_error};
+use crate::fixture::attaching::{adding, ensure_ambiguous, ensure_empty_name, ensure_error};
 use crate::fixture::chain::check_refusal;
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
 use crate::functions::listed;
@@ -126,23 +126,7 @@ fn a_function_that_is_not_there(_sandbox: &Sandbox) -> Result<()> {
 fn a_name_of_several_functions(sandbox: &Sandbox) -> Result<()> {
     let (name, addresses) = listed::of_two(sandbox.tracefs()?)?;
     let refused = attach(KprobeEvent::at(&name, 0))?;
-    let Err(Error::AmbiguousSymbol { symbols, .. }) = &refused else {
-        anyhow::bail!("{name:?}: {refused:?}");
-    };
-    let [shared] = &**symbols else {
-        anyhow::bail!("{symbols:?}");
-    };
-    ensure!(
-        shared.name == name && shared.addresses == addresses,
-        "{symbols:?}"
-    );
-    let first = addresses.first().context("no address")?;
-    ensure_error!(
-        refused,
-        Error::AmbiguousSymbol { .. },
-        Some(libc::EADDRNOTAVAIL),
-        &[name.to_str()?, &format!("{first:#x}")]
-    );
+    ensure_ambiguous(refused, &name, &addresses, Some(libc::EADDRNOTAVAIL))?;
     // By its address each of them can be meant.
     for address in addresses {
         let attached = attach(KprobeEvent::at_address(address))?;
@@ -272,13 +256,7 @@ fn what_is_not_to_be_probed(sandbox: &Sandbox) -> Result<()> {
 fn a_symbol_without_a_letter(_sandbox: &Sandbox) -> Result<()> {
     let [symbol, ..] = SYMBOLS;
     for offset in [8, address_of(symbol)?] {
-        ensure_error!(
-            attach(KprobeEvent::at(c"", offset))?,
-            Error::Link(bpf_link::Error::InvalidRequest(
-                bpf_link::InvalidRequest::EmptyName
-            )),
-            None
-        );
+        ensure_empty_name(attach(KprobeEvent::at(c"", offset))?)?;
     }
     Ok(())
 }

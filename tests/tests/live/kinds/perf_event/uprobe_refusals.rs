@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Program, Sandbox, own_code};
 use bpf_link_typed::{Error, PerfEventAttach, UprobeEvent};
 
-use crate::fixture::attaching::ensure_error;
+use crate::fixture::attaching::{ensure_empty_name, ensure_error};
 use crate::functions::own::no_instruction;
 use crate::harness::{Need, Test, test};
 
@@ -52,12 +52,5 @@ fn where_no_instruction_is(_sandbox: &Sandbox) -> Result<()> {
 
 fn a_path_without_a_letter(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::KPROBE)?;
-    ensure_error!(
-        PerfEventAttach::to(UprobeEvent::at("", 8)).attach(&program),
-        Error::Link(bpf_link::Error::InvalidRequest(
-            bpf_link::InvalidRequest::EmptyName
-        )),
-        None
-    );
-    Ok(())
+    ensure_empty_name(PerfEventAttach::to(UprobeEvent::at("", 8)).attach(&program))
 }
