@@ -137,7 +137,7 @@ impl Attached {
     }
 
     /// The update that puts it on a link; the object is the program or map.
-    pub(crate) fn update<'a>(self, object: &'a (impl AsFd + ?Sized)) -> Update<'a> {
+    pub(crate) fn update(self, object: &(impl AsFd + ?Sized)) -> Update<'_> {
         match self {
             Self::Program(_) => Update::program(object),
             Self::Map(_) => Update::map(object),
