@@ -1,38 +1,42 @@
-//! An agent that is upgraded while packets flow: start it in two terminals, and watch the second
-//! take over from the first.
+//! An agent with three links that is upgraded while packets flow: start it in two terminals, and
+//! watch the second take over from the first.
 //!
-//! `cargo run -p bpf-link-typed --example agent`, as root; with `stop` behind it to detach what it
-//! has left attached.
+//! `cargo run -p bpf-link-typed --example agent`, as root. `plan` after it says what a start would
+//! do now, and `stop` detaches what is attached.
 //!
-//! It counts the packets that `lo` receives, and lets them pass. Its link is pinned at
-//! `/sys/fs/bpf/agent/lo`, or at the path in `AGENT_PIN`: interrupt the agent, and the program goes
-//! on counting; start it again, and it takes the link over.
+//! Its programs count packets and let them pass: what `lo` receives, twice, and what the processes
+//! of a cgroup send. The links are pinned in `/sys/fs/bpf/agent`: interrupt or kill the agent, and
+//! the programs go on counting; start it again, and it takes the links over.
 
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use bpf_link::ProgramInfo;
-use bpf_link_typed::ensure::{Ours, Standing, Stopped};
-use bpf_link_typed::{Attach as _, Link, XdpAttach, XdpMode};
+use bpf_link_typed::ensure::{Ours, Standing};
+use bpf_link_typed::set::{LinkSet, Stale};
+use bpf_link_typed::{
+    CgroupAttach, CgroupHook, ProgramInfo, TcxAttach, TcxHook, XdpAttach, XdpMode,
+};
 // Loading programs is not these crates' business: an agent would load its own with aya or
-// libbpf-rs. This one comes from the workspace's tests, which put it together by hand.
+// libbpf-rs. These come from the workspace's tests, which put them together by hand.
 use bpf_link_tests::{CounterMap, Hook, Program};
+
+/// The agent's own directory.
+const PINS: &str = "/sys/fs/bpf/agent";
 
 /// How often the agent says what it has counted.
 const PERIOD: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let pin = std::env::var_os("AGENT_PIN")
-        .map_or_else(|| PathBuf::from("/sys/fs/bpf/agent/lo"), PathBuf::from);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.as_slice() {
-        [] => run(&pin),
-        [stop] if stop == "stop" => stop_counting(&pin),
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => run(),
+        ["plan"] => plan(),
+        ["stop"] => stop(),
         _ => {
-            eprintln!("usage: agent [stop]");
+            eprintln!("usage: agent [plan | stop]");
             return ExitCode::from(2);
         }
     };
@@ -45,64 +49,100 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(pin: &Path) -> Result<()> {
-    // Each start loads a program of its own, as a new version would.
-    let counter = CounterMap::new()?;
-    let program = Program::counting(Hook::XDP, &counter)?;
+fn run() -> Result<()> {
+    let programs = Programs::load()?;
 
-    // Whatever an earlier run has left: end with our program attached here and pinned there.
-    let ensured = XdpAttach::to("lo")
-        .mode(XdpMode::Skb)
-        .ensure_pinned(pin)
-        .create_parents(0o700)
-        .run(&program)?;
-    println!("link {}: {}", ensured.link.id()?, ensured.outcome);
+    // Whatever an earlier run has left: end with these three links, or with what was there before.
+    let applied = programs.links()?.apply()?;
+    print!("{}", applied.report());
 
-    // From here on the link stays without us, however we end.
+    // From here on the links stay without us, however we end.
     let traffic = Traffic::new()?;
-    let ours = program.id()?;
     loop {
-        let before = counter.read()?;
+        let before = programs.counted()?;
         traffic.send()?;
         std::thread::sleep(PERIOD);
-        let info = ensured.link.info()?;
-        if info.is_defunct() == Some(true) {
-            println!("link {} was detached", info.id);
-            return Ok(());
-        }
-        match ensured.standing()? {
-            Standing::Ours => {
-                let packets = counter.read()? - before;
-                println!("program {ours} has counted {packets} packets");
-            }
+        for (name, standing) in applied.standing()? {
             // The next version runs: there is nothing left for us to do, nor to take off.
-            Standing::Overtaken { .. } | Standing::PinnedAnew { .. } => {
-                println!("another has taken over from program {ours}");
-                return Ok(());
-            }
-            standing => {
-                println!("{standing}");
+            if standing != Standing::Ours {
+                println!("{name}: {standing}; leaving");
                 return Ok(());
             }
         }
+        let [xdp, tcx, cgroup] = programs.counted()?;
+        println!(
+            "counted {} packets by xdp, {} by tcx, {} by cgroup",
+            xdp - before[0],
+            tcx - before[1],
+            cgroup - before[2]
+        );
     }
 }
 
-/// Takes our program off `lo`, whichever of our processes started it, and removes the pin. What is
+/// Says what the next start would do, and changes nothing.
+fn plan() -> Result<()> {
+    print!("{}", Programs::load()?.links()?.plan()?);
+    Ok(())
+}
+
+/// Takes our programs off, whichever of our processes started them, and removes the pins. What is
 /// not ours stays.
-fn stop_counting(pin: &Path) -> Result<()> {
-    // The names of these programs are different in each process, so we know ours by its
+fn stop() -> Result<()> {
+    // The names of these programs are different in each process, so we know ours by their
     // instructions. An agent whose programs have names would say `Ours::by_name(c"agent_ingress")`,
     // which is good for other versions of it as well.
-    let program = Program::counting(Hook::XDP, &CounterMap::new()?)?;
-    let ours = Ours::by_tag(ProgramInfo::of(&program)?.tag.0);
-    match Link::stop(pin, &ours)? {
-        Stopped::LetGo => println!("detached and unpinned"),
-        Stopped::Left(Standing::NotPinned) => println!("nothing to stop"),
-        Stopped::Left(standing) => println!("not ours: {standing}"),
-        stopped => println!("{stopped}"),
+    let programs = Programs::load()?.programs;
+    let tags = programs.iter().map(ProgramInfo::of);
+    let ours = tags.map(|info| Ok(Ours::by_tag(info?.tag.0)));
+    let ours: Vec<Ours> = ours.collect::<Result<_>>()?;
+
+    // No links are wanted, and all of ours are stale.
+    let applied = LinkSet::in_dir(PINS)
+        .remove_stale(Stale::running(ours))
+        .apply()?;
+    if applied.report().stale.is_empty() {
+        println!("nothing to stop");
     }
+    print!("{}", applied.report());
     Ok(())
+}
+
+/// The programs. Each start loads its own, as a new version would.
+struct Programs {
+    counters: [CounterMap; 3],
+    programs: [Program; 3],
+}
+
+impl Programs {
+    fn load() -> Result<Self> {
+        let counters = [CounterMap::new()?, CounterMap::new()?, CounterMap::new()?];
+        let programs = [
+            Program::counting(Hook::XDP, &counters[0])?,
+            Program::counting(Hook::TCX_INGRESS, &counters[1])?,
+            Program::counting(Hook::CGROUP_EGRESS, &counters[2])?,
+        ];
+        Ok(Self { counters, programs })
+    }
+
+    /// The links that this version of the agent has.
+    fn links(&self) -> Result<LinkSet<'_>> {
+        let [xdp, tcx, cgroup] = &self.programs;
+        let mut set = LinkSet::in_dir(PINS)
+            .create_dir(0o700)
+            // What the version before had, and this one has not.
+            .remove_stale(Stale::all());
+        set.add("lo_xdp", XdpAttach::to("lo").mode(XdpMode::Skb), xdp)?;
+        set.add("lo_ingress", TcxAttach::to("lo", TcxHook::Ingress), tcx)?;
+        let everything = std::env::var_os("AGENT_CGROUP").unwrap_or("/sys/fs/cgroup".into());
+        let egress = CgroupAttach::to(PathBuf::from(everything), CgroupHook::InetEgress);
+        set.add("egress", egress, cgroup)?;
+        Ok(set)
+    }
+
+    fn counted(&self) -> Result<[u64; 3]> {
+        let [xdp, tcx, cgroup] = &self.counters;
+        Ok([xdp.read()?, tcx.read()?, cgroup.read()?])
+    }
 }
 
 /// Datagrams that we send to ourselves over `lo`, to have something to count.

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bpf_link_tests::Sandbox;
+use bpf_link_tests::{Cgroup, Sandbox};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 /// A guide that is followed in a sandbox.
 fn trial(name: &str, follow: fn() -> Result<()>) -> Trial {
     Trial::ignorable_test(name, move || match Sandbox::enter() {
-        Ok(_sandbox) => match follow() {
+        Ok(sandbox) => match with_cgroup(&sandbox).and_then(|_cgroup| follow()) {
             Ok(()) => Ok(Completion::Completed),
             Err(error) => Err(Failed::from(format!("{error:#}"))),
         },
@@ -43,57 +43,99 @@ fn trial(name: &str, follow: fn() -> Result<()>) -> Trial {
     })
 }
 
+/// A cgroup that passes for the root of the machine's, so that nobody else's packets are counted.
+fn with_cgroup(sandbox: &Sandbox) -> Result<Cgroup> {
+    let cgroup = sandbox.new_cgroup("guide")?;
+    rustix::mount::mount_bind(cgroup.path(), CGROUPS)?;
+    Ok(cgroup)
+}
+
+/// Where the guides expect the root of the machine's cgroups.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// The agent's links, in the order of the report.
+const LINKS: [&str; 3] = ["lo_xdp", "lo_ingress", "egress"];
+
 const TAKEOVER: &str = include_str!("../../bpf-link-typed/docs/takeover.md");
 const FAILED_ATTACH: &str = include_str!("../../bpf-link-typed/docs/failed-attach.md");
 
 /// What `docs/takeover.md` says, done as it says.
 fn takeover() -> Result<()> {
     let commands = commands(TAKEOVER);
-    let [mount, start, stop] = commands.as_slice() else {
+    let [mount, plan, start, stop] = commands.as_slice() else {
         bail!("other commands than were expected: {commands:?}");
     };
     ensure!(shell(mount).status()?.success(), "{mount}");
+    let planned = output(plan)?;
+    ensure!(planned.starts_with("make directory /sys/fs/bpf/agent\n"));
+    ensure!(
+        planned.matches(": create a link\n").count() == 3,
+        "{planned}"
+    );
 
     let mut first = Agent::start(start)?;
-    first.says(|line| line.ends_with(": created"))?;
-    first.says(|line| line.ends_with(" has counted 10 packets"))?;
+    first.says_of_each_link("created")?;
+    first.says(|line| line == ALONE)?;
+    first.says(|line| line == ALONE)?;
 
     let mut second = Agent::start(start)?;
-    second.says(|line| line.contains(": updated, instead of program "))?;
-    second.says(|line| line.contains(" has counted "))?;
-    first.says(|line| line.starts_with("another has taken over from program "))?;
+    second.says_of_each_link("updated, instead of program ")?;
+    second.says(|line| line.starts_with("counted "))?;
+    first.says(|line| line.starts_with("lo_xdp: program ") && line.ends_with("; leaving"))?;
     ensure!(first.process.wait()?.success());
 
-    second.interrupt()?;
+    second.end(Signal::INT)?;
     let mut third = Agent::start(start)?;
-    third.says(|line| line.contains(": updated, instead of program "))?;
-    third.says(|line| line.ends_with(" has counted 10 packets"))?;
-    third.interrupt()?;
-    ensure!(output(stop)?.ends_with("detached and unpinned\n"));
+    third.says_of_each_link("updated, instead of program ")?;
+    third.says(|line| line == ALONE)?;
+
+    third.end(Signal::KILL)?;
+    let planned = output(plan)?;
+    ensure!(planned.matches(": update link ").count() == 2, "{planned}");
+    let mut fourth = Agent::start(start)?;
+    fourth.says_of_each_link("updated, instead of program ")?;
+    fourth.says(|line| line == ALONE)?;
+    fourth.end(Signal::INT)?;
+    ensure_stops(stop)?;
+    ensure!(output(stop)? == "nothing to stop\n");
+    Ok(())
+}
+
+/// What the agent counts while it is the only one that sends.
+const ALONE: &str = "counted 10 packets by xdp, 10 by tcx, 10 by cgroup";
+
+/// All three links are removed.
+fn ensure_stops(command: &str) -> Result<()> {
+    let stopped = output(command)?;
+    let removed =
+        |line: &str| LINKS.iter().any(|name| line.starts_with(name)) && line.ends_with(", removed");
+    ensure!(
+        stopped.lines().count() == 3 && stopped.lines().all(removed),
+        "{stopped}"
+    );
     Ok(())
 }
 
 /// What `docs/failed-attach.md` says, done where an agent has the hook.
 fn failed_attach() -> Result<()> {
     let (looks, agent) = (commands(FAILED_ATTACH), commands(TAKEOVER));
-    let ([list, show], [mount, start, stop]) = (looks.as_slice(), agent.as_slice()) else {
+    let ([list, show], [mount, _, start, stop]) = (looks.as_slice(), agent.as_slice()) else {
         bail!("other commands than were expected: {looks:?}, {agent:?}");
     };
     ensure!(shell(mount).status()?.success(), "{mount}");
     let mut running = Agent::start(start)?;
-    running.says(|line| line.ends_with(": created"))?;
+    running.says_of_each_link("created")?;
 
     let listed = output(list)?;
-    let ours = listed.lines().find(|line| line.contains("/agent/lo"));
+    let ours = listed.lines().find(|line| line.contains("/agent/lo_xdp"));
     let ours = ours.with_context(|| format!("not there: {listed}"))?;
     ensure!(ours.contains("xdp") && ours.contains("lo (1)"), "{ours}");
     ensure!(ours.contains("agent "), "not held by the agent: {ours}");
     let shown = output(show)?;
     ensure!(shown.contains("lo(1)"), "{shown}");
 
-    running.interrupt()?;
-    ensure!(output(stop)?.ends_with("detached and unpinned\n"));
-    Ok(())
+    running.end(Signal::INT)?;
+    ensure_stops(stop)
 }
 
 /// What a command writes, which has to end well.
@@ -113,7 +155,8 @@ fn commands(guide: &str) -> Vec<&str> {
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
     // The shell makes way for the command, so that signals reach that.
-    shell.args(["-c", &format!("exec {command}")]);
+    let command = format!("echo $$ >{CGROUPS}/cgroup.procs && exec {command}");
+    shell.args(["-c", &command]);
     shell.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     shell
 }
@@ -144,15 +187,24 @@ impl Agent {
             if is_it(&line) {
                 return Ok(());
             }
-            ensure!(line.contains(" has counted "), "{line}");
+            ensure!(line.starts_with("counted "), "{line}");
         }
         bail!("the agent ended before: {:?}", self.process.wait()?)
     }
 
-    /// Interrupts it, as from a terminal.
-    fn interrupt(mut self) -> Result<()> {
-        let process = Pid::from_child(&self.process);
-        kill_process(process, Signal::INT)?;
+    /// Waits for the report of a start, in which this was done about each link.
+    fn says_of_each_link(&mut self, done: &str) -> Result<()> {
+        for name in LINKS {
+            let begin = format!("{name}: link ");
+            let is_it = |line: &str| line.starts_with(&begin) && line.contains(done);
+            self.says(is_it)?;
+        }
+        Ok(())
+    }
+
+    /// Ends it by a signal, such as the one from a terminal.
+    fn end(mut self, signal: Signal) -> Result<()> {
+        kill_process(Pid::from_child(&self.process), signal)?;
         ensure!(!self.process.wait()?.success());
         Ok(())
     }
