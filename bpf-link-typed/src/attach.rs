@@ -11,6 +11,7 @@ pub(crate) mod lockdown;
 pub(crate) mod name_ref;
 pub(crate) mod netns;
 pub(crate) mod offsets;
+pub(crate) mod path_ref;
 pub(crate) mod position;
 pub(crate) mod tracefs;
 mod when;

@@ -152,6 +152,7 @@ pub use attach::interface::Interface;
 pub use attach::name_ref::NameRef;
 pub use attach::netns::Netns;
 pub use attach::offsets::OffsetsRef;
+pub use attach::path_ref::PathRef;
 pub use attach::position::{LinkAnchor, Position};
 #[cfg(feature = "elf")]
 pub use binary::{Binary, BinaryPlace, BinarySymbol, SymbolBinding, SymbolOffset, UsdtPlace};

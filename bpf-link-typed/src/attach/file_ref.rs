@@ -1,7 +1,7 @@
 //! Files that programs are attached to: cgroups, network namespaces, and those with code in them.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bpf_link::Target;
 
+use crate::attach::path_ref::from_paths;
 use crate::error::{Error, Result};
 
 /// A file that a program is attached to: open, or by its path, which is looked up whenever a
@@ -141,31 +142,7 @@ impl<'a> From<&'a File> for FileRef<'a> {
     }
 }
 
-macro_rules! from_paths {
-    (borrowed: $($Borrowed:ty),+; owned: $($Owned:ty),+) => {
-        $(impl<'a> From<&'a $Borrowed> for FileRef<'a> {
-            fn from(path: &'a $Borrowed) -> Self {
-                Self::path(path)
-            }
-        })+
-        $(impl From<$Owned> for FileRef<'_> {
-            fn from(path: $Owned) -> Self {
-                Self::Path(Cow::Owned(path.into()))
-            }
-        })+
-    };
-}
-
-from_paths! {
-    borrowed: Path, PathBuf, str, String, OsStr, OsString;
-    owned: PathBuf, String, OsString
-}
-
-impl<'a> From<Cow<'a, Path>> for FileRef<'a> {
-    fn from(path: Cow<'a, Path>) -> Self {
-        Self::Path(path)
-    }
-}
+from_paths!(FileRef, path -> FileRef::Path(path));
 
 /// The file while it is attached to.
 pub(crate) enum Opened<'a> {

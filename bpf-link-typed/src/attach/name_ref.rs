@@ -31,6 +31,13 @@ macro_rules! from_names {
             }
         }
 
+        /// As lists have it.
+        impl<'a> From<&&'a $Borrowed> for NameRef<'a> {
+            fn from(name: &&'a $Borrowed) -> Self {
+                Self::from(*name)
+            }
+        }
+
         impl<'a> From<&'a $Owned> for NameRef<'a> {
             fn from(name: &'a $Owned) -> Self {
                 Self(Cow::Borrowed(name.$bytes()))

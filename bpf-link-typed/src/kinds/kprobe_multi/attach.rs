@@ -1,6 +1,7 @@
 //! Attaching to many kernel functions.
 
-use std::ffi::CStr;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -10,6 +11,9 @@ use super::KprobeMultiLink;
 use crate::attach::When;
 use crate::attach::fit;
 use crate::attach::kernel_functions::KernelFunctions;
+use crate::attach::name_ref::NameRef;
+use crate::attach::offsets::OffsetsRef;
+use crate::attach::path_ref::PathRef;
 use crate::error::{Error, Result, UntraceableSymbols};
 
 /// Attaches a program to the entry, the return, or both, of many kernel functions.
@@ -19,24 +23,31 @@ use crate::error::{Error, Result, UntraceableSymbols};
 /// use bpf_link_typed::KprobeMultiAttach;
 ///
 /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
-/// let link = KprobeMultiAttach::to_symbols(When::Return, &[c"vfs_read", c"vfs_write"])
+/// let link = KprobeMultiAttach::to_symbols(When::Return, ["vfs_read", "vfs_write"])
 ///     .cookies(&[1, 2])
 ///     .attach(&program)?;
 /// println!("{:?} functions", link.info()?.count);
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct KprobeMultiAttach<'a> {
     pub(super) functions: Functions<'a>,
     pub(super) when: When,
-    pub(super) cookies: Option<&'a [u64]>,
-    tracefs: Option<&'a Path>,
+    pub(super) cookies: Option<Cow<'a, [u64]>>,
+    tracefs: Option<PathRef<'a>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Functions<'a> {
+    Symbols(Vec<NameRef<'a>>),
+    Addresses(Cow<'a, [u64]>),
+}
+
+/// The functions as the kernel takes them.
+#[derive(Clone, Copy)]
+enum Given<'a> {
     Symbols(&'a [&'a CStr]),
     Addresses(&'a [u64]),
 }
@@ -44,13 +55,17 @@ pub(super) enum Functions<'a> {
 impl<'a> KprobeMultiAttach<'a> {
     /// To the functions with these symbols, each of which is given once. A name that several
     /// functions have is refused.
-    pub fn to_symbols(when: When, symbols: &'a [&'a CStr]) -> Self {
-        Self::to(when, Functions::Symbols(symbols))
+    pub fn to_symbols<I>(when: When, symbols: I) -> Self
+    where
+        I: IntoIterator<Item: Into<NameRef<'a>>>,
+    {
+        let symbols = symbols.into_iter().map(Into::into);
+        Self::to(when, Functions::Symbols(symbols.collect()))
     }
 
     /// To the functions at these addresses.
-    pub fn to_addresses(when: When, addresses: &'a [u64]) -> Self {
-        Self::to(when, Functions::Addresses(addresses))
+    pub fn to_addresses(when: When, addresses: impl Into<OffsetsRef<'a>>) -> Self {
+        Self::to(when, Functions::Addresses(addresses.into().0))
     }
 
     fn to(when: When, functions: Functions<'a>) -> Self {
@@ -64,15 +79,15 @@ impl<'a> KprobeMultiAttach<'a> {
 
     /// Where tracefs is mounted, which is asked which functions can be traced. Without this call,
     /// that is `/sys/kernel/tracing` or `/sys/kernel/debug/tracing`.
-    pub fn tracefs(mut self, path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
-        self.tracefs = Some(path.as_ref());
+    pub fn tracefs(mut self, path: impl Into<PathRef<'a>>) -> Self {
+        self.tracefs = Some(path.into());
         self
     }
 
     /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the
     /// functions.
-    pub fn cookies(mut self, cookies: &'a [u64]) -> Self {
-        self.cookies = Some(cookies);
+    pub fn cookies(mut self, cookies: impl Into<OffsetsRef<'a>>) -> Self {
+        self.cookies = Some(cookies.into().0);
         self
     }
 
@@ -112,11 +127,26 @@ impl<'a> KprobeMultiAttach<'a> {
     /// `BPF_LINK_CREATE`, since Linux 5.18, sessions since 6.10; it ends in
     /// `bpf_kprobe_multi_link_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<KprobeMultiLink> {
-        let args = match self.functions {
-            Functions::Addresses(addresses) => KprobeMultiArgs::addresses(addresses),
-            Functions::Symbols(symbols) => KprobeMultiArgs::symbols(symbols),
+        match &self.functions {
+            Functions::Addresses(addresses) => {
+                self.attach_to(Given::Addresses(addresses), program.as_fd())
+            }
+            Functions::Symbols(symbols) => {
+                let names: Result<Vec<CString>> =
+                    symbols.iter().map(NameRef::to_c_string).collect();
+                let names = names?;
+                let names: Vec<&CStr> = names.iter().map(CString::as_c_str).collect();
+                self.attach_to(Given::Symbols(&names), program.as_fd())
+            }
+        }
+    }
+
+    fn attach_to(&self, given: Given<'_>, program: BorrowedFd<'_>) -> Result<KprobeMultiLink> {
+        let args = match given {
+            Given::Addresses(addresses) => KprobeMultiArgs::addresses(addresses),
+            Given::Symbols(symbols) => KprobeMultiArgs::symbols(symbols),
         };
-        let args = match self.cookies {
+        let args = match &self.cookies {
             Some(cookies) => args.cookies(cookies)?,
             None => args,
         };
@@ -124,20 +154,19 @@ impl<'a> KprobeMultiAttach<'a> {
             When::Return => KprobeMultiFlags::RETURN,
             When::Entry | When::Session => KprobeMultiFlags::empty(),
         };
-        self.check_names()?;
+        if let Given::Symbols(symbols @ [_, ..]) = given {
+            self.check_names(symbols)?;
+        }
         let request = LinkCreate::new(&program, self.attach_type()).args(args.flags(flags));
         RawLink::create(&request)
             .map(KprobeMultiLink)
-            .map_err(|source| self.refused(request, program.as_fd(), source))
+            .map_err(|source| self.refused(given, request, program, source))
     }
 
     /// Refuses names that several functions have.
-    fn check_names(&self) -> Result<()> {
-        let Functions::Symbols(symbols @ [_, ..]) = self.functions else {
-            return Ok(());
-        };
+    fn check_names(&self, symbols: &[&CStr]) -> Result<()> {
         let shared = KernelFunctions::read()
-            .map(|functions| functions.ambiguous(symbols, self.tracefs))
+            .map(|functions| functions.ambiguous(symbols, self.tracefs_path()))
             .unwrap_or_default();
         if shared.is_empty() {
             Ok(())
@@ -151,25 +180,28 @@ impl<'a> KprobeMultiAttach<'a> {
 
     fn refused(
         &self,
+        given: Given<'_>,
         request: LinkCreate<'_>,
         program: BorrowedFd<'_>,
         source: bpf_link::Error,
     ) -> Error {
         let attach_type = self.attach_type();
-        match (source.errno(), self.functions) {
-            (Some(libc::ESRCH), Functions::Symbols(symbols)) => Error::SymbolNotFound {
+        match (source.errno(), given) {
+            (Some(libc::ESRCH), Given::Symbols(symbols)) => Error::SymbolNotFound {
                 symbols: Box::new(match KernelFunctions::read() {
-                    Some(functions) => functions.untraceable(symbols, self.tracefs),
+                    Some(functions) => functions.untraceable(symbols, self.tracefs_path()),
                     None => UntraceableSymbols::default(),
                 }),
                 source,
             },
-            (Some(libc::EINVAL | libc::ENOENT), Functions::Addresses(addresses))
+            (Some(libc::EINVAL | libc::ENOENT), Given::Addresses(addresses))
                 if matches!(source, bpf_link::Error::Command(_))
                     && !is_program_refused(request) =>
             {
                 let wrong = KernelFunctions::read()
-                    .map(|functions| functions.untraceable_addresses(addresses, self.tracefs))
+                    .map(|functions| {
+                        functions.untraceable_addresses(addresses, self.tracefs_path())
+                    })
                     .unwrap_or_default();
                 if wrong.is_empty() {
                     source.into()
@@ -180,7 +212,7 @@ impl<'a> KprobeMultiAttach<'a> {
                     }
                 }
             }
-            (Some(libc::EINVAL), Functions::Symbols([_, ..]))
+            (Some(libc::EINVAL), Given::Symbols([_, ..]))
                 if matches!(source, bpf_link::Error::Command(_))
                     && self.when != When::Session
                     && is_program_refused(request) =>
@@ -194,6 +226,10 @@ impl<'a> KprobeMultiAttach<'a> {
             }
             _ => fit::by_type(program, attach_type, source),
         }
+    }
+
+    fn tracefs_path(&self) -> Option<&Path> {
+        self.tracefs.as_ref().map(AsRef::as_ref)
     }
 
     fn attach_type(&self) -> AttachType {

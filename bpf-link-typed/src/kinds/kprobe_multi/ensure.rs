@@ -36,7 +36,7 @@ impl KprobeMultiAttach<'_> {
         let Some(count) = info.count else {
             return Match::Unclear;
         };
-        let wanted = match self.functions {
+        let wanted = match &self.functions {
             Functions::Symbols(symbols) => symbols.len(),
             Functions::Addresses(addresses) => addresses.len(),
         };
@@ -45,11 +45,11 @@ impl KprobeMultiAttach<'_> {
         }
         // The info has addresses, which may be hidden, and no symbols.
         let (Functions::Addresses(wanted), Some(Hideable::Visible(found))) =
-            (self.functions, &info.addresses)
+            (&self.functions, &info.addresses)
         else {
             return Match::Unclear;
         };
-        let cookies = self.cookies.unwrap_or_default();
+        let cookies = self.cookies.as_deref().unwrap_or_default();
         let wanted = in_order(wanted, cookies);
         let found_cookies = info.cookies.as_deref();
         let found = in_order(found, found_cookies.unwrap_or_default());

@@ -36,7 +36,7 @@ impl Recipe for PerfEventAttach<'_> {
             | (PerfTarget::Counter(_), PerfEventDetails::Event(_)) => Match::Unclear,
             (PerfTarget::Tracepoint(wanted), PerfEventDetails::Tracepoint(found)) => {
                 let name = found.name.as_deref();
-                Match::hook(name.map(|name| name.to_bytes() == wanted.name.as_bytes()))
+                Match::hook(name.map(|name| name.to_bytes() == wanted.name().as_bytes()))
             }
             (PerfTarget::Kprobe(wanted), PerfEventDetails::Kprobe(found)) if !wanted.on_return => {
                 compare_kprobe(wanted, found)
@@ -90,15 +90,15 @@ fn cookie_of(event: &PerfEventDetails) -> Option<u64> {
 }
 
 fn compare_kprobe(wanted: &KprobeEvent<'_>, found: &PerfKprobe) -> Match {
-    match wanted.place {
+    match &wanted.place {
         KernelPlace::Symbol(symbol, offset) => {
             let function = found.function.as_deref();
             Match::hook(
-                function.map(|function| function == symbol && u64::from(found.offset) == offset),
+                function.map(|function| symbol.is(function) && u64::from(found.offset) == *offset),
             )
         }
         KernelPlace::Address(address) => {
-            Match::hook(found.address.visible().map(|found| found == address))
+            Match::hook(found.address.visible().map(|found| found == *address))
         }
     }
 }

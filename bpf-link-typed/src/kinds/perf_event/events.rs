@@ -1,8 +1,8 @@
 //! The perf events that a program is attached to.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 
 use bpf_link::{PerfEvent, PerfEventConfig, Target};
 use bpf_link_sys as c;
@@ -10,6 +10,7 @@ use bpf_link_sys as c;
 use super::counter::CounterEvent;
 use super::kprobe::KprobeEvent;
 use super::uprobe::UprobeEvent;
+use crate::attach::path_ref::PathRef;
 use crate::attach::tracefs::Tracepoint;
 use crate::error::Result;
 
@@ -61,30 +62,30 @@ into_target!(
 );
 
 /// A tracepoint, by its category and name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct TracepointEvent<'a> {
-    pub(super) category: &'a str,
-    pub(super) name: &'a str,
-    pub(super) tracefs: Option<&'a Path>,
+    category: Cow<'a, str>,
+    name: Cow<'a, str>,
+    tracefs: Option<PathRef<'a>>,
 }
 
 impl<'a> TracepointEvent<'a> {
     /// The tracepoint of this category and name, such as `sched` and `sched_switch`. Both are ASCII
     /// letters and digits, `_`, `-`, and `.` but not in front; anything else is
     /// [`Error::TracepointName`](crate::Error::TracepointName) when the program is attached.
-    pub fn new(category: &'a str, name: &'a str) -> Self {
+    pub fn new(category: impl Into<Cow<'a, str>>, name: impl Into<Cow<'a, str>>) -> Self {
         Self {
-            category,
-            name,
+            category: category.into(),
+            name: name.into(),
             tracefs: None,
         }
     }
 
     /// Where tracefs is mounted, from which its number is read. Without this call, that is
     /// `/sys/kernel/tracing` or `/sys/kernel/debug/tracing`.
-    pub fn tracefs(mut self, path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
-        self.tracefs = Some(path.as_ref());
+    pub fn tracefs(mut self, path: impl Into<PathRef<'a>>) -> Self {
+        self.tracefs = Some(path.into());
         self
     }
 
@@ -98,11 +99,15 @@ impl<'a> TracepointEvent<'a> {
         Target::Tracepoint(CString::new(self.tracepoint().to_string()).ok())
     }
 
-    pub(super) fn tracepoint(&self) -> Tracepoint<'a> {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn tracepoint(&self) -> Tracepoint<'_> {
         Tracepoint {
-            category: self.category,
-            name: self.name,
-            tracefs: self.tracefs,
+            category: &self.category,
+            name: &self.name,
+            tracefs: self.tracefs.as_ref().map(AsRef::as_ref),
         }
     }
 }

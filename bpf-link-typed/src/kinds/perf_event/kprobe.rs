@@ -1,27 +1,28 @@
 //! Places in the kernel.
 
 use std::ffi::CStr;
-use std::path::Path;
 
 use bpf_link::{FirstOf, PerfEvent, PerfEventConfig, Target};
 
 use crate::attach::kernel_functions::{Forbidden, KernelFunctions};
 use crate::attach::lockdown;
+use crate::attach::name_ref::NameRef;
+use crate::attach::path_ref::PathRef;
 use crate::attach::tracefs::EventSource;
 use crate::error::{Error, Result, SharedName, UntraceableSymbols};
 
 /// A place in the kernel (kprobe), or the return of one of its functions (kretprobe).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct KprobeEvent<'a> {
     pub(super) place: KernelPlace<'a>,
     pub(super) on_return: bool,
-    tracefs: Option<&'a Path>,
+    tracefs: Option<PathRef<'a>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum KernelPlace<'a> {
-    Symbol(&'a CStr, u64),
+    Symbol(NameRef<'a>, u64),
     Address(u64),
 }
 
@@ -29,18 +30,18 @@ impl<'a> KprobeEvent<'a> {
     /// So many bytes after the beginning of the function with this symbol; 0 for its entry.
     /// `_text` and `_stext` are where the kernel's code begins, and every place in it comes after
     /// them.
-    pub fn at(symbol: &'a CStr, offset: u64) -> Self {
-        Self {
-            place: KernelPlace::Symbol(symbol, offset),
-            on_return: false,
-            tracefs: None,
-        }
+    pub fn at(symbol: impl Into<NameRef<'a>>, offset: u64) -> Self {
+        Self::at_place(KernelPlace::Symbol(symbol.into(), offset))
     }
 
     /// At this address.
     pub fn at_address(address: u64) -> Self {
+        Self::at_place(KernelPlace::Address(address))
+    }
+
+    fn at_place(place: KernelPlace<'a>) -> Self {
         Self {
-            place: KernelPlace::Address(address),
+            place,
             on_return: false,
             tracefs: None,
         }
@@ -54,32 +55,33 @@ impl<'a> KprobeEvent<'a> {
 
     /// Where tracefs is mounted, which is asked why the kernel has refused a function. Without this
     /// call, that is `/sys/kernel/tracing` or `/sys/kernel/debug/tracing`.
-    pub fn tracefs(mut self, path: &'a (impl AsRef<Path> + ?Sized)) -> Self {
-        self.tracefs = Some(path.as_ref());
+    pub fn tracefs(mut self, path: impl Into<PathRef<'a>>) -> Self {
+        self.tracefs = Some(path.into());
         self
     }
 
     pub(super) fn target(&self) -> Target {
-        match self.place {
+        match &self.place {
             KernelPlace::Symbol(name, offset) => Target::Function {
-                name: name.to_owned(),
-                offset,
+                name: name.to_c_string().unwrap_or_default(),
+                offset: *offset,
             },
-            KernelPlace::Address(address) => Target::Addresses(FirstOf::these([address])),
+            KernelPlace::Address(address) => Target::Addresses(FirstOf::these([*address])),
         }
     }
 
     pub(super) fn open(&self) -> Result<PerfEvent> {
         let source = EventSource::find("kprobe")?;
         let config = PerfEventConfig::new(source.event_type, source.retprobe(self.on_return)?);
-        let config = match self.place {
+        let opened = match &self.place {
             KernelPlace::Symbol(symbol, offset) => {
-                check_end(symbol, offset)?;
-                config.probe(symbol, offset)
+                let symbol = symbol.to_c_string()?;
+                check_end(&symbol, *offset)?;
+                PerfEvent::open(&config.probe(&symbol, *offset))
             }
-            KernelPlace::Address(address) => config.probe_address(address),
+            KernelPlace::Address(address) => PerfEvent::open(&config.probe_address(*address)),
         };
-        PerfEvent::open(&config).map_err(|source| self.refused(source))
+        opened.map_err(|source| self.refused(source))
     }
 
     /// What the kernel's refusal means.
@@ -93,9 +95,11 @@ impl<'a> KprobeEvent<'a> {
             Some(libc::ENOENT | libc::EADDRNOTAVAIL | libc::EILSEQ | libc::EINVAL)
         );
         let functions = is_about_the_place.then(KernelFunctions::read).flatten();
-        let place = match self.place {
-            KernelPlace::Symbol(symbol, offset) => Some((symbol.to_owned(), offset)),
-            KernelPlace::Address(address) => functions.as_ref().and_then(|all| all.at(address)),
+        let place = match &self.place {
+            KernelPlace::Symbol(symbol, offset) => {
+                symbol.to_c_string().ok().map(|symbol| (symbol, *offset))
+            }
+            KernelPlace::Address(address) => functions.as_ref().and_then(|all| all.at(*address)),
         };
         let Some((function, offset)) = place else {
             return source.into();
@@ -127,7 +131,8 @@ impl<'a> KprobeEvent<'a> {
                 source,
             },
             Some(libc::EINVAL) => {
-                let forbidden = functions.and_then(|all| all.forbids(&function, self.tracefs));
+                let tracefs = self.tracefs.as_ref().map(AsRef::as_ref);
+                let forbidden = functions.and_then(|all| all.forbids(&function, tracefs));
                 match forbidden {
                     Some(forbidden) => Error::NotToBeProbed {
                         function,

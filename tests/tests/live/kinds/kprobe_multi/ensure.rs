@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
 fn over_restarts(sandbox: &Sandbox) -> Result<()> {
     kprobe_multi_at(
         sandbox,
-        KprobeMultiAttach::to_symbols(When::Entry, &SYMBOLS),
+        &KprobeMultiAttach::to_symbols(When::Entry, &SYMBOLS),
         // The kernel tells addresses, and no symbols.
         Again::Replaced { gap: false },
     )
@@ -32,22 +32,22 @@ fn by_address(sandbox: &Sandbox) -> Result<()> {
     let addresses = [a?, b?, c?];
     kprobe_multi_at(
         sandbox,
-        KprobeMultiAttach::to_addresses(When::Entry, &addresses).cookies(&[3, 2, 1]),
+        &KprobeMultiAttach::to_addresses(When::Entry, addresses).cookies([3, 2, 1]),
         kept_since(6, 9, false)?,
     )
 }
 
-fn kprobe_multi_at(sandbox: &Sandbox, here: KprobeMultiAttach<'_>, again: Again) -> Result<()> {
+fn kprobe_multi_at(sandbox: &Sandbox, here: &KprobeMultiAttach<'_>, again: Again) -> Result<()> {
     const FEWER: &[&CStr] = &[SYMBOLS[0]];
     let elsewhere = KprobeMultiAttach::to_symbols(When::Entry, FEWER);
-    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere, path, program);
+    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere.clone(), path, program);
     check(&Subject {
         elsewhere: is_linux(6, 6)?.then_some((elsewhere, ANOTHER_HOOK)),
         again,
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(Loader::new(Hook::KPROBE_MULTI).in_this_process()),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| {
                 call_all();
                 Ok(())

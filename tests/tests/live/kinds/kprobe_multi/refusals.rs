@@ -24,11 +24,11 @@ fn names_of_several_functions(sandbox: &Sandbox) -> Result<()> {
     let [first, ..] = SYMBOLS;
     let (name, addresses) = listed::of_two(sandbox.tracefs()?)?;
     let names = [first, &name];
-    let to = KprobeMultiAttach::to_symbols(When::Entry, &names);
+    let to = KprobeMultiAttach::to_symbols(When::Entry, names);
     // Without tracefs it is not known which of them can be traced.
     for to in [
-        to,
-        to.tracefs(sandbox.tracefs()?),
+        to.clone(),
+        to.clone().tracefs(sandbox.tracefs()?),
         to.tracefs(sandbox.directory()),
     ] {
         ensure_ambiguous(to.attach(&program), &name, &addresses, None)?;
@@ -78,7 +78,7 @@ fn functions_that_cannot_be_traced(sandbox: &Sandbox) -> Result<()> {
     let names = [first, c"notify_die"];
     let to = KprobeMultiAttach::to_symbols(When::Entry, &names);
     for (to, is_known) in [
-        (to.tracefs(sandbox.tracefs()?), true),
+        (to.clone().tracefs(sandbox.tracefs()?), true),
         (to.tracefs(sandbox.directory()), false),
     ] {
         let refused = to.attach(&program);
@@ -112,7 +112,7 @@ fn addresses_that_are_no_entry(sandbox: &Sandbox) -> Result<()> {
     let address = address_of(symbol)?;
     let forbidden = address_of(c"notify_die")?;
     let addresses = [address, address + 2, forbidden];
-    let to = KprobeMultiAttach::to_addresses(When::Entry, &addresses);
+    let to = KprobeMultiAttach::to_addresses(When::Entry, addresses);
     let refused = to.tracefs(sandbox.tracefs()?).attach(&program);
     let Err(Error::AddressNotTraceable {
         addresses: wrong,

@@ -31,12 +31,12 @@ fn many_kprobes(sandbox: &Sandbox, (hook, when, flags): (Hook, When, &str)) -> R
     let (sorted, cookies): (Vec<u64>, Vec<u64>) = sorted.into_iter().unzip();
     for to in [
         KprobeMultiAttach::to_symbols(when, &SYMBOLS),
-        KprobeMultiAttach::to_addresses(when, &addresses),
+        KprobeMultiAttach::to_addresses(when, addresses),
     ] {
         SubKind {
             sandbox,
             programs: [counting_here(hook)?, counting_here(hook)?],
-            attach: &|program| Ok(to.cookies(&COOKIES).attach(program)?.into()),
+            attach: &|program| Ok(to.clone().cookies(COOKIES).attach(program)?.into()),
             info: &|_| {
                 Ok(json!({
                     "count": 3, "addresses": { "visible": sorted }, "cookies": cookies, "flags": flags, "missed": 0,

@@ -40,10 +40,10 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     for when in [When::Entry, When::Return] {
         for to in [
             KprobeMultiAttach::to_symbols(when, &SYMBOLS),
-            KprobeMultiAttach::to_addresses(when, &addresses),
+            KprobeMultiAttach::to_addresses(when, addresses),
         ] {
             let (program, sum) = adding(Hook::KPROBE_MULTI)?;
-            let link = to.cookies(SUMMANDS).attach(&program)?;
+            let link = to.clone().cookies(SUMMANDS).attach(&program)?;
             call_all();
             ensure!(sum.read()? == SUM, "{to:?}: {}", sum.read()?);
             let info = link.info()?;
@@ -111,7 +111,7 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     }
     ensure_error!(
         KprobeMultiAttach::to_symbols(When::Entry, &SYMBOLS)
-            .cookies(&[1])
+            .cookies([1])
             .attach(&program),
         Error::Link(bpf_link::Error::LengthMismatch { .. }),
         None
@@ -129,7 +129,7 @@ fn errors_by_address(_sandbox: &Sandbox) -> Result<()> {
     let [symbol, ..] = SYMBOLS;
     let address = address_of(symbol)?;
     let inside =
-        KprobeMultiAttach::to_addresses(When::Entry, &[address, address + 1]).attach(&program);
+        KprobeMultiAttach::to_addresses(When::Entry, [address, address + 1]).attach(&program);
     let refused = inside.err().context("it was not refused")?;
     // Linux 6.12 and 7.3 do not agree.
     let known = [libc::EINVAL, libc::ENOENT];

@@ -144,7 +144,7 @@ fn where_no_instruction_begins(_sandbox: &Sandbox) -> Result<()> {
         KprobeEvent::at(symbol, INSIDE),
         KprobeEvent::at_address(address_of(symbol)? + INSIDE),
     ] {
-        let refused = attach(event)?;
+        let refused = attach(event.clone())?;
         let Err(Error::InsideInstruction {
             function, offset, ..
         }) = &refused
@@ -197,7 +197,7 @@ fn what_is_not_to_be_probed(sandbox: &Sandbox) -> Result<()> {
     const NOT_TRACED: &CStr = c"trace_clock_local";
     let tracefs = sandbox.tracefs()?;
     let ensure_refused = |event: KprobeEvent<'_>, symbol: &CStr, listed: bool| {
-        let refused = attach(event)?;
+        let refused = attach(event.clone())?;
         let Err(Error::NotToBeProbed {
             function,
             is_blacklisted,

@@ -131,7 +131,7 @@ fn check_kprobe(
 ) -> Result<()> {
     let function = function.map(CStr::to_str).transpose()?;
     let details = json!({
-        "type": sort, "function": function, "offset": offset, "address": address_of_probe(event)?,
+        "type": sort, "function": function, "offset": offset, "address": address_of_probe(event.clone())?,
         "missed": since(6, 7, 0)?, "cookie": cookie()?,
     });
     let [call, ..] = CALLS;
@@ -161,7 +161,7 @@ fn kprobe_inside_a_function(sandbox: &Sandbox) -> Result<()> {
     let [symbol, ..] = SYMBOLS;
     for offset in [4, 5, 8, 9] {
         let event = KprobeEvent::at(symbol, offset.into());
-        match PerfEventAttach::to(event).attach(&counting_here(Hook::KPROBE)?) {
+        match PerfEventAttach::to(event.clone()).attach(&counting_here(Hook::KPROBE)?) {
             Ok(probe) => {
                 drop(probe);
                 return check_kprobe(sandbox, event, ("kprobe", Some(symbol), offset));

@@ -217,13 +217,15 @@ fn kprobe(_sandbox: &Sandbox) -> Result<()> {
     let by_name = KprobeEvent::at(symbol, 0);
     let by_address = KprobeEvent::at_address(address_of(symbol)?);
     for (event, on_return) in [
-        (by_name, false),
+        (by_name.clone(), false),
         (by_name.on_return(), true),
-        (by_address, false),
+        (by_address.clone(), false),
         (by_address.on_return(), true),
     ] {
         let (program, sum) = adding(Hook::KPROBE)?;
-        let link = PerfEventAttach::to(event).cookie(5).attach(&program)?;
+        let link = PerfEventAttach::to(event.clone())
+            .cookie(5)
+            .attach(&program)?;
         call();
         ensure!(sum.read()? == 5, "{event:?}: {}", sum.read()?);
         let info = link.info()?;
