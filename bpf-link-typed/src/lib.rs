@@ -157,8 +157,8 @@ pub use attach::position::{LinkAnchor, Position};
 #[cfg(feature = "elf")]
 pub use binary::{Binary, BinaryPlace, BinarySymbol, SymbolBinding, SymbolOffset, UsdtPlace};
 pub use bpf_link::{
-    Anchor, AttachFlags, AttachType, BtfId, BtfInfo, BtfTypeId, CgroupIterOrder, CommandError,
-    Error as LinkError, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTask,
+    Anchor, AttachFlags, AttachType, Btf, BtfFunction, BtfId, BtfInfo, BtfTypeId, CgroupIterOrder,
+    CommandError, Error as LinkError, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTask,
     KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags, ProgramId,
     ProgramInfo, ProgramType, RawLink, Support, Target, UpdateBy, UprobeMultiFlags, link_ids,
     links,

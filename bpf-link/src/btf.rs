@@ -1,188 +1,192 @@
-//! Types in the format in which the kernel describes its own (BTF), one after the other.
-//!
-//! Any bytes are read without a panic. Bytes that are cut, or have a kind of type that this release
-//! does not know, whose length it cannot know either, are an error and not the end.
+//! Functions by their names and by their numbers in BTF, the format in which the kernel describes
+//! its own types and those of programs.
 
-/// Where the header has what, in bytes (`struct btf_header`).
-const HEADER_LEN: usize = 4;
-const TYPE_OFF: usize = 8;
-const TYPE_LEN: usize = 12;
-const STR_OFF: usize = 16;
-const STR_LEN: usize = 20;
-const MAGIC: u16 = 0xeb9f;
-/// A type's name, kind and length, and a size or another type (`struct btf_type`), before what its
-/// kind has besides.
-const TYPE_SIZE: usize = 12;
+mod functions;
+pub(crate) mod types;
 
-/// `BTF_KIND_FUNC`
-pub(crate) const FUNC: u32 = 12;
+use std::ffi::{CStr, CString, OsStr};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// All types of one description.
+use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target};
+use crate::id::{BtfId, BtfTypeId};
+use crate::object::BtfInfo;
+use functions::Functions;
+
+/// Where the kernel has its own types, and those of its modules.
+const DIRECTORY: &str = "/sys/kernel/btf";
+/// What the kernel itself is called there.
+const KERNEL: &str = "vmlinux";
+
+/// The functions of one BTF object: of the kernel, of a module or of a program.
+///
+/// It is a copy of their names and numbers. The kernel's own are kept once in a process, as long as
+/// there is such a copy. A module that is loaded again has other numbers.
+///
+/// ```no_run
+/// use bpf_link::Btf;
+///
+/// # fn main() -> bpf_link::Result<()> {
+/// let kernel = Btf::of_kernel()?;
+/// for function in kernel.functions_named("tcp_sendmsg") {
+///     println!("tcp_sendmsg is {function}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Types<'a> {
-    rest: &'a [u8],
-    strings: &'a [u8],
-    next_id: u32,
+pub struct Btf {
+    module: Option<CString>,
+    functions: Arc<Functions>,
 }
 
-/// A type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Type<'a> {
-    /// Its number in this description.
-    pub(crate) id: u32,
-    /// What sort of type it is (`BTF_KIND_*`).
-    pub(crate) kind: u32,
-    /// Its name, without a NUL; empty if it has none.
-    pub(crate) name: &'a [u8],
+/// A function of a BTF object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct BtfFunction<'a> {
+    /// Its number.
+    pub id: BtfTypeId,
+    /// Its name.
+    pub name: &'a str,
 }
 
-/// The bytes are not a description of types, or not one that this release can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("types in a format that this release does not know")]
-pub(crate) struct Malformed;
-
-impl<'a> Types<'a> {
-    /// Begins with the first. What is wrong with the bytes may show later only.
-    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let magic = bytes.first_chunk().ok_or(Malformed)?;
-        if u16::from_ne_bytes(*magic) != MAGIC {
-            return Err(Malformed);
-        }
-        let part = |offset, len| {
-            let (offset, len) = (size(bytes, offset)?, size(bytes, len)?);
-            let start = size(bytes, HEADER_LEN)?.checked_add(offset)?;
-            bytes.get(start..start.checked_add(len)?)
+impl Btf {
+    /// The functions of the kernel that runs. Reads the whole of `/sys/kernel/btf/vmlinux`, several
+    /// megabytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Command`] with
+    /// [`Command::ReadKernelTypes`] and
+    ///
+    /// - `ENOENT`: the kernel was built without `CONFIG_DEBUG_INFO_BTF`, or there is no sysfs;
+    /// - [`InvalidData`](io::ErrorKind::InvalidData): the types are in a format that this release
+    ///   does not know.
+    ///
+    /// # Kernel
+    ///
+    /// Since Linux 5.4.
+    pub fn of_kernel() -> Result<Self> {
+        // They do not change while the kernel runs.
+        static KEPT: Mutex<Weak<Functions>> = Mutex::new(Weak::new());
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let functions = match kept.upgrade() {
+            Some(functions) => functions,
+            None => Arc::new(read_file(KERNEL.as_ref(), None)?),
         };
+        *kept = Arc::downgrade(&functions);
         Ok(Self {
-            rest: part(TYPE_OFF, TYPE_LEN).ok_or(Malformed)?,
-            strings: part(STR_OFF, STR_LEN).ok_or(Malformed)?,
-            // 0 is `void`, which is not listed.
-            next_id: 1,
+            module: None,
+            functions,
         })
     }
 
-    fn read(&mut self) -> Option<Type<'a>> {
-        let [name, info] = [word(self.rest, 0)?, word(self.rest, 4)?];
-        let kind = info >> 24 & 0x1f;
-        let members = (info & 0xffff) as usize;
-        // How many bytes follow, by the number of the kind.
-        let more = match kind {
-            // An integer, a variable, a tag of a declaration.
-            1 | 14 | 17 => 4,
-            // An array.
-            3 => 12,
-            // The members of a structure and of a union, of a section, of an enumeration of 64
-            // bits.
-            4 | 5 | 15 | 19 => 12 * members,
-            // The members of an enumeration, the arguments of a function.
-            6 | 13 => 8 * members,
-            // A pointer, what is declared only, a typedef, three qualifiers, a function, a number,
-            // a tag of a type.
-            2 | 7..=12 | 16 | 18 => 0,
-            _ => return None,
-        };
-        self.rest = self.rest.get(TYPE_SIZE + more..)?;
-        let id = self.next_id;
-        self.next_id = id.checked_add(1)?;
-        let name = self.strings.get(name as usize..)?;
-        let name = name.get(..name.iter().position(|byte| *byte == 0)?)?;
-        Some(Type { id, kind, name })
-    }
-}
-
-/// Ends after an error.
-impl<'a> Iterator for Types<'a> {
-    type Item = Result<Type<'a>, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let read = self.read();
-        if read.is_none() {
-            self.rest = &[];
-        }
-        Some(read.ok_or(Malformed))
-    }
-}
-
-/// The four bytes at this offset.
-fn word(bytes: &[u8], offset: usize) -> Option<u32> {
-    let bytes = bytes.get(offset..)?.first_chunk()?;
-    Some(u32::from_ne_bytes(*bytes))
-}
-
-fn size(bytes: &[u8], offset: usize) -> Option<usize> {
-    Some(word(bytes, offset)? as usize)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An integer, a structure of two members, a function.
-    fn description() -> Vec<u8> {
-        const NAMES: &[u8] = b"\0int\0pair\0call\0";
-        let int = [1, 1 << 24, 4, 32];
-        let pair = [5, 4 << 24 | 2, 8, 0, 1, 0, 0, 1, 32];
-        let call = [10, FUNC << 24, 1];
-        let types: Vec<u32> = int.into_iter().chain(pair).chain(call).collect();
-        let len = |bytes: usize| u32::try_from(bytes).expect("some dozens");
-        let (type_len, names_len) = (len(types.len() * size_of::<u32>()), len(NAMES.len()));
-        let header = [24, 0, type_len, type_len, names_len];
-        let mut bytes = MAGIC.to_ne_bytes().to_vec();
-        bytes.extend([1, 0]);
-        bytes.extend(
-            header
-                .iter()
-                .chain(&types)
-                .flat_map(|word| word.to_ne_bytes()),
-        );
-        bytes.extend(NAMES);
-        bytes
+    /// The functions of a module that is loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_kernel`](Self::of_kernel); with `ENOENT`, there is no such module, or it was built
+    /// without types.
+    ///
+    /// # Kernel
+    ///
+    /// Since Linux 5.11.
+    pub fn of_module(name: &str) -> Result<Self> {
+        let base = Self::of_kernel()?;
+        let name = CString::new(name);
+        let name = name.map_err(|_| InvalidRequest::NameHasNul)?;
+        base.module(name)
     }
 
-    #[test]
-    fn types_are_read() {
-        let bytes = description();
-        let types: Vec<_> = Types::new(&bytes).expect("a header").collect();
-        let expected = [(1, 1, &b"int"[..]), (2, 4, b"pair"), (3, FUNC, b"call")];
-        let expected = expected.map(|(id, kind, name)| Ok(Type { id, kind, name }));
-        assert_eq!(types, expected);
-    }
-
-    #[test]
-    fn cut_or_changed_bytes_do_not_panic() {
-        let whole = description();
-        for len in 0..whole.len() {
-            // The strings come last: where they are cut, so is what the header says of them.
-            let cut = whole.get(..len).expect("it is shorter");
-            assert_eq!(Types::new(cut).err(), Some(Malformed), "{len} bytes");
-        }
-        for place in 0..whole.len() {
-            for value in [0, 1, 0x7f, 0x80, 0xff] {
-                let mut changed = whole.clone();
-                if let Some(byte) = changed.get_mut(place) {
-                    *byte = value;
+    /// The functions of the BTF object with this id: the one that a link's or a program's info has.
+    /// Those of the kernel and its modules are read from sysfs.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Vanished`] (`ENOENT`): no BTF object has this id.
+    /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks
+    ///   `CAP_SYS_ADMIN` in the first user namespace.
+    /// - Otherwise as [`of_kernel`](Self::of_kernel) and [`BtfInfo::from_id`].
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_BTF_GET_FD_BY_ID` since Linux 4.18, which ends in `btf_get_fd_by_id` (7.3). Before Linux
+    /// 5.11 the kernel does not tell its own types from a program's: all are read from the object.
+    pub fn from_id(id: BtfId) -> Result<Self> {
+        let info = BtfInfo::from_id(id)?;
+        match info.name {
+            Some(name) if info.is_kernel == Some(true) => {
+                let kernel = Self::of_kernel()?;
+                if name.to_bytes() == KERNEL.as_bytes() {
+                    Ok(kernel)
+                } else {
+                    kernel.module(name)
                 }
-                if let Ok(types) = Types::new(&changed) {
-                    assert!(types.count() <= whole.len());
-                }
+            }
+            _ => {
+                let read = Functions::read(&BtfInfo::read_types(id)?, None);
+                let functions = read.map_err(|error| refusal(Target::Btf(id), malformed(error)))?;
+                Ok(Self {
+                    module: None,
+                    functions: Arc::new(functions),
+                })
             }
         }
     }
 
-    #[test]
-    fn an_unknown_kind_is_an_error_and_the_last() {
-        let mut bytes = description();
-        // The kind of the second type, behind the header and four words, and a name.
-        if let Some(word) = bytes.get_mut(24 + 16 + 4..24 + 16 + 8) {
-            word.copy_from_slice(&(31_u32 << 24).to_ne_bytes());
-        }
-        let types: Vec<_> = Types::new(&bytes).expect("a header").collect();
-        assert!(
-            matches!(types.as_slice(), [Ok(_), Err(Malformed)]),
-            "{types:?}"
-        );
+    /// A module's, which refers to these.
+    fn module(&self, name: CString) -> Result<Self> {
+        let file = OsStr::from_bytes(name.to_bytes());
+        let functions = read_file(file.as_ref(), Some(Arc::clone(&self.functions)))?;
+        Ok(Self {
+            module: Some(name),
+            functions: Arc::new(functions),
+        })
     }
+
+    /// The module that the functions are in; `None` for those of the kernel itself or of a program.
+    #[must_use]
+    pub fn module_name(&self) -> Option<&CStr> {
+        self.module.as_deref()
+    }
+
+    /// All functions of this object, without those of the kernel for a module's, in the order of
+    /// their numbers. Not all of them can be traced.
+    pub fn functions(&self) -> impl Iterator<Item = BtfFunction<'_>> {
+        self.functions.own().filter_map(|(id, name)| {
+            let id = BtfTypeId::new(id)?;
+            Some(BtfFunction { id, name })
+        })
+    }
+
+    /// The functions of this name: none, one, or several where static functions of different files
+    /// have one name.
+    pub fn functions_named(&self, name: &str) -> impl Iterator<Item = BtfTypeId> {
+        let found = self.functions().filter(move |found| found.name == name);
+        found.map(|found| found.id)
+    }
+
+    /// The name of the function with this number, for a module also of those of the kernel. `None`
+    /// if the type is something else.
+    #[must_use]
+    pub fn function_name(&self, id: BtfTypeId) -> Option<&str> {
+        self.functions.name_of(id.get())
+    }
+}
+
+fn read_file(name: &Path, base: Option<Arc<Functions>>) -> Result<Functions> {
+    let path = Path::new(DIRECTORY).join(name);
+    let read = || Functions::read(&fs::read(&path)?, base).map_err(malformed);
+    read().map_err(|source| refusal(Target::path(&path), source))
+}
+
+fn malformed(error: types::Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+fn refusal(target: Target, source: io::Error) -> Error {
+    CommandError::new(Command::ReadKernelTypes, target, source).classify()
 }

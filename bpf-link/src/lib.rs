@@ -104,6 +104,7 @@ pub use args::{
     UprobeMultiFile,
 };
 pub use attach_type::AttachType;
+pub use btf::{Btf, BtfFunction};
 pub use error::{Command, CommandError, Error, Exposure, FirstOf, InvalidRequest, Result, Target};
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,

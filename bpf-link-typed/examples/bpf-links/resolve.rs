@@ -19,7 +19,7 @@ use bpf_link::{MapInfo, ProgramInfo, ProgramType};
 use bpf_link_typed::{BtfId, LinkInfoRef, MapId, ProgramId, TracingInfo};
 
 use crate::notes::Notes;
-use btf::{Btf, Function};
+use btf::Function;
 use cgroups::Cgroups;
 pub(crate) use devices::Device;
 use devices::Devices;
@@ -35,7 +35,7 @@ pub(crate) struct Resolver<'a> {
     devices: Devices,
     cgroups: OnceCell<Cgroups>,
     symbols: OnceCell<Symbols>,
-    btf: Btf,
+    btf: btf::Objects,
 }
 
 /// The function that a tracing link is on.
@@ -57,7 +57,7 @@ impl<'a> Resolver<'a> {
             devices: Devices::default(),
             cgroups: OnceCell::new(),
             symbols: OnceCell::new(),
-            btf: Btf::default(),
+            btf: btf::Objects::default(),
         }
     }
 

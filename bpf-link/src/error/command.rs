@@ -149,7 +149,7 @@ pub enum Command {
     StartThread,
     /// `kcmp(2)` with `KCMP_FILES`
     CompareDescriptors,
-    /// Reading the kernel's own types, and looking for one among them.
+    /// Reading the types of the kernel, a module or a program (BTF), and looking for one among them.
     ReadKernelTypes,
 }
 
@@ -193,7 +193,7 @@ impl fmt::Display for Command {
             Self::EnterNetns => "setns",
             Self::StartThread => "starting a thread",
             Self::CompareDescriptors => "kcmp",
-            Self::ReadKernelTypes => "reading the kernel's types",
+            Self::ReadKernelTypes => "reading types",
         })
     }
 }

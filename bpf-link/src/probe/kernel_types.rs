@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::answer::untold;
-use crate::btf::{self, Types};
+use crate::btf::types::{FUNC, Types};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
 
@@ -20,7 +20,7 @@ fn find(name: &str) -> io::Result<u32> {
     let bytes = fs::read(PATH)?;
     for found in Types::new(&bytes).map_err(malformed)? {
         let found = found.map_err(malformed)?;
-        if found.kind == btf::FUNC && found.name == name.as_bytes() {
+        if found.kind == FUNC && found.name == name.as_bytes() {
             return Ok(found.id);
         }
     }

@@ -1,14 +1,14 @@
 //! Types as a kernel describes them, and what is always true of what is read from them.
-//!
-//! There are two readers: one goes over all types once, the other finds functions by number again
-//! and again. They are held against each other.
 
-#[path = "../../../bpf-link-typed/examples/bpf-links/resolve/btf/functions.rs"]
+#[path = "../../../bpf-link/src/btf/functions.rs"]
 mod functions;
-#[path = "../../../bpf-link/src/btf.rs"]
+#[path = "../../../bpf-link/src/btf/types.rs"]
 mod types;
 
-use types::{FUNC, Type};
+use std::sync::Arc;
+
+use functions::Functions;
+use types::{FUNC, Malformed, Type, Types};
 
 /// No type takes fewer bytes.
 const SMALLEST: usize = 12;
@@ -16,10 +16,9 @@ const SMALLEST: usize = 12;
 /// Reads it, and panics where something is not as it has to be. Says how many functions have been
 /// found.
 pub(crate) fn check(bytes: &[u8]) -> usize {
-    let looked_up = functions::Types::parse(bytes.to_vec(), None);
-    let Ok(types) = types::Types::new(bytes) else {
-        // What has no header for the one has none for the other.
-        assert!(looked_up.is_none(), "{bytes:?}");
+    let functions = Functions::read(bytes, None);
+    let Ok(types) = Types::new(bytes) else {
+        assert_eq!(functions.err(), Some(Malformed), "{bytes:?}");
         return 0;
     };
     let read: Vec<_> = types.collect();
@@ -30,35 +29,38 @@ pub(crate) fn check(bytes: &[u8]) -> usize {
         "an error is not the end: {read:?}"
     );
     let is_whole = whole.len() == read.len();
-    let Some(looked_up) = looked_up else {
-        assert!(!is_whole, "only one of two can read {bytes:?}");
+    let Ok(functions) = functions else {
+        assert!(!is_whole, "{bytes:?}");
         return 0;
     };
-    let mut functions = 0;
+    assert!(is_whole, "{bytes:?}");
+    let mut named = Vec::new();
     for found in &whole {
         let name = std::str::from_utf8(found.name).ok();
         let name = name.filter(|name| found.kind == FUNC && !name.is_empty());
-        assert_eq!(looked_up.function(found.id, None), name, "{found:?}");
-        functions += usize::from(name.is_some());
+        assert_eq!(functions.name_of(found.id), name, "{found:?}");
+        named.extend(name.map(|name| (found.id, name)));
     }
-    assert_eq!(looked_up.function(0, None), None);
-    assert_eq!(looked_up.function(u32::MAX, None), None);
-    check_split(bytes, &looked_up, &whole);
-    functions
+    assert!(functions.own().eq(named.iter().copied()));
+    assert_eq!(functions.name_of(0), None);
+    assert_eq!(functions.name_of(u32::MAX), None);
+    let count = named.len();
+    check_split(bytes, functions, whole.len());
+    count
 }
 
 /// The same bytes once more, as a module's types on top of those: the numbers below are the base's,
 /// whatever is above.
-fn check_split(bytes: &[u8], base: &functions::Types, whole: &[Type<'_>]) {
-    let module = functions::Types::parse(bytes.to_vec(), Some(base)).expect("they were read once");
-    for found in whole {
-        assert_eq!(
-            module.function(found.id, Some(base)),
-            base.function(found.id, None)
-        );
-        // Nothing without what it refers to, and no panic above.
-        assert_eq!(module.function(found.id, None), None);
-        let above = u32::try_from(whole.len()).ok().map(|len| found.id + len);
-        let _ = above.and_then(|id| module.function(id, Some(base)));
+fn check_split(bytes: &[u8], base: Functions, len: usize) {
+    let base = Arc::new(base);
+    // All names are among the base's now.
+    let module = Functions::read(bytes, Some(Arc::clone(&base))).expect("they were read once");
+    let len = u32::try_from(len).expect("each takes some bytes");
+    for id in 0..=len {
+        assert_eq!(module.name_of(id), base.name_of(id));
+    }
+    for (id, name) in module.own() {
+        assert!(id > len && id <= 2 * len, "{id}");
+        assert_eq!(module.name_of(id), Some(name));
     }
 }
