@@ -1,5 +1,6 @@
 //! What the attach options of several kinds have in common.
 
+pub(crate) mod btf_function;
 pub(crate) mod device_mprog;
 pub(crate) mod file_ref;
 pub(crate) mod fit;
@@ -13,7 +14,9 @@ pub(crate) mod netns;
 pub(crate) mod offsets;
 pub(crate) mod path_ref;
 pub(crate) mod position;
+pub(crate) mod similar;
 pub(crate) mod tracefs;
 mod when;
 
+pub use btf_function::BtfFunctionRef;
 pub use when::When;

@@ -18,7 +18,6 @@ mod root;
 mod sections;
 mod segments;
 mod select;
-mod similar;
 mod strings;
 mod symbol;
 mod table;
@@ -32,12 +31,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::attach::file_ref::FileRef;
+use crate::attach::similar::Similar;
 use crate::error::{BinaryProblem, Error, Result};
 use image::Image;
 use name::WrittenName;
 use process::Process;
 use root::Root;
-use similar::Similar;
 use table::SymbolTable;
 
 pub use nearest::SymbolOffset;

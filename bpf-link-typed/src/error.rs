@@ -11,7 +11,7 @@ use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
 
-use bpf_link::{AttachType, CommandError, LinkId, LinkKind, ProgramInfo};
+use bpf_link::{AttachType, BtfTypeId, CommandError, LinkId, LinkKind, ProgramInfo};
 
 use crate::attach::interface::Interface;
 
@@ -19,7 +19,9 @@ use crate::attach::interface::Interface;
 pub use binary::BinaryProblem;
 pub use holder::{HolderLink, HookHolder};
 pub use rejected::Rejected;
-pub use symbols::{FilePlaces, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols};
+pub use symbols::{
+    BtfOf, FilePlaces, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
+};
 
 /// The kernel's own, which C libraries do not have.
 pub(crate) const ENOTSUPP: i32 = 524;
@@ -118,6 +120,28 @@ pub enum Error {
         /// What the kernel answered (`EADDRNOTAVAIL`). `None` for `kprobe_multi`, where the kernel
         /// would take the first of them without a word, and so is not asked.
         source: Option<bpf_link::Error>,
+    },
+
+    /// No function of these names is described in BTF, so the kernel was not asked to attach the
+    /// program. The kernel describes most of its functions, but not all.
+    NoSuchBtfFunction {
+        /// Whose description was searched.
+        of: BtfOf,
+        /// The names that it does not have.
+        unknown: Vec<CString>,
+        /// What it has instead, for those where there is something close.
+        similar: Vec<SimilarSymbols>,
+    },
+
+    /// Several functions of this name are described in BTF, and it is not known which is meant:
+    /// give one of them by its number.
+    AmbiguousBtfFunction {
+        /// The name.
+        name: CString,
+        /// Whose description was searched.
+        of: BtfOf,
+        /// The numbers of the functions.
+        ids: Box<[BtfTypeId]>,
     },
 
     /// The place is after the end of the function. The kernel was not asked, as it would attach the
@@ -462,6 +486,8 @@ impl Error {
             | Self::RootOfBpffs { .. }
             | Self::CreateDirectory { .. }
             | Self::NoEventSource { .. }
+            | Self::NoSuchBtfFunction { .. }
+            | Self::AmbiguousBtfFunction { .. }
             | Self::File { .. } => None,
             #[cfg(feature = "elf")]
             Self::Binary { .. } | Self::NoSuchBinary { .. } => None,

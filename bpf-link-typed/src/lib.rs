@@ -168,8 +168,8 @@ pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
 #[cfg(feature = "elf")]
 pub use error::BinaryProblem;
 pub use error::{
-    Error, FilePlaces, HolderLink, HookHolder, LinkState, Rejected, Result, SetFailure, SharedName,
-    SimilarSymbols, UntraceableAddress, UntraceableSymbols,
+    BtfOf, Error, FilePlaces, HolderLink, HookHolder, LinkState, Rejected, Result, SetFailure,
+    SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
 };
 pub use info::answer::RecordedBuffers;
 pub use info::buf::InfoBuf;

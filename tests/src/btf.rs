@@ -85,6 +85,22 @@ impl KernelBtf {
         self.find(name, |found| matches!(found, Type::Func(_)))
     }
 
+    /// The ids of all functions of this name, in order.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's types cannot be parsed.
+    pub fn functions(&self, name: &str) -> Result<Vec<u32>> {
+        let mut found = Vec::new();
+        for id in self.ids_by_name(name)? {
+            if matches!(self.btf.resolve_type_by_id(id)?, Type::Func(_)) {
+                found.push(id);
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
     /// The id of the type that stands for the tracepoint of this name; none where the kernel has no
     /// such tracepoint.
     ///

@@ -18,6 +18,10 @@ impl NameRef<'_> {
         name.map_err(|_| bpf_link::Error::InvalidRequest(InvalidRequest::NameHasNul).into())
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(crate) fn is(&self, name: &CStr) -> bool {
         *self.0 == *name.to_bytes()
     }

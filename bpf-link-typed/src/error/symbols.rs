@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::path::PathBuf;
 
+use bpf_link::ProgramId;
+
 /// The functions, of those that were asked for, that keep all of them from being traced. All lists
 /// are empty if it could not be found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +44,28 @@ pub struct SharedName {
     /// Where the functions are. Empty if the kernel hides its addresses from the caller
     /// (`kptr_restrict`).
     pub addresses: Vec<u64>,
+}
+
+/// What BTF describes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BtfOf {
+    /// The kernel.
+    Kernel,
+    /// A module of the kernel.
+    Module(CString),
+    /// A program.
+    Program(ProgramId),
+}
+
+impl fmt::Display for BtfOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel => f.write_str("the kernel"),
+            Self::Module(name) => write!(f, "module {}", name.to_string_lossy()),
+            Self::Program(id) => write!(f, "program {id}"),
+        }
+    }
 }
 
 /// Places in a file.
@@ -123,7 +147,7 @@ impl fmt::Display for UntraceableSymbols {
 }
 
 /// Names, and after each what the kernel has instead.
-struct NamesBut<'a>(&'a [CString], &'a [SimilarSymbols]);
+pub(super) struct NamesBut<'a>(pub(super) &'a [CString], pub(super) &'a [SimilarSymbols]);
 
 impl fmt::Display for NamesBut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use bpf_link::{LinkId, LinkKind, ProgramInfo, Target};
+use bpf_link::{FirstOf, LinkId, LinkKind, ProgramInfo, Target};
 
-use super::symbols::{Shared, Untraceable};
+use super::symbols::{NamesBut, Shared, Untraceable};
 use super::{Error, HookHolder, LinkState, SetFailure};
 
 impl fmt::Display for Error {
@@ -41,6 +41,23 @@ impl fmt::Display for Error {
             },
             Self::SymbolNotFound { symbols, .. } => fmt::Display::fmt(symbols, f),
             Self::AmbiguousSymbol { symbols, .. } => fmt::Display::fmt(&Shared(symbols), f),
+            Self::NoSuchBtfFunction {
+                of,
+                unknown,
+                similar,
+            } => {
+                let names = NamesBut(unknown, similar);
+                write!(f, "the BTF of {of} has no function called {names}")
+            }
+            Self::AmbiguousBtfFunction { name, of, ids } => {
+                let name = name.to_string_lossy();
+                let ids = FirstOf::these(ids.iter().copied());
+                let ids = Target::FunctionTypes(ids);
+                write!(
+                    f,
+                    "the BTF of {of} has several functions called {name}: {ids}"
+                )
+            }
             Self::BeyondFunction {
                 function,
                 offset,

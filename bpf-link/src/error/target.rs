@@ -46,6 +46,8 @@ pub enum Target {
         program: Option<ProgramId>,
         /// The function, by its id in BTF; `None` for the one that the extension was loaded for.
         function: Option<BtfTypeId>,
+        /// Its name, if it was given by name.
+        name: Option<CString>,
     },
     /// A perf event, by its type and configuration.
     PerfEvent {
@@ -221,10 +223,15 @@ impl fmt::Display for Target {
             }
             Self::Tracepoint(Some(name)) => write!(f, "tracepoint {}", name.to_string_lossy()),
             Self::Tracepoint(None) => f.write_str("the program's own target"),
-            Self::ExtensionOf { program, function } => {
-                match function {
-                    Some(function) => write!(f, "BTF type {function} of ")?,
-                    None => f.write_str("the function to be extended of ")?,
+            Self::ExtensionOf {
+                program,
+                function,
+                name,
+            } => {
+                match (name, function) {
+                    (Some(name), _) => write!(f, "function {} of ", name.to_string_lossy())?,
+                    (None, Some(function)) => write!(f, "BTF type {function} of ")?,
+                    (None, None) => f.write_str("the function to be extended of ")?,
                 }
                 match program {
                     Some(program) => write!(f, "program {program}"),

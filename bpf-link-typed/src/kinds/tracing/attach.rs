@@ -3,11 +3,13 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link::{
-    AttachType, BtfTypeId, LinkCreate, ProgramInfo, ProgramType, RawLink, RawTracepointOpen,
-    Target, TracingArgs,
+    AttachType, LinkCreate, ProgramInfo, ProgramType, RawLink, RawTracepointOpen, Target,
+    TracingArgs,
 };
 
 use super::TracingLink;
+use crate::attach::BtfFunctionRef;
+use crate::attach::btf_function;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::hook_enum::hook_enum;
@@ -17,32 +19,33 @@ use crate::error::{Error, Result};
 /// of a function.
 ///
 /// ```no_run
-/// use bpf_link_typed::{BtfTypeId, TracingAttach, TracingHook};
+/// use bpf_link_typed::{TracingAttach, TracingHook};
 ///
-/// # fn example(program: std::fs::File, extension: std::fs::File, target: std::fs::File,
-/// #     function: BtfTypeId) -> bpf_link_typed::Result<()> {
+/// # fn example(program: std::fs::File, extension: std::fs::File, target: std::fs::File)
+/// #     -> bpf_link_typed::Result<()> {
 /// let link = TracingAttach::to(TracingHook::Fentry).cookie(7).attach(&program)?;
 /// println!("function {:?}", link.info()?.target_btf_id);
-/// let link = TracingAttach::extension_of(&target, function).attach(&extension)?;
+/// let link = TracingAttach::extension_of(&target, "classify").attach(&extension)?;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct TracingAttach<'a> {
     pub(super) place: Place<'a>,
     pub(super) cookie: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Place<'a> {
     Hook(TracingHook),
+    AsLoaded,
     Extension,
-    ExtensionOf(BorrowedFd<'a>, BtfTypeId),
+    ExtensionOf(BorrowedFd<'a>, BtfFunctionRef<'a>),
 }
 
 /// The kernel compares no attach type for an extension, but before some release wants this number.
-const OF_EXTENSIONS: AttachType = AttachType::from_raw(0);
+pub(super) const OF_EXTENSIONS: AttachType = AttachType::from_raw(0);
 
 hook_enum! {
     /// How a tracing program is attached to the function that it was loaded for.
@@ -70,6 +73,21 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
+    /// To what the program was loaded for, in the way that it was loaded for, which need not be said
+    /// again: only the kernel knows it.
+    ///
+    /// Without a cookie that is one system call. With one, each way is tried until the kernel
+    /// takes it. Before Linux 5.19 there are no cookies.
+    ///
+    /// A takeover cannot tell whether another program runs in the same way on the function, so
+    /// there the old link counts as unclear, unless it has this very program.
+    pub fn as_loaded() -> Self {
+        Self {
+            place: Place::AsLoaded,
+            cookie: None,
+        }
+    }
+
     /// In the place of the function that the extension was loaded for, in the program that it was
     /// loaded for. Only once: for another time, that has to be named with
     /// [`extension_of`](Self::extension_of).
@@ -80,11 +98,17 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// In the place of the function with this number in the BTF object of this program. It has to
-    /// be like the one that the extension was loaded for. Since Linux 5.10.
-    pub fn extension_of(program: &'a (impl AsFd + ?Sized), function: BtfTypeId) -> Self {
+    /// In the place of this function of this program: by its name, or by its number in the BTF
+    /// object of the program ([`BtfTypeId`](crate::BtfTypeId)). It has to be like the one that the
+    /// extension was loaded for. Since Linux 5.10.
+    ///
+    /// A name is looked up when the extension is attached, which takes `CAP_SYS_ADMIN`.
+    pub fn extension_of(
+        program: &'a (impl AsFd + ?Sized),
+        function: impl Into<BtfFunctionRef<'a>>,
+    ) -> Self {
         Self {
-            place: Place::ExtensionOf(program.as_fd(), function),
+            place: Place::ExtensionOf(program.as_fd(), function.into()),
             cookie: None,
         }
     }
@@ -104,7 +128,13 @@ impl<'a> TracingAttach<'a> {
     /// - [`Error::HookTaken`] (`E2BIG`): the function has as many programs as it takes.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): before Linux 5.19, the program is for another
     ///   hook, and was attached to that for a moment.
+    /// - [`Error::NoSuchBtfFunction`], [`Error::AmbiguousBtfFunction`]: the program that is to be
+    ///   extended has no function of this name, or several.
+    /// - [`Error::WrongKind`]: a program of [`as_loaded`](Self::as_loaded) was loaded for a
+    ///   tracepoint, and was attached to it for a moment: use
+    ///   [`RawTracepointAttach`](crate::RawTracepointAttach).
     /// - [`Error::Link`] with
+    ///   - what [`Btf::from_id`](crate::Btf::from_id) returns, where a function was given by name;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
     ///     kernel has no cookies here;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is for another hook, the
@@ -119,52 +149,68 @@ impl<'a> TracingAttach<'a> {
     /// program there yet makes the same link with `BPF_RAW_TRACEPOINT_OPEN`, since Linux 5.7,
     /// without a cookie. Both end in `bpf_tracing_prog_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<TracingLink> {
+        let program = program.as_fd();
         let args = TracingArgs::new().cookie(self.cookie.unwrap_or(0));
-        let request = match &self.place {
-            Place::Hook(hook) => LinkCreate::new(&program, hook.attach_type()).args(args),
-            Place::Extension => LinkCreate::new(&program, OF_EXTENSIONS).args(args),
-            Place::ExtensionOf(target, function) => LinkCreate::new(&program, OF_EXTENSIONS)
-                .target_fd(target)
-                .args(args.target_btf_id(*function)),
-        };
-        match RawLink::create(&request) {
-            Ok(link) => Ok(TracingLink(link)),
-            Err(source) => {
-                let source = self.naming(source);
-                match (source.errno(), self.place) {
-                    (Some(libc::EINVAL), Place::Hook(hook)) if self.is_cookieless(request) => {
-                        open_older(&program, hook, source)
-                    }
-                    (Some(libc::E2BIG), _) if matches!(source, bpf_link::Error::Command(_)) => {
-                        Err(holders::unknown(source))
-                    }
-                    _ => Err(self.refused(program.as_fd(), source)),
-                }
+        match &self.place {
+            Place::Hook(hook) => self.attach_to_hook(program, *hook, args),
+            Place::AsLoaded => self.attach_as_loaded(program, args),
+            Place::Extension => {
+                let request = LinkCreate::new(&program, OF_EXTENSIONS).args(args);
+                extend(program, request, || Target::ExtensionOf {
+                    program: None,
+                    function: None,
+                    name: None,
+                })
+            }
+            Place::ExtensionOf(target, function) => {
+                let id = btf_function::in_program(function, target)?;
+                let request = LinkCreate::new(&program, OF_EXTENSIONS)
+                    .target_fd(target)
+                    .args(args.target_btf_id(id));
+                extend(program, request, || Target::ExtensionOf {
+                    program: ProgramInfo::of(target).ok().map(|info| info.id),
+                    function: Some(id),
+                    name: function.name().and_then(|name| name.to_c_string().ok()),
+                })
             }
         }
     }
 
-    /// The refusal, about what the extension was to take the place of: its attach type says
-    /// nothing.
-    fn naming(&self, source: bpf_link::Error) -> bpf_link::Error {
-        match self.place {
-            Place::Hook(_) => source,
-            Place::Extension => source.naming(Target::ExtensionOf {
-                program: None,
-                function: None,
-            }),
-            Place::ExtensionOf(program, function) => source.naming(Target::ExtensionOf {
-                program: ProgramInfo::of(&program).ok().map(|info| info.id),
-                function: Some(function),
-            }),
-        }
+    fn attach_to_hook(
+        &self,
+        program: BorrowedFd<'_>,
+        hook: TracingHook,
+        args: TracingArgs,
+    ) -> Result<TracingLink> {
+        let request = LinkCreate::new(&program, hook.attach_type()).args(args);
+        RawLink::create(&request)
+            .map(TracingLink)
+            .or_else(|source| {
+                if source.errno() == Some(libc::EINVAL) && self.is_cookieless(request) {
+                    open_older(program, hook, source)
+                } else {
+                    Err(refused_by(program, hook, source))
+                }
+            })
     }
 
-    fn refused(&self, program: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
-        match self.place {
-            Place::Hook(hook) => fit::by_type(program, hook.attach_type(), source),
-            Place::Extension | Place::ExtensionOf(..) => {
-                fit::by_types(program, OF_EXTENSIONS, &[ProgramType::Ext], source)
+    /// That command takes a program without an attach type, but no cookie. Where there is one, the
+    /// kernel takes the attach type that the program was loaded for, and no other.
+    fn attach_as_loaded(&self, program: BorrowedFd<'_>, args: TracingArgs) -> Result<TracingLink> {
+        if self.cookie.unwrap_or(0) == 0 {
+            let request = RawTracepointOpen::load_time_target(&program);
+            let link = RawLink::open_raw_tracepoint(&request)
+                .map_err(|source| refused(source, Error::from))?;
+            return TracingLink::try_from(link).map_err(|rejected| rejected.into_parts().1);
+        }
+        let mut hooks = TracingHook::ALL.iter().copied();
+        loop {
+            let hook = hooks.next().unwrap_or(TracingHook::Fentry);
+            let request = LinkCreate::new(&program, hook.attach_type()).args(args);
+            match RawLink::create(&request) {
+                Ok(link) => return Ok(TracingLink(link)),
+                Err(source) if source.errno() == Some(libc::EINVAL) && hooks.len() > 0 => {}
+                Err(source) => return Err(refused_by(program, hook, source)),
             }
         }
     }
@@ -181,24 +227,55 @@ impl<'a> TracingAttach<'a> {
     }
 }
 
+/// What the refusal means, besides that the function may have as many programs as it takes.
+fn refused(source: bpf_link::Error, otherwise: impl FnOnce(bpf_link::Error) -> Error) -> Error {
+    if source.errno() == Some(libc::E2BIG) && matches!(source, bpf_link::Error::Command(_)) {
+        holders::unknown(source)
+    } else {
+        otherwise(source)
+    }
+}
+
+fn refused_by(program: BorrowedFd<'_>, hook: TracingHook, source: bpf_link::Error) -> Error {
+    refused(source, |source| {
+        fit::by_type(program, hook.attach_type(), source)
+    })
+}
+
+/// Puts an extension in the place of a function. Its attach type says nothing, so a refusal is
+/// about that function.
+fn extend(
+    extension: BorrowedFd<'_>,
+    request: LinkCreate<'_>,
+    of: impl FnOnce() -> Target,
+) -> Result<TracingLink> {
+    RawLink::create(&request)
+        .map(TracingLink)
+        .map_err(|source| {
+            refused(source.naming(of()), |source| {
+                fit::by_types(extension, OF_EXTENSIONS, &[ProgramType::Ext], source)
+            })
+        })
+}
+
 /// By the command that takes tracing programs on every kernel, whatever they are for.
 fn open_older(
-    program: &(impl AsFd + ?Sized),
+    program: BorrowedFd<'_>,
     hook: TracingHook,
     source: bpf_link::Error,
 ) -> Result<TracingLink> {
-    let link = RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(program))
+    let link = RawLink::open_raw_tracepoint(&RawTracepointOpen::load_time_target(&program))
         .map_err(|source| {
             // That command names no hook.
             let source = source.naming(Target::Hook {
                 attach_type: hook.attach_type(),
                 of: None,
             });
-            fit::by_type(program.as_fd(), hook.attach_type(), source)
+            fit::by_type(program, hook.attach_type(), source)
         })?;
     let fits = match TracingLink::try_from(link) {
         Ok(link) if link.info()?.attach_type == hook.attach_type() => Some(link),
         _ => None,
     };
-    fits.ok_or_else(|| fit::mismatch(hook.attach_type(), ProgramInfo::of(program).ok(), source))
+    fits.ok_or_else(|| fit::mismatch(hook.attach_type(), ProgramInfo::of(&program).ok(), source))
 }

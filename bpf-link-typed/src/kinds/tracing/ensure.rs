@@ -4,8 +4,9 @@ use std::os::fd::BorrowedFd;
 
 use bpf_link::{LinkCreate, ProgramInfo, RawLink, TracingArgs};
 
-use super::attach::Place;
+use super::attach::{OF_EXTENSIONS, Place};
 use super::{TracingAttach, TracingHook, TracingInfo, TracingLink};
+use crate::attach::btf_function;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
@@ -22,14 +23,21 @@ impl Recipe for TracingAttach<'_> {
         info: &TracingInfo,
         wanted: &Wanted<'_>,
     ) -> Result<Match> {
-        let is_same = match self.place {
+        let is_same = match &self.place {
             Place::Hook(hook) if info.attach_type != hook.attach_type() => Some(false),
             Place::Hook(_) | Place::Extension => wanted.has_load_time_target_of(info.program_id)?,
+            // The kernel does not tell which attach type a program was loaded for.
+            Place::AsLoaded => {
+                let is_this = info.program_id == wanted.program.as_ref().map(|program| program.id);
+                let is_there = wanted.has_load_time_target_of(info.program_id)?;
+                is_there.filter(|is_there| is_this || !is_there)
+            }
             Place::ExtensionOf(target, function) => {
-                let target = ProgramInfo::of(&target)?.id;
+                let id = ProgramInfo::of(target)?.id;
+                let function = btf_function::in_program(function, target)?;
                 info.target_obj_id
                     .zip(info.target_btf_id)
-                    .map(|found| found == (target.get(), function))
+                    .map(|found| found == (id.get(), function))
             }
         };
         Ok(Match::hook(is_same).and(self.has_cookie_of(info, link)))
@@ -38,7 +46,11 @@ impl Recipe for TracingAttach<'_> {
     /// A function does not take one program twice, nor two extensions, nor more programs than a few
     /// dozens.
     fn blocks(&self, old: &Old<'_, TracingInfo>) -> Result<Blocks> {
-        let is_extension = !matches!(self.place, Place::Hook(_));
+        let is_extension = match self.place {
+            Place::Hook(_) => false,
+            Place::AsLoaded => old.info.attach_type == OF_EXTENSIONS,
+            Place::Extension | Place::ExtensionOf(..) => true,
+        };
         Ok(
             match (old.found.is_here(), old.same_program || is_extension) {
                 (false, _) => Blocks::Never,
@@ -51,7 +63,7 @@ impl Recipe for TracingAttach<'_> {
     fn way_back(&self, old: &TracingInfo) -> Result<Self> {
         let to = Self {
             cookie: old.cookie.or(self.cookie),
-            ..*self
+            ..self.clone()
         };
         Ok(to)
     }

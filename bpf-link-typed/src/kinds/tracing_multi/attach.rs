@@ -1,12 +1,14 @@
 //! Attaching to many kernel functions by their BTF.
 
+use std::borrow::Cow;
 use std::os::fd::AsFd;
 
-use bpf_link::{AttachType, BtfTypeId, LinkCreate, RawLink, TracingMultiArgs};
+use bpf_link::{AttachType, FirstOf, LinkCreate, RawLink, Target, TracingMultiArgs};
 
 use super::TracingMultiLink;
-use crate::attach::When;
+use crate::attach::btf_function;
 use crate::attach::fit;
+use crate::attach::{BtfFunctionRef, When};
 use crate::error::Result;
 
 /// Attaches a program to the entry, the exit, or both, of many functions of the kernel or of a
@@ -14,39 +16,47 @@ use crate::error::Result;
 ///
 /// ```no_run
 /// use bpf_link_typed::attach::When;
-/// use bpf_link_typed::{BtfTypeId, TracingMultiAttach};
+/// use bpf_link_typed::TracingMultiAttach;
 ///
-/// # fn example(program: std::fs::File, ids: [BtfTypeId; 2]) -> bpf_link_typed::Result<()> {
-/// let link = TracingMultiAttach::to(When::Entry, &ids)
+/// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
+/// let link = TracingMultiAttach::to(When::Entry, ["tcp_sendmsg", "tcp_recvmsg"])
 ///     .cookies(&[1, 2])
 ///     .attach(&program)?;
 /// println!("{:?} functions", link.info()?.count);
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct TracingMultiAttach<'a> {
     pub(super) when: When,
-    pub(super) ids: &'a [BtfTypeId],
-    pub(super) cookies: Option<&'a [u64]>,
+    pub(super) functions: Vec<BtfFunctionRef<'a>>,
+    pub(super) cookies: Option<Cow<'a, [u64]>>,
 }
 
 impl<'a> TracingMultiAttach<'a> {
-    /// To the functions with these numbers in the BTF object that the program was loaded for, each
-    /// of which is given once.
-    pub fn to(when: When, ids: &'a [BtfTypeId]) -> Self {
+    /// To these functions, each of which is given once: by name ([`str`], [`String`] or
+    /// [`CStr`](std::ffi::CStr)), or by its number in the BTF object that the program was loaded
+    /// for ([`BtfTypeId`](crate::BtfTypeId)).
+    ///
+    /// Names are looked up when the program is attached, among the functions of the kernel or of
+    /// the module that the program was loaded for: that takes `CAP_SYS_ADMIN`.
+    /// [`Btf`](crate::Btf) has the functions to choose from.
+    pub fn to<F: Into<BtfFunctionRef<'a>>>(
+        when: When,
+        functions: impl IntoIterator<Item = F>,
+    ) -> Self {
         Self {
             when,
-            ids,
+            functions: functions.into_iter().map(Into::into).collect(),
             cookies: None,
         }
     }
 
     /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the
     /// functions.
-    pub fn cookies(mut self, cookies: &'a [u64]) -> Self {
-        self.cookies = Some(cookies);
+    pub fn cookies(mut self, cookies: impl Into<Cow<'a, [u64]>>) -> Self {
+        self.cookies = Some(cookies.into());
         self
     }
 
@@ -58,8 +68,13 @@ impl<'a> TracingMultiAttach<'a> {
     ///
     /// # Errors
     ///
+    /// - [`Error::NoSuchBtfFunction`](crate::Error::NoSuchBtfFunction): there are no functions of
+    ///   these names. [`Error::AmbiguousBtfFunction`](crate::Error::AmbiguousBtfFunction): there
+    ///   are several of one name.
+    ///
     /// [`Error::Link`](crate::Error::Link) with
     ///
+    /// - where functions were given by name, what [`Btf::from_id`](crate::Btf::from_id) returns;
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
     /// - [`Command`](bpf_link::Error::Command) and
@@ -74,15 +89,32 @@ impl<'a> TracingMultiAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 7.2; it ends in `bpf_tracing_multi_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<TracingMultiLink> {
-        let args = TracingMultiArgs::new(self.ids);
-        let args = match self.cookies {
+        let ids = btf_function::in_kernel(&self.functions, &program)?;
+        let args = TracingMultiArgs::new(&ids);
+        let args = match &self.cookies {
             Some(cookies) => args.cookies(cookies)?,
             None => args,
         };
         let request = LinkCreate::new(&program, self.attach_type()).args(args);
         RawLink::create(&request)
             .map(TracingMultiLink)
-            .map_err(|source| fit::by_type(program.as_fd(), self.attach_type(), source))
+            .map_err(|source| {
+                fit::by_type(program.as_fd(), self.attach_type(), self.naming(source))
+            })
+    }
+
+    /// The refusal, about the functions by the names that they were given by.
+    fn naming(&self, source: bpf_link::Error) -> bpf_link::Error {
+        let names = self
+            .functions
+            .iter()
+            .map(|function| function.name()?.to_c_string().ok());
+        match names.collect::<Option<Vec<_>>>() {
+            Some(names) if !names.is_empty() => {
+                source.naming(Target::Functions(FirstOf::these(names)))
+            }
+            _ => source,
+        }
     }
 
     pub(super) fn attach_type(&self) -> AttachType {

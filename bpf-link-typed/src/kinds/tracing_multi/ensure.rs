@@ -2,7 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
+use bpf_link::BtfTypeId;
+
 use super::{TracingMultiAttach, TracingMultiInfo, TracingMultiLink};
+use crate::attach::btf_function;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
@@ -28,11 +31,13 @@ impl Recipe for TracingMultiAttach<'_> {
             .program
             .as_ref()
             .and_then(|program| program.attach_btf_obj_id);
+        if attach_type != self.attach_type() || ids.len() != self.functions.len() {
+            return Ok(Match::hook(Some(false)));
+        }
         // The kernel has them in the order of the ids, and the cookies with them.
-        let mut functions: Vec<(u32, u64)> = self.with_cookies().collect();
+        let mut functions = self.with_cookies(wanted.object)?;
         functions.sort_unstable();
-        let is_same = attach_type == self.attach_type()
-            && object.is_none_or(|object| info.btf_obj_id == Some(object))
+        let is_same = object.is_none_or(|object| info.btf_obj_id == Some(object))
             && functions.iter().map(|(id, _)| *id).eq(ids.iter().copied());
         let has_cookies = functions
             .iter()
@@ -53,9 +58,10 @@ impl Recipe for TracingMultiAttach<'_> {
 }
 
 impl TracingMultiAttach<'_> {
-    fn with_cookies(&self) -> impl Iterator<Item = (u32, u64)> {
-        let cookies = self.cookies.unwrap_or_default().iter().copied();
-        let ids = self.ids.iter().map(|id| id.get());
-        ids.zip(cookies.chain(std::iter::repeat(0)))
+    fn with_cookies(&self, program: BorrowedFd<'_>) -> Result<Vec<(u32, u64)>> {
+        let ids = btf_function::in_kernel(&self.functions, program)?;
+        let ids = ids.into_iter().map(BtfTypeId::get);
+        let cookies = self.cookies.as_deref().unwrap_or_default().iter().copied();
+        Ok(ids.zip(cookies.chain(std::iter::repeat(0))).collect())
     }
 }

@@ -58,6 +58,7 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Trampoline, kernels: &["6.18"] },
     Absent { need: Need::FirstNetns, kernels: &["6.18"] },
     Absent { need: Need::Device(DeviceKind::Bond), kernels: &["6.18"] },
+    Absent { need: Need::ModuleTypes, kernels: &["5.10", "6.18"] },
     Absent { need: Need::SecurityModule("bpf"), kernels: &["6.18"] },
 ];
 

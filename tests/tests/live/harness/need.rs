@@ -42,6 +42,8 @@ pub(crate) enum Need {
     /// That the machine's first process is in the kernel's first network namespace, and the tests
     /// may go there.
     FirstNetns,
+    /// Modules of the kernel that are loaded and describe their types.
+    ModuleTypes,
     /// A security module that is in effect.
     SecurityModule(&'static str),
     /// The Linux that a documented difference in behaviour came with, where there is nothing else
@@ -157,6 +159,7 @@ impl Need {
             }
             Self::Trampoline => can_trace_a_function()?,
             Self::FirstNetns => is_in_the_first_netns(1)?,
+            Self::ModuleTypes => std::fs::read_dir("/sys/kernel/btf")?.count() > 1,
             Self::SecurityModule(name) => has_security_module(name)?,
             Self::Linux(major, minor) => kernel::version()? >= (major, minor),
             Self::Before(major, minor) => kernel::version()? < (major, minor),
@@ -186,6 +189,7 @@ impl Need {
                 "process 1 is not in the kernel's first network namespace, or it is out of reach"
                     .to_owned()
             }
+            Self::ModuleTypes => "no module that is loaded describes its types".to_owned(),
             Self::SecurityModule(name) => format!("no security module {name} is in effect"),
             Self::Linux(major, minor) => {
                 format!("the kernel is older than Linux {major}.{minor}")

@@ -3,8 +3,8 @@
 use std::ffi::CString;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bpf_link::{BtfId, BtfInfo, Error, ProgramInfo};
-use bpf_link_tests::{CounterMap, Replaceable, Sandbox};
+use bpf_link::{Btf, BtfId, BtfInfo, BtfTypeId, Error, InvalidRequest, ProgramInfo};
+use bpf_link_tests::{CounterMap, KernelBtf, Replaceable, Sandbox};
 
 use crate::fixture::{as_nobody, ensure_refused, without_descriptors};
 use crate::harness::{Need, Test, test};
@@ -14,6 +14,10 @@ pub(crate) const TESTS: &[Test] = &[
     test!(before_there_were_names)
         .needs(&[Need::Without(&Need::Member("bpf_btf_info", "kernel_btf"))]),
     test!(ids_that_do_not_go),
+    test!(functions_of_the_kernel).needs(&[Need::Function("vfs_read")]),
+    test!(functions_of_modules).needs(&[Need::ModuleTypes]),
+    test!(functions_of_a_program),
+    test!(functions_that_cannot_be_read),
 ];
 
 /// The id of the kernel's own types, which are the first that it has.
@@ -49,6 +53,117 @@ fn loaded() -> Result<(BtfId, Replaceable)> {
     let program = Replaceable::new(&CounterMap::new()?)?;
     let id = ProgramInfo::of(&program)?.btf_id;
     Ok((id.context("it has no types")?, program))
+}
+
+/// Held against another reader.
+fn functions_of_the_kernel(_sandbox: &Sandbox) -> Result<()> {
+    let (btf, expected) = (Btf::of_kernel()?, KernelBtf::get()?);
+    ensure!(btf.module_name().is_none());
+    let functions: Vec<_> = btf.functions().collect();
+    ensure!(functions.len() > 10_000 && functions.is_sorted());
+    for function in functions.iter().step_by(997) {
+        let ids: Vec<u32> = btf
+            .functions_named(function.name)
+            .map(BtfTypeId::get)
+            .collect();
+        ensure!(ids == expected.functions(function.name)?, "{function:?}");
+        ensure!(ids.contains(&function.id.get()), "{function:?}");
+        ensure!(
+            btf.function_name(function.id) == Some(function.name),
+            "{function:?}"
+        );
+    }
+    // A structure has the name too, or none has.
+    let structure = expected.structure("task_struct")?.and_then(BtfTypeId::new);
+    let structure = structure.context("the kernel has tasks")?;
+    ensure!(btf.function_name(structure).is_none());
+    ensure!(btf.functions_named("task_struct").next().is_none());
+    if Need::Member("bpf_btf_info", "kernel_btf")
+        .missing()?
+        .is_none()
+    {
+        let by_id = Btf::from_id(vmlinux()?.id)?;
+        ensure!(by_id.functions().eq(btf.functions()));
+    }
+    Ok(())
+}
+
+fn functions_of_modules(_sandbox: &Sandbox) -> Result<()> {
+    let kernel = Btf::of_kernel()?;
+    let mut modules = 0;
+    for entry in std::fs::read_dir("/sys/kernel/btf")? {
+        let name = entry?.file_name().into_string().ok().context("a name")?;
+        if name == "vmlinux" {
+            continue;
+        }
+        let (btf, expected) = (Btf::of_module(&name)?, KernelBtf::of_module(&name)?);
+        ensure!(
+            btf.module_name()
+                .is_some_and(|found| found.to_bytes() == name.as_bytes())
+        );
+        for function in btf.functions() {
+            ensure!(
+                expected
+                    .functions(function.name)?
+                    .contains(&function.id.get()),
+                "{name}: {function:?}"
+            );
+            ensure!(
+                kernel.function_name(function.id).is_none(),
+                "{name}: {function:?}"
+            );
+        }
+        let read = kernel
+            .functions_named("vfs_read")
+            .next()
+            .context("vfs_read")?;
+        ensure!(btf.function_name(read) == Some("vfs_read"));
+        modules += 1;
+    }
+    ensure!(modules > 0);
+    Ok(())
+}
+
+fn functions_of_a_program(_sandbox: &Sandbox) -> Result<()> {
+    let (id, _program) = loaded()?;
+    let btf = Btf::from_id(id)?;
+    let found: Vec<_> = btf
+        .functions()
+        .map(|found| (found.id.get(), found.name))
+        .collect();
+    ensure!(
+        found == [(Replaceable::FUNCTION, "replaceable")],
+        "{found:?}"
+    );
+    ensure!(btf.module_name().is_none());
+    Ok(())
+}
+
+fn functions_that_cannot_be_read(_sandbox: &Sandbox) -> Result<()> {
+    let none = BtfId::try_from(i32::MAX.unsigned_abs())?;
+    ensure_refused!(Btf::from_id(none), Error::Vanished(_), Some(libc::ENOENT));
+    ensure_refused!(
+        Btf::of_module("no_such_module"),
+        Error::Command(_),
+        Some(libc::ENOENT)
+    );
+    let refused = Btf::of_module("a\0b");
+    ensure!(
+        matches!(
+            refused,
+            Err(Error::InvalidRequest(InvalidRequest::NameHasNul))
+        ),
+        "{refused:?}"
+    );
+    let (id, _program) = loaded()?;
+    as_nobody(|| {
+        ensure_refused!(
+            Btf::from_id(id),
+            Error::PermissionDenied(_),
+            Some(libc::EPERM)
+        );
+        Ok(())
+    })
 }
 
 fn before_there_were_names(_sandbox: &Sandbox) -> Result<()> {

@@ -142,7 +142,10 @@ fn functions_of_a_module(_sandbox: &Sandbox) -> Result<()> {
         .in_this_process()
         .adding_cookies(&sum)
         .passing()?;
-    let to = TracingMultiAttach::to(When::Entry, &ids).cookies(&[10, 1]);
+    let to = TracingMultiAttach::to(When::Entry, ids).cookies(&[10, 1]);
+    drop(to.attach(&program)?);
+    // By name they are looked up in the module that the program was loaded for.
+    let to = TracingMultiAttach::to(When::Entry, [setup, init]).cookies(&[10, 1]);
     let link = to.attach(&program)?;
     make_a_pair()?;
     ensure!(sum.read()? == 22, "{}", sum.read()?);
@@ -209,11 +212,11 @@ fn a_program_that_sleeps_on_many(_sandbox: &Sandbox) -> Result<()> {
     let program = loader.passing()?;
     let (sleeping, other) = (function_id(FUNCTION)?, function_id("vfs_read")?);
     ensure_error!(
-        TracingMultiAttach::to(When::Entry, &[sleeping, other]).attach(&program),
+        TracingMultiAttach::to(When::Entry, [sleeping, other]).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
-    drop(TracingMultiAttach::to(When::Entry, &[sleeping]).attach(&program)?);
+    drop(TracingMultiAttach::to(When::Entry, [sleeping]).attach(&program)?);
     Ok(())
 }
 
@@ -349,12 +352,12 @@ fn a_full_function_undoes_the_rest(_sandbox: &Sandbox) -> Result<()> {
     let full = function_id("bpf_fentry_test5")?;
     let ids = [function_id(FUNCTION)?, full, function_id(OTHER_FUNCTION)?];
     ensure_error!(
-        TracingMultiAttach::to(When::Entry, &ids).attach(&program),
+        TracingMultiAttach::to(When::Entry, ids).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::E2BIG)
     );
     drop(links);
     // Were it on one of them still, it would be there already.
-    drop(TracingMultiAttach::to(When::Entry, &ids).attach(&program)?);
+    drop(TracingMultiAttach::to(When::Entry, ids).attach(&program)?);
     Ok(())
 }

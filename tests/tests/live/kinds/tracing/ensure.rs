@@ -31,7 +31,7 @@ fn fentry(sandbox: &Sandbox) -> Result<()> {
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(loader.in_this_process()),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| caller.call(),
             Way::Overlap,
         )?
@@ -53,7 +53,7 @@ fn extension(sandbox: &Sandbox) -> Result<()> {
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(target.extension()),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| target.run(),
             Way::OldFirst,
         )?

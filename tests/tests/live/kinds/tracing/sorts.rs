@@ -41,7 +41,10 @@ fn function(
     let load = || Counting::loaded(Loader::new(hook).function(name)?.in_this_process());
     let (id, cookie) = (function_id(name)?, cookie(COOKIE_OF_TRACING)?);
     let to = TracingAttach::to(of);
-    let to = cookie.map_or(to, |cookie| to.cookie(cookie));
+    let to = match cookie {
+        Some(cookie) => to.cookie(cookie),
+        None => to,
+    };
     SubKind {
         sandbox,
         programs: [load()?, load()?],

@@ -4,10 +4,14 @@ use std::fs::File;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{LinkCreate, RawLink, RawTracepointOpen, TracingArgs};
-use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Replaceable, Sandbox};
-use bpf_link_typed::{AttachType, BtfTypeId, Error, TracingAttach, TracingHook, TracingLink};
+use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Replaceable, Sandbox};
+use bpf_link_typed::ensure::Outcome;
+use bpf_link_typed::{
+    Attach as _, AttachType, BtfOf, BtfTypeId, Error, TracingAttach, TracingHook, TracingLink,
+};
 
 use crate::fixture::attaching::{COOKIE, counts, ensure_error, id_of, only_a_path, since, stops};
+use crate::fixture::chain::check_refusal;
 use crate::functions::test::{
     CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
 };
@@ -28,6 +32,11 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(Need::TRACING)
         .also_needs(&[Need::Before(5, 19)]),
     test!(extension).needs(Need::TRACING),
+    test!(functions_of_a_program).needs(Need::TRACING),
+    test!(as_loaded).needs(Need::TRACING),
+    test!(as_loaded_with_a_cookie)
+        .needs(Need::TRACING)
+        .also_needs(COOKIES_ARE_TAKEN),
     test!(more_errors).needs(Need::TRACING),
     test!(info).needs(Need::TRACING),
 ];
@@ -119,6 +128,8 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
     for to in [
         TracingAttach::extension(),
         TracingAttach::extension_of(&target, function),
+        TracingAttach::extension_of(&target, "replaceable"),
+        TracingAttach::as_loaded(),
     ] {
         let link = to.attach(&extension)?;
         let info = link.info()?;
@@ -146,6 +157,111 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
         TracingAttach::extension_of(&other, function).attach(&load()?),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EBUSY)
+    );
+    Ok(())
+}
+
+fn functions_of_a_program(_sandbox: &Sandbox) -> Result<()> {
+    let runs = CounterMap::new()?;
+    let target = Replaceable::new(&runs)?;
+    let extension = target.extension().passing()?;
+    let refused = TracingAttach::extension_of(&target, "replacable").attach(&extension);
+    let Err(Error::NoSuchBtfFunction {
+        of: BtfOf::Program(id),
+        unknown,
+        similar,
+    }) = &refused
+    else {
+        anyhow::bail!("{refused:?}");
+    };
+    let id = id.get();
+    ensure!(id == target.id()? && unknown.as_slice() == [c"replacable"]);
+    ensure!(
+        similar
+            .iter()
+            .any(|close| close.found == [c"replaceable".to_owned()])
+    );
+    check_refusal(
+        refused,
+        &["replacable", "replaceable", &format!("program {id}")],
+    )?;
+    // It was loaded without types.
+    let plain = Program::passing(Hook::XDP)?;
+    let refused = TracingAttach::extension_of(&plain, "replaceable").attach(&extension);
+    ensure!(
+        matches!(refused, Err(Error::NoSuchBtfFunction { .. })),
+        "{refused:?}"
+    );
+    // The kernel's words are about the function that was named.
+    let on_entry = target.tracer(Hook::FENTRY).passing()?;
+    let _traced = TracingAttach::to(TracingHook::Fentry).attach(&on_entry)?;
+    ensure_error!(
+        TracingAttach::extension_of(&target, "replaceable").attach(&extension),
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EBUSY),
+        &["replaceable", &format!("program {id}")]
+    );
+    Ok(())
+}
+
+fn as_loaded(sandbox: &Sandbox) -> Result<()> {
+    for (hook, of) in [
+        (Hook::FENTRY, TracingHook::Fentry),
+        (Hook::FEXIT, TracingHook::Fexit),
+    ] {
+        let counter = CounterMap::new()?;
+        let loader = Loader::new(hook).function(FUNCTION)?.in_this_process();
+        let program = loader.counting(&counter).passing()?;
+        let link = TracingAttach::as_loaded().attach(&program)?;
+        ensure!(link.info()?.attach_type == of.attach_type());
+        ensure!(counts(&counter, call_test_functions)?, "{of:?}");
+        drop(link);
+        stops(&counter, call_test_functions)?;
+    }
+    let load = || Loader::new(Hook::FENTRY).function(FUNCTION)?.passing();
+    let (program, another) = (load()?, load()?);
+    let pin = sandbox.bpffs().join("pin");
+    let run = |program| TracingAttach::as_loaded().ensure_pinned(&pin).run(program);
+    ensure!(run(&program)?.outcome == Outcome::Created);
+    let again = run(&program)?;
+    let is_kept = again.outcome == Outcome::AlreadyRunning;
+    // The cookie is known since 6.17, and there is none before 5.19.
+    let is_known =
+        Need::Linux(6, 17).missing()?.is_none() || Need::Before(5, 19).missing()?.is_none();
+    ensure!(is_kept || !is_known, "{again:?}");
+    // It may run at the exit, for all that the kernel tells.
+    let mut replaced = run(&another)?;
+    ensure!(
+        matches!(replaced.outcome, Outcome::Replaced { .. }),
+        "{replaced:?}"
+    );
+    ensure!(replaced.link.info()?.program_id == id_of(&another)?);
+    replaced.link.unpin()?;
+    // A program that was loaded for something else is judged by the kernel.
+    let other = Program::passing(Hook::XDP)?;
+    ensure_error!(
+        TracingAttach::as_loaded().attach(&other),
+        Error::Link(_),
+        Some(libc::EINVAL)
+    );
+    Ok(())
+}
+
+fn as_loaded_with_a_cookie(_sandbox: &Sandbox) -> Result<()> {
+    for hook in [Hook::FENTRY, Hook::FEXIT] {
+        let sum = CounterMap::new()?;
+        let loader = Loader::new(hook).function(FUNCTION)?.in_this_process();
+        let program = loader.adding_cookies(&sum).passing()?;
+        let _link = TracingAttach::as_loaded().cookie(COOKIE).attach(&program)?;
+        let before = sum.read()?;
+        call_test_functions()?;
+        ensure!(sum.read()? == before + COOKIE, "{:x}", sum.read()?);
+    }
+    let other = Program::passing(Hook::XDP)?;
+    ensure_error!(
+        TracingAttach::as_loaded().cookie(COOKIE).attach(&other),
+        Error::Link(_) | Error::AttachTypeMismatch { .. },
+        Some(libc::EINVAL)
     );
     Ok(())
 }

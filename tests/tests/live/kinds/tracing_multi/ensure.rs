@@ -17,16 +17,16 @@ fn over_restarts(sandbox: &Sandbox) -> Result<()> {
     let [other, one, another] = FUNCTIONS;
     let ids = [function_id(another)?, function_id(one)?];
     let others = [function_id(other)?];
-    let here = TracingMultiAttach::to(When::Entry, &ids).cookies(&[2, 1]);
-    let elsewhere = TracingMultiAttach::to(When::Entry, &others);
-    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere, path, program);
+    let here = TracingMultiAttach::to(When::Entry, ids).cookies(&[2, 1]);
+    let elsewhere = TracingMultiAttach::to(When::Entry, others);
+    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere.clone(), path, program);
     check(&Subject {
         elsewhere: is_linux(7, 3)?.then_some((elsewhere, ANOTHER_HOOK)),
         again: kept_since(7, 3, true)?,
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(Loader::new(Hook::FENTRY_MULTI).in_this_process()),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &|_| caller.call(),
             Way::Overlap,
         )?

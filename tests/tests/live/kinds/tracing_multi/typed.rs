@@ -4,22 +4,28 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, TracingMultiArgs};
 use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Sandbox};
 use bpf_link_typed::{
-    AttachType, BtfTypeId, Error, Hideable, LinkKind, TracingMultiAttach, TracingMultiLink,
-    attach::When,
+    Attach as _, AttachType, BtfOf, BtfTypeId, Error, Hideable, Link, LinkKind, TracingMultiAttach,
+    TracingMultiLink, attach::When, ensure::Outcome,
 };
 
 use crate::fixture::addresses::{FUNCTIONS, ensure_functions};
 use crate::fixture::attaching::{COOKIES, ensure_error, id_of, request, since, without};
-use crate::functions::test::{FUNCTION, call_test_functions, function_id};
+use crate::fixture::chain::check_refusal;
+use crate::functions::test::{self, FUNCTION, call_test_functions, function_id};
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
 
 has_no! { TracingMultiLink: update, replace, detach, create_iter }
 
+/// A kernel whose types can be read.
+const NAMED_TYPES: &[Need] = &[Need::Function("vfs_read")];
+
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::TRACING_MULTI),
     test!(errors_of_what_returns_a_structure).needs(Need::TRACING_MULTI),
     test!(errors_untraceable).needs(Need::TRACING_MULTI),
+    test!(by_name).needs(Need::TRACING_MULTI),
+    test!(names_that_there_are_not).needs(NAMED_TYPES),
     test!(without).needs(without!("bpf_link_type", "BPF_LINK_TYPE_TRACING_MULTI")),
     test!(info).needs(Need::TRACING_MULTI),
 ];
@@ -50,7 +56,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
             .adding_cookies(&sum)
             .passing()?;
         let to = TracingMultiAttach::to(when, &ids);
-        let link = to.cookies(&[2, 30, 400]).attach(&program)?;
+        let link = to.clone().cookies(&[2, 30, 400]).attach(&program)?;
         ensure!(link.as_raw().kind()? == LinkKind::TracingMulti);
         let before = sum.read()?;
         call_test_functions()?;
@@ -68,12 +74,12 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         call_test_functions()?;
         ensure!(sum.read()? == before);
         ensure_error!(
-            to.cookies(&[1]).attach(&program),
+            to.clone().cookies(&[1]).attach(&program),
             Error::Link(bpf_link::Error::LengthMismatch { .. }),
             None
         );
         ensure_error!(
-            TracingMultiAttach::to(when, &[]).attach(&program),
+            TracingMultiAttach::to::<BtfTypeId>(when, []).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
             Some(libc::EINVAL)
         );
@@ -100,7 +106,7 @@ fn errors_untraceable(sandbox: &Sandbox) -> Result<()> {
         let Some(id) = KernelBtf::get()?.function(name)?.and_then(BtfTypeId::new) else {
             continue;
         };
-        let refused = TracingMultiAttach::to(When::Entry, &[id]).attach(&program);
+        let refused = TracingMultiAttach::to(When::Entry, [id]).attach(&program);
         let refused = refused.err().with_context(|| name.to_owned())?;
         match refused.errno() {
             Some(libc::ENOENT) => untraceable += 1,
@@ -124,10 +130,102 @@ fn errors_of_what_returns_a_structure(_sandbox: &Sandbox) -> Result<()> {
     ] {
         let program = Program::passing(hook)?;
         ensure_error!(
-            TracingMultiAttach::to(when, &ids).attach(&program),
+            TracingMultiAttach::to(when, ids).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
             Some(libc::EINVAL)
         );
+    }
+    Ok(())
+}
+
+/// Among the functions of the kernel, and in a takeover the same as by their numbers.
+fn by_name(sandbox: &Sandbox) -> Result<()> {
+    let sum = CounterMap::new()?;
+    let program = Loader::new(Hook::FENTRY_MULTI)
+        .in_this_process()
+        .adding_cookies(&sum)
+        .passing()?;
+    let [one, other, third] = test::FUNCTIONS;
+    let to = TracingMultiAttach::to(When::Entry, [one, other]).cookies(&[2, 30]);
+    let link = to.attach(&program)?;
+    let before = sum.read()?;
+    call_test_functions()?;
+    ensure!(sum.read()? == before + 32, "{}", sum.read()?);
+    drop(link);
+
+    let pin = sandbox.bpffs().join("pin");
+    let named = to.ensure_pinned(&pin).run(&program)?;
+    ensure!(named.outcome == Outcome::Created, "{named:?}");
+    let numbers = [function_id(other)?, function_id(one)?];
+    for (to, expected) in [
+        (
+            TracingMultiAttach::to(When::Entry, numbers).cookies(&[30, 2]),
+            since(7, 3, Outcome::AlreadyRunning)?,
+        ),
+        (
+            TracingMultiAttach::to(When::Entry, [one.to_owned(), other.to_owned()])
+                .cookies(vec![2, 30]),
+            since(7, 3, Outcome::AlreadyRunning)?,
+        ),
+        (
+            TracingMultiAttach::to(When::Entry, [one, third]).cookies(&[2, 30]),
+            None,
+        ),
+    ] {
+        let again = to.ensure_pinned(&pin).run(&program)?;
+        ensure!(
+            (again.outcome == Outcome::AlreadyRunning) == expected.is_some(),
+            "{again:?}"
+        );
+    }
+    let refused = TracingMultiAttach::to(When::Entry, [one, one]).attach(&program);
+    ensure_error!(
+        refused,
+        Error::Link(bpf_link::Error::Command(_)),
+        Some(libc::EINVAL),
+        &[one]
+    );
+    Link::from_pinned(&pin)?.unpin()?;
+    Ok(())
+}
+
+/// Needs no kernel that has such links: the names are looked up before.
+fn names_that_there_are_not(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::KPROBE)?;
+    let attach = |names: &[&str]| TracingMultiAttach::to(When::Entry, names).attach(&program);
+    let refused = attach(&["vfs_raed", "vfs_write", "no_such_function_here"]);
+    let Err(Error::NoSuchBtfFunction {
+        of: BtfOf::Kernel,
+        unknown,
+        similar,
+    }) = &refused
+    else {
+        anyhow::bail!("{refused:?}");
+    };
+    ensure!(unknown.as_slice() == [c"vfs_raed", c"no_such_function_here"]);
+    let [close] = similar.as_slice() else {
+        anyhow::bail!("{similar:?}");
+    };
+    ensure!(close.symbol.as_c_str() == c"vfs_raed", "{close:?}");
+    ensure!(
+        close
+            .found
+            .iter()
+            .any(|name| name.as_c_str() == c"vfs_read"),
+        "{close:?}"
+    );
+    check_refusal(
+        refused,
+        &[
+            "vfs_raed",
+            "vfs_read",
+            "no_such_function_here",
+            "the kernel",
+        ],
+    )?;
+    for name in ["", "a\0b"] {
+        let refused = attach(&[name]);
+        ensure!(refused.is_err(), "{name:?}");
     }
     Ok(())
 }
@@ -136,7 +234,7 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::KPROBE)?;
     let ids = [function_id(FUNCTION)?];
     ensure_error!(
-        TracingMultiAttach::to(When::Entry, &ids).attach(&program),
+        TracingMultiAttach::to(When::Entry, ids).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)) | Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );

@@ -1,7 +1,5 @@
 //! Names that are close to one that is not there.
 
-use super::name::split_version;
-
 /// So many are told.
 const TOLD: usize = 5;
 /// Longer names are not compared letter by letter.
@@ -11,7 +9,7 @@ const FAR: usize = 2;
 
 /// Collects the closest of the names that it is shown.
 #[derive(Debug)]
-pub(super) struct Similar<'a> {
+pub(crate) struct Similar<'a> {
     name: &'a str,
     /// As `3bar` in the mangled name of `foo::bar`.
     mangled: String,
@@ -19,7 +17,7 @@ pub(super) struct Similar<'a> {
 }
 
 impl<'a> Similar<'a> {
-    pub(super) fn to(name: &'a str) -> Self {
+    pub(crate) fn to(name: &'a str) -> Self {
         Self {
             name,
             mangled: format!("{}{name}", name.len()),
@@ -27,7 +25,7 @@ impl<'a> Similar<'a> {
         }
     }
 
-    pub(super) fn show(&mut self, other: &str) {
+    pub(crate) fn show(&mut self, other: &str) {
         let Some(distance) = self.distance(other) else {
             return;
         };
@@ -44,7 +42,7 @@ impl<'a> Similar<'a> {
     }
 
     /// The closest first.
-    pub(super) fn closest(self) -> Vec<String> {
+    pub(crate) fn closest(self) -> Vec<String> {
         self.found.into_iter().map(|(_, name)| name).collect()
     }
 
@@ -55,7 +53,7 @@ impl<'a> Similar<'a> {
             return None;
         }
         // In other letters, or of another version.
-        let (other_name, _) = split_version(other);
+        let (other_name, _version) = other.split_once('@').unwrap_or((other, ""));
         if name.eq_ignore_ascii_case(other_name) {
             return Some(0);
         }
