@@ -2,6 +2,8 @@
 //! its own types and those of programs.
 
 mod functions;
+#[cfg(feature = "snapshot")]
+pub(crate) mod index;
 pub(crate) mod types;
 
 use std::ffi::{CStr, CString, OsStr};

@@ -1,14 +1,12 @@
 //! The kernel's own types.
 
-use std::fs;
 use std::io;
 
 use super::answer::untold;
 use crate::btf::types::{FUNC, Types};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
-
-const PATH: &str = "/sys/kernel/btf/vmlinux";
+use crate::sys;
 
 /// The number of the kernel's function of this name, which this kind is asked for with.
 pub(super) fn function(kind: LinkKind, name: &str) -> Result<u32> {
@@ -17,10 +15,10 @@ pub(super) fn function(kind: LinkKind, name: &str) -> Result<u32> {
 
 fn find(name: &str) -> io::Result<u32> {
     let malformed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-    let bytes = fs::read(PATH)?;
+    let bytes = sys::KernelTypes::read()?;
     for found in Types::new(&bytes).map_err(malformed)? {
         let found = found.map_err(malformed)?;
-        if found.kind == FUNC && found.name == name.as_bytes() {
+        if found.kind == FUNC && found.is_named(name) {
             return Ok(found.id);
         }
     }

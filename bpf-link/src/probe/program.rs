@@ -5,13 +5,13 @@ use std::os::fd::OwnedFd;
 use super::answer::{Answer, untold};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
-use crate::sys::{self, ProbeProgram};
+use crate::sys::{self, ProgramUse};
 
 /// Loads a program, or has the answer already: there is nothing else in such a program that a
 /// kernel could not know.
 pub(super) fn load(
     kind: LinkKind,
-    program: &ProbeProgram,
+    program: &ProgramUse,
 ) -> Result<std::result::Result<OwnedFd, Answer>> {
     const LOAD: Command = Command::ProgLoad;
     match sys::load_probe(program) {

@@ -11,7 +11,7 @@ use crate::error::{Command, Result};
 use crate::flags::XdpFlags;
 use crate::kind::LinkKind;
 use crate::object::program_type::ProgramType;
-use crate::sys::{self, LinkFd, ProbeProgram};
+use crate::sys::{self, LinkFd, ProgramUse};
 
 /// A creation that the kernel must refuse.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +156,7 @@ impl Question {
         };
         let loaded = program::load(
             kind,
-            &ProbeProgram {
+            &ProgramUse {
                 program_type: self.program_type,
                 attach_type: self.loaded_for(),
                 attach_btf_id,

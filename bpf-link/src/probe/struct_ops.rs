@@ -7,7 +7,7 @@ use super::answer::{Answer, untold};
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
 use crate::object::program_type::ProgramType;
-use crate::sys::{self, ProbeProgram};
+use crate::sys::{self, ProgramUse};
 
 /// The number of a type that no `struct_ops` has: the last that the kernel takes.
 const NO_TYPE: u32 = 0x000f_ffff;
@@ -18,7 +18,7 @@ const NO_TYPE: u32 = 0x000f_ffff;
 /// It cannot find the type either if it has no types at all, and then there are no `struct_ops`: a
 /// program tells the two apart, whose type it looks for as well.
 pub(super) fn ask() -> Result<Answer> {
-    let program = ProbeProgram {
+    let program = ProgramUse {
         program_type: ProgramType::StructOps,
         attach_type: None,
         attach_btf_id: NO_TYPE,

@@ -9,7 +9,7 @@ use crate::attach_type::AttachType;
 use crate::error::{Command, Result};
 use crate::kind::LinkKind;
 use crate::object::program_type::ProgramType;
-use crate::sys::ProbeProgram;
+use crate::sys::ProgramUse;
 
 /// A function that every kernel has, and that can be traced.
 const FUNCTION: &str = "vfs_read";
@@ -22,7 +22,7 @@ const FUNCTION: &str = "vfs_read";
 pub(super) fn ask() -> Result<Answer> {
     const KIND: LinkKind = LinkKind::Tracing;
     let attach_btf_id = kernel_types::function(KIND, FUNCTION)?;
-    let program = ProbeProgram {
+    let program = ProgramUse {
         program_type: ProgramType::Tracing,
         attach_type: Some(AttachType::TraceFentry),
         attach_btf_id,

@@ -15,6 +15,8 @@ pub(crate) enum FileSystem {
     Cgroup2 = 0x6367_7270,
     /// `NSFS_MAGIC`
     Namespaces = 0x6e73_6673,
+    /// `SYSFS_MAGIC`
+    Sysfs = 0x6265_6572,
 }
 
 fn at(dir: Option<BorrowedFd<'_>>) -> c_int {

@@ -1,7 +1,6 @@
 //! The system calls that ask whether a kernel has a kind of link: each is refused, or makes what
 //! nobody else sees.
 
-use std::ffi::CStr;
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -9,91 +8,22 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use bpf_link_sys as c;
 
 use super::create::zeroed;
+use super::prog_load::{ProgramUse, prog_load};
 use super::{LinkFd, bpf_fd, len_of, raw};
 use crate::attach_type::AttachType;
-use crate::object::program_type::ProgramType;
-
-/// What a program is loaded as.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ProbeProgram {
-    pub(crate) program_type: ProgramType,
-    /// The attach type that it is for; `None` for types of programs that have none.
-    pub(crate) attach_type: Option<AttachType>,
-    /// The id in the kernel's own types of what it is for; 0 for none.
-    pub(crate) attach_btf_id: u32,
-}
-
-/// The kernel's arm of `bpf_attr` as far as programs without anything special need it, so without
-/// padding.
-#[repr(C)]
-struct LoadAttr {
-    prog_type: u32,
-    insn_cnt: u32,
-    insns: u64,
-    license: u64,
-    log_and_flags: [u32; 6],
-    prog_name: [u8; 16],
-    prog_ifindex: u32,
-    expected_attach_type: u32,
-    btf: [u32; 9],
-    attach_btf_id: u32,
-}
-
-const _: () = {
-    use c::bpf_attr__prog_type_struct as Kernel;
-    assert!(offset_of!(LoadAttr, insns) == offset_of!(Kernel, insns));
-    assert!(offset_of!(LoadAttr, license) == offset_of!(Kernel, license));
-    assert!(offset_of!(LoadAttr, log_and_flags) == offset_of!(Kernel, log_level));
-    assert!(offset_of!(LoadAttr, prog_name) == offset_of!(Kernel, prog_name));
-    assert!(offset_of!(LoadAttr, expected_attach_type) == offset_of!(Kernel, expected_attach_type));
-    assert!(offset_of!(LoadAttr, btf) == offset_of!(Kernel, prog_btf_fd));
-    assert!(offset_of!(LoadAttr, attach_btf_id) == offset_of!(Kernel, attach_btf_id));
-    assert!(size_of::<LoadAttr>() == offset_of!(Kernel, attach_btf_id) + size_of::<u32>());
-};
-
-/// How often a program is loaded whose check a signal interrupts. A process that is sampled by a
-/// timer gets many signals.
-const ATTEMPTS: u32 = 100;
 
 /// `BPF_PROG_LOAD` of a program that returns 0 and does nothing else, which every type of program
 /// may.
-///
-/// The kernel gives up with `EAGAIN` when a signal arrives while it checks the program, and has
-/// then done nothing.
-pub(crate) fn load_probe(program: &ProbeProgram) -> io::Result<OwnedFd> {
-    let mut attempts = 1;
-    loop {
-        match load(program) {
-            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && attempts < ATTEMPTS => {
-                attempts += 1;
-            }
-            loaded => return loaded,
-        }
-    }
-}
-
-fn load(program: &ProbeProgram) -> io::Result<OwnedFd> {
-    const LICENSE: &CStr = c"GPL";
-    /// `r0 = 0` and `exit`: an opcode, and zeros.
-    const INSTRUCTIONS: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, 0, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
-    let mut attr = LoadAttr {
-        prog_type: program.program_type.as_raw(),
-        insn_cnt: 2,
-        insns: INSTRUCTIONS.as_ptr() as u64,
-        license: LICENSE.as_ptr() as u64,
-        log_and_flags: [0; 6],
-        prog_name: *b"bpf_link_probe\0\0",
-        prog_ifindex: 0,
-        expected_attach_type: program.attach_type.map_or(0, AttachType::as_raw),
-        btf: [0; 9],
-        attach_btf_id: program.attach_btf_id,
+pub(crate) fn load_probe(program: &ProgramUse) -> io::Result<OwnedFd> {
+    let instruction = |code| c::bpf_insn {
+        code,
+        _bitfield_1: c::bpf_insn::new_bitfield_1(0, 0),
+        off: 0,
+        imm: 0,
     };
-    // SAFETY:
-    // - the attr has no padding, and all of it is initialised;
-    // - its pointers are to two instructions of 8 bytes, as many as `insn_cnt` says, and to a
-    //   string that ends with a NUL; both are constants, and the kernel only reads them;
-    // - `BPF_PROG_LOAD` returns a new descriptor.
-    unsafe { bpf_fd(c::BPF_PROG_LOAD, &mut attr) }
+    // `r0 = 0` and `exit`.
+    let instructions = [instruction(0xb7), instruction(0x95)];
+    prog_load(program, *b"bpf_link_probe\0\0", &instructions, &mut [])
 }
 
 /// The kernel's arm of `bpf_attr` as far as a `struct_ops` map needs it, so without padding.
