@@ -9,7 +9,8 @@
 //! - puts one pin in the place of another in one step, and lets processes that do so take turns;
 //! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that
 //!   they are links;
-//! - walks all links of the machine, correctly while they come and go;
+//! - walks all links of the machine, correctly while they come and go; or with the feature
+//!   `snapshot` looks at all of them at once, in a small part of the time;
 //! - asks which programs a hook has, what programs, maps and BTF objects are called, and opens
 //!   pinned programs, and perf events to attach to;
 //! - asks the kernel which kinds it can create;
@@ -91,6 +92,8 @@ mod pin;
 mod probe;
 mod query;
 mod rejected;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
 mod thread;
@@ -126,6 +129,10 @@ pub use pin::{PinEntry, PinLock, check_directories, check_owner, is_temporary_pi
 pub use probe::Support;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;
+#[cfg(feature = "snapshot")]
+pub use snapshot::{
+    Snapshot, SnapshotEntry, SnapshotIterTarget, SnapshotMethod, SnapshotRefusal, Snapshotter,
+};
 pub use thread::share_descriptors;
 pub use update::Update;
 pub use walk::{LinkIds, Links, link_ids, links};

@@ -95,6 +95,8 @@ pub enum Command {
     BtfGetFdById,
     /// `BPF_ITER_CREATE`
     IterCreate,
+    /// `read(2)` of what an iterator writes
+    ReadIter,
     /// `BPF_OBJ_GET_INFO_BY_FD`
     ObjGetInfoByFd,
     /// `BPF_MAP_LOOKUP_BATCH` of no element, which tells whether a descriptor is a map
@@ -107,7 +109,7 @@ pub enum Command {
     ObjGet,
     /// `BPF_PROG_QUERY`
     ProgQuery,
-    /// `BPF_PROG_LOAD`, of a program that a probe needs.
+    /// `BPF_PROG_LOAD`, of a program that a probe or a snapshot needs.
     ProgLoad,
     /// `BPF_MAP_CREATE`, of a map that a probe needs.
     MapCreate,
@@ -166,6 +168,7 @@ impl fmt::Display for Command {
             Self::MapGetFdById => "BPF_MAP_GET_FD_BY_ID",
             Self::BtfGetFdById => "BPF_BTF_GET_FD_BY_ID",
             Self::IterCreate => "BPF_ITER_CREATE",
+            Self::ReadIter => "read",
             Self::ObjGetInfoByFd => "BPF_OBJ_GET_INFO_BY_FD",
             Self::MapLookupBatch => "BPF_MAP_LOOKUP_BATCH",
             Self::ProgBindMap => "BPF_PROG_BIND_MAP",

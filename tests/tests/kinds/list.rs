@@ -153,6 +153,11 @@ pub(crate) const LISTS: &[List] = &[
         "a creation that a kernel with the kind refuses in a way of its own",
     ),
     line(
+        "bpf-link/src/snapshot/field.rs",
+        "LinkKind::{Kind}",
+        "the kernel's structure of such links, and what it has, by name",
+    ),
+    line(
         "bpf-link-typed/src/kinds.rs",
         "{Kind}: {Kind}Link,",
         "a line of `for_every_kind!`",

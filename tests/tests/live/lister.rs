@@ -2,7 +2,7 @@
 
 mod arguments;
 pub(crate) mod bpftool;
-mod churn;
+pub(crate) mod churn;
 pub(crate) mod commands;
 mod found;
 mod names;

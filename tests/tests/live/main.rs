@@ -20,6 +20,7 @@ mod objects;
 mod pin;
 mod selftests;
 mod set;
+mod snapshot;
 mod soak;
 mod suites;
 mod typed;
@@ -42,6 +43,7 @@ const ALL: &[Listed] = &[
     Folder(pin::ALL),
     Folder(selftests::ALL),
     Folder(set::ALL),
+    Folder(snapshot::ALL),
     Tests(soak::TESTS),
     Roles(soak::ROLES),
     Folder(typed::ALL),

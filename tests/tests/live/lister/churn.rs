@@ -38,7 +38,7 @@ const STABLE: usize = 50;
 /// How many functions are attached to at once.
 const FUNCTIONS: usize = 3000;
 
-fn duration() -> Result<Duration> {
+pub(crate) fn duration() -> Result<Duration> {
     match std::env::var(VARIABLE) {
         Ok(seconds) => {
             let seconds = seconds
@@ -51,7 +51,7 @@ fn duration() -> Result<Duration> {
 }
 
 /// Attaches and detaches until told to stop; returns how often.
-fn devices(stop: &AtomicBool) -> Result<u64> {
+pub(crate) fn devices(stop: &AtomicBool) -> Result<u64> {
     let program = Program::passing(Hook::XDP)?;
     Netns::create()?.inside(|| {
         let request = LinkCreate::new(&program, AttachType::Xdp).target_ifindex(LOOPBACK);
@@ -70,7 +70,7 @@ fn devices(stop: &AtomicBool) -> Result<u64> {
 }
 
 /// The same with iterators, which are there a little longer.
-fn iterators(stop: &AtomicBool) -> Result<u64> {
+pub(crate) fn iterators(stop: &AtomicBool) -> Result<u64> {
     let program = iterator("bpf_map", *b"element\n")?;
     let request = LinkCreate::new(&program, AttachType::TraceIter);
     let mut rounds = 0;
