@@ -19,7 +19,7 @@ pub use iter::{CgroupIterOrder, IterArgs, IterCgroup, IterTask};
 pub use kprobe_multi::{KprobeMultiArgs, KprobeMultiFunctions};
 pub use mprog::{Anchor, MprogArgs};
 pub use netfilter::NetfilterArgs;
-pub(crate) use perf_event::{Inherit, ProbeAt};
+pub(crate) use perf_event::{Inherit, ProbeAt, Sample};
 pub use perf_event::{PerfEventArgs, PerfEventConfig};
 pub use raw_tracepoint::RawTracepointOpen;
 pub use tracing::TracingArgs;

@@ -72,6 +72,7 @@
 mod args;
 mod attach_type;
 mod btf;
+mod counted_event;
 mod create;
 mod detach;
 mod error;
@@ -108,6 +109,10 @@ pub use args::{
 };
 pub use attach_type::AttachType;
 pub use btf::{Btf, BtfFunction};
+pub use counted_event::{
+    CacheEvent, CacheOperation, CacheResult, CountedEvent, HardwareCache, HardwareEvent,
+    SoftwareEvent,
+};
 pub use error::{Command, CommandError, Error, Exposure, FirstOf, InvalidRequest, Result, Target};
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
@@ -123,6 +128,7 @@ pub use object::{
     BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_program,
     open_program,
 };
+pub use open_enum::UnknownName;
 pub use open_in_root::open_in_root;
 pub use perf_event::PerfEvent;
 pub use pin::{PinEntry, PinLock, check_directories, check_owner, is_temporary_pin, temporary_pin};

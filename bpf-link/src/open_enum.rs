@@ -3,12 +3,13 @@
 /// Defines an enum whose every variant is one of the kernel's constants, with an arm that keeps any
 /// number the header of this release did not have.
 ///
-/// Each entry is `Variant = CONSTANT, "name"`; the name is the one that `bpftool` prints.
+/// Each entry is `Variant = CONSTANT, "name"`; the name is the one that `bpftool` prints. Other names
+/// that are read as well may follow it.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
         $vis:vis enum $name:ident {
-            $( $(#[$variant_meta:meta])* $variant:ident = $constant:ident, $text:literal; )+
+            $( $(#[$variant_meta:meta])* $variant:ident = $constant:ident, $text:literal $(, $alias:literal)*; )+
         }
     ) => {
         $(#[$meta])*
@@ -59,6 +60,21 @@ macro_rules! open_enum {
             }
         }
 
+        /// Reads what [`Display`](::core::fmt::Display) writes: a name or a number.
+        impl ::core::str::FromStr for $name {
+            type Err = $crate::UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, $crate::UnknownName> {
+                match text {
+                    $( $text $(| $alias)* => Ok(Self::$variant), )+
+                    _ => match text.parse() {
+                        Ok(number) => Ok(Self::from_raw(number)),
+                        Err(_) => Err($crate::UnknownName::new(stringify!($name), text)),
+                    },
+                }
+            }
+        }
+
         /// A number that this release has a name for is written as the name, any other as the
         /// number.
         #[cfg(feature = "serde")]
@@ -97,6 +113,29 @@ macro_rules! open_enum {
 
 pub(crate) use open_enum;
 
+/// This text is neither a name that this release knows nor a number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {what} of the name {name:?}")]
+pub struct UnknownName {
+    what: &'static str,
+    name: String,
+}
+
+impl UnknownName {
+    pub(crate) fn new(what: &'static str, name: &str) -> Self {
+        Self {
+            what,
+            name: name.to_owned(),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// Reads a value of such an enum.
 #[cfg(feature = "serde")]
 pub(crate) struct NameOrNumber<T> {
@@ -129,8 +168,26 @@ impl<T> serde::de::Visitor<'_> for NameOrNumber<T> {
     }
 }
 
-#[cfg(all(test, feature = "serde"))]
+#[cfg(test)]
 mod tests {
+    use crate::{AttachType, LinkKind};
+
+    #[test]
+    fn what_is_written_is_read() {
+        for kind in LinkKind::KNOWN.iter().chain(&[LinkKind::Unknown(4711)]) {
+            assert_eq!(kind.to_string().parse().as_ref(), Ok(kind));
+        }
+        assert_eq!("xdp".parse(), Ok(AttachType::Xdp));
+        for wrong in ["no such kind", "", "-1", "4294967296"] {
+            let error = wrong.parse::<LinkKind>().expect_err("it is not a kind");
+            assert_eq!(error.name(), wrong);
+            assert!(error.to_string().contains("LinkKind"), "{error}");
+        }
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod serde_tests {
     use crate::{AttachType, KprobeMultiFlags, LinkId, LinkKind};
 
     fn round_trip<T>(value: &T, json: &str)

@@ -26,7 +26,9 @@ impl PerfEvent {
     ///   kprobes (`EPERM`).
     /// - [`Command`](crate::Error::Command) with
     ///   - `ENOENT`: there is no event of this type, no such file, or no such kernel function;
-    ///   - `EINVAL`: the kernel does not know the configuration;
+    ///   - `EINVAL`: the kernel does not know the configuration; there is no such processor; the
+    ///     period is 2⁶³ or longer, or the frequency beyond `kernel.perf_event_max_sample_rate`;
+    ///   - `ENODEV`: the processor is offline;
     ///   - `ESRCH`: there is no such process or thread;
     ///   - for a kprobe `EADDRNOTAVAIL`: several functions have this name; `EILSEQ`: no instruction
     ///     begins at the offset; `EINVAL`: the function is not to be probed.

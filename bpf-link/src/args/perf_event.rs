@@ -24,11 +24,18 @@ impl PerfEventArgs {
 pub struct PerfEventConfig<'a> {
     pub(crate) event_type: u32,
     pub(crate) config: u64,
-    pub(crate) sample_period: u64,
+    pub(crate) sample: Sample,
     pub(crate) probe: Option<ProbeAt<'a>>,
     pub(crate) process: i32,
     pub(crate) inherit: Inherit,
     pub(crate) processor: i32,
+}
+
+/// How often a counter runs its program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sample {
+    Period(u64),
+    Frequency(u64),
 }
 
 /// Where a kprobe or uprobe is.
@@ -57,7 +64,7 @@ impl<'a> PerfEventConfig<'a> {
         Self {
             event_type,
             config,
-            sample_period: 0,
+            sample: Sample::Period(0),
             probe: None,
             process: -1,
             inherit: Inherit::Nothing,
@@ -65,10 +72,19 @@ impl<'a> PerfEventConfig<'a> {
         }
     }
 
-    /// For a counter: runs the program each time that it has counted this far.
+    /// For a counter: runs the program each time that it has counted this far, which is in
+    /// nanoseconds for a clock; 0 for never.
     #[must_use]
     pub fn sample_period(mut self, events: u64) -> Self {
-        self.sample_period = events;
+        self.sample = Sample::Period(events);
+        self
+    }
+
+    /// For a counter: runs the program about so many times in a second, for which the kernel adapts
+    /// the period; of a clock exactly so many times.
+    #[must_use]
+    pub fn sample_frequency(mut self, hertz: u64) -> Self {
+        self.sample = Sample::Frequency(hertz);
         self
     }
 

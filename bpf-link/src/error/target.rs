@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::attach_type::AttachType;
+use crate::counted_event::CountedEvent;
 use crate::id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 use crate::kind::LinkKind;
 
@@ -244,7 +245,8 @@ impl fmt::Display for Target {
                 process,
                 processor,
             } => {
-                write!(f, "perf event {config:#x} of type {event_type}")?;
+                let event = CountedEvent::from_raw(*event_type, *config);
+                write!(f, "perf event {event}")?;
                 optional(f, " of process ", *process)?;
                 optional(f, " on processor ", *processor)
             }

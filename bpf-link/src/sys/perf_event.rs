@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use bpf_link_sys as c;
 
 use super::len_of;
-use crate::args::{Inherit, PerfEventConfig, ProbeAt};
+use crate::args::{Inherit, PerfEventConfig, ProbeAt, Sample};
 
 /// `perf_event_open(2)` without a group.
 pub(crate) fn perf_event_open(config: &PerfEventConfig<'_>) -> io::Result<OwnedFd> {
@@ -17,7 +17,13 @@ pub(crate) fn perf_event_open(config: &PerfEventConfig<'_>) -> io::Result<OwnedF
     attr.type_ = config.event_type;
     attr.size = len_of::<c::perf_event_attr>();
     attr.config = config.config;
-    attr.sample_period_union.sample_period = config.sample_period;
+    match config.sample {
+        Sample::Period(events) => attr.sample_period_union.sample_period = events,
+        Sample::Frequency(hertz) => {
+            attr.sample_period_union.sample_freq = hertz;
+            attr.set_freq(1);
+        }
+    }
     match config.probe {
         None => {}
         Some(ProbeAt::Named(name, offset)) => {

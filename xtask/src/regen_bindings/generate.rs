@@ -43,7 +43,7 @@ const TYPES: [&str; 20] = [
 ];
 
 /// The enums, all of whose values come along.
-const ENUMS: [&str; 26] = [
+const ENUMS: [&str; 29] = [
     "bpf_addr_space_cast",
     "bpf_attach_type",
     "bpf_cgroup_iter_order",
@@ -64,6 +64,9 @@ const ENUMS: [&str; 26] = [
     "nf_inet_hooks",
     "perf_event_ioc_flags",
     "perf_event_sample_format",
+    "perf_hw_cache_id",
+    "perf_hw_cache_op_id",
+    "perf_hw_cache_op_result_id",
     "perf_hw_id",
     "perf_sw_ids",
     "perf_type_id",

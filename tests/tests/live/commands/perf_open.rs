@@ -105,6 +105,19 @@ fn what_cannot_be_opened(_sandbox: &Sandbox) -> Result<()> {
         Error::Command(_),
         Some(libc::ESRCH)
     );
+    let longest = i64::MAX.unsigned_abs();
+    PerfEvent::open(&clock.sample_period(longest))?;
+    for refused in [
+        clock.sample_period(longest + 1),
+        clock.sample_frequency(u64::MAX),
+        clock.processor(i32::MAX.unsigned_abs()),
+    ] {
+        ensure_refused!(
+            PerfEvent::open(&refused),
+            Error::Command(_),
+            Some(libc::EINVAL)
+        );
+    }
     Ok(())
 }
 
