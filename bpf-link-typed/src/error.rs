@@ -2,6 +2,7 @@
 
 #[cfg(feature = "elf")]
 mod binary;
+mod causes;
 mod holder;
 mod rejected;
 mod symbols;
@@ -11,7 +12,7 @@ use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
 
-use bpf_link::{AttachType, BtfTypeId, CommandError, LinkId, LinkKind, ProgramInfo};
+use bpf_link::{AttachType, BtfTypeId, CountedEvent, LinkId, LinkKind, ProgramInfo, Target};
 
 use crate::attach::interface::Interface;
 
@@ -233,6 +234,40 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A counter cannot have this period. The kernel was not asked: with 0 the program never runs.
+    SamplePeriod {
+        /// The period.
+        period: u64,
+        /// The longest that the kernel takes. The shortest is 1.
+        limit: u64,
+    },
+
+    /// A counter's program cannot run so many times in a second. The kernel was not asked.
+    SampleFrequency {
+        /// The frequency, in hertz.
+        frequency: u64,
+        /// The highest that the kernel takes (`kernel.perf_event_max_sample_rate`), in hertz; `None`
+        /// if procfs does not tell. The lowest is 1.
+        limit: Option<u64>,
+    },
+
+    /// This machine does not count the event (`ENOENT`). Virtual machines often have no hardware
+    /// events.
+    EventNotCounted {
+        /// The event.
+        event: CountedEvent,
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
+    /// The processor is offline (`ENODEV`).
+    ProcessorOffline {
+        /// Its number.
+        processor: u32,
+        /// What the kernel answered.
+        source: bpf_link::Error,
+    },
+
     /// What is pinned at the path is no link of the kind, and was left alone:
     /// [`Ensure::replace_other`](crate::Ensure::replace_other) allows to replace it.
     PinTaken {
@@ -422,101 +457,5 @@ impl LinkState {
     #[must_use]
     pub fn is_undone(&self) -> bool {
         !matches!(self, Self::NotPutBack { .. })
-    }
-}
-
-impl Error {
-    /// The kernel's error number, wherever the kernel was asked; `None` where it was not.
-    #[must_use]
-    pub fn errno(&self) -> Option<i32> {
-        match self {
-            Self::NoEventSource { source, .. }
-            | Self::CreateDirectory { source, .. }
-            | Self::File { source, .. } => source.raw_os_error(),
-            Self::NoSuchTracepoint { source, .. }
-            | Self::LockedDown { source }
-            | Self::OldProgramPutBack { source, .. }
-            | Self::OldProgramLost { source, .. }
-            | Self::OldLinkHeld { source, .. } => source.errno(),
-            Self::SetNotApplied(failure) => failure.source.errno(),
-            _ => self.command_error().and_then(CommandError::errno),
-        }
-    }
-
-    /// The command that failed, on what and why; `None` where no command on links failed.
-    #[must_use]
-    pub fn command_error(&self) -> Option<&CommandError> {
-        match self {
-            Self::Link(error) => error.command_error(),
-            Self::NoSuchInterface { source, .. }
-            | Self::HookTaken { source, .. }
-            | Self::PriorityTaken { source, .. }
-            | Self::AlreadyAttached(source)
-            | Self::AnchorNotOnHook(source)
-            | Self::NoWayBack(source)
-            | Self::AttachTypeMismatch { source, .. }
-            | Self::NotACgroup { source, .. }
-            | Self::SearchDenied { source }
-            | Self::SymbolNotFound { source, .. }
-            | Self::InsideInstruction { source, .. }
-            | Self::NotToBeProbed { source, .. }
-            | Self::AddressNotTraceable { source, .. }
-            | Self::InstructionNotProbed { source, .. }
-            | Self::ReadsBeyondRecord { source, .. } => source.command_error(),
-            Self::AmbiguousSymbol { source, .. } => source.as_ref()?.command_error(),
-            Self::NoSuchTracepoint { source, .. }
-            | Self::LockedDown { source }
-            | Self::OldProgramPutBack { source, .. }
-            | Self::OldProgramLost { source, .. }
-            | Self::OldLinkHeld { source, .. } => source.command_error(),
-            Self::SetNotApplied(failure) => failure.source.command_error(),
-            Self::WrongKind { .. }
-            | Self::ShortInfo { .. }
-            | Self::TracepointName { .. }
-            | Self::BeyondFunction { .. }
-            | Self::PinTaken { .. }
-            | Self::OursFound { .. }
-            | Self::ExpectedRevision { .. }
-            | Self::TemporaryName { .. }
-            | Self::Overtaken { .. }
-            | Self::SetName { .. }
-            | Self::NameInSet { .. }
-            | Self::NotInSet { .. }
-            | Self::SameHook { .. }
-            | Self::RootOfBpffs { .. }
-            | Self::CreateDirectory { .. }
-            | Self::NoEventSource { .. }
-            | Self::NoSuchBtfFunction { .. }
-            | Self::AmbiguousBtfFunction { .. }
-            | Self::File { .. } => None,
-            #[cfg(feature = "elf")]
-            Self::Binary { .. } | Self::NoSuchBinary { .. } => None,
-        }
-    }
-}
-
-impl From<bpf_link::Error> for Error {
-    fn from(error: bpf_link::Error) -> Self {
-        Self::Link(error)
-    }
-}
-
-impl std::error::Error for Error {
-    /// What the system answered, or why something else was done after all. The command and what it
-    /// was done to are in the message already.
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::NoEventSource { source, .. }
-            | Self::CreateDirectory { source, .. }
-            | Self::File { source, .. } => Some(source),
-            // The message names the tracepoint, as every step on the way to it does.
-            Self::NoSuchTracepoint { source, .. } => source.source(),
-            Self::LockedDown { source }
-            | Self::OldProgramPutBack { source, .. }
-            | Self::OldProgramLost { source, .. }
-            | Self::OldLinkHeld { source, .. } => Some(source),
-            Self::SetNotApplied(failure) => Some(&failure.source),
-            _ => self.command_error().and_then(std::error::Error::source),
-        }
     }
 }

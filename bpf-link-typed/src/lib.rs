@@ -11,6 +11,8 @@
 //!   later ones;
 //! - attaches programs to each of them, with all that the kernel takes: [`XdpAttach`],
 //!   [`CgroupAttach`] and so on, a type for each kind;
+//! - counts events by the names that the `perf` tool has for them, each so many times or so many
+//!   times in a second: [`CounterEvent`];
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link, and tells a field that it does not
@@ -157,11 +159,12 @@ pub use attach::position::{LinkAnchor, Position};
 #[cfg(feature = "elf")]
 pub use binary::{Binary, BinaryPlace, BinarySymbol, SymbolBinding, SymbolOffset, UsdtPlace};
 pub use bpf_link::{
-    Anchor, AttachFlags, AttachType, Btf, BtfFunction, BtfId, BtfInfo, BtfTypeId, CgroupIterOrder,
-    CommandError, Error as LinkError, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTask,
+    Anchor, AttachFlags, AttachType, Btf, BtfFunction, BtfId, BtfInfo, BtfTypeId, CacheEvent,
+    CacheOperation, CacheResult, CgroupIterOrder, CommandError, CountedEvent, Error as LinkError,
+    HardwareCache, HardwareEvent, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTask,
     KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags, ProgramId,
-    ProgramInfo, ProgramType, RawLink, Support, Target, UpdateBy, UprobeMultiFlags, link_ids,
-    links,
+    ProgramInfo, ProgramType, RawLink, SoftwareEvent, Support, Target, UnknownName, UpdateBy,
+    UprobeMultiFlags, link_ids, links,
 };
 #[doc(inline)]
 pub use ensure::{Attach, AttachProgram, Ensure, Ensured};

@@ -41,6 +41,7 @@ mod own_btf;
 pub mod own_code;
 mod perf;
 pub mod pins;
+pub mod processors;
 mod program;
 mod prologue;
 pub mod recorded;

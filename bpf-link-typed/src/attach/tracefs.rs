@@ -142,7 +142,7 @@ impl EventSource {
     }
 }
 
-fn read_number<T: std::str::FromStr>(path: &Path) -> io::Result<T> {
+pub(crate) fn read_number<T: std::str::FromStr>(path: &Path) -> io::Result<T> {
     let text = std::fs::read_to_string(path)?;
     text::number(&text).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

@@ -116,6 +116,25 @@ impl fmt::Display for Error {
             Self::NoEventSource { name, .. } => {
                 write!(f, "this kernel has no perf events of {name}s")
             }
+            Self::SamplePeriod { period, limit } => {
+                write!(
+                    f,
+                    "a counter's period is from 1 to {limit}, and not {period}"
+                )
+            }
+            Self::SampleFrequency { frequency, limit } => {
+                f.write_str("a counter's frequency is 1 Hz or more")?;
+                if let Some(limit) = limit {
+                    write!(f, ", up to {limit} Hz (kernel.perf_event_max_sample_rate)")?;
+                }
+                write!(f, ", and not {frequency} Hz")
+            }
+            Self::EventNotCounted { event, .. } => {
+                write!(f, "this machine does not count {event}")
+            }
+            Self::ProcessorOffline { processor, .. } => {
+                write!(f, "processor {processor} is offline")
+            }
             Self::PinTaken { path, found } => {
                 write!(f, "{} is taken by {}", path.display(), Taken(*found))
             }

@@ -12,7 +12,7 @@ mod uprobe;
 
 use std::ffi::{CStr, CString};
 
-use bpf_link::InfoBuffers;
+use bpf_link::{CountedEvent, InfoBuffers};
 use bpf_link_sys as c;
 use zerocopy::native_endian::{U32, U64};
 
@@ -141,7 +141,7 @@ details! {
     }
 }
 
-/// A counter or a clock.
+/// A counter or a clock. Its period or frequency, thread and processor are not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -362,6 +362,14 @@ impl<'a> PerfTracepointRef<'a> {
 }
 
 impl PerfCounter {
+    /// What is counted. For `cpu-clock` and `task-clock` that is [`CountedEvent::Other`]: the kernel
+    /// reports types that it has numbered itself (6 and 7 as of Linux 7.3) with the configurations
+    /// 0 and 1.
+    #[must_use]
+    pub fn event(&self) -> CountedEvent {
+        CountedEvent::from_raw(self.event_type, self.config)
+    }
+
     #[inline]
     fn parse(answer: &Answer<'_>) -> Self {
         let fields: &Counter = answer.arm();

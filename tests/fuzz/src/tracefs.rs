@@ -115,6 +115,12 @@ impl Input {
                 let digits = text.trim().trim_start_matches(['+', '0']);
                 assert!(digits == number.to_string() || number == 0, "{text:?}");
             }
+            if let Some(numbers) = text::numbers(text) {
+                let is_in_order = numbers.is_sorted_by(|one, next| one < next);
+                assert!(is_in_order && numbers.len() <= 100_000, "{text:?}");
+                let each: Vec<String> = numbers.iter().map(u32::to_string).collect();
+                assert_eq!(text::numbers(&each.join(",")), Some(numbers), "{text:?}");
+            }
             let size = text::record_size(text);
             assert!(size.is_none() || text.contains("field:"), "{text:?}");
             let is_part = Path::new(text).components().count() == 1 && !text.contains('/');

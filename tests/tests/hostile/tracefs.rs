@@ -9,11 +9,12 @@ use proptest::prelude::*;
 
 use crate::symbols::line;
 
-/// Some of the names that symbols have, and numbers and fields.
+/// Some of the names that symbols have, and numbers, lists of them and fields.
 fn asked() -> impl Strategy<Value = Vec<u8>> {
     let numbers = "(config:)?[+-]?[0-9]{1,20}(-63)?\n?".prop_map(String::into_bytes);
+    let lists = "([0-9]{1,2}(-[0-9]{1,5})?,?){1,4}\n?".prop_map(String::into_bytes);
     let symbols = vec("[a-d_]{0,2}", 1..6).prop_map(|names| names.join("\n").into_bytes());
-    prop_oneof![1 => numbers, 3 => symbols]
+    prop_oneof![1 => numbers, 1 => lists, 3 => symbols]
 }
 
 fn input() -> impl Strategy<Value = Input> {

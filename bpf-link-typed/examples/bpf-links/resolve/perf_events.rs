@@ -1,10 +1,8 @@
-//! The counters and clocks that perf events count, by the names that the `perf` tool has for them.
+//! The counters and clocks that perf events count, by the names that `bpftool` has for them.
 
 use std::borrow::Cow;
 
-const HARDWARE: u32 = 0;
-const SOFTWARE: u32 = 1;
-const CACHE: u32 = 3;
+use bpf_link_typed::{CacheEvent, CountedEvent};
 
 const TYPES: [&str; 6] = [
     "hardware",
@@ -14,67 +12,27 @@ const TYPES: [&str; 6] = [
     "raw",
     "breakpoint",
 ];
-const HARDWARE_EVENTS: [&str; 10] = [
-    "cpu-cycles",
-    "instructions",
-    "cache-references",
-    "cache-misses",
-    "branch-instructions",
-    "branch-misses",
-    "bus-cycles",
-    "stalled-cycles-frontend",
-    "stalled-cycles-backend",
-    "ref-cycles",
-];
-const SOFTWARE_EVENTS: [&str; 12] = [
-    "cpu-clock",
-    "task-clock",
-    "page-faults",
-    "context-switches",
-    "cpu-migrations",
-    "minor-faults",
-    "major-faults",
-    "alignment-faults",
-    "emulation-faults",
-    "dummy",
-    "bpf-output",
-    "cgroup-switches",
-];
-const CACHES: [&str; 7] = [
-    "L1-dcache",
-    "L1-icache",
-    "LLC",
-    "dTLB",
-    "iTLB",
-    "branch",
-    "node",
-];
-const OPERATIONS: [&str; 3] = ["load", "store", "prefetch"];
-const RESULTS: [&str; 2] = ["refs", "misses"];
 
 /// The name of `perf_event_attr.type`.
 pub(crate) fn event_type_name(event_type: u32) -> Option<&'static str> {
-    named(&TYPES, event_type.into())
+    TYPES.get(usize::try_from(event_type).ok()?).copied()
 }
 
 /// The name of `perf_event_attr.config`, if it is one of the type's events.
 pub(crate) fn event_config_name(event_type: u32, config: u64) -> Option<Cow<'static, str>> {
-    match event_type {
-        HARDWARE => named(&HARDWARE_EVENTS, config).map(Cow::Borrowed),
-        SOFTWARE => named(&SOFTWARE_EVENTS, config).map(Cow::Borrowed),
-        CACHE => {
-            let byte = |shift: u32| (config >> shift) & 0xff;
-            let cache = named(&CACHES, byte(0))?;
-            let operation = named(&OPERATIONS, byte(8))?;
-            let result = named(&RESULTS, byte(16))?;
+    match CountedEvent::from_raw(event_type, config) {
+        CountedEvent::Software(event) => event.name().map(Cow::Borrowed),
+        CountedEvent::Hardware(event) => event.name().map(Cow::Borrowed),
+        CountedEvent::Cache(CacheEvent {
+            cache,
+            operation,
+            result,
+        }) => {
+            let (cache, operation, result) = (cache.name()?, operation.name()?, result.name()?);
             Some(format!("{cache}-{operation}-{result}").into())
         }
         _ => None,
     }
-}
-
-fn named(names: &[&'static str], number: u64) -> Option<&'static str> {
-    names.get(usize::try_from(number).ok()?).copied()
 }
 
 #[cfg(test)]

@@ -8,6 +8,23 @@ pub(crate) fn number<T: FromStr>(text: &str) -> Option<T> {
     text.trim().parse().ok()
 }
 
+/// The numbers of processors in a list of ranges, such as `0-3,8,10-11`. The kernel lists each once,
+/// and has fewer than 100,000.
+pub(crate) fn numbers(ranges: &str) -> Option<Vec<u32>> {
+    const LIMIT: u32 = 100_000;
+    let mut numbers: Vec<u32> = Vec::new();
+    for range in ranges.trim_end().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        let is_later = numbers.last().is_none_or(|before| *before < first);
+        if !is_later || first > last || last >= LIMIT {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
+}
+
 /// The first of the bits in the description of a field: `config:0` or `config:32-63`.
 pub(crate) fn first_bit(format: &str) -> Option<u32> {
     let bits = format.trim().strip_prefix("config:")?;
@@ -115,6 +132,25 @@ mod tests {
         assert_eq!(first_bit("config:32-63\n"), Some(32));
         for wrong in ["", "config:", "config:64", "config1:0", "config:-1"] {
             assert_eq!(first_bit(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lists_of_processors() {
+        assert_eq!(numbers("0\n"), Some(vec![0]));
+        assert_eq!(numbers("0-3,8,10-11\n"), Some(vec![0, 1, 2, 3, 8, 10, 11]));
+        for wrong in [
+            "",
+            "\n",
+            "0-",
+            "a",
+            "0,,1",
+            "3-1",
+            "1,0",
+            "0-2,2",
+            "0-4294967295",
+        ] {
+            assert_eq!(numbers(wrong), None, "{wrong:?}");
         }
     }
 

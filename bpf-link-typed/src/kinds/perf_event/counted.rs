@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::attach::tracefs::{read_number, text};
 use crate::error::{Error, Result};
 
 /// The threads of the process with this id, by theirs; 0 for the calling process.
@@ -26,38 +27,14 @@ pub(super) fn threads(pid: u32) -> Result<Vec<u32>> {
 pub(super) fn processors() -> Result<Vec<u32>> {
     const PATH: &str = "/sys/devices/system/cpu/online";
     std::fs::read_to_string(PATH)
-        .and_then(|list| numbers(&list).ok_or_else(|| io::ErrorKind::InvalidData.into()))
+        .and_then(|list| text::numbers(&list).ok_or_else(|| io::ErrorKind::InvalidData.into()))
         .map_err(|source| Error::File {
             path: PATH.into(),
             source,
         })
 }
 
-/// The numbers in a list of ranges, such as `0-2,5`. The kernel has fewer than 100,000 processors.
-fn numbers(ranges: &str) -> Option<Vec<u32>> {
-    const LIMIT: u32 = 100_000;
-    let mut numbers = Vec::new();
-    for range in ranges.trim_end().split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
-        if last >= LIMIT {
-            return None;
-        }
-        numbers.extend(first..=last);
-    }
-    Some(numbers)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read() {
-        assert_eq!(numbers("0\n"), Some(vec![0]));
-        assert_eq!(numbers("0-2,5,7-8\n"), Some(vec![0, 1, 2, 5, 7, 8]));
-        for wrong in ["", "\n", "0-", "a", "0-4294967295", "0,,1"] {
-            assert_eq!(numbers(wrong), None, "{wrong:?}");
-        }
-    }
+/// How many times in a second the kernel lets a counter run its program at most, if it says so.
+pub(super) fn max_sample_rate() -> Option<u64> {
+    read_number(Path::new("/proc/sys/kernel/perf_event_max_sample_rate")).ok()
 }

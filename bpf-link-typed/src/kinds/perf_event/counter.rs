@@ -1,23 +1,79 @@
 //! Counters of the hardware and the kernel.
 
-use bpf_link::{PerfEvent, PerfEventConfig, Target};
+use bpf_link::{CountedEvent, PerfEvent, PerfEventConfig, SoftwareEvent, Target};
+use bpf_link_sys as c;
 
+use super::PerfCounter;
 use super::counted;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A counter of the hardware or the kernel.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct CounterEvent {
+    event: CountedEvent,
+    rate: Rate,
     config: PerfEventConfig<'static>,
+    processor: Option<u32>,
+}
+
+/// How often the program runs.
+#[derive(Clone, Copy, Debug)]
+enum Rate {
+    Period(u64),
+    Frequency(u64),
 }
 
 impl CounterEvent {
-    /// What this type (`PERF_TYPE_*`) and configuration (`PERF_COUNT_*`) count, of every thread on
-    /// the first processor. The program runs each time that it has counted this far.
-    pub fn new(event_type: u32, config: u64, sample_period: u64) -> Self {
+    /// Runs the program each time that the event has been counted so often, of every thread on the
+    /// first processor; from 1 to 2⁶³ - 1 times.
+    ///
+    /// Of `cpu-clock` and `task-clock` that is in nanoseconds, and what is shorter than 10,000 is
+    /// as long as that for the kernel.
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::{CacheEvent, CounterEvent, HardwareEvent, SoftwareEvent};
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let each_fault = CounterEvent::with_period(SoftwareEvent::PageFaults, 1);
+    /// let cycles = CounterEvent::with_period(HardwareEvent::CpuCycles, 1_000_000);
+    /// let misses: CacheEvent = "L1-dcache-load-misses".parse()?;
+    /// let misses = CounterEvent::with_period(misses, 1000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "sample_period")]
+    pub fn with_period(event: impl Into<CountedEvent>, period: u64) -> Self {
+        Self::new(event.into(), Rate::Period(period))
+    }
+
+    /// Runs the program so many times in a second in which the event is counted, of every thread on
+    /// the first processor; from once to `kernel.perf_event_max_sample_rate` times (100,000 unless
+    /// somebody, or the kernel on a slow machine, has changed it).
+    ///
+    /// For `cpu-clock` and `task-clock` that is exact. For other events the kernel adapts the
+    /// period all the time, beginning with 1.
+    ///
+    /// ```no_run
+    /// use bpf_link_typed::{CounterEvent, SoftwareEvent};
+    ///
+    /// let profile = CounterEvent::with_frequency(SoftwareEvent::CpuClock, 99);
+    /// ```
+    #[doc(alias = "sample_freq")]
+    pub fn with_frequency(event: impl Into<CountedEvent>, hertz: u64) -> Self {
+        Self::new(event.into(), Rate::Frequency(hertz))
+    }
+
+    fn new(event: CountedEvent, rate: Rate) -> Self {
+        let config = PerfEventConfig::new(event.event_type(), event.config());
         Self {
-            config: PerfEventConfig::new(event_type, config).sample_period(sample_period),
+            event,
+            rate,
+            config: match rate {
+                Rate::Period(period) => config.sample_period(period),
+                Rate::Frequency(hertz) => config.sample_frequency(hertz),
+            },
+            processor: None,
         }
     }
 
@@ -49,6 +105,7 @@ impl CounterEvent {
 
     /// On this processor only.
     pub fn processor(mut self, processor: u32) -> Self {
+        self.processor = Some(processor);
         self.config = self.config.processor(processor);
         self
     }
@@ -61,11 +118,10 @@ impl CounterEvent {
     /// it; one that started between this call and the attach is not counted.
     ///
     /// ```no_run
-    /// use bpf_link_typed::{CounterEvent, PerfEventAttach};
+    /// use bpf_link_typed::{CounterEvent, PerfEventAttach, SoftwareEvent};
     ///
     /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
-    /// // The processor clock (`PERF_TYPE_SOFTWARE` and `PERF_COUNT_SW_CPU_CLOCK`), each millisecond.
-    /// let clock = CounterEvent::new(1, 0, 1_000_000).inherit_threads();
+    /// let clock = CounterEvent::with_period(SoftwareEvent::TaskClock, 1_000_000).inherit_threads();
     /// let mut links = Vec::new();
     /// for event in clock.each_thread(4711)? {
     ///     links.push(PerfEventAttach::to(event).attach(&program)?);
@@ -94,11 +150,65 @@ impl CounterEvent {
         Ok(processors.map(|number| self.processor(number)).collect())
     }
 
+    /// Refuses what the kernel would take without ever running the program, and what is beyond its
+    /// limit, where that is known.
+    pub(super) fn check(&self) -> Result<()> {
+        const LONGEST: u64 = i64::MAX.unsigned_abs();
+        match self.rate {
+            Rate::Period(1..=LONGEST) => Ok(()),
+            Rate::Period(period) => Err(Error::SamplePeriod {
+                period,
+                limit: LONGEST,
+            }),
+            Rate::Frequency(frequency) => {
+                let limit = counted::max_sample_rate();
+                if frequency > 0 && limit.is_none_or(|limit| frequency <= limit) {
+                    Ok(())
+                } else {
+                    Err(Error::SampleFrequency { frequency, limit })
+                }
+            }
+        }
+    }
+
     pub(super) fn open(&self) -> Result<PerfEvent> {
-        Ok(PerfEvent::open(&self.config)?)
+        self.check()?;
+        PerfEvent::open(&self.config).map_err(|source| {
+            let is_of_a_pmu = matches!(self.event, CountedEvent::Other { .. });
+            match (source.errno(), self.processor) {
+                // A PMU may have reasons of its own.
+                (Some(libc::ENODEV), Some(processor)) if !is_of_a_pmu => {
+                    Error::ProcessorOffline { processor, source }
+                }
+                (Some(libc::ENOENT), _) => Error::EventNotCounted {
+                    event: self.event,
+                    source,
+                },
+                _ => source.into(),
+            }
+        })
     }
 
     pub(super) fn target(&self) -> Target {
         self.config.target()
+    }
+
+    /// Whether the kernel says that a link is on another event.
+    pub(super) fn is_other(&self, found: &PerfCounter) -> bool {
+        use SoftwareEvent::{CpuClock, TaskClock};
+        let (event_type, config) = (self.event.event_type(), self.event.config());
+        match self.event {
+            // The kernel has numbers of its own for the types of its clocks.
+            CountedEvent::Software(CpuClock | TaskClock) => {
+                let is_clock =
+                    found.event_type == event_type || found.event_type >= c::PERF_TYPE_MAX;
+                !is_clock || found.config != config
+            }
+            CountedEvent::Software(_) | CountedEvent::Hardware(_) | CountedEvent::Cache(_) => {
+                (found.event_type, found.config) != (event_type, config)
+            }
+            // What a PMU makes of its configuration is its business.
+            _ => false,
+        }
     }
 }

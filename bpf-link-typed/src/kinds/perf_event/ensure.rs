@@ -20,8 +20,8 @@ impl Recipe for PerfEventAttach<'_> {
         self.attach(program)
     }
 
-    /// Tasks, processors and periods are not part of the info. They are no matter for tracepoints
-    /// and kprobes, as long as these come from here.
+    /// Tasks, processors, periods and frequencies are not part of the info. They are no matter for
+    /// tracepoints and kprobes, as long as these come from here.
     fn compare(
         &self,
         _link: &PerfEventLink,
@@ -30,10 +30,11 @@ impl Recipe for PerfEventAttach<'_> {
     ) -> Result<Match> {
         let event = &info.event;
         let found = match (&self.target, event) {
-            // The kernel has other numbers for some counters than those that are asked for.
             (_, PerfEventDetails::NotReported | PerfEventDetails::Unknown { .. })
-            | (PerfTarget::Fd(_), _)
-            | (PerfTarget::Counter(_), PerfEventDetails::Event(_)) => Match::Unclear,
+            | (PerfTarget::Fd(_), _) => Match::Unclear,
+            (PerfTarget::Counter(wanted), PerfEventDetails::Event(found)) => {
+                Match::hook(wanted.is_other(found).then_some(false))
+            }
             (PerfTarget::Tracepoint(wanted), PerfEventDetails::Tracepoint(found)) => {
                 let name = found.name.as_deref();
                 Match::hook(name.map(|name| name.to_bytes() == wanted.name().as_bytes()))
@@ -58,6 +59,13 @@ impl Recipe for PerfEventAttach<'_> {
         };
         let cookie = self.cookie.unwrap_or(0);
         Ok(found.and(cookie_of(event).map(|found| found == cookie)))
+    }
+
+    fn check_options(&self) -> Result<()> {
+        match &self.target {
+            PerfTarget::Counter(event) => event.check(),
+            _ => Ok(()),
+        }
     }
 
     /// A tracepoint does not take one program twice, nor more than 64 programs, and an event only

@@ -8,8 +8,9 @@ use bpf_link_typed::attach::When;
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, CounterEvent, Error, IterAttach, KprobeEvent, KprobeMultiAttach,
     NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook, PerfEventAttach,
-    RawTracepointAttach, SockmapAttach, SockmapHook, StructOpsAttach, TcxAttach, TcxHook,
-    TracepointEvent, TracingAttach, TracingHook, UprobeEvent, UprobeMultiAttach, XdpAttach,
+    RawTracepointAttach, SockmapAttach, SockmapHook, SoftwareEvent, StructOpsAttach, TcxAttach,
+    TcxHook, TracepointEvent, TracingAttach, TracingHook, UprobeEvent, UprobeMultiAttach,
+    XdpAttach,
 };
 
 use crate::fixture::LOOPBACK;
@@ -180,9 +181,13 @@ fn what_does_not_fit_a_perf_event(sandbox: &Sandbox) -> Result<()> {
     misfits(&hook, Hook::TRACEPOINT, |program| {
         PerfEventAttach::to(UprobeEvent::at("/proc/self/exe", 0x10)).attach(program)
     })?;
-    let hook = ["hook perf_event of perf event 0x0 of type 1", "processor 0"];
+    let hook = ["hook perf_event of perf event cpu-clock", "processor 0"];
     misfits(&hook, Hook::KPROBE, |program| {
-        PerfEventAttach::to(CounterEvent::new(1, 0, 1_000_000)).attach(program)
+        PerfEventAttach::to(CounterEvent::with_period(
+            SoftwareEvent::CpuClock,
+            1_000_000,
+        ))
+        .attach(program)
     })
 }
 

@@ -51,6 +51,8 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Iterator("ksym"), kernels: &["5.10"] },
     Absent { need: Need::Iterator("unix"), kernels: &["5.10"] },
     Absent { need: Need::Iterator("kmem_cache"), kernels: &["5.10", "6.1", "6.12"] },
+    // A machine with all of its processors online.
+    Absent { need: Need::OfflineProcessor, kernels: &["6.18"] },
     // What was left out when the kernel was built, or started.
     Absent { need: Need::Function("register_fprobe"), kernels: &["6.1", "6.18"] },
     Absent { need: Need::Function("register_kprobe"), kernels: &["6.18"] },

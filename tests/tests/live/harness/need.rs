@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use bpf_link_tests::sys::{self, IdSpace};
-use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns};
+use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns, processors};
 use rustix::thread::CapabilitySet;
 
 use super::{kernel, lister};
@@ -31,6 +31,8 @@ pub(crate) enum Need {
     OwnKernel,
     /// A type of file system.
     FileSystem(&'static str),
+    /// A processor that the machine may have, and that is offline.
+    OfflineProcessor,
     /// A kind of network device.
     Device(DeviceKind),
     /// A command on the `PATH`.
@@ -151,6 +153,7 @@ impl Need {
             Self::NoOops => !kernel::has_had_an_oops()?,
             Self::OwnKernel => Path::new("/vm-test").is_dir(),
             Self::FileSystem(name) => has_file_system(name)?,
+            Self::OfflineProcessor => processors::offline()?.is_some(),
             Self::Device(kind) => can_make(kind)?,
             Self::Command(name) => is_command(name),
             Self::Lister => {
@@ -181,6 +184,7 @@ impl Need {
             Self::NoOops => "the kernel has had an oops".to_owned(),
             Self::OwnKernel => "the kernel was not booted for the tests".to_owned(),
             Self::FileSystem(name) => format!("the kernel has no file system {name}"),
+            Self::OfflineProcessor => "no processor is offline".to_owned(),
             Self::Device(kind) => format!("the kernel has no network device of kind {kind:?}"),
             Self::Command(name) => format!("no command {name}"),
             Self::Lister => "there is no bpf-links".to_owned(),

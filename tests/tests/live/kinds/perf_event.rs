@@ -1,6 +1,7 @@
 //! `perf_event` links: tracepoints, probes and counters as perf events.
 
 mod counted;
+mod counters;
 mod ensure;
 mod golden;
 mod kprobe_refusals;
@@ -54,6 +55,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(counted::TESTS),
     Roles(counted::ROLES),
+    Tests(counters::TESTS),
     Tests(ensure::TESTS),
     Tests(golden::TESTS),
     Tests(kprobe_refusals::TESTS),

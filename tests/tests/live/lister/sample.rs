@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_sys::{PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE};
 use bpf_link_tests::{Device, DeviceKind, Hook, Loader, Map, Sandbox, iterator};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, CounterEvent, IterAttach, Link, NetfilterAttach, NetfilterFamily,
     NetfilterHook, NetnsAttach, NetnsHook, PerfEventAttach, RawTracepointAttach, SockmapAttach,
-    SockmapHook, TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach, XdpMode, attach::When,
+    SockmapHook, SoftwareEvent, TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach, XdpMode,
+    attach::When,
 };
 
 use crate::harness::{Need, Role, Test, role, test};
@@ -101,7 +101,7 @@ fn machine(arguments: &[String]) -> Result<()> {
 /// Ten different links.
 fn attach_all(cgroup: &Path, map: &Map, library: &Path) -> Result<[Link; 10]> {
     let program = |hook: Hook, name| Loader::new(hook).named(name).passing();
-    let page_faults = CounterEvent::new(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS.into(), 1000);
+    let page_faults = CounterEvent::with_period(SoftwareEvent::PageFaults, 1000);
     Ok([
         XdpAttach::to("eth0")
             .mode(XdpMode::Skb)

@@ -4,9 +4,8 @@ use std::hint::black_box;
 use std::sync::mpsc;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_sys::{PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE};
 use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually_holds};
-use bpf_link_typed::{CounterEvent, Error, PerfEventAttach, PerfEventLink};
+use bpf_link_typed::{CounterEvent, Error, PerfEventAttach, PerfEventLink, SoftwareEvent};
 use rustix::thread::{gettid, sched_getaffinity};
 
 use super::use_new_memory;
@@ -35,7 +34,7 @@ fn faulting(_arguments: &[String]) -> Result<()> {
 
 /// Each page fault.
 fn page_faults() -> CounterEvent {
-    CounterEvent::new(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS.into(), 1)
+    CounterEvent::with_period(SoftwareEvent::PageFaults, 1)
 }
 
 fn attach(events: &[CounterEvent], program: &Program) -> Result<Vec<PerfEventLink>> {
@@ -166,8 +165,7 @@ fn which_processes_are_counted(_sandbox: &Sandbox) -> Result<()> {
 
 fn an_event_for_each_processor(_sandbox: &Sandbox) -> Result<()> {
     let (program, counter) = counting(Hook::PERF_EVENT)?;
-    let clock = u64::from(PERF_COUNT_SW_CPU_CLOCK);
-    let clock = CounterEvent::new(PERF_TYPE_SOFTWARE, clock, 1_000_000);
+    let clock = CounterEvent::with_period(SoftwareEvent::CpuClock, 1_000_000);
     let events = clock.each_processor()?;
     let ours = sched_getaffinity(None)?.count();
     ensure!(u32::try_from(events.len())? >= ours, "{events:?}");

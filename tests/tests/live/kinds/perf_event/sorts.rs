@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 use bpf_link_sys::{PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE};
 use bpf_link_tests::{Hook, PerfEvent, Sandbox, own_code};
 use bpf_link_typed::{
-    CounterEvent, Error, KprobeEvent, PerfEventAttach, PerfTarget, TracepointEvent, UprobeEvent,
+    CounterEvent, Error, KprobeEvent, PerfEventAttach, PerfTarget, SoftwareEvent, TracepointEvent,
+    UprobeEvent,
 };
 use serde_json::{Value, json};
 
@@ -94,8 +95,7 @@ fn of_a_counter() -> Result<Value> {
 }
 
 fn counter(sandbox: &Sandbox) -> Result<()> {
-    let event =
-        CounterEvent::new(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS.into(), 1).thread(0);
+    let event = CounterEvent::with_period(SoftwareEvent::PageFaults, 1).thread(0);
     let sort = (event, Hook::PERF_EVENT);
     perf_event(sandbox, sort, &of_a_counter()?, &use_new_memory)
 }

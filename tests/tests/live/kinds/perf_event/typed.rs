@@ -6,13 +6,13 @@ use std::os::fd::AsFd;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{LinkCreate, PerfEventArgs, PerfEventConfig, RawLink};
-use bpf_link_sys::{PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE};
+use bpf_link_sys::{PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE};
 use bpf_link_tests::{
     CounterMap, Hook, PerfEvent, ProbeAt, Program, Sandbox, eventually_holds, own_code,
 };
 use bpf_link_typed::{
     AttachType, CounterEvent, Error, InfoBuf, KprobeEvent, PerfEventAttach, PerfEventDetails,
-    PerfEventLink, TracepointEvent, UprobeEvent,
+    PerfEventLink, SoftwareEvent, TracepointEvent, UprobeEvent,
 };
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
@@ -102,8 +102,7 @@ fn tracepoint(sandbox: &Sandbox) -> Result<()> {
 fn counter(_sandbox: &Sandbox) -> Result<()> {
     let counter = CounterMap::new()?;
     let program = Program::counting(Hook::PERF_EVENT, &counter)?;
-    let clock = u64::from(PERF_COUNT_SW_CPU_CLOCK);
-    let event = CounterEvent::new(PERF_TYPE_SOFTWARE, clock, 1_000_000).processor(0);
+    let event = CounterEvent::with_period(SoftwareEvent::CpuClock, 1_000_000).processor(0);
     let link = PerfEventAttach::to(event).cookie(COOKIE).attach(&program)?;
     let ticked = || {
         let before = counter.read()?;
@@ -120,20 +119,13 @@ fn counter(_sandbox: &Sandbox) -> Result<()> {
     }
     drop(link);
     // Of this thread.
-    let faults = u64::from(PERF_COUNT_SW_PAGE_FAULTS);
-    let event = CounterEvent::new(PERF_TYPE_SOFTWARE, faults, 1).thread(0);
+    let event = CounterEvent::with_period(SoftwareEvent::PageFaults, 1).thread(0);
     let link = PerfEventAttach::to(event).attach(&program)?;
     ensure!(counts(&counter, || {
         drop(black_box(vec![1_u8; 1 << 22]));
         Ok(())
     })?);
     drop(link);
-    let event = CounterEvent::new(u32::MAX, 0, 1);
-    ensure_error!(
-        PerfEventAttach::to(event).attach(&program),
-        Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::ENOENT)
-    );
     Ok(())
 }
 
@@ -273,10 +265,9 @@ fn errors_full(sandbox: &Sandbox) -> Result<()> {
     );
     drop(links);
     drop(to.attach(&one_more)?);
-    let faults = u64::from(bpf_link_sys::PERF_COUNT_SW_PAGE_FAULTS);
     let program = Program::passing(Hook::PERF_EVENT)?;
     as_nobody(|| {
-        let of_all = bpf_link_typed::CounterEvent::new(bpf_link_sys::PERF_TYPE_SOFTWARE, faults, 1);
+        let of_all = CounterEvent::with_period(SoftwareEvent::PageFaults, 1);
         let refused = PerfEventAttach::to(of_all.processor(0)).attach(&program);
         let refused = refused.err().context("it was not refused")?;
         ensure!(
