@@ -268,6 +268,9 @@ pub enum Error {
         source: bpf_link::Error,
     },
 
+    /// Only a counter is for one processor: other perf events are for all of them.
+    NotACounter(Target),
+
     /// What is pinned at the path is no link of the kind, and was left alone:
     /// [`Ensure::replace_other`](crate::Ensure::replace_other) allows to replace it.
     PinTaken {

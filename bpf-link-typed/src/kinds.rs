@@ -24,6 +24,7 @@ pub use netfilter::{
 };
 pub use netkit::{NetkitAttach, NetkitHook, NetkitInfo, NetkitLink};
 pub use netns::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
+pub(crate) use perf_event::processors;
 pub use perf_event::{
     CounterEvent, KprobeEvent, PerfCounter, PerfEventAttach, PerfEventDetails, PerfEventDetailsRef,
     PerfEventInfo, PerfEventInfoRef, PerfEventLink, PerfKprobe, PerfKprobeRef, PerfTarget,

@@ -12,7 +12,8 @@
 //! - attaches programs to each of them, with all that the kernel takes: [`XdpAttach`],
 //!   [`CgroupAttach`] and so on, a type for each kind;
 //! - counts events by the names that the `perf` tool has for them, each so many times or so many
-//!   times in a second: [`CounterEvent`];
+//!   times in a second, on each processor as well: [`CounterEvent`],
+//!   [`LinkSet::add_each_processor`];
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link, and tells a field that it does not

@@ -4,6 +4,7 @@ mod applied;
 mod apply;
 mod assign;
 mod directory;
+mod each_processor;
 mod entry;
 mod fate;
 mod foresee;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use crate::error::{LinkState, SetFailure};
 pub use applied::Applied;
+pub use each_processor::{EachProcessor, ProcessorChanges};
 pub use entry::SetKey;
 pub use plan::{PlannedLink, PlannedOther, SetPlan};
 pub use report::{PinLeft, SetLink, SetReport, StaleLink};
@@ -113,6 +115,7 @@ pub struct LinkSet<'a> {
     stale: Option<Stale>,
     ours: Option<Ours>,
     without_rollback: bool,
+    keep_unreported: bool,
     entries: Vec<Entry<'a>>,
 }
 
@@ -124,6 +127,7 @@ impl fmt::Debug for LinkSet<'_> {
             .field("stale", &self.stale)
             .field("ours", &self.ours)
             .field("without_rollback", &self.without_rollback)
+            .field("keep_unreported", &self.keep_unreported)
             .field("entries", &self.entries)
             .finish()
     }
@@ -139,6 +143,7 @@ impl<'a> LinkSet<'a> {
             stale: None,
             ours: None,
             without_rollback: false,
+            keep_unreported: false,
             entries: Vec::new(),
         }
     }
@@ -172,6 +177,13 @@ impl<'a> LinkSet<'a> {
     /// fails afterwards, that program cannot be put back.
     pub fn without_rollback(mut self) -> Self {
         self.without_rollback = true;
+        self
+    }
+
+    /// Keeps links of the directory that run their programs already, though the kernel does not
+    /// report all of their options: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
+    pub fn keep_unreported(mut self) -> Self {
+        self.keep_unreported = true;
         self
     }
 

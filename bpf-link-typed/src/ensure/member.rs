@@ -30,7 +30,9 @@ pub(crate) trait Member: Send + Sync {
 
     /// Looks at what is to be attached. Refuses what is not a program, or not a map, and options
     /// that cannot be kept to over restarts and upgrades.
-    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>>;
+    ///
+    /// `keep_unreported`: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
+    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>>;
 }
 
 /// A program, and where it is to be attached.
@@ -48,8 +50,8 @@ where
         A::Link::KIND
     }
 
-    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
-        ready_by(self.to.clone(), self.program.as_fd())
+    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>> {
+        ready_by(self.to.clone(), self.program.as_fd(), keep_unreported)
     }
 }
 
@@ -71,9 +73,9 @@ where
         L::KIND
     }
 
-    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
+    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = self.options.of(&self.configuration);
-        ready_by(to, self.program.as_fd())
+        ready_by(to, self.program.as_fd(), keep_unreported)
     }
 }
 
@@ -85,13 +87,25 @@ impl<M: AsFd + Send + Sync> Member for OfMap<M> {
         LinkKind::StructOps
     }
 
-    fn ready(&self) -> Result<Box<dyn Ready<'_> + '_>> {
-        ready_by(StructOpsAttach::of(&self.0), self.0.as_fd())
+    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>> {
+        ready_by(
+            StructOpsAttach::of(&self.0),
+            self.0.as_fd(),
+            keep_unreported,
+        )
     }
 }
 
-fn ready_by<'a, A: Recipe + 'a>(to: A, object: BorrowedFd<'a>) -> Result<Box<dyn Ready<'a> + 'a>> {
+fn ready_by<'a, A: Recipe + 'a>(
+    to: A,
+    object: BorrowedFd<'a>,
+    keep_unreported: bool,
+) -> Result<Box<dyn Ready<'a> + 'a>> {
     let wanted = Wanted::of(object, A::Link::KIND)?;
     to.check_options()?;
-    Ok(Box::new(ReadyBy { to, wanted }))
+    Ok(Box::new(ReadyBy {
+        to,
+        wanted,
+        keep_unreported,
+    }))
 }

@@ -57,6 +57,7 @@ impl Error {
             | Self::BeyondFunction { .. }
             | Self::SamplePeriod { .. }
             | Self::SampleFrequency { .. }
+            | Self::NotACounter(_)
             | Self::PinTaken { .. }
             | Self::OursFound { .. }
             | Self::ExpectedRevision { .. }

@@ -135,6 +135,12 @@ impl fmt::Display for Error {
             Self::ProcessorOffline { processor, .. } => {
                 write!(f, "processor {processor} is offline")
             }
+            Self::NotACounter(target) => {
+                write!(
+                    f,
+                    "{target} is not a counter, so it is not for one processor"
+                )
+            }
             Self::PinTaken { path, found } => {
                 write!(f, "{} is taken by {}", path.display(), Taken(*found))
             }

@@ -24,6 +24,7 @@ use crate::info::types::{Own, always_attached, info};
 use crate::link::link_type::link_type;
 
 pub use attach::PerfEventAttach;
+pub(crate) use counted::processors;
 pub use counter::CounterEvent;
 pub use events::{PerfTarget, TracepointEvent};
 pub use kprobe::KprobeEvent;

@@ -139,7 +139,8 @@ pub(super) fn assign<'r>(
 fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>>, Refusal> {
     let mut slots: Vec<Slot<'r>> = Vec::with_capacity(set.entries.len());
     for (index, entry) in set.entries.iter().enumerate() {
-        let ready = entry.member.ready().map_err(Refusal::of(index))?;
+        let ready = entry.member.ready(set.keep_unreported);
+        let ready = ready.map_err(Refusal::of(index))?;
         slots.push(Slot {
             name: &entry.name,
             path: directory.at(&*entry.name),

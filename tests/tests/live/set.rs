@@ -2,6 +2,7 @@
 
 mod at_once;
 mod directory;
+mod each_processor;
 mod five;
 mod killed;
 mod moves;
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(at_once::TESTS),
     Roles(at_once::ROLES),
     Tests(directory::TESTS),
+    Tests(each_processor::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),
     Tests(moves::TESTS),

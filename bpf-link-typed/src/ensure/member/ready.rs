@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 pub(super) struct ReadyBy<'a, A> {
     pub(super) to: A,
     pub(super) wanted: Wanted<'a>,
+    pub(super) keep_unreported: bool,
 }
 
 impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
@@ -117,6 +118,7 @@ impl<A: Recipe> ReadyBy<'_, A> {
     fn rules(&self) -> Rules {
         Rules {
             replace_other: true,
+            keep_unreported: self.keep_unreported,
             ..rules_of::<A>(&self.wanted)
         }
     }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bpf_link::{AttachType, LinkCreate, PerfEventArgs, ProgramType, RawLink};
 
 use super::PerfEventLink;
+use super::counted::processors;
 use super::events::PerfTarget;
 use crate::attach::fit;
 use crate::attach::holders;
@@ -127,6 +128,19 @@ impl<'a> PerfEventAttach<'a> {
                 })
             }
         }
+    }
+
+    /// The same counter on each processor that is online, by their numbers.
+    pub(crate) fn on_each_processor(self) -> Result<Vec<(u32, Self)>> {
+        let PerfTarget::Counter(event) = &self.target else {
+            return Err(Error::NotACounter(self.target.named()));
+        };
+        let on = |processor| Self {
+            target: event.processor(processor).into(),
+            ..self.clone()
+        };
+        let online = processors()?.into_iter();
+        Ok(online.map(|number| (number, on(number))).collect())
     }
 
     fn does_not_fit(&self, program: &(impl AsFd + ?Sized), source: bpf_link::Error) -> Error {

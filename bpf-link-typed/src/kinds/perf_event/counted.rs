@@ -24,7 +24,7 @@ pub(super) fn threads(pid: u32) -> Result<Vec<u32>> {
 }
 
 /// The processors that are online, by their numbers.
-pub(super) fn processors() -> Result<Vec<u32>> {
+pub(crate) fn processors() -> Result<Vec<u32>> {
     const PATH: &str = "/sys/devices/system/cpu/online";
     std::fs::read_to_string(PATH)
         .and_then(|list| text::numbers(&list).ok_or_else(|| io::ErrorKind::InvalidData.into()))

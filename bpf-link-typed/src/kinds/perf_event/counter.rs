@@ -141,6 +141,8 @@ impl CounterEvent {
 
     /// The same counter on each processor that is online now, one event for each, of the threads
     /// that it is for. Each is attached to on its own and has a link of its own.
+    /// [`LinkSet::add_each_processor`](crate::LinkSet::add_each_processor) keeps such links
+    /// together, over restarts and upgrades too.
     ///
     /// # Errors
     ///

@@ -51,7 +51,8 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Iterator("ksym"), kernels: &["5.10"] },
     Absent { need: Need::Iterator("unix"), kernels: &["5.10"] },
     Absent { need: Need::Iterator("kmem_cache"), kernels: &["5.10", "6.1", "6.12"] },
-    // A machine with all of its processors online.
+    // Machines with one processor, and with all of them online.
+    Absent { need: Need::SecondProcessor, kernels: &["5.10", "6.1", "6.12", "7.3"] },
     Absent { need: Need::OfflineProcessor, kernels: &["6.18"] },
     // What was left out when the kernel was built, or started.
     Absent { need: Need::Function("register_fprobe"), kernels: &["6.1", "6.18"] },

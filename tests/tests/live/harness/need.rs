@@ -31,6 +31,8 @@ pub(crate) enum Need {
     OwnKernel,
     /// A type of file system.
     FileSystem(&'static str),
+    /// A second processor that is online.
+    SecondProcessor,
     /// A processor that the machine may have, and that is offline.
     OfflineProcessor,
     /// A kind of network device.
@@ -153,6 +155,7 @@ impl Need {
             Self::NoOops => !kernel::has_had_an_oops()?,
             Self::OwnKernel => Path::new("/vm-test").is_dir(),
             Self::FileSystem(name) => has_file_system(name)?,
+            Self::SecondProcessor => processors::online()?.len() > 1,
             Self::OfflineProcessor => processors::offline()?.is_some(),
             Self::Device(kind) => can_make(kind)?,
             Self::Command(name) => is_command(name),
@@ -184,6 +187,7 @@ impl Need {
             Self::NoOops => "the kernel has had an oops".to_owned(),
             Self::OwnKernel => "the kernel was not booted for the tests".to_owned(),
             Self::FileSystem(name) => format!("the kernel has no file system {name}"),
+            Self::SecondProcessor => "one processor is online".to_owned(),
             Self::OfflineProcessor => "no processor is offline".to_owned(),
             Self::Device(kind) => format!("the kernel has no network device of kind {kind:?}"),
             Self::Command(name) => format!("no command {name}"),

@@ -7,7 +7,7 @@ use bpf_link_sys::PERF_TYPE_MAX;
 use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually_holds, processors};
 use bpf_link_typed::{
     Attach as _, CountedEvent, CounterEvent, Error, HardwareEvent, LinkSet, PerfEventAttach,
-    PerfEventDetails, SoftwareEvent,
+    PerfEventDetails, SoftwareEvent, TracepointEvent,
     ensure::{Outcome, Why},
 };
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
@@ -286,6 +286,11 @@ fn what_the_kernel_refuses(sandbox: &Sandbox) -> Result<()> {
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
+    let mut set = LinkSet::in_dir(sandbox.bpffs().join("set"));
+    let switches = TracepointEvent::new("sched", "sched_switch");
+    let refused = set.add_each_processor("cpu", PerfEventAttach::to(switches), &program);
+    let refused = check_refusal(refused, &["tracepoint sched:sched_switch"])?;
+    ensure!(matches!(refused, Error::NotACounter(_)), "{refused:?}");
     ensure!(our_links()?.is_empty());
     Ok(())
 }
