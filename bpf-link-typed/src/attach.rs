@@ -13,6 +13,7 @@ pub(crate) mod name_ref;
 pub(crate) mod netns;
 pub(crate) mod offsets;
 pub(crate) mod path_ref;
+pub(crate) mod pattern;
 pub(crate) mod position;
 pub(crate) mod similar;
 pub(crate) mod tracefs;

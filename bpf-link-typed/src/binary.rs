@@ -10,7 +10,6 @@ mod loader_cache;
 mod name;
 mod nearest;
 mod notes;
-mod pattern;
 mod place;
 mod process;
 mod reader;
@@ -31,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::attach::file_ref::FileRef;
+use crate::attach::pattern;
 use crate::attach::similar::Similar;
 use crate::error::{BinaryProblem, Error, Result};
 use image::Image;

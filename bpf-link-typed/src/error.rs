@@ -4,6 +4,7 @@
 mod binary;
 mod causes;
 mod holder;
+mod kernel_function;
 mod rejected;
 mod symbols;
 mod words;
@@ -19,13 +20,12 @@ use crate::attach::interface::Interface;
 #[cfg(feature = "elf")]
 pub use binary::BinaryProblem;
 pub use holder::{HolderLink, HookHolder};
+pub use kernel_function::KernelFunctionProblem;
 pub use rejected::Rejected;
+pub(crate) use symbols::ENOTSUPP;
 pub use symbols::{
     BtfOf, FilePlaces, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
 };
-
-/// The kernel's own, which C libraries do not have.
-pub(crate) const ENOTSUPP: i32 = 524;
 
 /// What the operations of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -113,13 +113,16 @@ pub enum Error {
         source: bpf_link::Error,
     },
 
+    /// The kernel has no such function, as its lists say: nothing was attached.
+    KernelFunction(Box<KernelFunctionProblem>),
+
     /// Several functions of the kernel have this name, and it is not known which is meant: give one
     /// of them by its address.
     AmbiguousSymbol {
         /// The names, and where the functions are.
         symbols: Box<[SharedName]>,
-        /// What the kernel answered (`EADDRNOTAVAIL`). `None` for `kprobe_multi`, where the kernel
-        /// would take the first of them without a word, and so is not asked.
+        /// What the kernel answered (`EADDRNOTAVAIL`). `None` for `kprobe_multi`, and before Linux
+        /// 6.7: the kernel would take the first without a word, and was not asked.
         source: Option<bpf_link::Error>,
     },
 
@@ -303,8 +306,8 @@ pub enum Error {
         revision: u64,
     },
 
-    /// Links of ours are on the hook, though they are not pinned at the path. Nothing was changed:
-    /// the caller has asked to be told, or there is more than one.
+    /// Links of ours are on the hook, though not pinned at the path, and the caller has asked to be
+    /// told, or there is more than one. Nothing was changed.
     OursFound {
         /// Their ids.
         links: Vec<LinkId>,
@@ -319,9 +322,8 @@ pub enum Error {
         left: Option<LinkId>,
     },
 
-    /// The hook takes only one program, and the new one could not be attached after the old one was
-    /// taken off. The old program was put back, and is pinned again; the hook was without it for a
-    /// moment.
+    /// The hook takes only one program, and the new one could not be attached. The old one was put
+    /// back, and is pinned again; the hook was without it for a moment.
     OldProgramPutBack {
         /// The link that the old program has now.
         link: LinkId,

@@ -14,6 +14,7 @@
 //! - counts events by the names that the `perf` tool has for them, each so many times or so many
 //!   times in a second, on each processor as well: [`CounterEvent`],
 //!   [`LinkSet::add_each_processor`];
+//! - finds functions of the kernel by name, pattern and system call: [`KernelFunctions`];
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link, and tells a field that it does not
@@ -152,6 +153,7 @@ pub mod set;
 
 pub use attach::file_ref::FileRef;
 pub use attach::interface::Interface;
+pub use attach::kernel_functions::{KernelFunction, KernelFunctions};
 pub use attach::name_ref::NameRef;
 pub use attach::netns::Netns;
 pub use attach::offsets::OffsetsRef;
@@ -172,8 +174,8 @@ pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
 #[cfg(feature = "elf")]
 pub use error::BinaryProblem;
 pub use error::{
-    BtfOf, Error, FilePlaces, HolderLink, HookHolder, LinkState, Rejected, Result, SetFailure,
-    SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
+    BtfOf, Error, FilePlaces, HolderLink, HookHolder, KernelFunctionProblem, LinkState, Rejected,
+    Result, SetFailure, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
 };
 pub use info::answer::RecordedBuffers;
 pub use info::buf::InfoBuf;

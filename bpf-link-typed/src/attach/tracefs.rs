@@ -1,6 +1,5 @@
 //! What the kernel tells about tracing in files.
 
-pub(crate) mod symbols;
 pub(crate) mod text;
 
 use std::fmt;

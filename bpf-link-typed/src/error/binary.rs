@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::kernel_function::Similar;
+
 /// Why a name or a place was not found in a binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -158,17 +160,6 @@ impl fmt::Display for Stripped {
         } else {
             Ok(())
         }
-    }
-}
-
-struct Similar<'a>(&'a [String]);
-
-impl fmt::Display for Similar<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        write!(f, "; close to it are {}", self.0.join(", "))
     }
 }
 

@@ -54,6 +54,7 @@ impl Error {
             Self::WrongKind { .. }
             | Self::ShortInfo { .. }
             | Self::TracepointName { .. }
+            | Self::KernelFunction(_)
             | Self::BeyondFunction { .. }
             | Self::SamplePeriod { .. }
             | Self::SampleFrequency { .. }

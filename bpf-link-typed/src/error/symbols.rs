@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use bpf_link::ProgramId;
 
+/// The kernel's own, which C libraries do not have.
+pub(crate) const ENOTSUPP: i32 = 524;
+
 /// The functions, of those that were asked for, that keep all of them from being traced. All lists
 /// are empty if it could not be found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -40,6 +40,7 @@ impl fmt::Display for Error {
                 None => f.write_str("the file descriptor is not a cgroup of cgroup2"),
             },
             Self::SymbolNotFound { symbols, .. } => fmt::Display::fmt(symbols, f),
+            Self::KernelFunction(problem) => fmt::Display::fmt(problem, f),
             Self::AmbiguousSymbol { symbols, .. } => fmt::Display::fmt(&Shared(symbols), f),
             Self::NoSuchBtfFunction {
                 of,

@@ -3,11 +3,25 @@
 #[path = "../../../bpf-link-typed/src/attach/tracefs/text.rs"]
 mod text;
 
-#[path = "../../../bpf-link-typed/src/attach/tracefs/symbols.rs"]
-mod symbols;
+#[path = "../../../bpf-link-typed/src/attach/kernel_functions/lines.rs"]
+mod lines;
 
-use std::collections::HashSet;
+#[path = "../../../bpf-link-typed/src/attach/kernel_functions/renamed.rs"]
+mod renamed;
+
+#[path = "../../../bpf-link-typed/src/attach/kernel_functions/table.rs"]
+mod table;
+
+#[path = "../../../bpf-link-typed/src/attach/kernel_functions/traceable.rs"]
+mod traceable;
+
 use std::path::Path;
+
+use table::{Listed, SymbolTable};
+use traceable::{Format, Traceable};
+
+/// Longer lines are left out.
+const LONGEST: usize = 4095;
 
 /// What is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,77 +46,58 @@ impl Input {
 
     /// Reads it, and panics where something is not as it has to be.
     pub(crate) fn check(&self) {
-        let asked: HashSet<&[u8]> = self.asked.split(|byte| *byte == b'\n').collect();
-        let unknown = text::unknown(asked.clone(), &self.kallsyms, self.functions.as_deref());
-        for symbol in asked {
-            assert_eq!(
-                unknown.contains(symbol),
-                !self.is_known(symbol),
-                "{:?} in {self:?}",
-                symbol.escape_ascii().to_string()
-            );
-        }
         self.check_numbers();
-        self.check_places();
-    }
-
-    /// Names and addresses lead to each other.
-    fn check_places(&self) {
-        let functions = || {
-            lines(&self.kallsyms).filter_map(|words| {
-                let [address, letter, name, ..] = *words else {
-                    return None;
-                };
-                let address = u64::from_str_radix(std::str::from_utf8(address).ok()?, 16).ok()?;
-                let is_function = matches!(letter, b"t" | b"T" | b"w" | b"W");
-                is_function.then_some((name, address))
-            })
-        };
-        let asked: Vec<&[u8]> = self.asked.split(|byte| *byte == b'\n').collect();
-        for (name, places) in symbols::places(&self.kallsyms, &asked) {
-            let named = || functions().filter(|(other, _)| *other == name);
-            let visible: HashSet<u64> = named().map(|(_, at)| at).filter(|at| *at != 0).collect();
-            let hidden = named().filter(|(_, at)| *at == 0).count();
-            assert!(places.addresses.iter().all(|at| visible.contains(at)));
-            assert_eq!(places.count(), visible.len() + hidden, "{self:?}");
-            for start in &places.addresses {
-                let end = symbols::size_at(&self.kallsyms, *start).map(|size| start + size);
-                let [found] = &*symbols::functions_at(&self.kallsyms, &[*start]) else {
-                    panic!("one was asked for");
-                };
-                // What has no end is not certain.
-                assert_eq!(found.is_some(), end.is_some(), "{start:#x} in {self:?}");
-                let there = found.is_none_or(|(name, offset)| {
-                    offset == 0 && functions().any(|function| function == (name, *start))
-                });
-                assert!(there, "{start:#x} in {self:?}");
-            }
-            for instead in symbols::instead_of(&self.kallsyms, name) {
-                assert!(instead != name && functions().any(|(other, _)| other == instead));
-            }
-            if let Some(listed) = &self.functions {
-                let named = lines(listed).filter(|words| words.first() == Some(&name));
-                assert_eq!(text::count_of(listed, name), named.count());
-                assert!(!symbols::is_blacklisted(listed, name) || !name.is_empty());
-            }
+        let table = SymbolTable::read(&*self.kallsyms).expect("it is in memory");
+        self.check_table(&table);
+        if let Some(list) = &self.functions {
+            check_addresses(&table, list);
+            check_names(&table, list);
         }
     }
 
-    /// Whether the symbol can be traced, by looking at every pair of lines.
-    fn is_known(&self, symbol: &[u8]) -> bool {
-        let places = || lines(&self.kallsyms).filter(|words| words.len() >= 3);
-        let mut named = places().filter(|words| words.get(2) == Some(&symbol));
-        let Some(functions) = &self.functions else {
-            return named.next().is_some();
-        };
-        let is_listed = |name: &[u8]| lines(functions).any(|words| words.first() == Some(&name));
-        is_listed(symbol)
-            || named.any(|words| {
-                let address = words.first();
-                let is_hidden = address.is_some_and(|digits| digits.iter().all(|at| *at == b'0'));
-                let mut same = places().filter(|other| other.first() == address);
-                is_hidden || same.any(|other| other.get(2).is_some_and(|name| is_listed(name)))
-            })
+    /// It has the functions of the list, and names and addresses lead to each other.
+    fn check_table(&self, table: &SymbolTable) {
+        let mut functions = Vec::new();
+        let mut starts = Vec::new();
+        for words in lines(&self.kallsyms) {
+            let [address, letter, name, ref rest @ ..] = *words else {
+                continue;
+            };
+            let Some(address) = number(address) else {
+                continue;
+            };
+            starts.push(address);
+            if matches!(letter, b"t" | b"T" | b"w" | b"W") {
+                let module = rest.first().and_then(|word| in_brackets(word));
+                functions.push(Listed {
+                    address,
+                    name,
+                    module,
+                });
+            }
+        }
+        functions.sort_by_key(|function| function.address);
+        assert_eq!(table.len(), functions.len(), "{self:?}");
+        assert!(table.functions().eq(functions.iter().copied()), "{self:?}");
+        let is_hidden = functions.iter().all(|function| function.address == 0);
+        assert_eq!(table.is_hidden(), !functions.is_empty() && is_hidden);
+        for start in starts {
+            let found = table.at(start);
+            // What has no end is not certain.
+            let is_certain = |(_, offset)| offset == 0 || table.size_at(start).is_some();
+            assert!(found.is_none_or(is_certain));
+            assert!(table.size_at(start).is_none_or(|size| size > 0));
+            if let Some((function, offset)) = found {
+                assert_eq!(function.address + offset, start, "{self:?}");
+                assert!(functions.contains(&function), "{self:?}");
+            }
+        }
+        for name in self.asked.split(|byte| *byte == b'\n') {
+            let names = || functions.iter().map(|function| function.name);
+            for instead in renamed::instead_of(names(), name) {
+                assert!(instead != name && names().any(|other| other == instead));
+            }
+        }
     }
 
     fn check_numbers(&self) {
@@ -131,9 +126,75 @@ impl Input {
     }
 }
 
+/// Those can be traced that begin where the last one does before an address of the list.
+fn check_addresses(table: &SymbolTable, list: &[u8]) {
+    let marks = traceable::marks(table, list, Format::Addresses).expect("it is in memory");
+    assert_eq!(marks.len(), table.len());
+    if table.is_hidden() {
+        return;
+    }
+    let starts = || table.functions().map(|function| function.address);
+    let begins = |words: Vec<&[u8]>| {
+        let [address, name, ..] = *words else {
+            return None;
+        };
+        let address = number(address).filter(|_| is_valid(name))?;
+        starts().filter(|start| *start <= address).max()
+    };
+    let traceable: Vec<u64> = lines(list).filter_map(begins).collect();
+    for (start, mark) in starts().zip(marks) {
+        let is_there = start != 0 && traceable.contains(&start);
+        assert_eq!(mark == Traceable::Yes, is_there, "{start:#x} in {list:?}");
+    }
+}
+
+/// Those can be traced whose name and module the list has as often as there are such functions, or
+/// that are where such a function is.
+fn check_names(table: &SymbolTable, list: &[u8]) {
+    let marks = traceable::marks(table, list, Format::Names).expect("it is in memory");
+    let listed = |function: &Listed<'_>| {
+        let is_it = |words: Vec<&[u8]>| {
+            let name = words.first().filter(|name| is_valid(name));
+            let module = words.get(1).and_then(|word| in_brackets(word));
+            name == Some(&function.name) && module == function.module
+        };
+        let is_same =
+            |other: &Listed<'_>| (other.name, other.module) == (function.name, function.module);
+        let listed = lines(list).filter(|words| is_it(words.clone())).count();
+        let there = table.functions().filter(is_same).count();
+        (listed > 0, listed >= there)
+    };
+    for (function, mark) in table.functions().zip(marks) {
+        let is_alias = |other: &Listed<'_>| other.address == function.address && other.address != 0;
+        let all = || table.functions().filter(is_alias).chain([function]);
+        let expected = if all().any(|other| listed(&other) == (true, true)) {
+            Traceable::Yes
+        } else if all().any(|other| listed(&other).0) {
+            Traceable::Unclear
+        } else {
+            Traceable::No
+        };
+        assert_eq!(mark, expected, "{function:?} in {list:?}");
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+fn in_brackets(word: &[u8]) -> Option<&[u8]> {
+    let name = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    (!name.is_empty()).then_some(name)
+}
+
+fn is_valid(name: &[u8]) -> bool {
+    !name.starts_with(b"__ftrace_invalid_address__")
+}
+
 /// The words of each line.
 fn lines(text: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
     let lines = text.split(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| line.len() <= LONGEST);
     lines.map(|line| {
         let words = line.split(|byte| matches!(byte, b' ' | b'\t'));
         words.filter(|word| !word.is_empty()).collect()

@@ -19,8 +19,16 @@ fn asked() -> impl Strategy<Value = Vec<u8>> {
 
 fn input() -> impl Strategy<Value = Input> {
     let kallsyms = vec(line(), 0..12).prop_map(|lines| lines.concat().into_bytes());
-    let functions = vec("[a-d_]{0,2}( \\[one\\])?\n", 0..4);
-    let functions = prop::option::of(functions.prop_map(|lines| lines.concat().into_bytes()));
+    let address = (0..26_u64).prop_map(|nth| format!("{:x} ", 0xffff_ffff_8100_0000 + nth));
+    let address = prop_oneof![2 => address, 1 => "[0-9a-g]{0,3} ?"];
+    let name = prop_oneof![8 => "[a-d_]{0,2}", 1 => "__ftrace_invalid_address___4"];
+    let line = (
+        prop_oneof![Just(String::new()), address],
+        name,
+        "( \\[(one|other)\\])?\n",
+    );
+    let line = line.prop_map(|(address, name, module)| address + &name + &module);
+    let functions = prop::option::of(vec(line, 0..8).prop_map(|lines| lines.concat().into_bytes()));
     (asked(), kallsyms, functions).prop_map(|(asked, kallsyms, functions)| Input {
         asked,
         kallsyms,

@@ -13,6 +13,7 @@ mod errors;
 mod fixture;
 mod functions;
 mod harness;
+mod kernel_functions;
 mod kinds;
 mod lifetime;
 mod lister;
@@ -36,6 +37,7 @@ const ALL: &[Listed] = &[
     Folder(commands::ALL),
     Folder(ensure::ALL),
     Folder(errors::ALL),
+    Folder(kernel_functions::ALL),
     Folder(kinds::ALL),
     Folder(lifetime::ALL),
     Folder(lister::ALL),

@@ -1,6 +1,6 @@
 //! Attaching to many kernel functions.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -10,7 +10,7 @@ use bpf_link::{AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, Progra
 use super::KprobeMultiLink;
 use crate::attach::When;
 use crate::attach::fit;
-use crate::attach::kernel_functions::KernelFunctions;
+use crate::attach::kernel_functions::{KernelFunction, KernelFunctions};
 use crate::attach::name_ref::NameRef;
 use crate::attach::offsets::OffsetsRef;
 use crate::attach::path_ref::PathRef;
@@ -27,6 +27,7 @@ use crate::error::{Error, Result, UntraceableSymbols};
 ///     .cookies(&[1, 2])
 ///     .attach(&program)?;
 /// println!("{:?} functions", link.info()?.count);
+/// let link = KprobeMultiAttach::matching(When::Entry, "vfs_*")?.attach(&program)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -66,6 +67,40 @@ impl<'a> KprobeMultiAttach<'a> {
     /// To the functions at these addresses.
     pub fn to_addresses(when: When, addresses: impl Into<OffsetsRef<'a>>) -> Self {
         Self::to(when, Functions::Addresses(addresses.into().0))
+    }
+
+    /// To these functions of the kernel, such as [`KernelFunctions::functions_where`] returns: by
+    /// their addresses, or by their names if the kernel hides one of those.
+    pub fn to_functions<I>(when: When, functions: I) -> Self
+    where
+        I: IntoIterator<Item: Borrow<KernelFunction>>,
+    {
+        let mut names = Vec::new();
+        let mut addresses = Vec::new();
+        for function in functions {
+            let function = function.borrow();
+            addresses.extend(function.address.visible());
+            names.push(NameRef::from(function.name.clone()));
+        }
+        let functions = if addresses.len() == names.len() {
+            Functions::Addresses(addresses.into())
+        } else {
+            Functions::Symbols(names)
+        };
+        Self::to(when, functions)
+    }
+
+    /// To all functions that can be traced and whose names match a pattern: `vfs_*`, or `ext4:*`
+    /// for those of a module. They are those that the kernel has now, and
+    /// [`KernelFunctions::functions_matching`] returns them. Functions that share a name are all
+    /// attached to.
+    ///
+    /// # Errors
+    ///
+    /// As [`KernelFunctions::traceable`] and [`KernelFunctions::functions_matching`].
+    pub fn matching(when: When, pattern: impl AsRef<str>) -> Result<Self> {
+        let functions = KernelFunctions::traceable()?.functions_matching(pattern)?;
+        Ok(Self::to_functions(when, functions))
     }
 
     fn to(when: When, functions: Functions<'a>) -> Self {
@@ -165,8 +200,8 @@ impl<'a> KprobeMultiAttach<'a> {
 
     /// Refuses names that several functions have.
     fn check_names(&self, symbols: &[&CStr]) -> Result<()> {
-        let shared = KernelFunctions::read()
-            .map(|functions| functions.ambiguous(symbols, self.tracefs_path()))
+        let shared = KernelFunctions::all()
+            .map(|functions| functions.sharing(symbols, self.tracefs_path()))
             .unwrap_or_default();
         if shared.is_empty() {
             Ok(())
@@ -188,9 +223,9 @@ impl<'a> KprobeMultiAttach<'a> {
         let attach_type = self.attach_type();
         match (source.errno(), given) {
             (Some(libc::ESRCH), Given::Symbols(symbols)) => Error::SymbolNotFound {
-                symbols: Box::new(match KernelFunctions::read() {
-                    Some(functions) => functions.untraceable(symbols, self.tracefs_path()),
-                    None => UntraceableSymbols::default(),
+                symbols: Box::new(match KernelFunctions::all() {
+                    Ok(functions) => functions.untraceable(symbols, self.tracefs_path()),
+                    Err(_) => UntraceableSymbols::default(),
                 }),
                 source,
             },
@@ -198,7 +233,7 @@ impl<'a> KprobeMultiAttach<'a> {
                 if matches!(source, bpf_link::Error::Command(_))
                     && !is_program_refused(request) =>
             {
-                let wrong = KernelFunctions::read()
+                let wrong = KernelFunctions::all()
                     .map(|functions| {
                         functions.untraceable_addresses(addresses, self.tracefs_path())
                     })

@@ -98,17 +98,19 @@ fn cookie_of(event: &PerfEventDetails) -> Option<u64> {
 }
 
 fn compare_kprobe(wanted: &KprobeEvent<'_>, found: &PerfKprobe) -> Match {
-    match &wanted.place {
-        KernelPlace::Symbol(symbol, offset) => {
-            let function = found.function.as_deref();
-            Match::hook(
-                function.map(|function| symbol.is(function) && u64::from(found.offset) == *offset),
-            )
+    let is_at = |address: u64| {
+        // Linux puts a probe on an entry after the landing mark of indirect calls there.
+        const LANDING_MARK: u64 = 4;
+        let after = found.address.visible()?.checked_sub(address);
+        (after != Some(LANDING_MARK)).then_some(after == Some(0))
+    };
+    Match::hook(match (&wanted.place, found.function.as_deref()) {
+        (KernelPlace::Symbol(symbol, offset), Some(function)) => {
+            Some(symbol.is(function) && u64::from(found.offset) == *offset)
         }
-        KernelPlace::Address(address) => {
-            Match::hook(found.address.visible().map(|found| found == *address))
-        }
-    }
+        (KernelPlace::Symbol(..), None) => wanted.address.and_then(is_at),
+        (KernelPlace::Address(address), _) => is_at(*address),
+    })
 }
 
 /// A probe of which it is not known whether it is for one process only.

@@ -4,7 +4,8 @@ use std::ffi::CStr;
 
 use bpf_link::{FirstOf, PerfEvent, PerfEventConfig, Target};
 
-use crate::attach::kernel_functions::{Forbidden, KernelFunctions};
+use crate::attach::kernel_functions::refusal::Forbidden;
+use crate::attach::kernel_functions::{KernelFunction, KernelFunctions};
 use crate::attach::lockdown;
 use crate::attach::name_ref::NameRef;
 use crate::attach::path_ref::PathRef;
@@ -16,6 +17,8 @@ use crate::error::{Error, Result, SharedName, UntraceableSymbols};
 #[must_use = "nothing is attached yet"]
 pub struct KprobeEvent<'a> {
     pub(super) place: KernelPlace<'a>,
+    /// Where the function is, if that is known: several may have its name.
+    pub(super) address: Option<u64>,
     pub(super) on_return: bool,
     tracefs: Option<PathRef<'a>>,
 }
@@ -39,9 +42,19 @@ impl<'a> KprobeEvent<'a> {
         Self::at_place(KernelPlace::Address(address))
     }
 
+    /// At the entry of this function of the kernel, such as [`KernelFunctions::function`] and
+    /// [`KernelFunctions::syscall`] return: by its name, or by its address if others have the name.
+    pub fn at_function(function: &KernelFunction) -> Self {
+        Self {
+            address: function.address.visible(),
+            ..Self::at(function.name.clone(), 0)
+        }
+    }
+
     fn at_place(place: KernelPlace<'a>) -> Self {
         Self {
             place,
+            address: None,
             on_return: false,
             tracefs: None,
         }
@@ -71,21 +84,30 @@ impl<'a> KprobeEvent<'a> {
     }
 
     pub(super) fn open(&self) -> Result<PerfEvent> {
+        match (self.open_at(&self.place), self.address) {
+            (Err(Error::AmbiguousSymbol { .. }), Some(address)) => {
+                self.open_at(&KernelPlace::Address(address))
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    fn open_at(&self, place: &KernelPlace<'_>) -> Result<PerfEvent> {
         let source = EventSource::find("kprobe")?;
         let config = PerfEventConfig::new(source.event_type, source.retprobe(self.on_return)?);
-        let opened = match &self.place {
+        let opened = match place {
             KernelPlace::Symbol(symbol, offset) => {
                 let symbol = symbol.to_c_string()?;
-                check_end(&symbol, *offset)?;
+                check_place(&symbol, *offset)?;
                 PerfEvent::open(&config.probe(&symbol, *offset))
             }
             KernelPlace::Address(address) => PerfEvent::open(&config.probe_address(*address)),
         };
-        opened.map_err(|source| self.refused(source))
+        opened.map_err(|source| self.refused(place, source))
     }
 
     /// What the kernel's refusal means.
-    fn refused(&self, source: bpf_link::Error) -> Error {
+    fn refused(&self, place: &KernelPlace<'_>, source: bpf_link::Error) -> Error {
         let errno = source.errno();
         if errno == Some(libc::EPERM) {
             return lockdown::or_other(source.into());
@@ -94,8 +116,11 @@ impl<'a> KprobeEvent<'a> {
             errno,
             Some(libc::ENOENT | libc::EADDRNOTAVAIL | libc::EILSEQ | libc::EINVAL)
         );
-        let functions = is_about_the_place.then(KernelFunctions::read).flatten();
-        let place = match &self.place {
+        let functions = is_about_the_place
+            .then(KernelFunctions::all)
+            .and_then(Result::ok);
+        let is_symbol = matches!(place, KernelPlace::Symbol(..));
+        let place = match place {
             KernelPlace::Symbol(symbol, offset) => {
                 symbol.to_c_string().ok().map(|symbol| (symbol, *offset))
             }
@@ -105,7 +130,7 @@ impl<'a> KprobeEvent<'a> {
             return source.into();
         };
         match errno {
-            Some(libc::ENOENT) if matches!(self.place, KernelPlace::Symbol(..)) => {
+            Some(libc::ENOENT) if is_symbol => {
                 let symbols = match &functions {
                     Some(functions) => functions.unknown(&function),
                     None => UntraceableSymbols::unknown(function),
@@ -147,20 +172,57 @@ impl<'a> KprobeEvent<'a> {
     }
 }
 
-/// Refuses a place beyond the end of the function, where that is known: the kernel takes what is
-/// there instead.
-fn check_end(symbol: &CStr, offset: u64) -> Result<()> {
+/// Refuses what the kernel would take for another place than was meant: one beyond the end of the
+/// function, where that is known, and before Linux 6.7 a name that several functions have.
+fn check_place(symbol: &CStr, offset: u64) -> Result<()> {
     const STARTS: [&CStr; 2] = [c"_text", c"_stext"];
-    if offset == 0 || STARTS.contains(&symbol) {
+    if STARTS.contains(&symbol) || (offset == 0 && refuses_shared_names()) {
         return Ok(());
     }
-    let size = KernelFunctions::read().and_then(|functions| functions.size_of(symbol));
-    match size {
+    // What cannot be looked up is left to the kernel.
+    let Ok(functions) = KernelFunctions::all() else {
+        return Ok(());
+    };
+    let shared = functions.shared_among(&[symbol]);
+    if !shared.is_empty() && !refuses_shared_names() {
+        return Err(Error::AmbiguousSymbol {
+            symbols: shared.into(),
+            source: None,
+        });
+    }
+    match functions.size_of(symbol) {
         Some(size) if offset >= size => Err(Error::BeyondFunction {
             function: symbol.to_owned(),
             offset,
             size,
         }),
         _ => Ok(()),
+    }
+}
+
+/// Whether the kernel refuses a name that several functions have. Nothing tells but its version.
+fn refuses_shared_names() -> bool {
+    const SINCE: (u32, u32) = (6, 7);
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    version(&release).is_some_and(|version| version >= SINCE)
+}
+
+/// The first two numbers of a kernel's release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn releases_begin_with_two_numbers() {
+        assert_eq!(version("6.12.118+deb13-cloud-amd64\n"), Some((6, 12)));
+        assert_eq!(version("7.3-rc1\n"), Some((7, 3)));
+        for wrong in ["", "6", "linux", "6.x"] {
+            assert_eq!(version(wrong), None, "{wrong}");
+        }
     }
 }

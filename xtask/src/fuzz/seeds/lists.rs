@@ -49,6 +49,12 @@ pub(super) fn tracefs() -> Result<Vec<Vec<u8>>> {
         let [asked, functions] = [asked, functions].map(|names| names.join("\n"));
         seeds.push(format!("{asked}\0{part}"));
         seeds.push(format!("{asked}\0{part}\0{functions}"));
+        let with_address = |line: &str| {
+            let mut words = line.split(' ');
+            Some(format!("{} {}\n", words.next()?, words.nth(1)?))
+        };
+        let functions: String = part.lines().step_by(3).filter_map(with_address).collect();
+        seeds.push(format!("{asked}\0{part}\0{functions}"));
     }
     seeds.extend(["316\n", "config:0\n", "config:32-63\n"].map(str::to_owned));
     Ok(seeds.into_iter().map(String::into_bytes).collect())

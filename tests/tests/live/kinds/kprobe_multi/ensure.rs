@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use anyhow::Result;
 use bpf_link_tests::{Hook, Loader, Sandbox};
-use bpf_link_typed::{KprobeMultiAttach, attach::When};
+use bpf_link_typed::{KernelFunctions, KprobeMultiAttach, attach::When};
 
 use crate::ensure::places::{ANOTHER_HOOK, is_linux, kept_since};
 use crate::ensure::suite::{Again, Call, Subject, Way, check};
@@ -15,6 +15,7 @@ use crate::suites::conformance::Counting;
 pub(crate) const TESTS: &[Test] = &[
     test!(over_restarts).needs(Need::KPROBE_MULTI),
     test!(by_address).needs(Need::KPROBE_MULTI),
+    test!(by_pattern).needs(Need::KPROBE_MULTI),
 ];
 
 fn over_restarts(sandbox: &Sandbox) -> Result<()> {
@@ -33,6 +34,16 @@ fn by_address(sandbox: &Sandbox) -> Result<()> {
     kprobe_multi_at(
         sandbox,
         &KprobeMultiAttach::to_addresses(When::Entry, addresses).cookies([3, 2, 1]),
+        kept_since(6, 9, false)?,
+    )
+}
+
+fn by_pattern(sandbox: &Sandbox) -> Result<()> {
+    let kernel = KernelFunctions::traceable_in(sandbox.tracefs()?)?;
+    let functions = kernel.functions_matching("__*_sys_get?id")?;
+    kprobe_multi_at(
+        sandbox,
+        &KprobeMultiAttach::to_functions(When::Entry, functions),
         kept_since(6, 9, false)?,
     )
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Loader, Program, Sandbox};
 use bpf_link_typed::{
-    Error, KprobeEvent, PerfEventAttach, PerfEventLink, TracingAttach, TracingHook,
+    Error, KernelFunctions, KprobeEvent, PerfEventAttach, PerfEventLink, TracingAttach, TracingHook,
 };
 use rustix::mount::{MountFlags, mount};
 
@@ -51,13 +51,14 @@ pub(crate) const TESTS: &[Test] = &[
 
 /// Where the kernel says so: a security module refuses this process what lockdown refuses
 /// everybody.
-fn a_kernel_that_is_locked_down(_sandbox: &Sandbox) -> Result<()> {
+fn a_kernel_that_is_locked_down(sandbox: &Sandbox) -> Result<()> {
     const SECURITY: &str = "/sys/kernel/security";
     let refusing = Loader::new(Hook::LSM)
         .in_this_process()
         .function("bpf_lsm_locked_down")?
         .returning(-libc::EPERM)?;
     let [symbol, ..] = SYMBOLS;
+    let tracefs = sandbox.tracefs()?;
     let refused = || attach(KprobeEvent::at(symbol, 0));
     drop(refused()??);
     let link = TracingAttach::to(TracingHook::LsmMac).attach(&refusing)?;
@@ -80,6 +81,12 @@ fn a_kernel_that_is_locked_down(_sandbox: &Sandbox) -> Result<()> {
         Error::LockedDown { .. },
         Some(libc::EPERM),
         &["locked down", symbol.to_str()?]
+    );
+    ensure_error!(
+        KernelFunctions::traceable_in(tracefs),
+        Error::LockedDown { .. },
+        Some(libc::EPERM),
+        &["locked down"]
     );
     drop(link);
     Ok(())

@@ -2,8 +2,8 @@
 
 /// Whether the name matches: `*` stands for any characters, `?` for one, and every other character
 /// for itself.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+pub(crate) fn matches(pattern: &str, name: impl AsRef<[u8]>) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_ref());
     let (mut at, mut place) = (0, 0);
     // After the last `*`, and where in the name it stands for no more.
     let mut star: Option<(usize, usize)> = None;

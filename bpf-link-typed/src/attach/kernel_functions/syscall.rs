@@ -1,0 +1,63 @@
+//! The functions of system calls.
+
+use super::{KernelFunction, KernelFunctions};
+use crate::error::{Error, KernelFunctionProblem, Result};
+
+/// What the functions of system calls begin with, as the architectures call them. A kernel has them
+/// under one of these names: before Linux 4.17, and where the architecture has no wrappers, without
+/// its name.
+const PREFIXES: [&str; 6] = [
+    "__x64_sys_",
+    "__arm64_sys_",
+    "__s390x_sys_",
+    "__riscv_sys_",
+    "sys_",
+    "SyS_",
+];
+
+impl KernelFunctions {
+    /// The function of the system call of this name (`openat`), whatever it is called on this
+    /// architecture (`__x64_sys_openat`, `__arm64_sys_openat`, `sys_openat`). It is that of 64-bit
+    /// programs; those that are run for 32-bit programs have functions of their own.
+    ///
+    /// Where it has a wrapper, as on x86-64, arm64, s390x and riscv64, a program finds the
+    /// arguments of the system call in the registers to which the function's only argument points.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KernelFunction`] with
+    ///
+    /// - [`NoSuchSyscall`](KernelFunctionProblem::NoSuchSyscall): the kernel has none of this name;
+    ///   with those that are close to it;
+    /// - [`NotTraceable`](KernelFunctionProblem::NotTraceable): it cannot be traced. Not if these
+    ///   are [`all`](Self::all) functions.
+    pub fn syscall(&self, name: impl AsRef<str>) -> Result<KernelFunction> {
+        let name = name.as_ref();
+        let prefix = self.syscall_prefix();
+        match self.function(format!("{prefix}{name}")) {
+            Err(Error::KernelFunction(mut problem)) => {
+                if let KernelFunctionProblem::NoSuchFunction { similar, .. } = &*problem {
+                    let similar = similar
+                        .iter()
+                        .filter_map(|found| found.strip_prefix(prefix));
+                    *problem = KernelFunctionProblem::NoSuchSyscall {
+                        name: name.to_owned(),
+                        similar: similar.map(ToOwned::to_owned).collect(),
+                    };
+                }
+                Err(Error::KernelFunction(problem))
+            }
+            found => found,
+        }
+    }
+
+    /// What they begin with here, told by the system call that every kernel of these links has.
+    fn syscall_prefix(&self) -> &'static str {
+        let is_there = |prefix: &&str| {
+            let bpf = format!("{prefix}bpf");
+            let mut functions = self.table.functions();
+            functions.any(|function| function.name == bpf.as_bytes())
+        };
+        PREFIXES.into_iter().find(is_there).unwrap_or("sys_")
+    }
+}
