@@ -12,6 +12,7 @@ use crate::ensure::id_of;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(a_mode_that_falls_back).needs(VETH),
     test!(another_mode).needs(VETH),
     test!(the_way_back_is_in_the_old_mode),
     test!(without_a_mode_either_will_do).needs(VETH),
@@ -54,6 +55,34 @@ fn another_mode(sandbox: &Sandbox) -> Result<()> {
         ensure_one_link_and_pin(sandbox, &pin)?;
     }
     std::fs::remove_file(&pin)?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The driver where it has one, otherwise the generic path: a restart makes no gap either way.
+fn a_mode_that_falls_back(sandbox: &Sandbox) -> Result<()> {
+    let _device = Device::create(DeviceKind::Veth, "mode")?;
+    let pin = sandbox.bpffs().join("pin");
+    // `lo` has no driver that runs programs. One of the links on `mode` is in the other mode.
+    for (name, first) in [
+        ("lo", XdpMode::DrvThenSkb),
+        ("mode", XdpMode::DrvThenSkb),
+        ("mode", XdpMode::Skb),
+    ] {
+        let to = |mode| XdpAttach::to(name).mode(mode).ensure_pinned(&pin);
+        let programs = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+        let id = to(first).run(&programs[0])?.link.id()?;
+        let to = to(XdpMode::DrvThenSkb);
+        let same = to.run(&programs[0])?;
+        ensure!(same.outcome == Outcome::AlreadyRunning, "{name}: {same:?}");
+        let done = to.run(&programs[1])?;
+        ensure!(
+            matches!(done.outcome, Outcome::Updated { .. }) && done.link.id()? == id,
+            "{name}: {done:?}"
+        );
+        drop(same);
+        ensure_one_link_and_pin(sandbox, &pin)?;
+        done.link.detach_and_unpin()?;
+    }
     ensure_nothing_left(sandbox)
 }
 

@@ -24,7 +24,8 @@ fn over_restarts(sandbox: &Sandbox) -> Result<()> {
     )
 }
 
-/// The root of each file system has inode 1, and so has that of cgroup2.
+/// The root of each file system has inode 1, and so has that of cgroup2; and a namespace has a
+/// number of the sort that cgroups have.
 fn what_is_not_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("root");
     let program = Program::passing(Hook::CGROUP_SOCK_CREATE)?;
@@ -32,7 +33,8 @@ fn what_is_not_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     let hook = CgroupHook::InetSockCreate;
     let root = CgroupAttach::to(sandbox.cgroup_root()?, hook).ensure_pinned(&pin);
     root.run(&program)?;
-    for path in ["/proc", sandbox.directory().to_str().unwrap_or_default()] {
+    let tmpfs = sandbox.directory().to_str().unwrap_or_default();
+    for path in ["/proc", "/proc/self/ns/net", tmpfs] {
         let wrong = CgroupAttach::to(path, hook).ensure_pinned(&pin);
         for program in [&program, &another] {
             let refused = wrong.run(program);
