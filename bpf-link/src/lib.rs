@@ -131,7 +131,10 @@ pub use object::{
 pub use open_enum::UnknownName;
 pub use open_in_root::open_in_root;
 pub use perf_event::PerfEvent;
-pub use pin::{PinEntry, PinLock, check_directories, check_owner, is_temporary_pin, temporary_pin};
+pub use pin::{
+    PinDirectory, PinEntry, PinLock, check_directories, check_owner, is_temporary_pin,
+    temporary_pin,
+};
 pub use probe::Support;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;

@@ -1,11 +1,13 @@
 //! `BPF_OBJ_PIN` and `BPF_OBJ_GET`: a link's name on a bpffs.
 
+mod directory;
 pub(crate) mod entry;
 mod lock;
 mod over;
 mod owners;
 pub(crate) mod path;
 
+pub use directory::PinDirectory;
 pub use entry::PinEntry;
 pub use lock::PinLock;
 pub use over::{is_temporary_pin, temporary_pin};

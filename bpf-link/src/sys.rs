@@ -46,8 +46,8 @@ pub(crate) use create::{
 };
 pub(crate) use errno::ENOTSUPP;
 pub(crate) use file::{
-    FileId, FileSystem, file_id, is_on, is_on_bpffs, open_directory, open_file_id,
-    rename_no_replace, rename_over, try_lock, unlink, unlock,
+    FileId, FileSystem, file_id, is_on, is_on_bpffs, open_directory, open_file_id, read_directory,
+    rename_no_replace, rename_over, rewind, try_lock, unlink, unlock,
 };
 pub(crate) use identity::Identity;
 pub(crate) use info::{Answer, LinkFd, object_start};

@@ -131,6 +131,8 @@ pub enum Command {
     StatFileSystem,
     /// `openat(2)` of a directory
     OpenDirectory,
+    /// `getdents64(2)`
+    ReadDirectory,
     /// `openat2(2)` with `RESOLVE_IN_ROOT`
     OpenInRoot,
     /// `flock(2)`
@@ -186,6 +188,7 @@ impl fmt::Display for Command {
             Self::Stat => "fstatat",
             Self::StatFileSystem => "fstatfs",
             Self::OpenDirectory => "openat",
+            Self::ReadDirectory => "getdents64",
             Self::OpenInRoot => "openat2",
             Self::Lock => "flock",
             Self::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",

@@ -1,6 +1,7 @@
 //! What there is at the path of a pin.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::error::{Command, CommandError, Error, Result};
@@ -49,7 +50,7 @@ impl PinEntry {
     /// `fstatat(2)`, and what [`RawLink::from_pinned`] asks.
     pub fn at(path: impl AsRef<Path>) -> Result<Self> {
         let pin = PinPath::new(path.as_ref())?;
-        Ok(match open(&pin)? {
+        Ok(match open_at(&pin)? {
             PinEntry::Missing => Self::Missing,
             PinEntry::Link(fd) => Self::Link(RawLink { fd, pin: Some(pin) }),
             PinEntry::NotALink => Self::NotALink,
@@ -70,24 +71,37 @@ impl<L> PinEntry<L> {
 
 /// Whether this link is at the path of a pin now; `None` if nothing is there.
 pub(crate) fn is_at(link: &RawLink, pin: &PinPath) -> Result<Option<bool>> {
-    match open(pin)? {
+    match open_at(pin)? {
         PinEntry::Missing => Ok(None),
         PinEntry::Link(fd) => Ok(Some(RawLink::from_link_fd(fd).id()? == link.id()?)),
         PinEntry::NotALink => Ok(Some(false)),
     }
 }
 
-fn open(pin: &PinPath) -> Result<PinEntry<sys::LinkFd>> {
-    match pin.file_id() {
-        // The kernel would follow it, and open what is pinned elsewhere.
-        Ok(file) if file.is_symlink() => return Ok(PinEntry::NotALink),
-        Ok(_) => {}
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(PinEntry::Missing),
-        Err(source) => {
-            return Err(CommandError::new(Command::Stat, pin.target(), source).classify());
-        }
+fn open_at(pin: &PinPath) -> Result<PinEntry<sys::LinkFd>> {
+    match unopened(pin, pin.file_id())? {
+        Some(entry) => Ok(entry),
+        None => opened(pin, pin.get()),
     }
-    let refused = match pin.get().map(sys::LinkFd::check_pinned) {
+}
+
+/// What is at the path of a pin, where the file says that without being opened.
+pub(crate) fn unopened<L>(
+    pin: &PinPath,
+    file: io::Result<sys::FileId>,
+) -> Result<Option<PinEntry<L>>> {
+    match file {
+        // The kernel would follow it, and open what is pinned elsewhere.
+        Ok(file) if file.is_symlink() => Ok(Some(PinEntry::NotALink)),
+        Ok(_) => Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(Some(PinEntry::Missing)),
+        Err(source) => Err(CommandError::new(Command::Stat, pin.target(), source).classify()),
+    }
+}
+
+/// What was opened at the path of a pin.
+pub(crate) fn opened(pin: &PinPath, object: io::Result<OwnedFd>) -> Result<PinEntry<sys::LinkFd>> {
+    let refused = match object.map(sys::LinkFd::check_pinned) {
         Ok(Ok(fd)) => return Ok(PinEntry::Link(fd)),
         Ok(Err((_, refusal))) => no_link(pin, refusal),
         Err(source) => get_refused(pin, source),

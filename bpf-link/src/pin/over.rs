@@ -1,6 +1,6 @@
 //! A pin that takes the place of another in one step.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -42,9 +42,14 @@ pub fn temporary_pin(path: impl AsRef<Path>) -> PathBuf {
 /// ```
 #[must_use]
 pub fn is_temporary_pin(path: impl AsRef<Path>) -> bool {
-    let name = path.as_ref().file_name().unwrap_or_default().as_bytes();
     let suffix = SUFFIX.as_bytes();
-    name.windows(suffix.len()).any(|part| part == suffix)
+    let has_suffix = |part: &OsStr| {
+        let mut parts = part.as_bytes().windows(suffix.len());
+        parts.any(|part| part == suffix)
+    };
+    // Most paths have it nowhere, and need not be taken apart.
+    let path = path.as_ref();
+    has_suffix(path.as_os_str()) && path.file_name().is_some_and(has_suffix)
 }
 
 impl RawLink {

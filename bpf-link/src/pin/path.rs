@@ -32,6 +32,19 @@ impl PinPath {
         })
     }
 
+    /// The path of a name in the directory at this absolute path.
+    pub(crate) fn in_directory(directory: &Path, name: &OsStr) -> Result<Self> {
+        let directory = directory.as_os_str().as_bytes();
+        let mut path = Vec::with_capacity(directory.len() + name.len() + 2);
+        path.extend_from_slice(directory);
+        path.push(b'/');
+        path.extend_from_slice(name.as_bytes());
+        match CString::new(path) {
+            Ok(path) => Ok(Self { dir: None, path }),
+            Err(error) => Err(has_nul(Path::new(OsStr::from_bytes(&error.into_vec())))),
+        }
+    }
+
     /// A path from this directory.
     pub(crate) fn new_at(dir: BorrowedFd<'_>, path: &Path) -> Result<Self> {
         if path.is_absolute() {
@@ -53,6 +66,14 @@ impl PinPath {
 
     pub(crate) fn path(&self) -> &Path {
         Path::new(OsStr::from_bytes(self.path.to_bytes()))
+    }
+
+    /// The end of the path that is this name.
+    pub(crate) fn tail(&self, name: &OsStr) -> &CStr {
+        let path = self.path.to_bytes_with_nul();
+        let from = path.len().saturating_sub(name.len() + 1);
+        let tail = path.get(from..).map(CStr::from_bytes_with_nul);
+        tail.and_then(std::result::Result::ok).unwrap_or(&self.path)
     }
 
     pub(crate) fn target(&self) -> Target {

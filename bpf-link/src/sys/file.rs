@@ -72,6 +72,7 @@ pub(crate) struct FileId {
     device: libc::dev_t,
     inode: libc::ino_t,
     mode: libc::mode_t,
+    owner: libc::uid_t,
 }
 
 impl FileId {
@@ -81,6 +82,10 @@ impl FileId {
 
     pub(crate) fn is_directory(self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR
+    }
+
+    pub(crate) fn owner(self) -> u32 {
+        self.owner
     }
 
     pub(crate) fn inode(self) -> u64 {
@@ -121,6 +126,7 @@ fn file_id_at(dir: c_int, path: &CStr, flags: c_int) -> io::Result<FileId> {
         device: stat.st_dev,
         inode: stat.st_ino,
         mode: stat.st_mode,
+        owner: stat.st_uid,
     })
 }
 
@@ -144,7 +150,34 @@ fn open_path(dir: Option<BorrowedFd<'_>>, path: &CStr) -> io::Result<OwnedFd> {
     open(dir, path, libc::O_PATH)
 }
 
-/// `openat(2)` of a directory, so that it can be locked.
+/// `getdents64(2)` into this room; returns how much of it was filled.
+pub(crate) fn read_directory(directory: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
+    // Called by number, as not every C library has a function for it.
+    // SAFETY: the kernel writes into `room`, which is live for the call and ours to write, as many
+    // bytes as are given at most.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_getdents64,
+            directory.as_raw_fd(),
+            room.as_mut_ptr(),
+            room.len(),
+        )
+    };
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// `lseek(2)` to the beginning.
+pub(crate) fn rewind(directory: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the call takes numbers only.
+    let result = unsafe { libc::lseek(directory.as_raw_fd(), 0, libc::SEEK_SET) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// `openat(2)` of a directory, so that it can be locked or read.
 pub(crate) fn open_directory(path: &CStr) -> io::Result<OwnedFd> {
     open(None, path, libc::O_RDONLY | libc::O_DIRECTORY)
 }

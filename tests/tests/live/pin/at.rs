@@ -2,16 +2,18 @@
 
 use std::env;
 use std::fs::{self, File};
+use std::os::unix::fs::{chown, symlink};
 
-use anyhow::{Result, ensure};
-use bpf_link::{Error, RawLink};
-use bpf_link_tests::Sandbox;
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{Error, Exposure, PinDirectory, PinEntry, RawLink};
+use bpf_link_tests::{Map, Sandbox, pins};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use crate::fixture::{Counted, ensure_refused, hiding_procfs, without_descriptors};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(each_name_of_a_directory),
     test!(relative_to_a_directory),
     test!(an_absolute_path_makes_the_directory_irrelevant),
     test!(relative_to_the_working_directory),
@@ -58,6 +60,81 @@ fn relative_to_a_directory(sandbox: &Sandbox) -> Result<()> {
     ensure_refused!(clone.pin_at(&taken, "a\0b"), Error::PathHasNul { .. });
     opened.unpin()?;
     fs::remove_dir(&renamed)?;
+    Ok(())
+}
+
+fn each_name_of_a_directory(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let below = sandbox.bpffs().join("below");
+    fs::create_dir_all(below.join("directory"))?;
+    let pin = below.join("pin");
+    counted.link.pin(&pin)?;
+    pins::pin(&Map::array(4, 1)?, &below.join("map"))?;
+    symlink(&pin, below.join("symlink"))?;
+    let directory = PinDirectory::open(&below)?;
+    // Each time anew.
+    for _ in 0..2 {
+        let mut names = Vec::new();
+        directory.for_each(|name, is_file| {
+            names.push((name.to_owned(), is_file));
+            Ok(())
+        })?;
+        names.sort();
+        let expected = [
+            ("directory", false),
+            ("map", true),
+            ("pin", true),
+            ("symlink", false),
+        ];
+        ensure!(
+            names == expected.map(|(name, is_file)| (name.into(), is_file)),
+            "{names:?}"
+        );
+    }
+    type Look = fn(&PinDirectory, &str) -> bpf_link::Result<PinEntry>;
+    let looks: [Look; 3] = [
+        |directory, name| directory.entry(name),
+        |directory, name| directory.own_entry(name),
+        |directory, name| directory.file(name),
+    ];
+    for look in looks {
+        let found = look(&directory, "pin")?;
+        let link = found.link().context("it is one")?;
+        ensure!(link.id()? == counted.link.id()? && link.pin_path() == Some(&*pin));
+        ensure!(matches!(look(&directory, "missing")?, PinEntry::Missing));
+        for other in ["map", "directory"] {
+            ensure!(matches!(look(&directory, other)?, PinEntry::NotALink));
+        }
+        ensure_refused!(look(&directory, "a\0b"), Error::PathHasNul { .. });
+        without_descriptors(|| {
+            ensure_refused!(
+                look(&directory, "pin"),
+                Error::Command(_),
+                Some(libc::EMFILE)
+            );
+            Ok(())
+        })??;
+    }
+    ensure!(matches!(directory.entry("symlink")?, PinEntry::NotALink));
+    chown(&pin, Some(4321), None)?;
+    ensure!(directory.entry("pin")?.link().is_some());
+    ensure_refused!(
+        directory.own_entry("pin"),
+        Error::Exposed {
+            how: Exposure::Owner(4321),
+            ..
+        }
+    );
+    let removed = PinDirectory::open(below.join("directory"))?;
+    fs::remove_dir(below.join("directory"))?;
+    let refused = removed.for_each(|_, _| Ok(()));
+    ensure_refused!(refused, Error::Command(_), Some(libc::ENOENT));
+    let missing = PinDirectory::open(below.join("missing"));
+    ensure_refused!(missing, Error::PathNotFound(_), Some(libc::ENOENT));
+    for name in ["map", "symlink"] {
+        fs::remove_file(below.join(name))?;
+    }
+    counted.link.unpin()?;
     Ok(())
 }
 
