@@ -7,6 +7,7 @@ mod ensured;
 mod foresee;
 pub(crate) mod hook_id;
 mod look;
+mod lookups;
 pub(crate) mod member;
 mod old_link;
 mod options;

@@ -8,11 +8,13 @@ mod each_processor;
 mod entry;
 mod fate;
 mod foresee;
+mod options;
 mod plan;
 mod report;
 mod reserve;
 mod retire;
 mod run;
+mod settings;
 mod stale;
 mod undo;
 
@@ -30,11 +32,12 @@ pub use report::{PinLeft, SetLink, SetReport, StaleLink};
 pub use stale::Stale;
 
 use crate::attach::position::Position;
-use crate::ensure::member::{Member, OfConfiguration, OfMap, OfProgram};
-use crate::ensure::{AttachProgram, KindLink, OptionsFrom, Ours};
+use crate::ensure::member::{Known, Member, OfConfiguration, OfMap, OfProgram};
+use crate::ensure::{AttachProgram, KindLink, OptionsFrom};
 use crate::error::{Error, Result};
 use crate::kinds::StructOpsLink;
 use entry::{Entry, check_name};
+use options::Options;
 
 /// The links of an agent as one wanted state: all of them are brought about together, or what was
 /// there before stays.
@@ -91,8 +94,10 @@ use entry::{Entry, check_name};
 ///   [`Standing::PinnedAnew`](crate::ensure::Standing::PinnedAnew), and its `stop` leaves them.
 /// - Killed before any system call, the next `apply` comes to the same end, and leaves no temporary
 ///   pin. Where links are updated in place, each event is seen by exactly one version.
-/// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`]. The
-///   result is one of the sets, whole.
+/// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`], for
+///   which nobody waits for ever ([`lock_within`]). The result is one of the sets, whole.
+/// - Other users cannot change what is pinned, or where the path leads to, unless that was allowed:
+///   [`allow_shared_directories`], [`allow_other_owner`].
 /// - What is not a link, such as an agent's maps and programs, is never touched.
 ///
 /// # What is not
@@ -100,22 +105,22 @@ use entry::{Entry, check_name};
 /// - It is not one instant: a packet that crosses two hooks may meet the new program at one and the
 ///   old one at the other. Nor is it undone if the process is killed: the next `apply` finishes it.
 /// - Links that the caller does not ask to have removed stay attached, and are reported as stale.
-/// - A replaced link that cannot be detached, and that somebody else holds, runs on: nothing waits
-///   for it, and the report says [`OldLink::Released`](crate::ensure::OldLink::Released).
+/// - A replaced link that cannot be detached, and that somebody else holds, runs on: the report says
+///   [`OldLink::Released`](crate::ensure::OldLink::Released), unless [`wait_for_old`] has waited.
 /// - To undo an update takes the old program, and to open that takes `CAP_SYS_ADMIN`. Without it a
 ///   set that would stop a program is refused, unless [`without_rollback`](Self::without_rollback)
 ///   allows it.
 /// - What [`Ensure`](crate::Ensure) says about each kind holds for the links of a set as well.
 ///
 /// [`PinLock`]: bpf_link::PinLock
+/// [`allow_other_owner`]: Self::allow_other_owner
+/// [`allow_shared_directories`]: Self::allow_shared_directories
+/// [`lock_within`]: Self::lock_within
+/// [`wait_for_old`]: Self::wait_for_old
 #[must_use = "nothing is done before `apply`"]
 pub struct LinkSet<'a> {
     path: PathBuf,
-    parents: Option<u32>,
-    stale: Option<Stale>,
-    ours: Option<Ours>,
-    without_rollback: bool,
-    keep_unreported: bool,
+    options: Options,
     entries: Vec<Entry<'a>>,
 }
 
@@ -123,11 +128,7 @@ impl fmt::Debug for LinkSet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LinkSet")
             .field("path", &self.path)
-            .field("parents", &self.parents)
-            .field("stale", &self.stale)
-            .field("ours", &self.ours)
-            .field("without_rollback", &self.without_rollback)
-            .field("keep_unreported", &self.keep_unreported)
+            .field("options", &self.options)
             .field("entries", &self.entries)
             .finish()
     }
@@ -139,52 +140,9 @@ impl<'a> LinkSet<'a> {
     pub fn in_dir(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
-            parents: None,
-            stale: None,
-            ours: None,
-            without_rollback: false,
-            keep_unreported: false,
+            options: Options::default(),
             entries: Vec::new(),
         }
-    }
-
-    /// Makes the directory, and those that it is in, as far as they are missing, with this mode
-    /// less the umask. Nobody else may write to them, whatever the mode says. If nothing is pinned
-    /// after all, they are removed again.
-    pub fn create_dir(mut self, mode: u32) -> Self {
-        self.parents = Some(mode);
-        self
-    }
-
-    /// Lets go of links that are pinned in the directory, not in the set, and this agent's by this
-    /// rule, after everything else has succeeded.
-    ///
-    /// The rule also says which links of the directory a link of the set may take over under
-    /// another name. Two agents that share a directory need rules that tell them apart.
-    pub fn remove_stale(mut self, rule: Stale) -> Self {
-        self.stale = Some(rule);
-        self
-    }
-
-    /// Takes links over that are on a hook of the set and ours, but not pinned in the directory, as
-    /// [`Ensure::take_over`](crate::Ensure::take_over) does: instead of attaching beside them.
-    pub fn take_over(mut self, ours: Ours) -> Self {
-        self.ours = Some(ours);
-        self
-    }
-
-    /// Goes on where an old program cannot be opened, which takes `CAP_SYS_ADMIN`: if something
-    /// fails afterwards, that program cannot be put back.
-    pub fn without_rollback(mut self) -> Self {
-        self.without_rollback = true;
-        self
-    }
-
-    /// Keeps links of the directory that run their programs already, though the kernel does not
-    /// report all of their options: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
-    pub fn keep_unreported(mut self) -> Self {
-        self.keep_unreported = true;
-        self
     }
 
     /// Adds a link: its name, which is that of its pin, its options, and the program.
@@ -208,7 +166,7 @@ impl<'a> LinkSet<'a> {
         A: AttachProgram + Send + Sync + 'a,
         P: AsFd + Send + Sync + 'a,
     {
-        self.add_member(name, OfProgram { to, program }, None)
+        self.add_member(name, of_program(to, program), None)
     }
 
     /// The same, and if a new link is attached for it, in this place on the hook: next to a link
@@ -231,7 +189,7 @@ impl<'a> LinkSet<'a> {
         P: AsFd + Send + Sync + 'a,
     {
         let place = place.try_of(|key| self.index_of(key))?;
-        self.add_member(name, OfProgram { to, program }, Some(place))
+        self.add_member(name, of_program(to, program), Some(place))
     }
 
     /// Adds a link whose options borrow from something that the set owns: a path, names or arrays of
@@ -275,6 +233,7 @@ impl<'a> LinkSet<'a> {
             configuration,
             options,
             program,
+            known: Known::default(),
         };
         self.add_member(name, member, None)
     }
@@ -288,7 +247,8 @@ impl<'a> LinkSet<'a> {
     where
         M: AsFd + Send + Sync + 'a,
     {
-        self.add_member(name, OfMap(map), None)
+        let known = Known::default();
+        self.add_member(name, OfMap { map, known }, None)
     }
 
     fn add_member<L>(
@@ -317,5 +277,13 @@ impl<'a> LinkSet<'a> {
         index.ok_or_else(|| Error::NotInSet {
             name: key.name().to_owned(),
         })
+    }
+}
+
+fn of_program<A, P>(to: A, program: P) -> OfProgram<A, P> {
+    OfProgram {
+        to,
+        program,
+        known: Known::default(),
     }
 }

@@ -12,7 +12,7 @@ use crate::attach::interface::Interface;
 use crate::attach::netns::Netns;
 use crate::attach::position::{self, Position};
 use crate::ensure::Match;
-use crate::ensure::hook_id::{HookId, Takes, netns_of, number_of};
+use crate::ensure::hook_id::{HookId, netns_of, number_of};
 use crate::error::{Error, Result};
 
 /// A place in such a list.
@@ -78,7 +78,6 @@ impl DeviceMprog<'_> {
         let attach_type = u64::from(self.attach_type.as_raw());
         Ok(HookId {
             kind,
-            takes: Takes::List,
             numbers: [
                 u64::from(self.interface.index()?),
                 attach_type,
@@ -156,7 +155,7 @@ macro_rules! recipe_of_a_list {
                 self.list.in_place(link.as_raw().id()?)
             }
 
-            fn hook(&self) -> $crate::Result<Option<$crate::ensure::hook_id::HookId>> {
+            fn ordered_hook(&self) -> $crate::Result<Option<$crate::ensure::hook_id::HookId>> {
                 self.list.hook($Link::KIND).map(Some)
             }
 

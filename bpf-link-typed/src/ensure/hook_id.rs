@@ -11,17 +11,8 @@ use crate::attach::netns::Netns;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HookId {
     pub kind: LinkKind,
-    pub takes: Takes,
     /// What tells it from other hooks of the kind.
     pub numbers: [u64; 3],
-}
-
-/// How many programs a hook takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Takes {
-    One,
-    /// Several, which run in an order.
-    List,
 }
 
 /// A number for a network namespace as the options have it; 0 for that of the calling thread.

@@ -6,10 +6,13 @@ mod ready;
 mod steps;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
-use bpf_link::LinkKind;
+use bpf_link::{LinkKind, ProgramInfo};
 
 use crate::ensure::options_from::OptionsFrom;
+use crate::ensure::outcome::Attached;
 use crate::ensure::recipe::{KindLink, Recipe, Wanted};
 use crate::error::Result;
 use crate::kinds::StructOpsAttach;
@@ -17,7 +20,9 @@ use crate::kinds::StructOpsAttach;
 pub(crate) use crate::ensure::act::{is_taken, open};
 pub(crate) use crate::ensure::ensured::FileId;
 pub(crate) use crate::ensure::look::search_all;
+pub(crate) use crate::ensure::lookups::Lookups;
 pub(crate) use crate::ensure::old_link::{Waiting, retire};
+pub(crate) use crate::ensure::options::Trust;
 pub(crate) use crate::ensure::place::{Place, temporary_pin};
 pub(crate) use crate::ensure::seen::Hook;
 pub(crate) use kept::{End, Kept};
@@ -32,13 +37,41 @@ pub(crate) trait Member: Send + Sync {
     /// that cannot be kept to over restarts and upgrades.
     ///
     /// `keep_unreported`: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
-    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>>;
+    fn ready(&self, keep_unreported: bool, lookups: Rc<Lookups>)
+    -> Result<Box<dyn Ready<'_> + '_>>;
+}
+
+/// What the kernel has said about a program or a map. That never changes, so it is asked once.
+#[derive(Debug, Default)]
+pub(crate) struct Known(OnceLock<(Attached, Option<Arc<ProgramInfo>>)>);
+
+impl Known {
+    fn wanted<'a>(
+        &self,
+        object: BorrowedFd<'a>,
+        kind: LinkKind,
+        lookups: Rc<Lookups>,
+    ) -> Result<Wanted<'a>> {
+        let lookups = Some(lookups);
+        if let Some((attached, program)) = self.0.get() {
+            return Ok(Wanted {
+                object,
+                attached: *attached,
+                program: program.clone(),
+                lookups,
+            });
+        }
+        let wanted = Wanted::of(object, kind)?;
+        let _ = self.0.set((wanted.attached, wanted.program.clone()));
+        Ok(Wanted { lookups, ..wanted })
+    }
 }
 
 /// A program, and where it is to be attached.
 pub(crate) struct OfProgram<A, P> {
     pub(crate) to: A,
     pub(crate) program: P,
+    pub(crate) known: Known,
 }
 
 impl<A, P> Member for OfProgram<A, P>
@@ -50,8 +83,18 @@ where
         A::Link::KIND
     }
 
-    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>> {
-        ready_by(self.to.clone(), self.program.as_fd(), keep_unreported)
+    fn ready(
+        &self,
+        keep_unreported: bool,
+        lookups: Rc<Lookups>,
+    ) -> Result<Box<dyn Ready<'_> + '_>> {
+        ready_by(
+            self.to.clone(),
+            self.program.as_fd(),
+            &self.known,
+            keep_unreported,
+            lookups,
+        )
     }
 }
 
@@ -60,6 +103,7 @@ pub(crate) struct OfConfiguration<C, B, P> {
     pub(crate) configuration: C,
     pub(crate) options: B,
     pub(crate) program: P,
+    pub(crate) known: Known,
 }
 
 impl<C, B, P, L> Member for OfConfiguration<C, B, P>
@@ -73,25 +117,44 @@ where
         L::KIND
     }
 
-    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>> {
+    fn ready(
+        &self,
+        keep_unreported: bool,
+        lookups: Rc<Lookups>,
+    ) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = self.options.of(&self.configuration);
-        ready_by(to, self.program.as_fd(), keep_unreported)
+        ready_by(
+            to,
+            self.program.as_fd(),
+            &self.known,
+            keep_unreported,
+            lookups,
+        )
     }
 }
 
 /// A map with callbacks.
-pub(crate) struct OfMap<M>(pub(crate) M);
+pub(crate) struct OfMap<M> {
+    pub(crate) map: M,
+    pub(crate) known: Known,
+}
 
 impl<M: AsFd + Send + Sync> Member for OfMap<M> {
     fn kind(&self) -> LinkKind {
         LinkKind::StructOps
     }
 
-    fn ready(&self, keep_unreported: bool) -> Result<Box<dyn Ready<'_> + '_>> {
+    fn ready(
+        &self,
+        keep_unreported: bool,
+        lookups: Rc<Lookups>,
+    ) -> Result<Box<dyn Ready<'_> + '_>> {
         ready_by(
-            StructOpsAttach::of(&self.0),
-            self.0.as_fd(),
+            StructOpsAttach::of(&self.map),
+            self.map.as_fd(),
+            &self.known,
             keep_unreported,
+            lookups,
         )
     }
 }
@@ -99,9 +162,11 @@ impl<M: AsFd + Send + Sync> Member for OfMap<M> {
 fn ready_by<'a, A: Recipe + 'a>(
     to: A,
     object: BorrowedFd<'a>,
+    known: &Known,
     keep_unreported: bool,
+    lookups: Rc<Lookups>,
 ) -> Result<Box<dyn Ready<'a> + 'a>> {
-    let wanted = Wanted::of(object, A::Link::KIND)?;
+    let wanted = known.wanted(object, A::Link::KIND, lookups)?;
     to.check_options()?;
     Ok(Box::new(ReadyBy {
         to,

@@ -25,16 +25,23 @@ pub(crate) fn retire(link: RawLink) -> Result<OldLink> {
     }
 }
 
-impl Outcome {
-    /// Looks what becomes of a link that was only released. Several outcomes can share the time to
-    /// wait.
-    pub(super) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
-        if let Self::Replaced { old_link, .. } = self {
-            if let OldLink::Released(id) = *old_link {
-                *old_link = await_end(id, waiting)?;
-            }
+impl OldLink {
+    /// Looks what becomes of a link that was only released. Several can share the time to wait.
+    pub(crate) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
+        if let Self::Released(id) = *self {
+            *self = await_end(id, waiting)?;
         }
         Ok(())
+    }
+}
+
+impl Outcome {
+    /// The same, of the link that was replaced.
+    pub(crate) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
+        match self {
+            Self::Replaced { old_link, .. } => old_link.settle(waiting),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -92,7 +99,7 @@ impl Waiting {
         Self::for_at_most(Duration::from_secs(1))
     }
 
-    pub(super) fn for_at_most(time: Duration) -> Self {
+    pub(crate) fn for_at_most(time: Duration) -> Self {
         Self {
             left: time,
             pause: Duration::from_micros(100),

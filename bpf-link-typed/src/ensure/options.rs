@@ -8,11 +8,11 @@ use crate::ensure::ours::Ours;
 
 /// Which other users are trusted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     /// Those who can write to the directories that the path leads through.
-    pub(super) shared_directories: bool,
+    pub(crate) shared_directories: bool,
     /// The owner of the pin.
-    pub(super) other_owner: bool,
+    pub(crate) other_owner: bool,
 }
 
 /// What is wanted of a run, besides the hook and the program.

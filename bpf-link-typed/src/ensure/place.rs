@@ -22,8 +22,8 @@ const ATTEMPTS: usize = 16;
 
 impl Place {
     /// That of pins in this directory, whatever their names.
-    pub(crate) fn in_dir(path: &Path) -> Result<Self> {
-        Self::new(&path.join(ANY_NAME), Trust::default())
+    pub(crate) fn in_dir(path: &Path, trust: Trust) -> Result<Self> {
+        Self::new(&path.join(ANY_NAME), trust)
     }
 
     /// At this path; without a slash at its end, which stands for a directory.

@@ -1,13 +1,18 @@
 //! What a kind's attach options have to say, so that a link of it can be taken over.
 
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use bpf_link::{LinkId, LinkKind, MapInfo, ProgramId, ProgramInfo, RawLink, UpdateBy};
 
+use crate::attach::file_ref::FileRef;
 use crate::attach::position::Position;
 use crate::ensure::hook_id::HookId;
+use crate::ensure::lookups::Lookups;
 use crate::ensure::outcome::Attached;
 use crate::error::{Error, Rejected, Result};
+use crate::info::buf::InfoBuf;
 
 /// The type of one kind's links.
 #[allow(
@@ -25,6 +30,9 @@ pub trait KindLink:
 
     /// Asks the kernel for it.
     fn ask(&self) -> Result<Self::Info>;
+
+    /// The same, with memory that is lent for names and arrays.
+    fn ask_in(&self, buf: &mut InfoBuf) -> Result<Self::Info>;
 
     /// The id and the program of the link that the info is about.
     fn id_and_program(info: &Self::Info) -> (LinkId, Option<ProgramId>);
@@ -92,8 +100,13 @@ pub trait Recipe: Clone {
         Ok(None)
     }
 
-    /// The hook, if two links can be in each other's way there, or before each other.
-    fn hook(&self) -> Result<Option<HookId>> {
+    /// The hook, if it takes one link only, and as far as that can be told.
+    fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
+        Ok(None)
+    }
+
+    /// The hook, if it takes several, which run in an order.
+    fn ordered_hook(&self) -> Result<Option<HookId>> {
         Ok(None)
     }
 
@@ -185,7 +198,9 @@ pub struct Wanted<'a> {
     pub object: BorrowedFd<'a>,
     pub attached: Attached,
     /// What the kernel says about it, if it is a program.
-    pub program: Option<ProgramInfo>,
+    pub program: Option<Arc<ProgramInfo>>,
+    /// What has been looked up for other links of the run; `None` where it is the only one.
+    pub lookups: Option<Rc<Lookups>>,
 }
 
 impl<'a> Wanted<'a> {
@@ -196,14 +211,24 @@ impl<'a> Wanted<'a> {
                 object,
                 attached: Attached::Map(MapInfo::of(&object)?.id),
                 program: None,
+                lookups: None,
             });
         }
         let program = ProgramInfo::of(&object)?;
         Ok(Self {
             object,
             attached: Attached::Program(program.id),
-            program: Some(program),
+            program: Some(Arc::new(program)),
+            lookups: None,
         })
+    }
+
+    /// The number of a cgroup.
+    pub fn cgroup_id(&self, cgroup: &FileRef<'_>) -> Result<Option<u64>> {
+        match &self.lookups {
+            Some(lookups) => lookups.cgroup_id(cgroup),
+            None => cgroup.cgroup_id(),
+        }
     }
 
     /// Whether this program was loaded for the same function, hook or tracepoint as the wanted one;

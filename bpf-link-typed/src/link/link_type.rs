@@ -216,6 +216,10 @@ macro_rules! of_kind {
                 self.info()
             }
 
+            fn ask_in(&self, buf: &mut $crate::InfoBuf) -> $crate::Result<$Info> {
+                self.owned_info_in(buf)
+            }
+
             fn id_and_program(
                 info: &$Info,
             ) -> (
@@ -271,6 +275,11 @@ macro_rules! info_methods {
                     info, nothing,
                 )?))
             }
+
+            /// There is nothing to lend.
+            fn owned_info_in(&self, _buf: &mut $crate::InfoBuf) -> $crate::Result<$Info> {
+                self.info()
+            }
         }
 
         $crate::link::link_type::fill!($Link);
@@ -286,7 +295,11 @@ macro_rules! info_methods {
             ///
             /// As [`RawLink::info_with`](bpf_link::RawLink::info_with).
             pub fn info(&self) -> $crate::Result<$Info> {
-                Ok(self.info_in(&mut $crate::InfoBuf::new())?.into_owned())
+                self.owned_info_in(&mut $crate::InfoBuf::new())
+            }
+
+            fn owned_info_in(&self, buf: &mut $crate::InfoBuf) -> $crate::Result<$Info> {
+                Ok(self.info_in(buf)?.into_owned())
             }
 
             /// Asks the kernel for all that it says about this link, into a lent buffer.

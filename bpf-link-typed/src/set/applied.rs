@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::ensure::member::Kept;
+use crate::ensure::member::{Kept, Waiting};
 use crate::ensure::{Ensured, Standing, Stopped};
 use crate::error::{Error, Result};
 use crate::set::entry::SetKey;
@@ -27,6 +27,23 @@ impl fmt::Debug for Applied {
 impl Applied {
     pub(super) fn new(report: SetReport, links: Vec<(Arc<str>, Box<dyn Kept>)>) -> Self {
         Self { report, links }
+    }
+
+    /// Looks what becomes of the old links that were only released.
+    pub(super) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
+        for (link, (_, kept)) in self.report.links.iter_mut().zip(&mut self.links) {
+            link.outcome.settle(waiting)?;
+            kept.set_outcome(link.outcome);
+        }
+        let others = self
+            .report
+            .stale
+            .iter_mut()
+            .chain(&mut self.report.left_over);
+        for removed in others.filter_map(|link| link.removed.as_mut()) {
+            removed.settle(waiting)?;
+        }
+        Ok(())
     }
 
     /// What was done.

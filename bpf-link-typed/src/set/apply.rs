@@ -13,7 +13,7 @@ use crate::error::{Error, LinkState, Result, SetFailure};
 use crate::set::LinkSet;
 use crate::set::applied::Applied;
 use crate::set::assign::{Refusal, assign};
-use crate::set::directory::{Directory, refuse_root};
+use crate::set::directory::{Directory, Owners, refuse_root};
 use crate::set::fate::fate;
 use crate::set::reserve::Reserve;
 use crate::set::run::{Run, Step, Way, Work, overtaken};
@@ -31,16 +31,17 @@ impl LinkSet<'_> {
     /// Nothing was changed, with
     ///
     /// - [`Error::RootOfBpffs`]: the directory is the root of a bpffs.
-    /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed): another user can change the
-    ///   directory, or where its path leads to.
+    /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed) (another user can change the
+    ///   directory, or where its path leads to, or owns a pin in it) or
+    ///   [`LockHeld`](bpf_link::Error::LockHeld) (`EWOULDBLOCK`: another process has the lock).
     /// - [`Error::SameHook`]: two links of the set are for one hook, which takes one program.
     /// - [`Error::SearchDenied`] (`EPERM`): to look for links that are
     ///   [taken over](Self::take_over) takes `CAP_SYS_ADMIN`.
-    /// - [`Error::CreateDirectory`], and [`Error::Link`] with what [`PinLock::of`] refuses, such as
+    /// - [`Error::CreateDirectory`], and [`Error::Link`] with what [`PinLock::of`] and
+    ///   [`PinDirectory`](bpf_link::PinDirectory) refuse, such as
     ///   [`NotOnBpffs`](bpf_link::Error::NotOnBpffs) and
     ///   [`PathNotFound`](bpf_link::Error::PathNotFound) (`ENOENT`).
-    /// - [`Error::File`]: the directory could not be read, or `EMFILE`: the process has no
-    ///   descriptors left for undoing.
+    /// - [`Error::File`] (`EMFILE`): the process has no descriptors left for undoing.
     ///
     /// What was done was undone, with
     ///
@@ -55,8 +56,8 @@ impl LinkSet<'_> {
     /// What the kinds need, with `BPF_LINK_UPDATE`, `BPF_OBJ_PIN`, `flock(2)` and `rename(2)`.
     pub fn apply(&self) -> Result<Applied> {
         let (path, place) = self.place()?;
-        place.with_parents(self.parents, || {
-            let _lock = PinLock::of(&place.path)?;
+        let mut applied = place.with_parents(self.options.parents, || {
+            let _lock = PinLock::of_within(&place.path, self.options.lock_within)?;
             refuse_root(&path)?;
             for _ in 1..ATTEMPTS {
                 match self.attempt(&path) {
@@ -65,12 +66,21 @@ impl LinkSet<'_> {
                 }
             }
             self.attempt(&path)
-        })
+        })?;
+        if let Some(time) = self.options.wait_for_old {
+            applied.settle(&mut Waiting::for_at_most(time))?;
+        }
+        Ok(applied)
     }
 
     fn attempt(&self, path: &Path) -> Result<Applied> {
         let reserve = Reserve::take(path)?;
-        let mut directory = Directory::look(path)?;
+        let owners = if self.options.trust.other_owner {
+            Owners::Any
+        } else {
+            Owners::Ours
+        };
+        let mut directory = Directory::look(path, owners, self.entries.len())?;
         let slots = match assign(self, &mut directory) {
             Ok(slots) => slots,
             Err(refusal) => return Err(self.not_applied(refusal, Vec::new())),
@@ -120,7 +130,7 @@ impl LinkSet<'_> {
             path: self.path.clone(),
             source,
         })?;
-        let place = Place::in_dir(&path)?;
+        let place = Place::in_dir(&path, self.options.trust)?;
         Ok((path, place))
     }
 }
@@ -185,7 +195,7 @@ impl Run<'_, '_> {
     fn decide_fates(&mut self) -> Result<()> {
         for (index, found) in self.directory.links.iter().enumerate() {
             if found.link.is_some() {
-                let fate = fate(found, &self.slots, self.set.stale.as_ref())?;
+                let fate = fate(found, &self.slots, self.set.options.stale.as_ref())?;
                 self.fates.insert(index, fate);
             }
         }
@@ -197,7 +207,7 @@ impl Run<'_, '_> {
         let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
             return Ok(());
         };
-        let file = FileId::at(&slot.path)?;
+        let file = FileId::at(&slot.path())?;
         work.file = Some(file.ok_or_else(|| overtaken(slot))?);
         let link = work.link.as_ref().ok_or_else(|| overtaken(slot))?;
         link.id()?;
@@ -216,7 +226,7 @@ impl Run<'_, '_> {
         let expected = self.directory.named(slot.name.as_ref());
         let expected = expected.and_then(|index| self.directory.links.get(index));
         let expected = expected.map(|found| found.id);
-        let found = match PinEntry::at(&slot.path)? {
+        let found = match PinEntry::at(slot.path())? {
             PinEntry::Missing => None,
             PinEntry::Link(found) => Some(found.id()?),
             PinEntry::NotALink => return Err(overtaken(slot)),
@@ -225,8 +235,8 @@ impl Run<'_, '_> {
             return Err(overtaken(slot));
         }
         let moved = match found {
-            None => link.pin(&slot.path),
-            Some(_) => link.pin_over(&slot.path),
+            None => link.pin(slot.path()),
+            Some(_) => link.pin_over(slot.path()),
         };
         match moved {
             Ok(()) => {

@@ -4,23 +4,23 @@ mod orphans;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::attach::position::Position;
-use crate::ensure::hook_id::{HookId, Takes};
-use crate::ensure::member::{AtPath, Judged, Ready};
+use crate::ensure::member::{AtPath, Judged, Lookups, Ready};
 use crate::ensure::{Attached, Planned};
 use crate::error::{Error, Result};
+use crate::info::buf::InfoBuf;
 use crate::set::LinkSet;
-use crate::set::directory::Directory;
+use crate::set::directory::{Directory, path_in};
 use crate::set::stale::Stale;
 
 /// A link of the set, and what it is to take over.
 pub(super) struct Slot<'r> {
     pub(super) name: &'r str,
-    pub(super) path: PathBuf,
+    directory: Rc<Path>,
     pub(super) ready: Box<dyn Ready<'r> + 'r>,
-    pub(super) hook: Option<HookId>,
     /// Where on the hook it is attached, next to which of the slots.
     pub(super) place: Option<Position<usize>>,
     pub(super) old: Option<Old>,
@@ -66,6 +66,10 @@ impl Refusal {
 }
 
 impl Slot<'_> {
+    pub(super) fn path(&self) -> PathBuf {
+        path_in(&self.directory, self.name.as_ref())
+    }
+
     pub(super) fn at_path(&self) -> AtPath<'_> {
         match (&self.old, self.other_kind) {
             (Some(old), _) => AtPath::Link(&old.judged),
@@ -122,29 +126,38 @@ pub(super) fn assign<'r>(
     refuse_same_hooks(&slots)?;
     let assigning = &mut Assigning {
         directory,
-        rule: set.stale.as_ref(),
+        rule: set.options.stale.as_ref(),
+        buf: InfoBuf::new(),
     };
     for (index, slot) in slots.iter_mut().enumerate() {
         assigning.by_name(slot).map_err(Refusal::of(index))?;
     }
     assigning.by_program(&mut slots)?;
     assigning.by_hook(&mut slots)?;
-    if let Some(ours) = &set.ours {
+    if let Some(ours) = &set.options.ours {
         assigning.orphans(&mut slots, ours)?;
     }
     assigning.what_is_left(&slots)?;
+    // Those that have a link were looked up for that.
+    for (index, slot) in slots.iter().enumerate() {
+        if slot.old.is_none() {
+            slot.ready.ordered_hook().map_err(Refusal::of(index))?;
+        }
+    }
     Ok(slots)
 }
 
 fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>>, Refusal> {
     let mut slots: Vec<Slot<'r>> = Vec::with_capacity(set.entries.len());
+    let lookups = Rc::new(Lookups::default());
     for (index, entry) in set.entries.iter().enumerate() {
-        let ready = entry.member.ready(set.keep_unreported);
-        let ready = ready.map_err(Refusal::of(index))?;
+        let ready = entry
+            .member
+            .ready(set.options.keep_unreported, lookups.clone())
+            .map_err(Refusal::of(index))?;
         slots.push(Slot {
             name: &entry.name,
-            path: directory.at(&*entry.name),
-            hook: ready.hook().map_err(Refusal::of(index))?,
+            directory: directory.path.clone(),
             ready,
             place: entry.place,
             old: None,
@@ -155,16 +168,15 @@ fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>
     Ok(slots)
 }
 
-fn refuse_same_hooks(slots: &[Slot<'_>]) -> Result<()> {
+fn refuse_same_hooks(slots: &[Slot<'_>]) -> Result<(), Refusal> {
     let mut seen = HashMap::new();
-    for slot in slots {
-        let Some(hook) = slot.hook.filter(|hook| hook.takes == Takes::One) else {
+    for (index, slot) in slots.iter().enumerate() {
+        let Some(hook) = slot.ready.exclusive_hook().map_err(Refusal::of(index))? else {
             continue;
         };
         if let Some(first) = seen.insert(hook, slot.name) {
-            return Err(Error::SameHook {
-                names: [first.to_owned(), slot.name.to_owned()],
-            });
+            let names = [first.to_owned(), slot.name.to_owned()];
+            return Err(Error::SameHook { names }.into());
         }
     }
     Ok(())
@@ -173,18 +185,20 @@ fn refuse_same_hooks(slots: &[Slot<'_>]) -> Result<()> {
 struct Assigning<'d> {
     directory: &'d mut Directory,
     rule: Option<&'d Stale>,
+    /// Memory for infos.
+    buf: InfoBuf,
 }
 
 impl Assigning<'_> {
     /// The link of that name, or one that a killed run has left beside it.
     fn by_name(&mut self, slot: &mut Slot<'_>) -> Result<()> {
-        if self.directory.is_other(slot.name.as_ref()) {
+        let own = self.directory.named(slot.name.as_ref());
+        if own.is_none() && self.directory.is_other(slot.name.as_ref()) {
             return Err(Error::PinTaken {
-                path: slot.path.clone(),
+                path: slot.path(),
                 found: None,
             });
         }
-        let own = self.directory.named(slot.name.as_ref());
         if let Some(index) = own.filter(|index| !self.is_of_kind(*index, slot)) {
             slot.other_kind = Some(index);
         }
@@ -249,11 +263,11 @@ impl Assigning<'_> {
         Ok(())
     }
 
-    fn judge_again(&self, slot: &Slot<'_>, old: Option<Old>) -> Result<(Option<Old>, bool)> {
+    fn judge_again(&mut self, slot: &Slot<'_>, old: Option<Old>) -> Result<(Option<Old>, bool)> {
         let Some(old) = old else {
             return Ok((None, false));
         };
-        let judged = slot.ready.judge(old.judged.link)?;
+        let judged = slot.ready.judge(old.judged.link, &mut self.buf)?;
         let is_by_name = old.found == self.directory.named(slot.name.as_ref());
         let is_here = judged.is_surely_here();
         let old = Old {
@@ -339,7 +353,7 @@ impl Assigning<'_> {
             };
             if !is_stale {
                 return Err(Refusal::of(index)(Error::PinTaken {
-                    path: slot.path.clone(),
+                    path: slot.path(),
                     found: Some(found.kind),
                 }));
             }
@@ -365,7 +379,7 @@ impl Assigning<'_> {
             return Ok(None);
         };
         Ok(Some(Old {
-            judged: slot.ready.judge(link)?,
+            judged: slot.ready.judge(link, &mut self.buf)?,
             found: Some(index),
             is_by_name: true,
         }))

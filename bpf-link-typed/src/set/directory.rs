@@ -1,13 +1,14 @@
 //! What is pinned in the directory of a set.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use bpf_link::{LinkId, LinkKind, PinEntry, RawLink};
+use bpf_link::{LinkId, LinkKind, PinDirectory, PinEntry, RawLink};
 
 use crate::ensure::member::temporary_pin;
 use crate::error::{Error, Result};
@@ -15,11 +16,22 @@ use crate::error::{Error, Result};
 /// What is pinned in a directory.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pub(super) path: PathBuf,
+    pub(super) path: Rc<Path>,
     pub(super) links: Vec<Found>,
     /// The names, and which of the links has each; `None` for what is not a link.
-    names: BTreeMap<OsString, Option<usize>>,
+    names: HashMap<Rc<OsStr>, Option<usize>>,
     ids: HashMap<LinkId, usize>,
+    /// Those of the names that are of temporary pins.
+    temporary: Vec<Rc<OsStr>>,
+}
+
+/// Whose pins may be there.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Owners {
+    Ours,
+    Any,
+    /// Only we can make any.
+    NotAsked,
 }
 
 /// A link, and its pins in the directory.
@@ -29,12 +41,12 @@ pub(super) struct Found {
     pub(super) link: Option<RawLink>,
     pub(super) id: LinkId,
     pub(super) kind: LinkKind,
-    pub(super) pins: Vec<OsString>,
+    pub(super) pins: Vec<Rc<OsStr>>,
 }
 
 impl Found {
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.pins.iter().any(|pin| pin.as_os_str() == name)
+        self.pins.iter().any(|pin| **pin == *OsStr::new(name))
     }
 
     /// The name of each pin; of a temporary one, the name that it is on the way to.
@@ -45,43 +57,45 @@ impl Found {
     /// The name of a pin, if there is one that is not a temporary one.
     pub(super) fn name(&self) -> String {
         let lasting = self.pins.iter().find(|pin| !is_temporary(pin));
-        let name = lasting.or(self.pins.first()).cloned();
-        name.unwrap_or_default().to_string_lossy().into_owned()
+        let name = lasting.or(self.pins.first());
+        name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     }
 }
 
 impl Directory {
-    /// Opens every link that is pinned there.
-    pub(super) fn look(path: &Path) -> Result<Self> {
-        let mut directory = Self::empty(path);
-        let failed = |source| Error::File {
-            path: path.to_owned(),
-            source,
-        };
-        for entry in std::fs::read_dir(path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+    /// Opens every link that is pinned there, of which so many are expected.
+    pub(super) fn look(path: &Path, owners: Owners, expected: usize) -> Result<Self> {
+        let mut directory = Self::with_room(path, expected);
+        let pins = PinDirectory::open(path)?;
+        pins.for_each(|name, is_file| {
             // Directories and symbolic links are not opened.
-            let found = if entry.file_type().map_err(failed)?.is_file() {
-                PinEntry::at(entry.path())?
-            } else {
-                PinEntry::NotALink
+            let found = match owners {
+                _ if !is_file => PinEntry::NotALink,
+                Owners::Ours => pins.own_entry(name)?,
+                Owners::Any => pins.entry(name)?,
+                Owners::NotAsked => pins.file(name)?,
             };
-            directory.add(entry.file_name(), found)?;
-        }
+            directory.add(name.into(), found)
+        })?;
         Ok(directory)
     }
 
     /// A directory with nothing in it.
     pub(super) fn empty(path: &Path) -> Self {
+        Self::with_room(path, 0)
+    }
+
+    fn with_room(path: &Path, links: usize) -> Self {
         Self {
-            path: path.to_owned(),
-            links: Vec::new(),
-            names: BTreeMap::new(),
-            ids: HashMap::new(),
+            path: path.into(),
+            links: Vec::with_capacity(links),
+            names: HashMap::with_capacity(links),
+            ids: HashMap::with_capacity(links),
+            temporary: Vec::new(),
         }
     }
 
-    fn add(&mut self, name: OsString, found: PinEntry) -> Result<()> {
+    fn add(&mut self, name: Rc<OsStr>, found: PinEntry) -> bpf_link::Result<()> {
         let link = match found {
             PinEntry::Missing => return Ok(()),
             PinEntry::NotALink => {
@@ -101,12 +115,20 @@ impl Directory {
                 pins: vec![name.clone()],
             }),
         }
+        if is_temporary(&name) {
+            self.temporary.push(name.clone());
+        }
         self.names.insert(name, Some(index));
         Ok(())
     }
 
     pub(super) fn at(&self, name: impl AsRef<OsStr>) -> PathBuf {
-        self.path.join(name.as_ref())
+        path_in(&self.path, name.as_ref())
+    }
+
+    /// Whether something that is not a link has this name.
+    pub(super) fn is_other(&self, name: &OsStr) -> bool {
+        self.names.get(name) == Some(&None)
     }
 
     /// Which of the links has this name.
@@ -116,16 +138,8 @@ impl Directory {
 
     /// Which of the links were left beside the path of this name by a run that was killed.
     pub(super) fn left_beside(&self, name: &str) -> Vec<usize> {
-        let from = name_of(&bpf_link::temporary_pin(self.at(name)));
-        let later = self.names.range(from.clone()..);
-        let all = later.take_while(|(found, _)| found.as_bytes().starts_with(from.as_bytes()));
-        let ours = all.filter(|(found, _)| is_temporary(found) && stem(found) == name);
-        ours.filter_map(|(_, link)| *link).collect()
-    }
-
-    /// Whether something that is not a link has this name.
-    pub(super) fn is_other(&self, name: &OsStr) -> bool {
-        self.names.get(name) == Some(&None)
+        let ours = self.temporary.iter().filter(|found| stem(found) == name);
+        ours.filter_map(|found| self.named(found)).collect()
     }
 
     pub(super) fn has(&self, link: LinkId) -> bool {
@@ -139,12 +153,21 @@ impl Directory {
         loop {
             let path = temporary_pin(&to, number);
             number += 1;
-            if let Entry::Vacant(free) = self.names.entry(name_of(&path)) {
+            if let Entry::Vacant(free) = self.names.entry(name_of(&path).into()) {
                 free.insert(None);
                 return path;
             }
         }
     }
+}
+
+/// The path of a name in a directory.
+pub(super) fn path_in(directory: &Path, name: &OsStr) -> PathBuf {
+    let mut path = OsString::with_capacity(directory.as_os_str().len() + name.len() + 1);
+    path.push(directory);
+    path.push("/");
+    path.push(name);
+    path.into()
 }
 
 fn name_of(path: &Path) -> OsString {
@@ -176,8 +199,8 @@ pub(super) fn refuse_root(path: &Path) -> Result<()> {
             source,
         })
     };
-    let (directory, parent) = (of(path)?, of(&path.join(".."))?);
-    if directory.ino() == ROOT && directory.dev() != parent.dev() {
+    let directory = of(path)?;
+    if directory.ino() == ROOT && directory.dev() != of(&path.join(".."))?.dev() {
         return Err(Error::RootOfBpffs {
             path: path.to_owned(),
         });

@@ -1,6 +1,7 @@
 //! What becomes of a link of the directory that no link of the set takes over.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::rc::Rc;
 
 use crate::ensure::Attached;
 use crate::error::Result;
@@ -33,8 +34,8 @@ pub(super) fn fate(
     found: &Found,
     slots: &[Slot<'_>],
     rule: Option<&Stale>,
-) -> Result<(Fate, Vec<OsString>)> {
-    let others: Vec<OsString> = found
+) -> Result<(Fate, Vec<Rc<OsStr>>)> {
+    let others: Vec<Rc<OsStr>> = found
         .pins
         .iter()
         .filter(|pin| !is_wanted(slots, pin))

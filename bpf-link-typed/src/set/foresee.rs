@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::set::LinkSet;
 use crate::set::assign::assign;
-use crate::set::directory::{Directory, Found, refuse_root};
+use crate::set::directory::{Directory, Found, Owners, refuse_root};
 use crate::set::fate::{Fate, fate};
 use crate::set::plan::{PlannedLink, PlannedOther, SetPlan};
 
@@ -14,18 +14,26 @@ impl LinkSet<'_> {
     /// # Errors
     ///
     /// Those of [`apply`](Self::apply), as far as they show without an attempt. That an old program
-    /// cannot be opened does not.
+    /// cannot be opened does not; nor that a pin belongs to another user, where only we can make
+    /// any.
     pub fn plan(&self) -> Result<SetPlan> {
         let (path, place) = self.place()?;
         place.check_directories()?;
-        let directories = match self.parents {
+        let directories = match self.options.parents {
             Some(_) => place.missing_parents()?,
             None => Vec::new(),
         };
         let mut directory = if directories.is_empty() {
             place.check()?;
             refuse_root(&path)?;
-            Directory::look(&path)?
+            let trust = self.options.trust;
+            let owners = match trust.shared_directories {
+                true if trust.other_owner => Owners::Any,
+                true => Owners::Ours,
+                // Where only we can make pins, to ask for the owner of each costs more than it says.
+                false => Owners::NotAsked,
+            };
+            Directory::look(&path, owners, self.entries.len())?
         } else {
             Directory::empty(&path)
         };
@@ -35,6 +43,7 @@ impl LinkSet<'_> {
         };
         let mut plan = SetPlan {
             directories,
+            links: Vec::with_capacity(slots.len()),
             ..SetPlan::default()
         };
         for slot in &slots {
@@ -48,7 +57,7 @@ impl LinkSet<'_> {
             });
         }
         for found in directory.links.iter().filter(|found| found.link.is_some()) {
-            let (fate, _) = fate(found, &slots, self.stale.as_ref())?;
+            let (fate, _) = fate(found, &slots, self.options.stale.as_ref())?;
             if fate != Fate::Replaced {
                 plan.others.push(PlannedOther {
                     name: found.name(),

@@ -1,6 +1,7 @@
 //! What is let go of once all links of a set are there.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::rc::Rc;
 
 use bpf_link::{LinkId, RawLink};
 
@@ -38,11 +39,11 @@ impl Run<'_, '_> {
     fn end(&mut self, index: usize, report: &mut SetReport) -> Result<(SetLink, End)> {
         let old = self.slots.get_mut(index).and_then(|slot| slot.old.take());
         let file = self.works.get(index).and_then(|work| work.file);
-        let slot = self.slots.get(index).map(|slot| (slot.name, &slot.path));
+        let slot = self.slots.get(index).map(|slot| (slot.name, slot.path()));
         let Some(((name, path), file)) = slot.zip(file) else {
             return Err(overtaken_in(&self.directory.path));
         };
-        let (name, path) = (name.to_owned(), path.clone());
+        let name = name.to_owned();
         let Some(link) = self.take_link(index) else {
             return Err(overtaken_in(&self.directory.path));
         };
@@ -122,7 +123,7 @@ impl Run<'_, '_> {
     }
 
     /// Removes those of these pins that are not of a link of the set.
-    fn unlink_others(&self, pins: &[OsString], id: LinkId, report: &mut SetReport) {
+    fn unlink_others(&self, pins: &[Rc<OsStr>], id: LinkId, report: &mut SetReport) {
         for pin in pins.iter().filter(|pin| !is_wanted(&self.slots, pin)) {
             if let Err(error) = self.unlink(pin, id) {
                 report.pins_left.push(PinLeft {

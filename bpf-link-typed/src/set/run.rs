@@ -1,9 +1,10 @@
 //! A set on the way: what is known, what is done about each link, and what was done so far.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::rc::Rc;
 
 use bpf_link::{LinkId, PinEntry, RawLink};
 
@@ -25,7 +26,7 @@ pub(super) struct Run<'r, 's> {
     /// What was done so far.
     pub(super) steps: Vec<Step>,
     /// What becomes of the directory's links that no slot takes over, by their indices.
-    pub(super) fates: HashMap<usize, (Fate, Vec<OsString>)>,
+    pub(super) fates: HashMap<usize, (Fate, Vec<Rc<OsStr>>)>,
     /// How long hooks may still be taken by what has gone, once for all of them.
     pub(super) until_free: Waiting,
     /// Links that were taken off, and those by which their programs were attached again.
@@ -65,7 +66,7 @@ pub(super) enum Way {
 /// An old link that was taken off.
 pub(super) struct Back<'r> {
     pub(super) link: LinkId,
-    pub(super) pins: Vec<OsString>,
+    pub(super) pins: Vec<Rc<OsStr>>,
     pub(super) program: Option<OwnedFd>,
     pub(super) attach: WayBack<'r>,
 }
@@ -104,7 +105,7 @@ impl Run<'_, '_> {
 /// Somebody else has changed the pin or its link.
 pub(super) fn overtaken(slot: &Slot<'_>) -> Error {
     Error::Overtaken {
-        path: slot.path.clone(),
+        path: slot.path(),
         left: None,
     }
 }

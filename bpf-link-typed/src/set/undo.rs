@@ -100,7 +100,7 @@ impl Run<'_, '_> {
         let Some(slot) = self.slots.get(index) else {
             return Ok(());
         };
-        let (name, path) = (slot.name, slot.path.clone());
+        let (name, path) = (slot.name, slot.path());
         let mut link = match self.holding(before) {
             Some(link) => link.try_clone()?,
             None => RawLink::from_id(before)?,
@@ -133,7 +133,7 @@ impl Run<'_, '_> {
         let Some(slot) = self.slots.get(index) else {
             return Ok(None);
         };
-        pin_over(&mut link, &mut self.directory, slot.name, &slot.path)?;
+        pin_over(&mut link, &mut self.directory, slot.name, &slot.path())?;
         // Under its other names it is the link that was taken off.
         for pin in back.pins {
             let path = self.directory.at(&pin);

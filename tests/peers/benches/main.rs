@@ -8,6 +8,7 @@ mod info;
 mod libbpf;
 mod open;
 mod parse;
+mod set;
 mod symbol;
 mod update;
 mod walk;
@@ -25,6 +26,7 @@ fn main() -> Result<()> {
     info::measure(&mut bench, &sandbox)?;
     open::measure(&mut bench, &sandbox)?;
     update::measure(&mut bench, &sandbox)?;
+    set::measure(&mut bench, &sandbox)?;
     parse::measure(&mut bench)?;
     symbol::measure(&mut bench, &sandbox)?;
     walk::measure(&mut bench)?;

@@ -135,6 +135,8 @@ pub(crate) const ANSWERS: &[Answer] = &[
         libc::EBADF,
         &["create_at_a_position_in_a_cgroup"],
     ),
+    // A kernel that opens no pin by its directory is asked again, by the whole path.
+    Answer::to("file_flags=0x4000", libc::EINVAL, SETS),
     // The set is there, and its report says that the old pin is as well.
     Answer::ignored("/agent/entry\"", &["set_renamed"]),
     // Whether the program fits the cgroup is asked about one that does not exist.

@@ -1,6 +1,7 @@
 //! Sets: the links of an agent in one directory, brought about together.
 
 mod at_once;
+mod calls;
 mod directory;
 mod each_processor;
 mod five;
@@ -8,6 +9,7 @@ mod killed;
 mod moves;
 mod order;
 mod refused;
+mod settings;
 mod stale;
 mod under_load;
 mod undone;
@@ -31,6 +33,8 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(at_once::TESTS),
     Roles(at_once::ROLES),
+    Tests(calls::TESTS),
+    Roles(calls::ROLES),
     Tests(directory::TESTS),
     Tests(each_processor::TESTS),
     Tests(killed::TESTS),
@@ -38,6 +42,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(moves::TESTS),
     Tests(order::TESTS),
     Tests(refused::TESTS),
+    Tests(settings::TESTS),
     Tests(stale::TESTS),
     Tests(under_load::TESTS),
     Tests(undone::TESTS),

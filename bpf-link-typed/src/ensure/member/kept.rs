@@ -13,6 +13,7 @@ use crate::error::Result;
 
 /// An [`Ensured`] of any kind.
 pub(crate) trait Kept: Any + Send + Sync {
+    fn set_outcome(&mut self, outcome: Outcome);
     fn standing(&self) -> Result<Standing>;
     fn stop(self: Box<Self>) -> Result<Stopped>;
     fn as_any(&self) -> &dyn Any;
@@ -20,6 +21,10 @@ pub(crate) trait Kept: Any + Send + Sync {
 }
 
 impl<L: KindLink> Kept for Ensured<L> {
+    fn set_outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
     fn standing(&self) -> Result<Standing> {
         Self::standing(self)
     }

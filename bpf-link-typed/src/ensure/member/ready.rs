@@ -18,6 +18,7 @@ use crate::ensure::recipe::{KindLink as _, Recipe, Wanted};
 use crate::ensure::rules_of;
 use crate::ensure::seen::{Candidate, Found, Seen};
 use crate::error::{Error, Result};
+use crate::info::buf::InfoBuf;
 
 /// Options, and what is to be attached.
 pub(super) struct ReadyBy<'a, A> {
@@ -39,8 +40,12 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
         self.wanted.attached
     }
 
-    fn hook(&self) -> Result<Option<HookId>> {
-        self.to.hook()
+    fn exclusive_hook(&self) -> Result<Option<HookId>> {
+        self.to.exclusive_hook(&self.wanted)
+    }
+
+    fn ordered_hook(&self) -> Result<Option<HookId>> {
+        self.to.ordered_hook()
     }
 
     fn is_placed(&self) -> bool {
@@ -51,9 +56,9 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
         A::ATTEMPT_TELLS
     }
 
-    fn judge(&self, link: RawLink) -> Result<Judged> {
+    fn judge(&self, link: RawLink, buf: &mut InfoBuf) -> Result<Judged> {
         let link = A::Link::try_from(link)?;
-        let info = link.ask()?;
+        let info = link.ask_in(buf)?;
         let judged = judge(&self.to, &self.wanted, Held::<A> { link, info })?;
         Ok(Judged {
             link: judged.link.link.into(),

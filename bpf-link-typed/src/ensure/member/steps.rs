@@ -12,6 +12,7 @@ use crate::ensure::plan::Planned;
 use crate::ensure::recipe::{Blocks, Match};
 use crate::ensure::seen::Hook;
 use crate::error::{Error, Result};
+use crate::info::buf::InfoBuf;
 
 /// A link that is wanted, once it is known what is to be attached.
 pub(crate) trait Ready<'a> {
@@ -19,8 +20,11 @@ pub(crate) trait Ready<'a> {
     fn object(&self) -> BorrowedFd<'_>;
     fn attached(&self) -> Attached;
 
-    /// The hook, if two links of a set can be in each other's way there, or before each other.
-    fn hook(&self) -> Result<Option<HookId>>;
+    /// The hook, if it takes one link only, and as far as that can be told.
+    fn exclusive_hook(&self) -> Result<Option<HookId>>;
+
+    /// The hook, if it takes several, which run in an order.
+    fn ordered_hook(&self) -> Result<Option<HookId>>;
 
     /// Whether the options say where on the hook the link is to be.
     fn is_placed(&self) -> bool;
@@ -28,8 +32,8 @@ pub(crate) trait Ready<'a> {
     /// Whether only an attempt to attach tells where a link is.
     fn attempt_tells(&self) -> bool;
 
-    /// Holds a link of the kind against what is wanted.
-    fn judge(&self, link: RawLink) -> Result<Judged>;
+    /// Holds a link of the kind against what is wanted, with memory lent for its info.
+    fn judge(&self, link: RawLink, buf: &mut InfoBuf) -> Result<Judged>;
 
     /// What is done next about a link.
     fn next(&self, at_path: AtPath<'_>, learned: Learned) -> Next;

@@ -7,7 +7,7 @@ use bpf_link::{Hook, HookProgram, LinkCreate, LinkId, LinkKind, ProgramInfo, Raw
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::attach::fit;
 use crate::attach::position::{self, LinkAnchor, Position};
-use crate::ensure::hook_id::{HookId, Takes};
+use crate::ensure::hook_id::HookId;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -23,7 +23,7 @@ impl Recipe for CgroupAttach<'_> {
     }
 
     fn compare(&self, _link: &CgroupLink, info: &CgroupInfo, wanted: &Wanted<'_>) -> Result<Match> {
-        let cgroup_id = self.cgroup.cgroup_id()?;
+        let cgroup_id = wanted.cgroup_id(&self.cgroup)?;
         let Some(found) = info.cgroup_id else {
             return Ok(Match::Gone);
         };
@@ -44,12 +44,12 @@ impl Recipe for CgroupAttach<'_> {
 
     /// The list has no links: it tells of a program that is in it once.
     fn in_place(&self, link: &CgroupLink) -> Result<Option<bool>> {
-        let (Some(position), Some(program)) = (self.position, link.info()?.program_id) else {
+        let Some(position) = self.position.filter(|_| self.hook != CgroupHook::Lsm) else {
             return Ok(None);
         };
-        if self.hook == CgroupHook::Lsm {
+        let Some(program) = link.info()?.program_id else {
             return Ok(None);
-        }
+        };
         let cgroup = self.cgroup.open()?;
         let list = Hook::of_fd(self.hook.attach_type(), &cgroup)
             .query()?
@@ -76,7 +76,7 @@ impl Recipe for CgroupAttach<'_> {
         }
     }
 
-    fn hook(&self) -> Result<Option<HookId>> {
+    fn ordered_hook(&self) -> Result<Option<HookId>> {
         // Programs for different hooks of the security modules are in different lists.
         if self.hook == CgroupHook::Lsm {
             return Ok(None);
@@ -85,7 +85,6 @@ impl Recipe for CgroupAttach<'_> {
         let id = self.cgroup.cgroup_id()?;
         Ok(id.map(|id| HookId {
             kind: LinkKind::Cgroup,
-            takes: Takes::List,
             numbers: [id, attach_type, u64::from(self.preorder)],
         }))
     }

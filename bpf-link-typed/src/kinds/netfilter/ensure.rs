@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link::LinkKind;
 
 use super::{NetfilterAttach, NetfilterInfo, NetfilterLink};
-use crate::ensure::hook_id::{HookId, Takes, number_of};
+use crate::ensure::hook_id::{HookId, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -20,13 +20,12 @@ impl Recipe for NetfilterAttach {
         self.attach(program)
     }
 
-    fn hook(&self) -> Result<Option<HookId>> {
+    fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let family = u64::from(self.family.as_raw());
         let hook = u64::from(self.hook.as_raw());
         let priority = u32::from_ne_bytes(self.priority.to_ne_bytes());
         Ok(Some(HookId {
             kind: LinkKind::Netfilter,
-            takes: Takes::One,
             numbers: [
                 family << 32 | hook,
                 u64::from(priority),

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link::LinkKind;
 
 use super::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
-use crate::ensure::hook_id::{HookId, Takes};
+use crate::ensure::hook_id::HookId;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -20,7 +20,7 @@ impl Recipe for NetnsAttach<'_> {
         self.with_holders(refusal)
     }
 
-    fn hook(&self) -> Result<Option<HookId>> {
+    fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         // The other hook takes several, whose order cannot be chosen.
         if self.hook != NetnsHook::FlowDissector {
             return Ok(None);
@@ -28,7 +28,6 @@ impl Recipe for NetnsAttach<'_> {
         let inode = self.netns.netns_inode()?;
         Ok(inode.map(|inode| HookId {
             kind: LinkKind::Netns,
-            takes: Takes::One,
             numbers: [inode, 0, 0],
         }))
     }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link::{LinkKind, MapInfo};
 
 use super::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
-use crate::ensure::hook_id::{HookId, Takes};
+use crate::ensure::hook_id::HookId;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -20,12 +20,11 @@ impl Recipe for SockmapAttach<'_> {
         self.with_holders(refusal)
     }
 
-    fn hook(&self) -> Result<Option<HookId>> {
+    fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let map_id = MapInfo::of(&self.map)?.id;
         let attach_type = u64::from(self.hook.attach_type().as_raw());
         Ok(Some(HookId {
             kind: LinkKind::Sockmap,
-            takes: Takes::One,
             numbers: [u64::from(map_id.get()), attach_type, 0],
         }))
     }

@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::MapInfo;
+use bpf_link::{LinkKind, MapInfo};
 
 use super::{StructOpsAttach, StructOpsInfo, StructOpsLink};
+use crate::ensure::hook_id::HookId;
 use crate::ensure::{Attached, Ensure, Ensured, Match, Plan, Recipe, Wanted};
 use crate::error::Result;
 
@@ -38,6 +39,18 @@ impl Recipe for StructOpsAttach<'_> {
         };
         let wanted = MapInfo::of(&wanted.object)?.btf_vmlinux_value_type_id;
         Ok(Match::hook(Some(found == wanted)))
+    }
+
+    /// One map is registered once. That two maps have one name, such as that of a congestion
+    /// control, only the subsystem knows.
+    fn exclusive_hook(&self, wanted: &Wanted<'_>) -> Result<Option<HookId>> {
+        let Attached::Map(map) = wanted.attached else {
+            return Ok(None);
+        };
+        Ok(Some(HookId {
+            kind: LinkKind::StructOps,
+            numbers: [u64::from(map.get()), 0, 0],
+        }))
     }
 
     fn attached(info: &StructOpsInfo) -> Option<Attached> {

@@ -2,12 +2,13 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{LinkCreate, ProgramInfo, RawLink, TracingArgs};
+use bpf_link::{LinkCreate, LinkKind, ProgramInfo, RawLink, TracingArgs};
 
 use super::attach::{OF_EXTENSIONS, Place};
 use super::{TracingAttach, TracingHook, TracingInfo, TracingLink};
 use crate::attach::btf_function;
-use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
+use crate::ensure::hook_id::HookId;
+use crate::ensure::{Attached, Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for TracingAttach<'_> {
@@ -58,6 +59,24 @@ impl Recipe for TracingAttach<'_> {
                 (true, true) => Blocks::Always,
             },
         )
+    }
+
+    /// A function takes one extension. Two extensions that were loaded for one function are told
+    /// only if they are one program.
+    fn exclusive_hook(&self, wanted: &Wanted<'_>) -> Result<Option<HookId>> {
+        let numbers = match (&self.place, wanted.attached) {
+            (Place::ExtensionOf(target, function), _) => {
+                let function = btf_function::in_program(function, target)?;
+                let target = ProgramInfo::of(target)?.id;
+                [1, u64::from(target.get()), u64::from(function.get())]
+            }
+            (Place::Extension, Attached::Program(program)) => [2, u64::from(program.get()), 0],
+            _ => return Ok(None),
+        };
+        Ok(Some(HookId {
+            kind: LinkKind::Tracing,
+            numbers,
+        }))
     }
 
     fn way_back(&self, old: &TracingInfo) -> Result<Self> {

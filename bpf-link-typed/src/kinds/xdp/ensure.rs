@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use bpf_link::{LinkKind, ProgramId};
 
 use super::{XdpAttach, XdpInfo, XdpLink, XdpMode};
-use crate::ensure::hook_id::{HookId, Takes, netns_of, number_of};
+use crate::ensure::hook_id::{HookId, netns_of, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -23,10 +23,9 @@ impl Recipe for XdpAttach {
         self.with_holders(refusal)
     }
 
-    fn hook(&self) -> Result<Option<HookId>> {
+    fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         Ok(Some(HookId {
             kind: LinkKind::Xdp,
-            takes: Takes::One,
             numbers: [
                 u64::from(self.interface.index()?),
                 number_of(netns_of(&self.interface)),

@@ -2,6 +2,7 @@
 //! new one.
 
 use bpf_link::RawLink;
+use std::ffi::OsStr;
 
 use crate::ensure::member::Judged;
 use crate::error::Result;
@@ -34,7 +35,7 @@ impl Run<'_, '_> {
         };
         // Its pin stays until the new one takes its place, so that the next run finds one whatever
         // happens.
-        let pinned = pin_over(&mut new, &mut self.directory, slot.name, &slot.path);
+        let pinned = pin_over(&mut new, &mut self.directory, slot.name, &slot.path());
         self.replaced(index, new);
         pinned
     }
@@ -45,11 +46,11 @@ impl Run<'_, '_> {
         let Some(slot) = self.slots.get(index) else {
             return Ok(());
         };
-        let (name, path) = (slot.name, slot.path.clone());
+        let (name, path) = (slot.name, slot.path());
         let id = old.id;
         let found = self.directory.links.iter().find(|found| found.id == id);
         let mut pins = found.map(|found| found.pins.clone()).unwrap_or_default();
-        pins.push(name.into());
+        pins.push(OsStr::new(name).into());
         for pin in pins {
             self.unlink(&pin, id)?;
         }

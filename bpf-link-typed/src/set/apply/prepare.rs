@@ -1,12 +1,12 @@
 //! What is done before any old program stops running: what is new is attached, and all links are
 //! pinned beside their paths.
 
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 
 use bpf_link::{LinkId, RawLink};
 
 use crate::attach::position::Position;
-use crate::ensure::hook_id::Takes;
 use crate::ensure::member::{self, Hook, Next, Refused};
 use crate::ensure::{Attached, Why};
 use crate::error::{Error, HolderLink, Result};
@@ -115,7 +115,7 @@ impl Run<'_, '_> {
         let attach = slot.ready.way_back(&old.judged.link)?;
         let found = old.found.and_then(|found| self.directory.links.get(found));
         let pins = found.map(|found| found.pins.clone()).unwrap_or_default();
-        let has_path = pins.iter().any(|pin| pin.as_os_str() == slot.name);
+        let has_path = pins.iter().any(|pin| **pin == *OsStr::new(slot.name));
         let (link, attached) = (old.judged.id, old.judged.attached);
         let program = match attached {
             Some(attached) => self.open_old(attached)?,
@@ -142,7 +142,9 @@ impl Run<'_, '_> {
     fn open_old(&self, attached: Attached) -> Result<Option<OwnedFd>> {
         match member::open(attached) {
             Ok(program) => Ok(Some(program)),
-            Err(bpf_link::Error::PermissionDenied(_)) if self.set.without_rollback => Ok(None),
+            Err(bpf_link::Error::PermissionDenied(_)) if self.set.options.without_rollback => {
+                Ok(None)
+            }
             Err(source @ bpf_link::Error::PermissionDenied(_)) => Err(Error::NoWayBack(source)),
             Err(bpf_link::Error::Vanished(_)) => Err(overtaken_in(&self.directory.path)),
             Err(error) => Err(error.into()),
@@ -210,7 +212,8 @@ impl Run<'_, '_> {
         if slot.place.is_some() {
             return slot.ready.create(self.place(index));
         }
-        match self.place_in_order(index) {
+        let place = self.place_in_order(index);
+        match place.map_err(|error| Refused { error, hook: None })? {
             None => slot.ready.create(None),
             // Before Linux 6.17 cgroups have no places.
             place => match slot.ready.create(place) {
@@ -235,16 +238,22 @@ impl Run<'_, '_> {
 
     /// The place in which the links of a hook are in the order of the set: before the next that is
     /// there already. If there is none, they are by themselves.
-    fn place_in_order(&self, index: usize) -> Option<Position<LinkId>> {
-        let slot = self.slots.get(index)?;
-        let hook = slot.hook.filter(|hook| hook.takes == Takes::List)?;
-        if slot.ready.is_placed() {
-            return None;
+    fn place_in_order(&self, index: usize) -> Result<Option<Position<LinkId>>> {
+        let Some(slot) = self.slots.get(index).filter(|slot| !slot.ready.is_placed()) else {
+            return Ok(None);
+        };
+        let Some(hook) = slot.ready.ordered_hook()? else {
+            return Ok(None);
+        };
+        for later in self.slots.iter().skip(index + 1) {
+            let old = later.old.as_ref().filter(|old| old.judged.is_here());
+            if let Some(old) = old {
+                if later.ready.ordered_hook()? == Some(hook) {
+                    return Ok(Some(Position::Before(old.judged.id)));
+                }
+            }
         }
-        let later = self.slots.iter().skip(index + 1);
-        let mut later = later.filter(|later| later.hook == Some(hook));
-        let next = later.find_map(|later| later.old.as_ref().filter(|old| old.judged.is_here()))?;
-        Some(Position::Before(next.judged.id))
+        Ok(None)
     }
 
     fn link_of(&self, index: usize) -> Option<LinkId> {

@@ -29,7 +29,7 @@ impl Assigning<'_> {
                 orphans.push(link);
                 continue;
             }
-            let judged = slot.ready.judge(link)?;
+            let judged = slot.ready.judge(link, &mut self.buf)?;
             if judged.is_here() {
                 here.push(judged);
             } else {

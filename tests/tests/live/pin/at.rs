@@ -64,6 +64,7 @@ fn relative_to_a_directory(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn each_name_of_a_directory(sandbox: &Sandbox) -> Result<()> {
+    type Look = fn(&PinDirectory, &str) -> bpf_link::Result<PinEntry>;
     let mut counted = Counted::new()?;
     let below = sandbox.bpffs().join("below");
     fs::create_dir_all(below.join("directory"))?;
@@ -91,7 +92,6 @@ fn each_name_of_a_directory(sandbox: &Sandbox) -> Result<()> {
             "{names:?}"
         );
     }
-    type Look = fn(&PinDirectory, &str) -> bpf_link::Result<PinEntry>;
     let looks: [Look; 3] = [
         |directory, name| directory.entry(name),
         |directory, name| directory.own_entry(name),

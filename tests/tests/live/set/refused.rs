@@ -2,12 +2,14 @@
 
 use std::ffi::CString;
 
-use anyhow::{Result, ensure};
-use bpf_link_tests::{Hook, Map, Program, Sandbox, names, pins};
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{
+    CongestionControl, CounterMap, Hook, Map, Program, Replaceable, Sandbox, names, pins,
+};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetfilterAttach, NetfilterFamily,
-    NetfilterHook, NetnsAttach, NetnsHook, Position, TcxAttach, TcxHook, XdpAttach, ensure::Ours,
-    set::SetFailure,
+    BtfTypeId, CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetfilterAttach,
+    NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook, Position, TcxAttach, TcxHook,
+    TracingAttach, XdpAttach, ensure::Ours, set::SetFailure,
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
@@ -19,6 +21,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(in_the_way),
     test!(names),
     test!(on_one_hook),
+    test!(on_one_function).needs(Need::TRACING),
+    test!(with_one_map).needs(Need::STRUCT_OPS),
     test!(the_directory),
     test!(the_search_for_ours),
     test!(without_a_way_back),
@@ -78,13 +82,49 @@ fn on_one_hook(sandbox: &Sandbox) -> Result<()> {
         )?;
     }
     for set in [devices, namespaces] {
-        for refused in [set.plan().err(), set.apply().err()] {
-            ensure!(
-                matches!(&refused, Some(Error::SameHook { names }) if names == &["a", "b"]),
-                "{refused:?}"
-            );
-        }
+        ensure_same_hook(&set)?;
     }
+    ensure_nothing_left(sandbox)
+}
+
+fn ensure_same_hook(set: &LinkSet<'_>) -> Result<()> {
+    for refused in [set.plan().err(), set.apply().err()] {
+        ensure!(
+            matches!(&refused, Some(Error::SameHook { names }) if names == &["a", "b"]),
+            "{refused:?}"
+        );
+    }
+    Ok(())
+}
+
+/// A function takes one extension.
+fn on_one_function(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let replaced = CounterMap::new()?;
+    let target = Replaceable::new(&replaced)?;
+    let function = BtfTypeId::new(Replaceable::FUNCTION).context("it is not 0")?;
+    let extensions = [target.extension().passing()?, target.extension().passing()?];
+    let to = TracingAttach::extension_of(&target, function);
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("a", to.clone(), &extensions[0])?;
+    set.add("b", to, &extensions[1])?;
+    ensure_same_hook(&set)?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("a", TracingAttach::extension(), &extensions[0])?;
+    set.add("b", TracingAttach::extension(), &extensions[0])?;
+    ensure_same_hook(&set)?;
+    ensure_nothing_left(sandbox)
+}
+
+fn with_one_map(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let control = CongestionControl::new(&names::object_name("cc"))?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add_struct_ops("a", &control)?;
+    set.add_struct_ops("b", &control)?;
+    ensure_same_hook(&set)?;
     ensure_nothing_left(sandbox)
 }
 

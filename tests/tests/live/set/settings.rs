@@ -1,0 +1,149 @@
+//! What a caller asks of a set besides its links: the lock, other users, and waiting.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use bpf_link::{Exposure, PinLock};
+use bpf_link_tests::{Hook, Program, Sandbox};
+use bpf_link_typed::{
+    Error, Link, LinkSet, ProgramId, RawTracepointAttach, XdpAttach,
+    ensure::{OldLink, Outcome},
+    set::Stale,
+};
+
+use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::harness::{Test, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(a_lock_that_is_kept),
+    test!(directories_of_other_users),
+    test!(pins_of_other_users),
+    test!(waiting_for_old_links),
+];
+
+/// The id of some other user.
+const OTHER: u32 = 4321;
+
+/// A set of one link, with what is asked of it.
+fn lo<'a>(
+    directory: &Path,
+    program: &'a Program,
+    ask: impl FnOnce(LinkSet<'a>) -> LinkSet<'a>,
+) -> Result<LinkSet<'a>> {
+    let mut set = ask(LinkSet::in_dir(directory));
+    set.add("lo", XdpAttach::to("lo"), program)?;
+    Ok(set)
+}
+
+fn a_lock_that_is_kept(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let directory = sandbox.bpffs().join("agent");
+    fs::create_dir(&directory)?;
+    let set = lo(&directory, &program, |set| set.lock_within(Duration::ZERO))?;
+    let lock = PinLock::of(directory.join("lo"))?;
+    let refused = set.apply();
+    ensure!(
+        matches!(&refused, Err(Error::Link(bpf_link::Error::LockHeld { .. }))),
+        "{refused:?}"
+    );
+    ensure!(our_links()?.is_empty() && sandbox.pinned()?.is_empty());
+    drop(lock);
+    set.apply()?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+fn ensure_exposed(refused: &Result<(), Error>, at: &Path, by: Exposure) -> Result<()> {
+    let Err(Error::Link(bpf_link::Error::Exposed { path, how })) = refused else {
+        anyhow::bail!("{refused:?}");
+    };
+    ensure!(path == at && *how == by, "{refused:?}");
+    Ok(())
+}
+
+fn directories_of_other_users(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::XDP)?;
+    let directory = sandbox.bpffs().join("agent");
+    fs::create_dir(&directory)?;
+    fs::set_permissions(&directory, Permissions::from_mode(0o1777))?;
+    let set = lo(&directory, &program, |set| set)?;
+    ensure_exposed(&set.plan().map(drop), &directory, Exposure::Writable)?;
+    ensure_exposed(&set.apply().map(drop), &directory, Exposure::Writable)?;
+    ensure!(our_links()?.is_empty());
+    let set = lo(&directory, &program, LinkSet::allow_shared_directories)?;
+    set.apply()?;
+
+    // What somebody else has pinned there is not taken over for all that.
+    let pin = directory.join("lo");
+    chown(&pin, Some(OTHER), None)?;
+    ensure_exposed(&set.plan().map(drop), &pin, Exposure::Owner(OTHER))?;
+    ensure_exposed(&set.apply().map(drop), &pin, Exposure::Owner(OTHER))?;
+    let set = set.allow_other_owner();
+    set.plan()?;
+    set.apply()?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+fn pins_of_other_users(sandbox: &Sandbox) -> Result<()> {
+    let [old, new] = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let directory = sandbox.bpffs().join("agent");
+    lo(&directory, &old, |set| set.create_dir(0o700))?.apply()?;
+    let pin = directory.join("lo");
+    chown(&pin, Some(OTHER), None)?;
+    let set = lo(&directory, &new, |set| set)?;
+    ensure_exposed(&set.apply().map(drop), &pin, Exposure::Owner(OTHER))?;
+    let link = Link::from_pinned(&pin)?;
+    ensure!(link.info()?.program_id().map(ProgramId::get) == Some(old.id()?));
+
+    let applied = set.allow_other_owner().apply()?;
+    let outcome = applied.report().links.first().map(|link| link.outcome);
+    ensure!(
+        matches!(outcome, Some(Outcome::Updated { .. })),
+        "{applied:?}"
+    );
+    ensure!(fs::metadata(&pin)?.uid() == 0);
+    applied.stop()?;
+    drop(link);
+    ensure_nothing_left(sandbox)
+}
+
+/// One is held by somebody else, one is not, and one is stale.
+fn waiting_for_old_links(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let names = ["free", "held", "stale"];
+    let apply = |names: &[&str]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory)
+            .create_dir(0o700)
+            .remove_stale(Stale::all())
+            .wait_for_old(Duration::from_secs(2));
+        for name in names {
+            let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+            set.add(name, RawTracepointAttach::to("sys_enter"), program)?;
+        }
+        Ok(set.apply()?)
+    };
+    apply(&names)?;
+    let held = Link::from_pinned(directory.join("held"))?;
+    let id = held.id()?;
+    let applied = apply(&names[..2])?;
+    let old_links: Vec<_> = applied
+        .report()
+        .links
+        .iter()
+        .map(|link| match link.outcome {
+            Outcome::Replaced { old_link, .. } => Some(old_link),
+            _ => None,
+        })
+        .collect();
+    ensure!(
+        old_links == [Some(OldLink::Gone), Some(OldLink::Held(id))],
+        "{applied:?}"
+    );
+    let stale = applied.report().stale.first().map(|link| link.removed);
+    ensure!(stale == Some(Some(OldLink::Gone)), "{applied:?}");
+    drop(held);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
