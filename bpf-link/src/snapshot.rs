@@ -68,8 +68,7 @@ impl Snapshotter {
     ///
     /// Those that may be others at another time:
     ///
-    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor left; or with `ENFILE` or
-    ///   `ENOMEM`.
+    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor left.
     ///
     /// What is refused for good is among the refusals:
     ///

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use bpf_link::Snapshotter;
 use bpf_link_peers::{Growth, Side};
 use bpf_link_sys::BPF_TRACE_ITER;
 use bpf_link_tests::sys::bare::{self, NamedLink};
@@ -21,6 +22,9 @@ const LENGTHS: [usize; 5] = [10, 1_000, 2_500, 5_000, 10_000];
 /// The number of links for which the walk with names is measured.
 const NAMED: usize = 1_000;
 
+/// The numbers of links for which a snapshot is measured beside the walks.
+const SNAPSHOTS: [usize; 2] = [1_000, 5_000];
+
 /// Where to draw the chart, if anywhere.
 const CHART: &str = "BPF_LINK_CHART";
 
@@ -35,6 +39,9 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
         let name = format!("walk of {links}");
         if let Some(measure) = bench.compare(&name, 1, without_names(links))? {
             growth.add(links, &measure);
+        }
+        if SNAPSHOTS.contains(&links) {
+            snapshots(bench, links)?;
         }
         if links == NAMED {
             with_names(bench, links)?;
@@ -77,6 +84,32 @@ fn without_names(links: usize) -> Vec<Side<'static>> {
         #[cfg(feature = "libbpf-rs")]
         Side::libbpf(move || assert!(walk_of_libbpf() >= links)),
     ]
+}
+
+/// A snapshot has ids, kinds, programs, and most of the fields of each kind. The others walk, as they
+/// do above; the first of a process has to load its program.
+fn snapshots(bench: &mut Bench, links: usize) -> Result<()> {
+    let snapshotter = Snapshotter::load()?;
+    let take = move |snapshotter: &Snapshotter, buf: &mut [u8]| {
+        let entries = snapshotter.read(buf).expect("a snapshot");
+        let seen = entries.filter(|entry| black_box(entry).is_ok()).count();
+        assert!(seen >= links);
+    };
+    let mut buf = vec![0; Snapshotter::BUFFER];
+    let ours = Side::ours(|| take(&snapshotter, &mut buf));
+    bench.compare(&format!("snapshot of {links}"), 1, beside_walks(ours, links))?;
+    let mut buf = vec![0; Snapshotter::BUFFER];
+    let first = || take(&Snapshotter::load().expect("a snapshotter"), &mut buf);
+    let name = format!("first snapshot of {links}");
+    bench.compare(&name, 1, beside_walks(Side::ours(first), links))?;
+    Ok(())
+}
+
+fn beside_walks(ours: Side<'_>, links: usize) -> Vec<Side<'_>> {
+    let mut sides = without_names(links);
+    sides.remove(0);
+    sides.insert(0, ours);
+    sides
 }
 
 /// The walk in which every field of every link is read: two infos for each link.
