@@ -8,6 +8,7 @@ mod found;
 mod large;
 mod libraries;
 mod opened;
+mod tracer;
 mod usdt;
 
 use std::fs::File;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(large::TESTS),
     Tests(libraries::TESTS),
     Tests(opened::TESTS),
+    Tests(tracer::TESTS),
     Tests(usdt::TESTS),
 ];
 

@@ -1,0 +1,131 @@
+//! A tracer that finds its hooks by the names that people know:
+//!
+//! - `SSL_write`, in each `libssl` that a process has mapped;
+//! - each function of the kernel that is called `vfs_...`;
+//! - `tcp_sendmsg`, with a trampoline;
+//! - the system call `openat`;
+//! - a profile, 99 times a second on each processor.
+//!
+//! `cargo run -p bpf-link-typed --features elf --example tracer`, as root. It counts for a second,
+//! says what it has counted, and what this machine does not have.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use bpf_link_typed::attach::When;
+use bpf_link_typed::{
+    Binary, CounterEvent, KernelFunctions, KprobeEvent, KprobeMultiAttach, Link, PerfEventAttach,
+    SoftwareEvent, TracingAttach, UprobeMultiAttach,
+};
+// Loading programs is not these crates' business: a tracer would load its own with aya or
+// libbpf-rs. These come from the workspace's tests, which put them together by hand.
+use bpf_link_tests::{CounterMap, Hook, Loader, Program};
+
+/// What is traced, and how often it happened. The links last as long as this.
+pub(crate) struct Traced {
+    pub(crate) what: &'static str,
+    counter: CounterMap,
+    links: Vec<Link>,
+}
+
+type Attach = fn(&CounterMap) -> Result<Vec<Link>>;
+
+const TRACED: [(&str, Attach); 5] = [
+    ("SSL_write", ssl_write),
+    ("vfs_*", vfs),
+    ("tcp_sendmsg", tcp_sendmsg),
+    ("openat", openat),
+    ("profile", profile),
+];
+
+fn main() -> ExitCode {
+    let traced = attach(|what, error| eprintln!("tracer: {what}: {error:#}"));
+    std::thread::sleep(Duration::from_secs(1));
+    for traced in &traced {
+        match traced.count() {
+            Ok(count) => println!("{}: {count} ({} links)", traced.what, traced.links.len()),
+            Err(error) => eprintln!("tracer: {}: {error:#}", traced.what),
+        }
+    }
+    ExitCode::from(u8::from(traced.is_empty()))
+}
+
+/// Traces what this machine has, and calls this for the rest.
+pub(crate) fn attach(mut missing: impl FnMut(&'static str, anyhow::Error)) -> Vec<Traced> {
+    let mut all = Vec::new();
+    for (what, attach) in TRACED {
+        match Traced::new(what, attach) {
+            Ok(traced) => all.push(traced),
+            Err(error) => missing(what, error),
+        }
+    }
+    all
+}
+
+impl Traced {
+    fn new(what: &'static str, attach: Attach) -> Result<Self> {
+        let counter = CounterMap::new()?;
+        let links = attach(&counter)?;
+        Ok(Self {
+            what,
+            counter,
+            links,
+        })
+    }
+
+    pub(crate) fn count(&self) -> Result<u64> {
+        self.counter.read()
+    }
+}
+
+fn ssl_write(counter: &CounterMap) -> Result<Vec<Link>> {
+    let program = Program::counting(Hook::UPROBE_MULTI, counter)?;
+    let (mut libraries, mut links) = (BTreeSet::new(), Vec::new());
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
+            continue;
+        };
+        // Most processes have none, and some have ended by now.
+        let Ok(library) = Binary::in_process(pid, "libssl") else {
+            continue;
+        };
+        // A probe is in the file, so it is for every process that has this one.
+        if libraries.insert(library.device_and_inode()?) {
+            let write = library.function("SSL_write")?;
+            let to = UprobeMultiAttach::in_binary(&library, When::Entry, [write]);
+            links.push(to.attach(&program)?.into());
+        }
+    }
+    ensure!(!links.is_empty(), "no process has a libssl");
+    Ok(links)
+}
+
+fn vfs(counter: &CounterMap) -> Result<Vec<Link>> {
+    let program = Program::counting(Hook::KPROBE_MULTI, counter)?;
+    let link = KprobeMultiAttach::matching(When::Entry, "vfs_*")?.attach(&program)?;
+    Ok(vec![link.into()])
+}
+
+fn tcp_sendmsg(counter: &CounterMap) -> Result<Vec<Link>> {
+    let loader = Loader::new(Hook::FENTRY).function("tcp_sendmsg")?;
+    let program = loader.counting(counter).passing()?;
+    Ok(vec![TracingAttach::as_loaded().attach(&program)?.into()])
+}
+
+fn openat(counter: &CounterMap) -> Result<Vec<Link>> {
+    let program = Program::counting(Hook::KPROBE, counter)?;
+    let function = KernelFunctions::traceable()?.syscall("openat")?;
+    let event = KprobeEvent::at_function(&function);
+    Ok(vec![PerfEventAttach::to(event).attach(&program)?.into()])
+}
+
+fn profile(counter: &CounterMap) -> Result<Vec<Link>> {
+    let program = Program::counting(Hook::PERF_EVENT, counter)?;
+    let clock = CounterEvent::with_frequency(SoftwareEvent::CpuClock, 99);
+    let on_each = clock.each_processor()?.into_iter();
+    on_each
+        .map(|event| Ok(PerfEventAttach::to(event).attach(&program)?.into()))
+        .collect()
+}

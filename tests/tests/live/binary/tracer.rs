@@ -1,0 +1,88 @@
+//! The example `tracer`: each of its hooks that the kernel has counts what this test does.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::elf::{ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
+use bpf_link_tests::{Sandbox, eventually_holds};
+use rustix::mount::{MountFlags, mount};
+
+use super::Made;
+use crate::harness::{Need, Test, test};
+
+#[path = "../../../../bpf-link-typed/examples/tracer.rs"]
+#[expect(dead_code, reason = "it has a `main` that is not called")]
+mod example;
+
+pub(crate) const TESTS: &[Test] = &[test!(each_hook_by_its_name)];
+
+/// What a hook needs, and what makes it count.
+type Case<'a> = (&'a [&'a [Need]], &'a dyn Fn() -> Result<()>);
+
+fn each_hook_by_its_name(sandbox: &Sandbox) -> Result<()> {
+    const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
+    match mount(
+        "tracefs",
+        "/sys/kernel/tracing",
+        "tracefs",
+        MountFlags::empty(),
+        None,
+    ) {
+        // It is there already.
+        Ok(()) | Err(rustix::io::Errno::BUSY) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let file = ElfFile {
+        symbols: vec![ElfSymbol::function("SSL_write", HOT_ADDRESS)],
+        ..ElfFile::native()
+    };
+    let libssl = Made::new(sandbox, "libssl.so.3", &file)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let ssl_write = || {
+        libssl.mapped.call(HOT);
+        Ok(())
+    };
+    let read = || {
+        Ok(File::open("/proc/self/comm")?
+            .read(&mut [0; 16])
+            .map(drop)?)
+    };
+    let send = || Ok(TcpStream::connect(address)?.write_all(b"some")?);
+    let work = || {
+        let begin = Instant::now();
+        while begin.elapsed().as_millis() < 50 {}
+        Ok(())
+    };
+    let cases: [(&str, Case<'_>); 5] = [
+        ("SSL_write", (&[Need::UPROBE_MULTI], &ssl_write)),
+        ("vfs_*", (&[Need::KPROBE_MULTI], &read)),
+        ("tcp_sendmsg", (&[Need::TRACING], &send)),
+        ("openat", (&[KPROBES, Need::PERF_EVENT], &read)),
+        ("profile", (&[Need::PERF_EVENT], &work)),
+    ];
+    let mut missing = Vec::new();
+    let traced = example::attach(|what, error| missing.push((what, error)));
+    ensure!(traced.len() + missing.len() == cases.len());
+    for (what, (needs, event)) in cases {
+        let mut lacks = None;
+        for need in needs.iter().copied().flatten() {
+            lacks = lacks.or(need.missing()?);
+        }
+        let Some(traced) = traced.iter().find(|traced| traced.what == what) else {
+            ensure!(lacks.is_some(), "{what}: {missing:?}");
+            continue;
+        };
+        ensure!(lacks.is_none(), "{what} was traced, but {lacks:?}");
+        let before = traced.count()?;
+        eventually_holds(what, || {
+            event()?;
+            Ok(traced.count()? > before)
+        })
+        .context(what)?;
+    }
+    Ok(())
+}
