@@ -72,9 +72,9 @@ impl Absent {
     pub(super) fn expects(need: Need) -> Result<bool> {
         Ok(match need {
             Need::Linux(..) | Need::Before(..) => need.missing()?.is_some(),
-            Need::Without(need) => !Self::expects(*need)?,
             // That is about what happened to this machine.
-            Need::NoOops | Need::OwnKernel => true,
+            Need::NoOops | Need::OwnKernel | Need::Without(Need::OwnKernel) => true,
+            Need::Without(need) => !Self::expects(*need)?,
             _ => Self::here().any(|absent| absent.need == need),
         })
     }
