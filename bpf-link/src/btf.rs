@@ -115,8 +115,9 @@ impl Btf {
     ///
     /// # Kernel
     ///
-    /// `BPF_BTF_GET_FD_BY_ID` since Linux 4.18, which ends in `btf_get_fd_by_id` (7.3). Before Linux
-    /// 5.11 the kernel does not tell its own types from a program's: all are read from the object.
+    /// `BPF_BTF_GET_FD_BY_ID` since Linux 4.18, which ends in `btf_get_fd_by_id` (7.3). Before
+    /// Linux 5.11 the kernel does not tell its own types from a program's: all are read from the
+    /// object.
     pub fn from_id(id: BtfId) -> Result<Self> {
         let info = BtfInfo::from_id(id)?;
         match info.name {

@@ -26,7 +26,7 @@ pub use entry::{SnapshotEntry, SnapshotIterTarget};
 pub use method::{SnapshotMethod, SnapshotRefusal};
 
 /// Looks at all links of this machine at once: ids, kinds, programs, and most of what is particular
-/// to each kind, in a twentieth of the time of a walk.
+/// to each kind, in a tenth of the time of a walk.
 ///
 /// It holds a link of its own: a program that runs when the links are read, and is attached to
 /// nothing else. That link goes with it, and no snapshot has it.
@@ -68,15 +68,17 @@ impl Snapshotter {
     ///
     /// Those that may be others at another time:
     ///
-    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor left.
+    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor
+    ///   left.
     ///
     /// What is refused for good is among the refusals:
     ///
-    /// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks `CAP_BPF` or `CAP_PERFMON`, which
-    ///   are enough (and `CAP_SYS_ADMIN` is, too).
-    /// - [`Error::UnsupportedByKernel`](crate::Error::UnsupportedByKernel): this kernel was built without BTF or has no iterator over
-    ///   links (`ENOENT`), has BTF in a format that this release does not know (without a number),
-    ///   or has a verifier that does not take the program (`EACCES`, `EINVAL`).
+    /// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///   `CAP_BPF` or `CAP_PERFMON`. The two are enough, and so is `CAP_SYS_ADMIN`.
+    /// - [`Error::UnsupportedByKernel`](crate::Error::UnsupportedByKernel): this kernel was built
+    ///   without BTF or has no iterator over links (`ENOENT`), has BTF in a format that this release
+    ///   does not know (without a number), or has a verifier that refuses the program (`EACCES`,
+    ///   `EINVAL`).
     ///
     /// # Kernel
     ///
@@ -164,10 +166,12 @@ impl Snapshotter {
     ///
     /// # Errors
     ///
-    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor left.
+    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor
+    ///   left.
     ///
-    /// An item is an error, and the last one, if the kernel refuses to go on. Of a walk, items are
-    /// errors as of [`Links`], such as [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`).
+    /// If the kernel refuses to go on, the last item is an error. In a walk, items are errors as
+    /// those of [`Links`] are, such as
+    /// [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`).
     ///
     /// # Kernel
     ///

@@ -363,9 +363,9 @@ impl<'a> PerfTracepointRef<'a> {
 }
 
 impl PerfCounter {
-    /// What is counted. For `cpu-clock` and `task-clock` that is [`CountedEvent::Other`]: the kernel
-    /// reports types that it has numbered itself (6 and 7 as of Linux 7.3) with the configurations
-    /// 0 and 1.
+    /// What is counted. For `cpu-clock` and `task-clock` that is [`CountedEvent::Other`]: the
+    /// kernel reports types that it has numbered itself (6 and 7 as of Linux 7.3) with the
+    /// configurations 0 and 1.
     #[must_use]
     pub fn event(&self) -> CountedEvent {
         CountedEvent::from_raw(self.event_type, self.config)

@@ -153,7 +153,8 @@ pub enum Command {
     StartThread,
     /// `kcmp(2)` with `KCMP_FILES`
     CompareDescriptors,
-    /// Reading the types of the kernel, a module or a program (BTF), and looking for one among them.
+    /// Reading the types of the kernel, a module or a program (BTF), and looking for one among
+    /// them.
     ReadKernelTypes,
 }
 

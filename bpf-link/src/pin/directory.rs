@@ -68,8 +68,8 @@ impl PinDirectory {
         })
     }
 
-    /// Goes through the names in the directory, and says of each whether it is that of a file, and not
-    /// of a directory or a symbolic link.
+    /// Goes through the names in the directory, and says of each whether it is that of a file, and
+    /// not of a directory or a symbolic link.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What a snapshot tells of links besides their ids, kinds and programs: where each kind's structure
-//! has it, and where a record does.
+//! What a snapshot tells of links besides their ids, kinds and programs: where each kind's
+//! structure has it, and where a record does.
 
 use super::record::Place::{self, Wide, Word};
 use crate::kind::LinkKind;

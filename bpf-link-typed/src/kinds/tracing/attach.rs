@@ -73,14 +73,14 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// To what the program was loaded for, in the way that it was loaded for, which need not be said
-    /// again: only the kernel knows it.
+    /// As the program was loaded: to its function or security hook, on entry, on return, or
+    /// whatever else it was loaded for. The kernel knows, and it need not be said again.
     ///
-    /// Without a cookie that is one system call. With one, each way is tried until the kernel
-    /// takes it. Before Linux 5.19 there are no cookies.
+    /// Without a cookie that is one system call. With one, the hooks are tried in turn until the
+    /// kernel takes one; since Linux 5.19.
     ///
-    /// A takeover cannot tell whether another program runs in the same way on the function, so
-    /// there the old link counts as unclear, unless it has this very program.
+    /// The kernel does not tell what another program was loaded for, only where. So a takeover
+    /// counts a link with another program as unclear, and replaces it.
     pub fn as_loaded() -> Self {
         Self {
             place: Place::AsLoaded,

@@ -124,14 +124,17 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
     let function = BtfTypeId::new(Replaceable::FUNCTION).context("it is not 0")?;
     let load = || target.extension().counting(&counter).passing();
 
-    let extension = load()?;
-    for to in [
-        TracingAttach::extension(),
-        TracingAttach::extension_of(&target, function),
-        TracingAttach::extension_of(&target, "replaceable"),
-        TracingAttach::as_loaded(),
+    let (extension, as_loaded) = (load()?, load()?);
+    for (to, extension) in [
+        (TracingAttach::extension(), &extension),
+        (TracingAttach::extension_of(&target, function), &extension),
+        (
+            TracingAttach::extension_of(&target, "replaceable"),
+            &extension,
+        ),
+        (TracingAttach::as_loaded(), &as_loaded),
     ] {
-        let link = to.attach(&extension)?;
+        let link = to.attach(extension)?;
         let info = link.info()?;
         ensure!(info.target_btf_id == since(5, 13, function)?);
         ensure!(info.target_obj_id == since(5, 13, target.id()?)?);
