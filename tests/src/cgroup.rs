@@ -17,6 +17,8 @@ pub struct Cgroup {
     root: PathBuf,
     path: PathBuf,
     directory: OwnedFd,
+    /// What it is in: its path may be covered by another mount when it is to go.
+    parent: OwnedFd,
 }
 
 impl Cgroup {
@@ -28,10 +30,12 @@ impl Cgroup {
     fn create_at(root: PathBuf, path: PathBuf) -> Result<Self> {
         std::fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
         let directory = open_directory(CWD, &path)?;
+        let parent = open_directory(CWD, path.parent().context("it is in a cgroup")?)?;
         Ok(Self {
             root,
             path,
             directory,
+            parent,
         })
     }
 
@@ -105,9 +109,9 @@ impl Drop for Cgroup {
         // It may be gone already. What cannot be removed here the harness finds, reports and
         // removes. A thread that has ended is in its cgroup for a moment longer.
         let _ = eventually_holds("nobody is in the cgroup", || {
-            let busy = std::fs::remove_dir(&self.path)
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::ResourceBusy);
-            Ok(!busy)
+            let name = self.path.file_name().context("it has a name")?;
+            let removed = rustix::fs::unlinkat(&self.parent, name, AtFlags::REMOVEDIR);
+            Ok(removed != Err(Errno::BUSY))
         });
     }
 }

@@ -26,8 +26,9 @@ fn main() -> ExitCode {
 
 /// A guide that is followed in a sandbox.
 fn trial(name: &str, follow: fn() -> Result<()>) -> Trial {
+    let cgroup = name.to_owned();
     Trial::ignorable_test(name, move || match Sandbox::enter() {
-        Ok(sandbox) => match with_cgroup(&sandbox).and_then(|_cgroup| follow()) {
+        Ok(sandbox) => match RootOfCgroups::new(&sandbox, &cgroup).and_then(|_root| follow()) {
             Ok(()) => Ok(Completion::Completed),
             Err(error) => Err(Failed::from(format!("{error:#}"))),
         },
@@ -44,10 +45,23 @@ fn trial(name: &str, follow: fn() -> Result<()>) -> Trial {
 }
 
 /// A cgroup that passes for the root of the machine's, so that nobody else's packets are counted.
-fn with_cgroup(sandbox: &Sandbox) -> Result<Cgroup> {
-    let cgroup = sandbox.new_cgroup("guide")?;
-    rustix::mount::mount_bind(cgroup.path(), CGROUPS)?;
-    Ok(cgroup)
+struct RootOfCgroups {
+    _cgroup: Cgroup,
+}
+
+impl RootOfCgroups {
+    fn new(sandbox: &Sandbox, name: &str) -> Result<Self> {
+        let cgroup = sandbox.new_cgroup(name)?;
+        rustix::mount::mount_bind(cgroup.path(), CGROUPS)?;
+        Ok(Self { _cgroup: cgroup })
+    }
+}
+
+impl Drop for RootOfCgroups {
+    fn drop(&mut self) {
+        // The next guide has one of its own.
+        let _ = rustix::mount::unmount(CGROUPS, rustix::mount::UnmountFlags::DETACH);
+    }
 }
 
 /// Where the guides expect the root of the machine's cgroups.

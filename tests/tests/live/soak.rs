@@ -147,10 +147,12 @@ fn soak(sandbox: &Sandbox, time: Duration, seed: u64, threads: usize) -> Result<
     ))
 }
 
-/// How much memory this process has from the kernel, in bytes.
+/// How much memory this process has from the kernel, in bytes, without what it shows of files: its
+/// code comes in as it is called.
 fn resident_memory() -> Result<u64> {
     const FILE: &str = "/proc/self/statm";
     let text = std::fs::read_to_string(FILE).context(FILE)?;
-    let pages: u64 = text.split(' ').nth(1).context(FILE)?.parse()?;
-    Ok(pages * u64::try_from(rustix::param::page_size())?)
+    let field = |index| -> Result<u64> { Ok(text.split(' ').nth(index).context(FILE)?.parse()?) };
+    let (resident, shared) = (field(1)?, field(2)?);
+    Ok((resident - shared) * u64::try_from(rustix::param::page_size())?)
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link_tests::{
-    CongestionControl, Device, DeviceKind, Hook, Loader, Map, Program, Sandbox, device, iterator,
-    names, own_code,
+    CongestionControl, Device, DeviceKind, Hook, Loader, Map, Program, Sandbox, device,
+    eventually_holds, iterator, names, own_code,
 };
 use bpf_link_typed::{
     BtfTypeId, CgroupAttach, CgroupHook, Error, IterAttach, KprobeMultiAttach, LinkSet,
@@ -385,7 +385,7 @@ fn hooks_that_are_taken_share_the_time_to_wait(sandbox: &Sandbox) -> Result<()> 
         "{} pauses",
         pauses.get()
     );
-    ensure!(our_links()?.is_empty());
+    eventually_holds("no link", || Ok(our_links()?.is_empty()))?;
     device::set_xdp(devices[1].index(), None, None)?;
     devices.into_iter().try_for_each(Device::delete)?;
     ensure_nothing_left(sandbox)
