@@ -19,7 +19,7 @@ mod place;
 mod plan;
 mod recipe;
 mod seen;
-mod settings;
+pub(crate) mod settings;
 mod standing;
 
 use std::fmt;
@@ -175,7 +175,7 @@ pub trait AttachProgram: Attach {
 /// attached again, without a gap where the hook takes it twice. A tracing program, a program on a
 /// tracepoint (of a perf event; a raw one before Linux 6.10) and a program on functions of
 /// `tracing_multi` it does not take twice: for the same program, and only then, that is with a gap.
-/// Linux 5.10 attaches a tracing program only once: to replace it by itself is an error there, and
+/// Linux 5.10 attaches a tracing program only once: to replace it with the same program is an error there, and
 /// changes nothing.
 ///
 /// # What is certain

@@ -1,11 +1,68 @@
-//! What the caller asks of a run.
-
-use std::time::Duration;
+//! What the caller asks of a run, for one link or for a set.
 
 use crate::ensure::decide::AboutOurs;
 use crate::ensure::{Attach, Ensure, Ours};
 
+/// Writes the settings that a run has for one link as for a set. They are fields of `options`.
+macro_rules! settings_of_every_run {
+    () => {
+        /// Waits at most this long for the lock of the pins' directory; the default is ten seconds
+        /// ([`PinLock::PATIENCE`](bpf_link::PinLock::PATIENCE)). With zero it does not wait.
+        pub fn lock_within(mut self, time: ::std::time::Duration) -> Self {
+            self.options.lock_within = time;
+            self
+        }
+
+        /// Continues where other users can write to the pins' directory, or to one that its path
+        /// leads through, or where one of these or a symbolic link belongs to another user than
+        /// root or us: see [`check_directories`](bpf_link::check_directories).
+        ///
+        /// Such a user can replace the agent's links with other ones, and keep the lock.
+        pub fn allow_shared_directories(mut self) -> Self {
+            self.options.trust.shared_directories = true;
+            self
+        }
+
+        /// Continues where what is pinned belongs to another user, who can open it and so do
+        /// everything to the link. The pins that a run leaves are ours.
+        ///
+        /// What the other user has opened before stays open.
+        pub fn allow_other_owner(mut self) -> Self {
+            self.options.trust.other_owner = true;
+            self
+        }
+
+        /// Keeps a pinned link that runs its program if the kernel does not report all of its
+        /// options: they are assumed to be the ones that are wanted.
+        ///
+        /// Without this, each run replaces such a link by one with these options, as
+        /// [`Why::NotReported`](crate::ensure::Why::NotReported) says.
+        /// [`Ensure`](crate::Ensure) lists which options those are.
+        pub fn keep_unreported(mut self) -> Self {
+            self.options.keep_unreported = true;
+            self
+        }
+
+        /// Waits, at most this long in all, until replaced or removed links of a kind that cannot
+        /// be detached have gone: the outcome then says
+        /// [`OldLink::Gone`](crate::ensure::OldLink::Gone) or
+        /// [`OldLink::Held`](crate::ensure::OldLink::Held).
+        ///
+        /// Without this it does not wait, and the outcome says
+        /// [`OldLink::Released`](crate::ensure::OldLink::Released). The lock is released before, so
+        /// no other agent waits. Looking for a link by its id takes `CAP_SYS_ADMIN`; without it the
+        /// outcome says [`OldLink::Unknown`](crate::ensure::OldLink::Unknown).
+        pub fn wait_for_old(mut self, time: ::std::time::Duration) -> Self {
+            self.options.wait_for_old = Some(time);
+            self
+        }
+    };
+}
+pub(crate) use settings_of_every_run;
+
 impl<A: Attach> Ensure<A> {
+    settings_of_every_run!();
+
     /// Makes the directories that the pin is to be in, as far as they are missing, with this mode
     /// less the umask. Nobody else may write to them, whatever the mode says. If nothing is pinned
     /// after all, they are removed again.
@@ -18,43 +75,6 @@ impl<A: Attach> Ensure<A> {
     /// link of another kind. A directory is never replaced.
     pub fn replace_other(mut self) -> Self {
         self.options.replace_other = true;
-        self
-    }
-
-    /// Waits for the lock of the pin's directory for at most so long; without this, for ten seconds
-    /// ([`PinLock::PATIENCE`](bpf_link::PinLock::PATIENCE)). Zero is not to wait at all.
-    pub fn lock_within(mut self, time: Duration) -> Self {
-        self.options.lock_within = time;
-        self
-    }
-
-    /// Goes on where other users can write to a directory that the path leads through, or to the
-    /// pin's own, or where one of these or a symbolic link belongs to another user than root or us:
-    /// see [`check_directories`](bpf_link::check_directories).
-    ///
-    /// Such a user can replace the agent's link with another one, and keep the lock.
-    pub fn allow_shared_directories(mut self) -> Self {
-        self.options.trust.shared_directories = true;
-        self
-    }
-
-    /// Goes on where what is pinned at the path belongs to another user, who can open it and so do
-    /// everything to the link. The pin that a run leaves is ours.
-    ///
-    /// What the other user has opened before stays open.
-    pub fn allow_other_owner(mut self) -> Self {
-        self.options.trust.other_owner = true;
-        self
-    }
-
-    /// Keeps the link that is pinned at the path if it runs this program and the kernel does not
-    /// report all of its options: they are taken to be the ones that are wanted.
-    ///
-    /// Without this, such a link is replaced by one with these options in each run, as
-    /// [`Why::NotReported`](crate::ensure::Why::NotReported) says: the table of kinds lists which
-    /// options those are.
-    pub fn keep_unreported(mut self) -> Self {
-        self.options.keep_unreported = true;
         self
     }
 
@@ -88,19 +108,6 @@ impl<A: Attach> Ensure<A> {
     /// [`Error::OursFound`](crate::Error::OursFound): nothing is attached a second time.
     pub fn report(mut self, ours: Ours) -> Self {
         self.options.ours = Some((ours, AboutOurs::Report));
-        self
-    }
-
-    /// Waits for at most so long until a link of a kind that cannot be detached has gone after it
-    /// was replaced: the outcome then says [`OldLink::Gone`](crate::ensure::OldLink::Gone) or
-    /// [`OldLink::Held`](crate::ensure::OldLink::Held).
-    ///
-    /// Without this nothing is waited for, and the outcome says
-    /// [`OldLink::Released`](crate::ensure::OldLink::Released). It waits once the lock is released,
-    /// so no other agent waits with it. To look for a link by its id takes `CAP_SYS_ADMIN`; without
-    /// it the outcome says [`OldLink::Unknown`](crate::ensure::OldLink::Unknown).
-    pub fn wait_for_old(mut self, time: Duration) -> Self {
-        self.options.wait_for_old = Some(time);
         self
     }
 }
