@@ -20,7 +20,7 @@ use crate::kinds::StructOpsAttach;
 pub(crate) use crate::ensure::act::{is_taken, open};
 pub(crate) use crate::ensure::ensured::FileId;
 pub(crate) use crate::ensure::look::search_all;
-pub(crate) use crate::ensure::lookups::Lookups;
+use crate::ensure::lookups::Lookups;
 pub(crate) use crate::ensure::old_link::{Waiting, retire};
 pub(crate) use crate::ensure::options::Trust;
 pub(crate) use crate::ensure::place::{Place, temporary_pin};
@@ -35,10 +35,15 @@ pub(crate) trait Member: Send + Sync {
 
     /// Looks at what is to be attached. Refuses what is not a program, or not a map, and options
     /// that cannot be kept to over restarts and upgrades.
-    ///
-    /// `keep_unreported`: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
-    fn ready(&self, keep_unreported: bool, lookups: Rc<Lookups>)
-    -> Result<Box<dyn Ready<'_> + '_>>;
+    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>>;
+}
+
+/// What the members of one run share.
+#[derive(Debug)]
+pub(crate) struct OfRun {
+    /// See [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
+    pub(crate) keep_unreported: bool,
+    pub(crate) lookups: Rc<Lookups>,
 }
 
 /// What the kernel has said about a program or a map. That never changes, so it is asked once.
@@ -46,13 +51,28 @@ pub(crate) trait Member: Send + Sync {
 pub(crate) struct Known(OnceLock<(Attached, Option<Arc<ProgramInfo>>)>);
 
 impl Known {
+    fn ready<'a, A: Recipe + 'a>(
+        &self,
+        to: A,
+        object: BorrowedFd<'a>,
+        run: &OfRun,
+    ) -> Result<Box<dyn Ready<'a> + 'a>> {
+        let wanted = self.wanted(object, A::Link::KIND, &run.lookups)?;
+        to.check_options()?;
+        Ok(Box::new(ReadyBy {
+            to,
+            wanted,
+            keep_unreported: run.keep_unreported,
+        }))
+    }
+
     fn wanted<'a>(
         &self,
         object: BorrowedFd<'a>,
         kind: LinkKind,
-        lookups: Rc<Lookups>,
+        lookups: &Rc<Lookups>,
     ) -> Result<Wanted<'a>> {
-        let lookups = Some(lookups);
+        let lookups = Some(Rc::clone(lookups));
         if let Some((attached, program)) = self.0.get() {
             return Ok(Wanted {
                 object,
@@ -83,18 +103,9 @@ where
         A::Link::KIND
     }
 
-    fn ready(
-        &self,
-        keep_unreported: bool,
-        lookups: Rc<Lookups>,
-    ) -> Result<Box<dyn Ready<'_> + '_>> {
-        ready_by(
-            self.to.clone(),
-            self.program.as_fd(),
-            &self.known,
-            keep_unreported,
-            lookups,
-        )
+    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
+        let to = self.to.clone();
+        self.known.ready(to, self.program.as_fd(), run)
     }
 }
 
@@ -117,19 +128,9 @@ where
         L::KIND
     }
 
-    fn ready(
-        &self,
-        keep_unreported: bool,
-        lookups: Rc<Lookups>,
-    ) -> Result<Box<dyn Ready<'_> + '_>> {
+    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = self.options.of(&self.configuration);
-        ready_by(
-            to,
-            self.program.as_fd(),
-            &self.known,
-            keep_unreported,
-            lookups,
-        )
+        self.known.ready(to, self.program.as_fd(), run)
     }
 }
 
@@ -144,33 +145,8 @@ impl<M: AsFd + Send + Sync> Member for OfMap<M> {
         LinkKind::StructOps
     }
 
-    fn ready(
-        &self,
-        keep_unreported: bool,
-        lookups: Rc<Lookups>,
-    ) -> Result<Box<dyn Ready<'_> + '_>> {
-        ready_by(
-            StructOpsAttach::of(&self.map),
-            self.map.as_fd(),
-            &self.known,
-            keep_unreported,
-            lookups,
-        )
+    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
+        let to = StructOpsAttach::of(&self.map);
+        self.known.ready(to, self.map.as_fd(), run)
     }
-}
-
-fn ready_by<'a, A: Recipe + 'a>(
-    to: A,
-    object: BorrowedFd<'a>,
-    known: &Known,
-    keep_unreported: bool,
-    lookups: Rc<Lookups>,
-) -> Result<Box<dyn Ready<'a> + 'a>> {
-    let wanted = known.wanted(object, A::Link::KIND, lookups)?;
-    to.check_options()?;
-    Ok(Box::new(ReadyBy {
-        to,
-        wanted,
-        keep_unreported,
-    }))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::attach::position::Position;
-use crate::ensure::member::{AtPath, Judged, Lookups, Ready};
+use crate::ensure::member::{AtPath, Judged, OfRun, Ready};
 use crate::ensure::{Attached, Planned};
 use crate::error::{Error, Result};
 use crate::info::buf::InfoBuf;
@@ -149,12 +149,12 @@ pub(super) fn assign<'r>(
 
 fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>>, Refusal> {
     let mut slots: Vec<Slot<'r>> = Vec::with_capacity(set.entries.len());
-    let lookups = Rc::new(Lookups::default());
+    let run = OfRun {
+        keep_unreported: set.options.keep_unreported,
+        lookups: Rc::default(),
+    };
     for (index, entry) in set.entries.iter().enumerate() {
-        let ready = entry
-            .member
-            .ready(set.options.keep_unreported, lookups.clone())
-            .map_err(Refusal::of(index))?;
+        let ready = entry.member.ready(&run).map_err(Refusal::of(index))?;
         slots.push(Slot {
             name: &entry.name,
             directory: directory.path.clone(),
