@@ -17,7 +17,7 @@ mod uprobe_multi;
 mod xdp;
 
 pub use cgroup::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
-pub use iter::{IterAttach, IterInfo, IterInfoRef, IterLink, IterTarget};
+pub use iter::{IterAttach, IterInfo, IterInfoRef, IterLink};
 pub use kprobe_multi::{KprobeMultiAttach, KprobeMultiInfo, KprobeMultiInfoRef, KprobeMultiLink};
 pub use netfilter::{
     NetfilterAttach, NetfilterFamily, NetfilterHook, NetfilterInfo, NetfilterLink,

@@ -164,10 +164,10 @@ pub use binary::{Binary, BinaryPlace, BinarySymbol, SymbolBinding, SymbolOffset,
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, Btf, BtfFunction, BtfId, BtfInfo, BtfTypeId, CacheEvent,
     CacheOperation, CacheResult, CgroupIterOrder, CommandError, CountedEvent, Error as LinkError,
-    HardwareCache, HardwareEvent, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTask,
-    KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags, ProgramId,
-    ProgramInfo, ProgramType, RawLink, SoftwareEvent, Support, Target, UnknownName, UpdateBy,
-    UprobeMultiFlags, link_ids, links,
+    HardwareCache, HardwareEvent, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTarget,
+    IterTask, KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags,
+    ProgramId, ProgramInfo, ProgramType, RawLink, SoftwareEvent, Support, Target, UnknownName,
+    UpdateBy, UprobeMultiFlags, link_ids, links,
 };
 #[doc(inline)]
 pub use ensure::{Attach, AttachProgram, Ensure, Ensured};

@@ -82,6 +82,7 @@ mod info;
 mod inode;
 mod interface;
 mod iter;
+mod iter_target;
 mod kind;
 mod link;
 mod netns;
@@ -121,6 +122,7 @@ pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 pub use info::LinkInfo;
 pub use inode::{cgroup_id, netns_inode};
 pub use interface::{XdpPrograms, interface_index, interface_name, xdp_programs};
+pub use iter_target::IterTarget;
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
 pub use netns::in_netns;
@@ -139,9 +141,7 @@ pub use probe::Support;
 pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;
 #[cfg(feature = "snapshot")]
-pub use snapshot::{
-    Snapshot, SnapshotEntry, SnapshotIterTarget, SnapshotMethod, SnapshotRefusal, Snapshotter,
-};
+pub use snapshot::{Snapshot, SnapshotEntry, SnapshotMethod, SnapshotRefusal, Snapshotter};
 pub use thread::share_descriptors;
 pub use update::Update;
 pub use walk::{LinkIds, Links, link_ids, links};

@@ -22,14 +22,14 @@ use plan::Plan;
 use record::Record;
 use run::Run;
 
-pub use entry::{SnapshotEntry, SnapshotIterTarget};
+pub use entry::SnapshotEntry;
 pub use method::{SnapshotMethod, SnapshotRefusal};
 
 /// Looks at all links of this machine at once: ids, kinds, programs, and most of what is particular
 /// to each kind, in a tenth of the time of a walk.
 ///
-/// It holds a link of its own: a program that runs when the links are read, and is attached to
-/// nothing else. That link goes with it, and no snapshot has it.
+/// It holds a link of its own, for a program that runs only when the links are read. That link is
+/// in no snapshot, and is closed when this is dropped.
 ///
 /// ```no_run
 /// # fn example() -> bpf_link::Result<()> {
@@ -76,8 +76,8 @@ impl Snapshotter {
     /// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks
     ///   `CAP_BPF` or `CAP_PERFMON`. The two are enough, and so is `CAP_SYS_ADMIN`.
     /// - [`Error::UnsupportedByKernel`](crate::Error::UnsupportedByKernel): this kernel was built
-    ///   without BTF or has no iterator over links (`ENOENT`), has BTF in a format that this release
-    ///   does not know (without a number), or has a verifier that refuses the program (`EACCES`,
+    ///   without BTF or has no iterator over links (`ENOENT`), its BTF has a format that this
+    ///   release does not know (no errno), or its verifier refuses the program (`EACCES`,
     ///   `EINVAL`).
     ///
     /// # Kernel
@@ -89,9 +89,9 @@ impl Snapshotter {
         Self::load_at_most(SnapshotMethod::TypedCast)
     }
 
-    /// As [`load`](Self::load), with this method or one that tells less. To load
-    /// [`IdsOnly`](SnapshotMethod::IdsOnly) takes a fraction of the time, and to ask for a
-    /// [`Walk`](SnapshotMethod::Walk) none.
+    /// As [`load`](Self::load), with this method or one that tells less.
+    /// [`IdsOnly`](SnapshotMethod::IdsOnly) loads faster, and a [`Walk`](SnapshotMethod::Walk)
+    /// loads nothing.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Snapshotter {
         Ok(walk)
     }
 
-    /// Keeps a refusal, unless it may be none the next time.
+    /// Keeps a refusal, unless the next attempt may succeed.
     fn refuse(&mut self, refusal: SnapshotRefusal) -> Result<()> {
         const PASSING: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN];
         let errno = refusal.error.errno();

@@ -8,7 +8,7 @@ mod tests;
 use std::ffi::{CStr, CString};
 use std::fs::File;
 
-use bpf_link::{CgroupIterOrder, InfoBuffers, MapId};
+use bpf_link::{CgroupIterOrder, InfoBuffers, IterTarget, MapId};
 use zerocopy::native_endian::{U32, U64};
 
 use crate::error::Result;
@@ -49,35 +49,6 @@ info! {
 }
 
 always_attached!(IterInfo, IterInfoRef<'_>);
-
-/// Which objects an iterator goes over, of their sort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
-#[non_exhaustive]
-pub enum IterTarget {
-    /// All of them, as far as the kernel says. Kernels before Linux 5.10 do not say which map it
-    /// is, and those before Linux 6.1 have iterators over all tasks only.
-    All,
-    /// What is in this map. Since Linux 5.10.
-    Map(MapId),
-    /// Cgroups, from this one. Since Linux 6.1.
-    Cgroup {
-        /// Where it starts.
-        cgroup_id: u64,
-        /// Which cgroups, and in which order.
-        order: CgroupIterOrder,
-    },
-    /// What belongs to the thread with this id in the PID namespace of the process that made the
-    /// link. Since Linux 6.1.
-    Tid(u32),
-    /// What belongs to the process with this id in the PID namespace of the process that made the
-    /// link. Since Linux 6.1.
-    Pid(u32),
-}
 
 mirror! {
     /// The fields of an iterator over what is in a map.
@@ -121,43 +92,41 @@ impl<'a> IterInfoRef<'a> {
             id: answer.id(),
             program_id: answer.program_id(),
             target_name,
-            target: IterTarget::parse(answer, target_name),
+            target: target_of(answer, target_name),
         }
     }
 }
 
-impl IterTarget {
-    #[inline]
-    fn parse(answer: &Answer<'_>, name: Option<&CStr>) -> Self {
-        let map: &OverMap = answer.arm();
-        if let Some(id) = reported!(answer, map: OverMap, map_id).and_then(MapId::new) {
-            return Self::Map(id);
-        }
-        // The id of a cgroup and those of tasks are in one place, and a later kernel may have
-        // something else there: the name says what it is.
-        match name.map_or(b"".as_slice(), CStr::to_bytes) {
-            b"cgroup" => {
-                let cgroups: &OverCgroups = answer.arm();
-                match reported!(answer, cgroups: OverCgroups, order) {
-                    Some(order) => Self::Cgroup {
-                        cgroup_id: cgroups.cgroup_id.get(),
-                        order: CgroupIterOrder::from_raw(order),
-                    },
-                    None => Self::All,
-                }
+#[inline]
+fn target_of(answer: &Answer<'_>, name: Option<&CStr>) -> IterTarget {
+    let map: &OverMap = answer.arm();
+    if let Some(id) = reported!(answer, map: OverMap, map_id).and_then(MapId::new) {
+        return IterTarget::Map(id);
+    }
+    // The id of a cgroup and those of tasks are in one place, and a later kernel may have
+    // something else there: the name says what it is.
+    match name.map_or(b"".as_slice(), CStr::to_bytes) {
+        b"cgroup" => {
+            let cgroups: &OverCgroups = answer.arm();
+            match reported!(answer, cgroups: OverCgroups, order) {
+                Some(order) => IterTarget::Cgroup {
+                    cgroup_id: cgroups.cgroup_id.get(),
+                    order: CgroupIterOrder::from_raw(order),
+                },
+                None => IterTarget::All,
             }
-            b"task" | b"task_file" | b"task_vma" => {
-                let tasks: &OverTasks = answer.arm();
-                let tid = reported!(answer, tasks: OverTasks, tid).filter(|tid| *tid != 0);
-                let pid = reported!(answer, tasks: OverTasks, pid).filter(|pid| *pid != 0);
-                match (tid, pid) {
-                    (Some(tid), _) => Self::Tid(tid),
-                    (None, Some(pid)) => Self::Pid(pid),
-                    (None, None) => Self::All,
-                }
-            }
-            _ => Self::All,
         }
+        b"task" | b"task_file" | b"task_vma" => {
+            let tasks: &OverTasks = answer.arm();
+            let tid = reported!(answer, tasks: OverTasks, tid).filter(|tid| *tid != 0);
+            let pid = reported!(answer, tasks: OverTasks, pid).filter(|pid| *pid != 0);
+            match (tid, pid) {
+                (Some(tid), _) => IterTarget::Tid(tid),
+                (None, Some(pid)) => IterTarget::Pid(pid),
+                (None, None) => IterTarget::All,
+            }
+        }
+        _ => IterTarget::All,
     }
 }
 

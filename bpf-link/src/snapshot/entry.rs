@@ -7,6 +7,7 @@ use super::record::Record;
 use crate::args::CgroupIterOrder;
 use crate::attach_type::AttachType;
 use crate::id::{BtfTypeId, LinkId, MapId, ProgramId};
+use crate::iter_target::IterTarget;
 use crate::kind::LinkKind;
 
 /// What a snapshot tells of one link.
@@ -20,29 +21,6 @@ pub struct SnapshotEntry {
     id: LinkId,
     record: Record,
     known: Fields,
-}
-
-/// What an iterator goes over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SnapshotIterTarget {
-    /// All objects of its sort.
-    All,
-    /// What is in this map.
-    Map(MapId),
-    /// Cgroups, from this one.
-    Cgroup {
-        /// Where it starts.
-        cgroup_id: u64,
-        /// Which cgroups, and in which order.
-        order: CgroupIterOrder,
-    },
-    /// What belongs to the thread with this id in the PID namespace of the process that made the
-    /// link.
-    Tid(u32),
-    /// What belongs to the process with this id in the PID namespace of the process that made the
-    /// link.
-    Pid(u32),
 }
 
 impl SnapshotEntry {
@@ -64,8 +42,8 @@ impl SnapshotEntry {
         LinkKind::from_raw(self.record.kind)
     }
 
-    /// The id of the program that is attached, or was until the link was detached. `None` where
-    /// there is none (`struct_ops`).
+    /// The id of the program that is attached, or was until the link was detached. `None` for
+    /// `struct_ops` links, which have no program.
     #[inline]
     #[must_use]
     pub fn program_id(&self) -> Option<ProgramId> {
@@ -122,26 +100,26 @@ impl SnapshotEntry {
 
     /// Which objects of its sort an `iter` link goes over.
     #[must_use]
-    pub fn iter_target(&self) -> Option<SnapshotIterTarget> {
+    pub fn iter_target(&self) -> Option<IterTarget> {
         /// `BPF_TASK_ITER_TID`
         const TID: u32 = 1;
         /// `BPF_TASK_ITER_TGID`
         const TGID: u32 = 2;
         if let Some(map) = MapId::new(self.word(Field::MapId)?) {
-            return Some(SnapshotIterTarget::Map(map));
+            return Some(IterTarget::Map(map));
         }
         let cgroup_id = self.wide(Field::CgroupId)?;
         if cgroup_id != 0 {
             let order = self
                 .word(Field::CgroupOrder)
                 .map(CgroupIterOrder::from_raw)?;
-            return Some(SnapshotIterTarget::Cgroup { cgroup_id, order });
+            return Some(IterTarget::Cgroup { cgroup_id, order });
         }
         let task = self.word(Field::TaskId)?;
         Some(match self.word(Field::TaskScope)? {
-            TID => SnapshotIterTarget::Tid(task),
-            TGID => SnapshotIterTarget::Pid(task),
-            _ => SnapshotIterTarget::All,
+            TID => IterTarget::Tid(task),
+            TGID => IterTarget::Pid(task),
+            _ => IterTarget::All,
         })
     }
 

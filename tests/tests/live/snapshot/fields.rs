@@ -5,7 +5,7 @@ use std::fs::File;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
-    LinkKind, RawLink, SnapshotEntry, SnapshotIterTarget as Target, SnapshotMethod, Snapshotter,
+    IterTarget as Target, LinkKind, RawLink, SnapshotEntry, SnapshotMethod, Snapshotter,
     netns_inode,
 };
 use bpf_link_sys::{
