@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod attaching;
+pub(crate) mod beside;
 pub(crate) mod chain;
 pub(crate) mod random;
 pub(crate) mod traffic;

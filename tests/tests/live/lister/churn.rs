@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{AttachType, KprobeMultiArgs, LinkCreate, RawLink};
 use bpf_link_tests::{Hook, Netns, Program, Sandbox, in_form, iterator};
 use serde_json::Value;
 
+use crate::fixture::beside::{Work, check_beside};
 use crate::fixture::{LOOPBACK, xdp};
 use crate::harness::{Need, Test, test};
 use crate::lister::{LISTER, at, many, run};
@@ -128,8 +128,7 @@ fn traceable(sandbox: &Sandbox) -> Result<Vec<CString>> {
 }
 
 fn every_stable_link_is_listed_once(_sandbox: &Sandbox) -> Result<()> {
-    let work: [fn(&AtomicBool) -> Result<u64>; 3] = [devices, devices, iterators];
-    under(&work.map(|work| move |stop: &AtomicBool| work(stop)), &[])
+    under(&[&devices, &devices, &iterators])
 }
 
 fn also_while_thousands_of_functions_are_attached_to(sandbox: &Sandbox) -> Result<()> {
@@ -140,18 +139,12 @@ fn also_while_thousands_of_functions_are_attached_to(sandbox: &Sandbox) -> Resul
         "too few functions: {}",
         traceable.len()
     );
-    under(&[devices], &[&|stop| functions(stop, &traceable)])
+    under(&[&devices, &|stop| functions(stop, &traceable)])
 }
-
-/// Work that goes on until it is told to stop.
-type Work<'a> = &'a (dyn Fn(&AtomicBool) -> Result<u64> + Sync);
 
 /// Lists all the while, in every form, and holds each list against the links that are there all the
 /// time.
-fn under<W>(work: &[W], more: &[Work<'_>]) -> Result<()>
-where
-    W: Fn(&AtomicBool) -> Result<u64> + Sync,
-{
+fn under(work: &[Work<'_>]) -> Result<()> {
     let stable = xdp(&Program::passing(Hook::XDP)?)?;
     let mut there = many(STABLE)?;
     there.push(stable);
@@ -161,37 +154,9 @@ where
         .collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<u64> = ids.into_iter().map(|id| id.get().into()).collect();
 
-    let stop = AtomicBool::new(false);
-    let end = Instant::now() + duration()?;
-    thread::scope(|scope| {
-        let mut working = Vec::new();
-        for work in work {
-            working.push(scope.spawn(|| work(&stop)));
-        }
-        for work in more {
-            working.push(scope.spawn(|| work(&stop)));
-        }
-        let mut lists = 0;
-        let listed = loop {
-            if let Err(error) = check(&ids) {
-                break Err(error).with_context(|| format!("list {lists}"));
-            }
-            lists += 1;
-            if Instant::now() >= end {
-                break Ok(());
-            }
-        };
-        stop.store(true, Ordering::Relaxed);
-        for thread in working {
-            let rounds = thread
-                .join()
-                .map_err(|_| anyhow::anyhow!("it panicked"))??;
-            println!("{rounds} rounds");
-            ensure!(rounds > 0, "nothing came and went");
-        }
-        println!("{lists} times three lists");
-        listed
-    })
+    let lists = check_beside(work, duration()?, || check(&ids))?;
+    println!("{lists} times three lists");
+    Ok(())
 }
 
 /// Lists in each of the forms.

@@ -1,14 +1,11 @@
 //! Snapshots while links come and go.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Instant;
-
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{LinkId, RawLink, Snapshotter};
 use bpf_link_tests::Sandbox;
 
 use super::{ITERATOR, ids, read};
+use crate::fixture::beside::check_beside;
 use crate::harness::{Test, test};
 use crate::lister::churn::{devices, duration, iterators};
 use crate::lister::many;
@@ -30,36 +27,13 @@ fn every_stable_link_is_met_once(_sandbox: &Sandbox) -> Result<()> {
         .collect::<Result<Vec<LinkId>, _>>();
     let stable = stable?;
     let snapshotter = Snapshotter::load()?;
-    let stop = AtomicBool::new(false);
-    let end = Instant::now() + duration()?;
-    thread::scope(|scope| {
-        let working = [devices, devices, iterators].map(|work| {
-            let stop = &stop;
-            scope.spawn(move || work(stop))
-        });
-        let mut snapshots = 0;
-        let mut buffers = BUFFERS.into_iter().cycle();
-        let right = loop {
-            let len = buffers.next().context("it goes round")?;
-            if let Err(error) = check(&snapshotter, len, &stable) {
-                break Err(error).with_context(|| format!("snapshot {snapshots}, {len} bytes"));
-            }
-            snapshots += 1;
-            if Instant::now() >= end {
-                break Ok(());
-            }
-        };
-        stop.store(true, Ordering::Relaxed);
-        for thread in working {
-            let rounds = thread
-                .join()
-                .map_err(|_| anyhow::anyhow!("it panicked"))??;
-            println!("{rounds} rounds");
-            ensure!(rounds > 0, "nothing came and went");
-        }
-        println!("{snapshots} snapshots");
-        right
-    })
+    let mut buffers = BUFFERS.into_iter().cycle();
+    let snapshots = check_beside(&[&devices, &devices, &iterators], duration()?, || {
+        let len = buffers.next().context("the list of sizes is empty")?;
+        check(&snapshotter, len, &stable).with_context(|| format!("{len} bytes"))
+    })?;
+    println!("{snapshots} snapshots");
+    Ok(())
 }
 
 /// None is missing, repeated or out of order.
