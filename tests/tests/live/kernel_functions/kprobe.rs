@@ -1,16 +1,13 @@
 //! Kprobes on functions that were found.
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Hook, Loader, Program, Sandbox};
+use bpf_link_tests::{Hook, Program, Sandbox};
 use bpf_link_typed::{KernelFunctions, KprobeEvent, PerfEventAttach};
 
-use crate::ensure::places::{OTHER_OPTIONS, is_linux, kept_since};
-use crate::ensure::suite::{Call, Subject, Way, check};
 use crate::fixture::attaching::{adding, ensure_ambiguous};
-use crate::functions::kernel::{CALLS, call_all, with_hidden_addresses};
+use crate::functions::kernel::{CALLS, with_hidden_addresses};
 use crate::functions::listed;
 use crate::harness::{Need, Test, test};
-use crate::suites::conformance::Counting;
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 
@@ -28,9 +25,6 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(Need::PERF_EVENT)
         .also_needs(KPROBES)
         .alone(),
-    test!(over_restarts)
-        .needs(Need::PERF_EVENT)
-        .also_needs(KPROBES),
 ];
 
 fn on_system_calls(_sandbox: &Sandbox) -> Result<()> {
@@ -87,24 +81,4 @@ fn where_addresses_are_hidden(_sandbox: &Sandbox) -> Result<()> {
     call_getuid();
     ensure!(sum.read()? == 5, "{}", sum.read()?);
     Ok(())
-}
-
-fn over_restarts(sandbox: &Sandbox) -> Result<()> {
-    let getuid = KernelFunctions::all()?.syscall("getuid")?;
-    let to = |cookie| PerfEventAttach::to(KprobeEvent::at_function(&getuid)).cookie(cookie);
-    let elsewhere: Call<'_> = &|how, path, program| how.run(to(8), path, program);
-    check(&Subject {
-        elsewhere: is_linux(6, 9)?.then_some((elsewhere, OTHER_OPTIONS)),
-        again: kept_since(6, 9, false)?,
-        ..Subject::of_programs(
-            sandbox,
-            || Counting::loaded(Loader::new(Hook::KPROBE).in_this_process()),
-            &|how, path, program| how.run(to(7), path, program),
-            &|_| {
-                call_all();
-                Ok(())
-            },
-            Way::Overlap,
-        )?
-    })
 }

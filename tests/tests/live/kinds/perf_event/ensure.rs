@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bpf_link_tests::{Hook, Loader, Sandbox, own_code};
-use bpf_link_typed::{KprobeEvent, PerfEventAttach, TracepointEvent, UprobeEvent};
+use bpf_link_typed::{KernelFunctions, KprobeEvent, PerfEventAttach, TracepointEvent, UprobeEvent};
 
 use crate::ensure::places::{ANOTHER_HOOK, OTHER_OPTIONS, is_linux, kept_since};
 use crate::ensure::suite::{Again, Call, Subject, Way, check};
@@ -16,6 +16,9 @@ const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
 
 pub(crate) const TESTS: &[Test] = &[
     test!(kprobe).needs(Need::PERF_EVENT).also_needs(KPROBES),
+    test!(kprobe_on_a_system_call)
+        .needs(Need::PERF_EVENT)
+        .also_needs(KPROBES),
     test!(tracepoint).needs(Need::PERF_EVENT),
     test!(uprobe)
         .needs(Need::PERF_EVENT)
@@ -45,16 +48,25 @@ fn uprobe(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn kprobe(sandbox: &Sandbox) -> Result<()> {
-    let here = PerfEventAttach::to(KprobeEvent::at(SYMBOLS[0], 0)).cookie(7);
-    let elsewhere = PerfEventAttach::to(KprobeEvent::at(SYMBOLS[0], 0)).cookie(8);
-    let elsewhere: Call<'_> = &|how, path, program| how.run(elsewhere.clone(), path, program);
+    check_kprobe(sandbox, || KprobeEvent::at(SYMBOLS[0], 0))
+}
+
+fn kprobe_on_a_system_call(sandbox: &Sandbox) -> Result<()> {
+    let getuid = KernelFunctions::all()?.syscall("getuid")?;
+    check_kprobe(sandbox, || KprobeEvent::at_function(&getuid))
+}
+
+/// With a kprobe on a function that [`call_all`] calls.
+fn check_kprobe<'a>(sandbox: &Sandbox, event: impl Fn() -> KprobeEvent<'a>) -> Result<()> {
+    let to = |cookie| PerfEventAttach::to(event()).cookie(cookie);
+    let elsewhere: Call<'_> = &|how, path, program| how.run(to(8), path, program);
     check(&Subject {
         elsewhere: is_linux(6, 9)?.then_some((elsewhere, OTHER_OPTIONS)),
         again: kept_since(6, 9, false)?,
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(Loader::new(Hook::KPROBE).in_this_process()),
-            &|how, path, program| how.run(here.clone(), path, program),
+            &|how, path, program| how.run(to(7), path, program),
             &|_| {
                 call_all();
                 Ok(())
