@@ -87,7 +87,7 @@ fn ssl_write(counter: &CounterMap) -> Result<Vec<Link>> {
         let Some(pid) = entry?.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
             continue;
         };
-        // Most processes have none, and some have ended by now.
+        // Most processes do not use it, and some have ended by now.
         let Ok(library) = Binary::in_process(pid, "libssl") else {
             continue;
         };

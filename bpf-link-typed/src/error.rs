@@ -249,8 +249,8 @@ pub enum Error {
     SampleFrequency {
         /// The frequency, in hertz.
         frequency: u64,
-        /// The highest that the kernel takes (`kernel.perf_event_max_sample_rate`), in hertz; `None`
-        /// if procfs does not tell. The lowest is 1.
+        /// The highest that the kernel takes (`kernel.perf_event_max_sample_rate`), in hertz;
+        /// `None` if procfs does not tell. The lowest is 1.
         limit: Option<u64>,
     },
 

@@ -105,8 +105,9 @@ use options::Options;
 /// - It is not one instant: a packet that crosses two hooks may meet the new program at one and the
 ///   old one at the other. Nor is it undone if the process is killed: the next `apply` finishes it.
 /// - Links that the caller does not ask to have removed stay attached, and are reported as stale.
-/// - A replaced link that cannot be detached, and that somebody else holds, runs on: the report says
-///   [`OldLink::Released`](crate::ensure::OldLink::Released), unless [`wait_for_old`] has waited.
+/// - A replaced link that cannot be detached, and that somebody else holds, runs on: the report
+///   says [`OldLink::Released`](crate::ensure::OldLink::Released), unless [`wait_for_old`] has
+///   waited.
 /// - To undo an update takes the old program, and to open that takes `CAP_SYS_ADMIN`. Without it a
 ///   set that would stop a program is refused, unless [`without_rollback`](Self::without_rollback)
 ///   allows it.
@@ -192,8 +193,8 @@ impl<'a> LinkSet<'a> {
         self.add_member(name, of_program(to, program), Some(place))
     }
 
-    /// Adds a link whose options borrow from something that the set owns: a path, names or arrays of
-    /// the agent's configuration, or a descriptor of a map or a namespace.
+    /// Adds a link whose options borrow from something that the set owns: a path, names or arrays
+    /// of the agent's configuration, or a descriptor of a map or a namespace.
     ///
     /// ```no_run
     /// use bpf_link_typed::{CgroupAttach, CgroupHook, LinkSet};

@@ -165,8 +165,8 @@ impl Btf {
         })
     }
 
-    /// The functions of this name: none, one, or several where static functions of different files
-    /// have one name.
+    /// The functions of this name. There may be several, as static functions of different files can
+    /// share a name.
     pub fn functions_named(&self, name: &str) -> impl Iterator<Item = BtfTypeId> {
         let found = self.functions().filter(move |found| found.name == name);
         found.map(|found| found.id)

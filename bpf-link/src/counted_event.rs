@@ -42,7 +42,8 @@ open_enum! {
 }
 
 open_enum! {
-    /// An event that processors count (`enum perf_hw_id`). Many emulated machines have none.
+    /// An event that processors count (`enum perf_hw_id`). Many virtual machines do not have
+    /// them.
     pub enum HardwareEvent {
         /// Cycles, whatever the frequency is.
         CpuCycles = PERF_COUNT_HW_CPU_CYCLES, "cpu-cycles", "cycles";

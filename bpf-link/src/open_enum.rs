@@ -3,8 +3,8 @@
 /// Defines an enum whose every variant is one of the kernel's constants, with an arm that keeps any
 /// number the header of this release did not have.
 ///
-/// Each entry is `Variant = CONSTANT, "name"`; the name is the one that `bpftool` prints. Other names
-/// that are read as well may follow it.
+/// Each entry is `Variant = CONSTANT, "name"`; the name is the one that `bpftool` prints. Other
+/// names that are read as well may follow it.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*

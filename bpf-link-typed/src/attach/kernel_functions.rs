@@ -85,8 +85,8 @@ impl KernelFunctions {
     ///
     /// # Errors
     ///
-    /// [`Error::File`]: the list cannot be read; `ENOENT` where the kernel has none, or `/proc` is
-    /// not mounted.
+    /// [`Error::File`]: the list cannot be read; `ENOENT` if the kernel was built without it, or
+    /// `/proc` is not mounted.
     pub fn all() -> Result<Self> {
         const LIST: &str = "/proc/kallsyms";
         let read = || SymbolTable::read(BufReader::new(File::open(LIST)?));
@@ -160,10 +160,10 @@ impl KernelFunctions {
     /// # Errors
     ///
     /// - [`Error::KernelFunction`] with
-    ///   - [`NoSuchFunction`](KernelFunctionProblem::NoSuchFunction): there is none; with names that
-    ///     are close to it;
-    ///   - [`NotTraceable`](KernelFunctionProblem::NotTraceable): it cannot be traced. Not if these
-    ///     are [`all`](Self::all) functions.
+    ///   - [`NoSuchFunction`](KernelFunctionProblem::NoSuchFunction): no function has this name;
+    ///     the error lists similar names;
+    ///   - [`NotTraceable`](KernelFunctionProblem::NotTraceable): it cannot be traced. Not
+    ///     returned if these are [`all`](Self::all) functions.
     /// - [`Error::AmbiguousSymbol`]: there are several.
     pub fn function(&self, name: impl AsRef<str>) -> Result<KernelFunction> {
         let name = name.as_ref();
@@ -179,7 +179,7 @@ impl KernelFunctions {
     }
 
     /// Every function of this name, or of this module and name with a colon between them. The list
-    /// is empty if there is none.
+    /// is empty if no function has this name.
     ///
     /// # Errors
     ///
@@ -271,7 +271,8 @@ impl KernelFunctions {
         named.collect()
     }
 
-    /// The functions, each with whether it can be traced, which all can as long as nobody has asked.
+    /// Each function, and whether it can be traced. Without a list of those that can be, all count
+    /// as traceable.
     fn marked(&self) -> impl Iterator<Item = (Listed<'_>, Traceable)> {
         let marks = self.traceable.iter().flatten().copied();
         let marks = marks.chain(std::iter::repeat(Traceable::Yes));

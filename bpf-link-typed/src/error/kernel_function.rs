@@ -19,7 +19,7 @@ pub enum KernelFunctionProblem {
         /// The name that was asked for.
         name: String,
     },
-    /// No function matches the pattern, or none of those that can be traced.
+    /// No function that can be traced matches the pattern.
     NothingMatches {
         /// The pattern.
         pattern: String,

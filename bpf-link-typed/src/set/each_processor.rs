@@ -59,7 +59,7 @@ impl EachProcessor {
 }
 
 impl ProcessorChanges {
-    /// Whether there are none.
+    /// Whether no processor has come or gone.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.came_online.is_empty() && self.went_offline.is_empty()

@@ -30,7 +30,8 @@ impl LinkSet<'_> {
             let owners = match trust.shared_directories {
                 true if trust.other_owner => Owners::Any,
                 true => Owners::Ours,
-                // Where only we can make pins, to ask for the owner of each costs more than it says.
+                // Where only we can make pins, to ask for the owner of each costs more than it
+                // says.
                 false => Owners::NotAsked,
             };
             Directory::look(&path, owners, self.entries.len())?

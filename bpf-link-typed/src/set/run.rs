@@ -129,7 +129,7 @@ pub(super) fn pin_over(
     Ok(link.pin_over(path)?)
 }
 
-/// Takes a link off; false if its kind cannot be detached, so that it goes with the last that holds
+/// Takes a link off; false if its kind cannot be detached, so that it ends with the last that holds
 /// it.
 pub(super) fn detach(link: &RawLink) -> Result<bool> {
     use bpf_link::Error::{UnsupportedByKernel, UnsupportedByKind};

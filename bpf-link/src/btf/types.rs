@@ -167,7 +167,7 @@ impl<'a> Iterator for Types<'a> {
 }
 
 impl<'a> Type<'a> {
-    /// Its name, without a NUL; empty if it has none, or if the name is among those of the base.
+    /// Its name, without a NUL; empty for an unnamed type, and for a name that is in the base.
     pub(crate) fn name(&self) -> &'a [u8] {
         let mut names = self.name.split(|byte| *byte == 0);
         names.next().unwrap_or_default()
@@ -275,7 +275,8 @@ pub(super) mod tests {
     #[test]
     fn an_unknown_kind_is_an_error_and_the_last() {
         let mut bytes = description();
-        // The kind of the second type, behind the header and four words, and a name.
+        // The second type follows the header and the four words of the first; its kind follows its
+        // name.
         if let Some(word) = bytes.get_mut(24 + 16 + 4..24 + 16 + 8) {
             word.copy_from_slice(&(31_u32 << 24).to_ne_bytes());
         }

@@ -60,7 +60,7 @@ impl Fields {
 
 /// A field, and the ways to it. The first that the kernel has is taken.
 ///
-/// A way is members of structures with dots, and `->` behind a member that is a pointer; in
+/// A way is members of structures with dots, and `->` after a member that is a pointer; in
 /// brackets is what it points to where the kernel has it as `void *`.
 pub(super) type Ways = (Field, &'static [&'static str]);
 

@@ -48,7 +48,7 @@ fn load(target: u32, instructions: &[bpf_insn]) -> Result<Loaded, Refused> {
     let load =
         |log: &mut [u8]| sys::prog_load(&program, *b"bpf_link_snap\0\0\0", instructions, log);
     let program = load(&mut []).map_err(|source| {
-        // A log costs time: what is taken has none.
+        // Writing a log takes time, so the verifier is asked for one only after a refusal.
         let mut log = vec![0; LOG];
         let _ = load(&mut log);
         let end = log.iter().position(|byte| *byte == 0).unwrap_or(LOG);

@@ -15,9 +15,9 @@ use crate::object::program_type::ProgramType;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProgramUse {
     pub(crate) program_type: ProgramType,
-    /// The attach type that it is for; `None` for types of programs that have none.
+    /// The attach type that it is for; `None` if its type has no attach types.
     pub(crate) attach_type: Option<AttachType>,
-    /// The id in the kernel's own types of what it is for; 0 for none.
+    /// The id, in the kernel's BTF, of what it is for; 0 if it needs no such id.
     pub(crate) attach_btf_id: u32,
 }
 

@@ -86,8 +86,8 @@ fn without_names(links: usize) -> Vec<Side<'static>> {
     ]
 }
 
-/// A snapshot has ids, kinds, programs, and most of the fields of each kind. The others walk, as they
-/// do above; the first of a process has to load its program.
+/// A snapshot has ids, kinds, programs, and most of the fields of each kind. The others walk, as
+/// they do above; the first of a process has to load its program.
 fn snapshots(bench: &mut Bench, links: usize) -> Result<()> {
     let snapshotter = Snapshotter::load()?;
     let take = move |snapshotter: &Snapshotter, buf: &mut [u8]| {

@@ -27,10 +27,10 @@ impl KernelFunctions {
     ///
     /// [`Error::KernelFunction`] with
     ///
-    /// - [`NoSuchSyscall`](KernelFunctionProblem::NoSuchSyscall): the kernel has none of this name;
-    ///   with those that are close to it;
-    /// - [`NotTraceable`](KernelFunctionProblem::NotTraceable): it cannot be traced. Not if these
-    ///   are [`all`](Self::all) functions.
+    /// - [`NoSuchSyscall`](KernelFunctionProblem::NoSuchSyscall): the kernel has no system call
+    ///   of this name; the error lists similar names;
+    /// - [`NotTraceable`](KernelFunctionProblem::NotTraceable): its function cannot be traced.
+    ///   Not returned if these are [`all`](Self::all) functions.
     pub fn syscall(&self, name: impl AsRef<str>) -> Result<KernelFunction> {
         let name = name.as_ref();
         let prefix = self.syscall_prefix();

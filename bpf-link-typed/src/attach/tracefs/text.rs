@@ -7,8 +7,8 @@ pub(crate) fn number<T: FromStr>(text: &str) -> Option<T> {
     text.trim().parse().ok()
 }
 
-/// The numbers of processors in a list of ranges, such as `0-3,8,10-11`. The kernel lists each once,
-/// and has fewer than 100,000.
+/// The numbers of processors in a list of ranges, such as `0-3,8,10-11`. The kernel lists each
+/// once, and has fewer than 100,000.
 pub(crate) fn numbers(ranges: &str) -> Option<Vec<u32>> {
     const LIMIT: u32 = 100_000;
     let mut numbers: Vec<u32> = Vec::new();

@@ -242,8 +242,8 @@ fn refused_by(program: BorrowedFd<'_>, hook: TracingHook, source: bpf_link::Erro
     })
 }
 
-/// Puts an extension in the place of a function. Its attach type says nothing, so a refusal is
-/// about that function.
+/// Replaces a function by an extension. An extension's attach type means nothing, so a refusal
+/// names the function.
 fn extend(
     extension: BorrowedFd<'_>,
     request: LinkCreate<'_>,

@@ -44,7 +44,7 @@ fn names_and_addresses(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// As in a list that is read by itself.
+/// As in a list that is read on its own.
 fn names_of_several(_sandbox: &Sandbox) -> Result<()> {
     let mut places: HashMap<CString, Vec<u64>> = HashMap::new();
     for line in std::fs::read_to_string("/proc/kallsyms")?.lines() {

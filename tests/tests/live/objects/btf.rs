@@ -73,7 +73,7 @@ fn functions_of_the_kernel(_sandbox: &Sandbox) -> Result<()> {
             "{function:?}"
         );
     }
-    // A structure has the name too, or none has.
+    // A structure's number and name find no function.
     let structure = expected.structure("task_struct")?.and_then(BtfTypeId::new);
     let structure = structure.context("the kernel has tasks")?;
     ensure!(btf.function_name(structure).is_none());

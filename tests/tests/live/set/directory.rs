@@ -13,7 +13,7 @@ use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[test!(made_or_not), test!(open_to_others)];
 
-/// With its mode; a set that is refused leaves none.
+/// It gets its mode, and a set that is refused removes it again.
 fn made_or_not(sandbox: &Sandbox) -> Result<()> {
     let outer = sandbox.bpffs().join("agents");
     let directory = outer.join("agent");

@@ -59,7 +59,7 @@ fn reported_and_removed(sandbox: &Sandbox) -> Result<()> {
         "{applied:?}"
     );
     ensure!(!is_pinned(&directory.join("entry")));
-    // What was let go of goes in the kernel's own time.
+    // The kernel frees a released link a little later.
     eventually_holds("one link", || Ok(our_links()?.len() == 1))?;
     applied.stop()?;
     ensure_nothing_left(sandbox)

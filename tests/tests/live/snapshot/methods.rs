@@ -198,7 +198,7 @@ fn ensure_no_types(errno: Option<i32>) -> Result<()> {
     ensure_walks(&snapshotter)
 }
 
-/// None at all, as of a kernel that was built without; and what is none, or never ends.
+/// BTF that is missing, that is something else, or that never ends.
 fn without_types(sandbox: &Sandbox) -> Result<()> {
     let directory = Path::new(TYPES).parent().context("a directory")?;
     // What the test itself needs of them.

@@ -128,7 +128,7 @@ fn few_times_in_a_second_and_many(_sandbox: &Sandbox) -> Result<()> {
     eventually_holds("a switch", || counts(&counter, switch))
 }
 
-/// Where there is none, the error says so.
+/// Where the machine does not count the event, the error says so.
 fn of_the_hardware(_sandbox: &Sandbox) -> Result<()> {
     let (program, counter) = counting(Hook::PERF_EVENT)?;
     let cycles: CountedEvent = "cycles".parse()?;

@@ -228,7 +228,7 @@ fn as_loaded(sandbox: &Sandbox) -> Result<()> {
     ensure!(run(&program)?.outcome == Outcome::Created);
     let again = run(&program)?;
     let is_kept = again.outcome == Outcome::AlreadyRunning;
-    // The cookie is known since 6.17, and there is none before 5.19.
+    // The kernel reports the cookie since 6.17, and has no cookies before 5.19.
     let is_known =
         Need::Linux(6, 17).missing()?.is_none() || Need::Before(5, 19).missing()?.is_none();
     ensure!(is_kept || !is_known, "{again:?}");
