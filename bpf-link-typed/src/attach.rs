@@ -9,6 +9,7 @@ pub(crate) mod hook_enum;
 pub(crate) mod interface;
 pub(crate) mod kernel_functions;
 pub(crate) mod lockdown;
+pub(crate) mod looked_up;
 pub(crate) mod name_ref;
 pub(crate) mod netns;
 pub(crate) mod offsets;

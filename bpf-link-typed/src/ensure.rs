@@ -172,11 +172,10 @@ pub trait AttachProgram: Attach {
 /// A link of these that runs the program already may have other options, so it is replaced by one
 /// with the options that are wanted, and the outcome says [`Why::NotReported`]:
 /// [`keep_unreported`](Self::keep_unreported) keeps it. The program that is there already is
-/// attached again, without a gap where the hook takes it twice. A tracing program, a program on a
-/// tracepoint (of a perf event; a raw one before Linux 6.10) and a program on functions of
-/// `tracing_multi` it does not take twice: for the same program, and only then, that is with a gap.
-/// Linux 5.10 attaches a tracing program only once: to replace it with the same program is an error there, and
-/// changes nothing.
+/// attached again, without a gap where the hook takes it twice. The kernel does not take it twice for
+/// a tracing program, a program on a tracepoint (of a perf event; a raw one before Linux 6.10) and a
+/// program on functions of `tracing_multi`: there, replacing a program with itself leaves a gap.
+/// Linux 5.10 attaches a tracing program only once, so that is an error there, and changes nothing.
 ///
 /// # What is certain
 ///
@@ -241,11 +240,18 @@ const ATTEMPTS: usize = 16;
 
 impl<A: Attach> Ensure<A> {
     pub(crate) fn run_with(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
-        let mut ensured = self.run_locked(object)?;
+        let mut ensured = self.for_one_run().run_locked(object)?;
         if let Some(time) = self.options.wait_for_old {
             ensured.outcome.settle(&mut Waiting::for_at_most(time))?;
         }
         Ok(ensured)
+    }
+
+    fn for_one_run(&self) -> Self {
+        Self {
+            to: self.to.for_one_run(),
+            options: self.options.clone(),
+        }
     }
 
     /// The part of a run that needs the lock.
@@ -301,6 +307,10 @@ impl<A: Attach> Ensure<A> {
     }
 
     pub(crate) fn plan_with(&self, object: BorrowedFd<'_>) -> Result<Plan> {
+        self.for_one_run().plan_once(object)
+    }
+
+    fn plan_once(&self, object: BorrowedFd<'_>) -> Result<Plan> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
         self.to.check_options()?;
         let place = Place::new(&self.options.path, self.options.trust)?;

@@ -53,14 +53,14 @@ pub(crate) struct Known(OnceLock<(Attached, Option<Arc<ProgramInfo>>)>);
 impl Known {
     fn ready<'a, A: Recipe + 'a>(
         &self,
-        to: A,
+        to: &A,
         object: BorrowedFd<'a>,
         run: &OfRun,
     ) -> Result<Box<dyn Ready<'a> + 'a>> {
         let wanted = self.wanted(object, A::Link::KIND, &run.lookups)?;
         to.check_options()?;
         Ok(Box::new(ReadyBy {
-            to,
+            to: to.for_one_run(),
             wanted,
             keep_unreported: run.keep_unreported,
         }))
@@ -104,8 +104,7 @@ where
     }
 
     fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
-        let to = self.to.clone();
-        self.known.ready(to, self.program.as_fd(), run)
+        self.known.ready(&self.to, self.program.as_fd(), run)
     }
 }
 
@@ -130,7 +129,7 @@ where
 
     fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = self.options.of(&self.configuration);
-        self.known.ready(to, self.program.as_fd(), run)
+        self.known.ready(&to, self.program.as_fd(), run)
     }
 }
 
@@ -147,6 +146,6 @@ impl<M: AsFd + Send + Sync> Member for OfMap<M> {
 
     fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = StructOpsAttach::of(&self.map);
-        self.known.ready(to, self.map.as_fd(), run)
+        self.known.ready(&to, self.map.as_fd(), run)
     }
 }

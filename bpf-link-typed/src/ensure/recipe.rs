@@ -53,6 +53,11 @@ pub trait Recipe: Clone {
     /// nowhere: but the hook takes one program, so an attempt to attach tells.
     const ATTEMPT_TELLS: bool = false;
 
+    /// The same options for the attempts of one run, which look up only once what takes long.
+    fn for_one_run(&self) -> Self {
+        self.clone()
+    }
+
     /// Attaches the program, or the map. If the hook is taken, the error does not say by whom.
     fn create(&self, object: BorrowedFd<'_>) -> Result<Self::Link>;
 
@@ -91,7 +96,7 @@ pub trait Recipe: Clone {
 
     /// The options that the old program was attached with.
     fn way_back(&self, _old: &InfoOf<Self>) -> Result<Self> {
-        Ok(self.clone())
+        Ok(self.for_one_run())
     }
 
     /// The links on the hook, if the hook can be asked for them; otherwise all links of the machine

@@ -97,7 +97,11 @@ fn snapshots(bench: &mut Bench, links: usize) -> Result<()> {
     };
     let mut buf = vec![0; Snapshotter::BUFFER];
     let ours = Side::ours(|| take(&snapshotter, &mut buf));
-    bench.compare(&format!("snapshot of {links}"), 1, beside_walks(ours, links))?;
+    bench.compare(
+        &format!("snapshot of {links}"),
+        1,
+        beside_walks(ours, links),
+    )?;
     let mut buf = vec![0; Snapshotter::BUFFER];
     let first = || take(&Snapshotter::load().expect("a snapshotter"), &mut buf);
     let name = format!("first snapshot of {links}");

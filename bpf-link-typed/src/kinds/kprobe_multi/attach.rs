@@ -11,6 +11,7 @@ use super::KprobeMultiLink;
 use crate::attach::When;
 use crate::attach::fit;
 use crate::attach::kernel_functions::{KernelFunction, KernelFunctions};
+use crate::attach::looked_up::LookedUp;
 use crate::attach::name_ref::NameRef;
 use crate::attach::offsets::OffsetsRef;
 use crate::attach::path_ref::PathRef;
@@ -37,7 +38,9 @@ pub struct KprobeMultiAttach<'a> {
     pub(super) functions: Functions<'a>,
     pub(super) when: When,
     pub(super) cookies: Option<Cow<'a, [u64]>>,
-    tracefs: Option<PathRef<'a>>,
+    pub(super) tracefs: Option<PathRef<'a>>,
+    /// That no symbol is that of several functions.
+    pub(super) names_are_clear: LookedUp<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +112,7 @@ impl<'a> KprobeMultiAttach<'a> {
             when,
             cookies: None,
             tracefs: None,
+            names_are_clear: LookedUp::default(),
         }
     }
 
@@ -190,7 +194,7 @@ impl<'a> KprobeMultiAttach<'a> {
             When::Entry | When::Session => KprobeMultiFlags::empty(),
         };
         if let Given::Symbols(symbols @ [_, ..]) = given {
-            self.check_names(symbols)?;
+            self.names_are_clear.get(|| self.check_names(symbols))?;
         }
         let request = LinkCreate::new(&program, self.attach_type()).args(args.flags(flags));
         RawLink::create(&request)

@@ -7,12 +7,20 @@ use bpf_link::KprobeMultiFlags;
 use super::attach::Functions;
 use super::{KprobeMultiAttach, KprobeMultiInfo, KprobeMultiLink};
 use crate::attach::When;
+use crate::attach::looked_up::LookedUp;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 use crate::info::hideable::Hideable;
 
 impl Recipe for KprobeMultiAttach<'_> {
     type Link = KprobeMultiLink;
+
+    fn for_one_run(&self) -> Self {
+        Self {
+            names_are_clear: LookedUp::once(),
+            ..self.clone()
+        }
+    }
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<KprobeMultiLink> {
         self.attach(program)

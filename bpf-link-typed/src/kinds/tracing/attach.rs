@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link::{
-    AttachType, LinkCreate, ProgramInfo, ProgramType, RawLink, RawTracepointOpen, Target,
-    TracingArgs,
+    AttachType, BtfTypeId, LinkCreate, ProgramInfo, ProgramType, RawLink, RawTracepointOpen,
+    Target, TracingArgs,
 };
 
 use super::TracingLink;
@@ -13,6 +13,7 @@ use crate::attach::btf_function;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::hook_enum::hook_enum;
+use crate::attach::looked_up::LookedUp;
 use crate::error::{Error, Result};
 
 /// Attaches a tracing or LSM program to what it was loaded for, or puts an extension in the place
@@ -34,6 +35,7 @@ use crate::error::{Error, Result};
 pub struct TracingAttach<'a> {
     pub(super) place: Place<'a>,
     pub(super) cookie: Option<u64>,
+    pub(super) function: LookedUp<BtfTypeId>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,10 +69,7 @@ hook_enum! {
 impl<'a> TracingAttach<'a> {
     /// To the function, or the hook of the security modules, that the program was loaded for.
     pub fn to(hook: TracingHook) -> Self {
-        Self {
-            place: Place::Hook(hook),
-            cookie: None,
-        }
+        Self::at(Place::Hook(hook))
     }
 
     /// As the program was loaded: to its function or security hook, on entry, on return, or
@@ -82,20 +81,14 @@ impl<'a> TracingAttach<'a> {
     /// The kernel does not tell what another program was loaded for, only where. So a takeover
     /// counts a link with another program as unclear, and replaces it.
     pub fn as_loaded() -> Self {
-        Self {
-            place: Place::AsLoaded,
-            cookie: None,
-        }
+        Self::at(Place::AsLoaded)
     }
 
     /// In the place of the function that the extension was loaded for, in the program that it was
     /// loaded for. Only once: for another time, that has to be named with
     /// [`extension_of`](Self::extension_of).
     pub fn extension() -> Self {
-        Self {
-            place: Place::Extension,
-            cookie: None,
-        }
+        Self::at(Place::Extension)
     }
 
     /// In the place of this function of this program: by its name, or by its number in the BTF
@@ -107,9 +100,14 @@ impl<'a> TracingAttach<'a> {
         program: &'a (impl AsFd + ?Sized),
         function: impl Into<BtfFunctionRef<'a>>,
     ) -> Self {
+        Self::at(Place::ExtensionOf(program.as_fd(), function.into()))
+    }
+
+    fn at(place: Place<'a>) -> Self {
         Self {
-            place: Place::ExtensionOf(program.as_fd(), function.into()),
+            place,
             cookie: None,
+            function: LookedUp::default(),
         }
     }
 
@@ -163,7 +161,7 @@ impl<'a> TracingAttach<'a> {
                 })
             }
             Place::ExtensionOf(target, function) => {
-                let id = btf_function::in_program(function, target)?;
+                let id = self.function_in(*target, function)?;
                 let request = LinkCreate::new(&program, OF_EXTENSIONS)
                     .target_fd(target)
                     .args(args.target_btf_id(id));
@@ -174,6 +172,16 @@ impl<'a> TracingAttach<'a> {
                 })
             }
         }
+    }
+
+    /// The number of the function that is replaced.
+    pub(super) fn function_in(
+        &self,
+        program: BorrowedFd<'_>,
+        function: &BtfFunctionRef<'_>,
+    ) -> Result<BtfTypeId> {
+        self.function
+            .get(|| btf_function::in_program(function, program))
     }
 
     fn attach_to_hook(

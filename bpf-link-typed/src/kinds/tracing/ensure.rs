@@ -6,13 +6,20 @@ use bpf_link::{LinkCreate, LinkKind, ProgramInfo, RawLink, TracingArgs};
 
 use super::attach::{OF_EXTENSIONS, Place};
 use super::{TracingAttach, TracingHook, TracingInfo, TracingLink};
-use crate::attach::btf_function;
+use crate::attach::looked_up::LookedUp;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::{Attached, Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for TracingAttach<'_> {
     type Link = TracingLink;
+
+    fn for_one_run(&self) -> Self {
+        Self {
+            function: LookedUp::once(),
+            ..self.clone()
+        }
+    }
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
         self.attach(program)
@@ -35,7 +42,7 @@ impl Recipe for TracingAttach<'_> {
             }
             Place::ExtensionOf(target, function) => {
                 let id = ProgramInfo::of(target)?.id;
-                let function = btf_function::in_program(function, target)?;
+                let function = self.function_in(*target, function)?;
                 info.target_obj_id
                     .zip(info.target_btf_id)
                     .map(|found| found == (id.get(), function))
@@ -66,7 +73,7 @@ impl Recipe for TracingAttach<'_> {
     fn exclusive_hook(&self, wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let numbers = match (&self.place, wanted.attached) {
             (Place::ExtensionOf(target, function), _) => {
-                let function = btf_function::in_program(function, target)?;
+                let function = self.function_in(*target, function)?;
                 let target = ProgramInfo::of(target)?.id;
                 [1, u64::from(target.get()), u64::from(function.get())]
             }
@@ -82,7 +89,7 @@ impl Recipe for TracingAttach<'_> {
     fn way_back(&self, old: &TracingInfo) -> Result<Self> {
         let to = Self {
             cookie: old.cookie.or(self.cookie),
-            ..self.clone()
+            ..self.for_one_run()
         };
         Ok(to)
     }

@@ -1,13 +1,15 @@
 //! Attaching to many kernel functions by their BTF.
 
 use std::borrow::Cow;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
-use bpf_link::{AttachType, FirstOf, LinkCreate, RawLink, Target, TracingMultiArgs};
+use bpf_link::{AttachType, BtfTypeId, FirstOf, LinkCreate, RawLink, Target, TracingMultiArgs};
 
 use super::TracingMultiLink;
 use crate::attach::btf_function;
 use crate::attach::fit;
+use crate::attach::looked_up::LookedUp;
 use crate::attach::{BtfFunctionRef, When};
 use crate::error::Result;
 
@@ -32,6 +34,7 @@ pub struct TracingMultiAttach<'a> {
     pub(super) when: When,
     pub(super) functions: Vec<BtfFunctionRef<'a>>,
     pub(super) cookies: Option<Cow<'a, [u64]>>,
+    pub(super) ids: LookedUp<Arc<[BtfTypeId]>>,
 }
 
 impl<'a> TracingMultiAttach<'a> {
@@ -50,6 +53,7 @@ impl<'a> TracingMultiAttach<'a> {
             when,
             functions: functions.into_iter().map(Into::into).collect(),
             cookies: None,
+            ids: LookedUp::default(),
         }
     }
 
@@ -89,7 +93,7 @@ impl<'a> TracingMultiAttach<'a> {
     ///
     /// `BPF_LINK_CREATE`, since Linux 7.2; it ends in `bpf_tracing_multi_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<TracingMultiLink> {
-        let ids = btf_function::in_kernel(&self.functions, &program)?;
+        let ids = self.ids(program.as_fd())?;
         let args = TracingMultiArgs::new(&ids);
         let args = match &self.cookies {
             Some(cookies) => args.cookies(cookies)?,
@@ -101,6 +105,12 @@ impl<'a> TracingMultiAttach<'a> {
             .map_err(|source| {
                 fit::by_type(program.as_fd(), self.attach_type(), self.naming(source))
             })
+    }
+
+    /// The numbers of the functions, in the order in which they were given.
+    pub(super) fn ids(&self, program: BorrowedFd<'_>) -> Result<Arc<[BtfTypeId]>> {
+        let look_up = || btf_function::in_kernel(&self.functions, program);
+        self.ids.get(|| look_up().map(Arc::from))
     }
 
     /// The refusal, about the functions by the names that they were given by.

@@ -2,15 +2,20 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::BtfTypeId;
-
 use super::{TracingMultiAttach, TracingMultiInfo, TracingMultiLink};
-use crate::attach::btf_function;
+use crate::attach::looked_up::LookedUp;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::Result;
 
 impl Recipe for TracingMultiAttach<'_> {
     type Link = TracingMultiLink;
+
+    fn for_one_run(&self) -> Self {
+        Self {
+            ids: LookedUp::once(),
+            ..self.clone()
+        }
+    }
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<TracingMultiLink> {
         self.attach(program)
@@ -59,8 +64,8 @@ impl Recipe for TracingMultiAttach<'_> {
 
 impl TracingMultiAttach<'_> {
     fn with_cookies(&self, program: BorrowedFd<'_>) -> Result<Vec<(u32, u64)>> {
-        let ids = btf_function::in_kernel(&self.functions, program)?;
-        let ids = ids.into_iter().map(BtfTypeId::get);
+        let ids = self.ids(program)?;
+        let ids = ids.iter().map(|id| id.get());
         let cookies = self.cookies.as_deref().unwrap_or_default().iter().copied();
         Ok(ids.zip(cookies.chain(std::iter::repeat(0))).collect())
     }

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, TracingMultiArgs};
 use bpf_link_tests::{CounterMap, Hook, KernelBtf, Loader, Program, Sandbox};
 use bpf_link_typed::{
-    AttachType, BtfOf, BtfTypeId, Error, Hideable, LinkKind, TracingMultiAttach, TracingMultiLink,
-    attach::When,
+    Attach as _, AttachType, BtfOf, BtfTypeId, Error, Hideable, Link, LinkKind, TracingMultiAttach,
+    TracingMultiLink, attach::When, ensure::Outcome,
 };
 
 use crate::fixture::addresses::{FUNCTIONS, ensure_functions};
@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(errors_of_what_returns_a_structure).needs(Need::TRACING_MULTI),
     test!(errors_untraceable).needs(Need::TRACING_MULTI),
     test!(by_name).needs(Need::TRACING_MULTI),
+    test!(taken_over_by_name).needs(Need::TRACING_MULTI),
     test!(names_that_there_are_not).needs(NAMED_TYPES),
     test!(without).needs(without!("bpf_link_type", "BPF_LINK_TYPE_TRACING_MULTI")),
     test!(info).needs(Need::TRACING_MULTI),
@@ -153,6 +154,49 @@ fn by_name(_sandbox: &Sandbox) -> Result<()> {
     ensure!(sum.read()? == before + 32, "{}", sum.read()?);
     drop(link);
     Ok(())
+}
+
+/// The same functions as by their numbers. While somebody holds the old link, the run tries again
+/// and again: it does not read all types for each attempt, or it would not end in this test's time.
+fn taken_over_by_name(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::FENTRY_MULTI)?;
+    let [one, other, third] = test::FUNCTIONS;
+    let pin = sandbox.bpffs().join("pin");
+    let created = TracingMultiAttach::to(When::Entry, [one, other])
+        .cookies(&[2, 30])
+        .ensure_pinned(&pin)
+        .run(&program)?;
+    ensure!(created.outcome == Outcome::Created, "{created:?}");
+    drop(created);
+    let numbers = [function_id(other)?, function_id(one)?];
+    let mut last = None;
+    for to in [
+        TracingMultiAttach::to(When::Entry, numbers).cookies(&[30, 2]),
+        TracingMultiAttach::to(When::Entry, [one.to_owned(), other.to_owned()])
+            .cookies(vec![2, 30]),
+    ] {
+        drop(last.take());
+        let again = to.ensure_pinned(&pin).run(&program)?;
+        // Before 7.3 the kernel does not tell where the link is.
+        let is_kept = again.outcome == Outcome::AlreadyRunning;
+        ensure!(is_kept == since(7, 3, ())?.is_some(), "{again:?}");
+        last = Some(again);
+    }
+    let elsewhere = TracingMultiAttach::to(When::Entry, [one, third]).ensure_pinned(&pin);
+    let held = last.context("it ran twice")?;
+    let refused = elsewhere.run(&program);
+    ensure!(
+        matches!(&refused, Err(Error::OldLinkHeld { link, .. }) if *link == held.link.id()?),
+        "{refused:?}"
+    );
+    drop(held);
+    let replaced = elsewhere.run(&program)?;
+    ensure!(
+        matches!(replaced.outcome, Outcome::Replaced { gap: true, .. }),
+        "{replaced:?}"
+    );
+    drop(replaced);
+    Ok(Link::from_pinned(&pin)?.unpin()?)
 }
 
 /// Needs no kernel that has such links: the names are looked up before.
