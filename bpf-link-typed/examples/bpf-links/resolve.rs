@@ -81,8 +81,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// The function of the kernel that this address is in.
-    pub(crate) fn symbol(&self, address: u64) -> Option<Symbol<'_>> {
-        let symbols = self.symbols.get_or_init(|| symbols::read(self.notes));
+    pub(crate) fn symbol(&self, address: u64) -> Option<Symbol> {
+        let symbols = self.symbols.get_or_init(|| Symbols::read(self.notes));
         symbols.at(address)
     }
 

@@ -2,9 +2,8 @@
 
 use std::ffi::CStr;
 
-use bpf_link_typed::MapId;
+use bpf_link_typed::{KernelFunction, MapId};
 
-use crate::resolve::Symbol;
 use crate::view::View;
 
 /// How many functions are named.
@@ -27,13 +26,9 @@ pub(crate) fn address_name(view: &View<'_>, address: u64) -> String {
     let Some(symbol) = view.resolver.symbol(address) else {
         return format!("{address:#x}");
     };
-    let Symbol {
-        name,
-        module,
-        offset,
-        ..
-    } = symbol;
-    let place = place(name.to_owned(), if symbol.is_entry() { 0 } else { offset });
+    let offset = if symbol.is_entry() { 0 } else { symbol.offset };
+    let KernelFunction { name, module, .. } = symbol.function;
+    let place = place(name, offset);
     match module {
         Some(module) => format!("{place} [{module}]"),
         None => place,

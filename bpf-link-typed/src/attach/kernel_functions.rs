@@ -235,6 +235,13 @@ impl KernelFunctions {
         Some((KernelFunction::new(&listed), offset))
     }
 
+    /// Whether the kernel shows the addresses of functions: `false` if it hides them from this
+    /// process, or its list has no functions.
+    #[must_use]
+    pub fn has_addresses(&self) -> bool {
+        self.table.len() > 0 && !self.table.is_hidden()
+    }
+
     /// The names that several functions have, in order, and where those are.
     #[must_use]
     pub fn shared_names(&self) -> Vec<SharedName> {

@@ -20,6 +20,9 @@ use std::path::Path;
 use table::{Listed, SymbolTable};
 use traceable::{Format, Traceable};
 
+/// Farther than functions are long.
+const FAR: u64 = 1 << 20;
+
 /// Longer lines are left out.
 const LONGEST: usize = 4095;
 
@@ -81,15 +84,9 @@ impl Input {
         assert!(table.functions().eq(functions.iter().copied()), "{self:?}");
         let is_hidden = functions.iter().all(|function| function.address == 0);
         assert_eq!(table.is_hidden(), !functions.is_empty() && is_hidden);
-        for start in starts {
-            let found = table.at(start);
-            // What has no end is not certain.
-            let is_certain = |(_, offset)| offset == 0 || table.size_at(start).is_some();
-            assert!(found.is_none_or(is_certain));
-            assert!(table.size_at(start).is_none_or(|size| size > 0));
-            if let Some((function, offset)) = found {
-                assert_eq!(function.address + offset, start, "{self:?}");
-                assert!(functions.contains(&function), "{self:?}");
+        for near in starts.iter().copied().chain([0, u64::MAX]) {
+            for offset in [0, 1, 4, FAR, u64::MAX] {
+                check_place(table, &functions, &starts, near.wrapping_add(offset));
             }
         }
         for name in self.asked.split(|byte| *byte == b'\n') {
@@ -124,6 +121,22 @@ impl Input {
             assert!(first.is_none_or(|bit| bit < 64 && text.contains("config:")));
         }
     }
+}
+
+/// The last symbol that begins at or before a place has the place in it, up to where the next symbol
+/// begins. If it is a function, the place is found there, under the first of its names. Of what has
+/// no end, only the beginning is certain.
+fn check_place(table: &SymbolTable, functions: &[Listed<'_>], starts: &[u64], place: u64) {
+    // What is hidden is nowhere.
+    let visible = || starts.iter().copied().filter(|start| *start != 0);
+    let next = visible().filter(|start| *start > place).min();
+    assert_eq!(table.size_at(place), next.map(|next| next - place));
+    let last = visible().filter(|start| *start <= place).max();
+    let function = last.and_then(|last| functions.iter().find(|one| one.address == last));
+    let expected = function
+        .map(|function| (*function, place - function.address))
+        .filter(|(_, offset)| *offset == 0 || next.is_some());
+    assert_eq!(table.at(place), expected, "{place:#x}");
 }
 
 /// Those can be traced that begin where the last one does before an address of the list.

@@ -9,7 +9,6 @@ mod arguments;
 mod binary;
 mod btf;
 mod info;
-mod symbols;
 mod tracefs;
 
 use proptest::prelude::ProptestConfig;

@@ -4,7 +4,7 @@ mod arguments;
 mod binary;
 mod btf;
 mod info;
-mod lists;
+mod tracefs;
 
 use std::fs;
 use std::path::Path;
@@ -18,8 +18,7 @@ pub(super) fn write(target: &str, dir: &Path) -> Result<usize> {
         "binary" => binary::seeds(),
         "btf" => btf::seeds()?,
         "info" => info::seeds()?,
-        "symbols" => lists::symbols()?,
-        "tracefs" => lists::tracefs()?,
+        "tracefs" => tracefs::seeds()?,
         _ => bail!("nothing says what the target {target} begins with"),
     };
     ensure!(!seeds.is_empty(), "{target} has no seeds");

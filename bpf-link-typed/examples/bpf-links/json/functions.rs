@@ -76,12 +76,15 @@ impl Serialize for KprobeFunctions<'_> {
             let address = at(addresses, index);
             let symbol = address.and_then(|address| self.view.resolver.symbol(address));
             let entry = symbol.filter(Symbol::is_entry);
+            let function = entry.map(|symbol| symbol.function);
+            let function = function.as_ref();
+            let start = function.and_then(|function| function.address.visible());
             sequence.serialize_element(&Function {
                 type_id: None,
                 // As bpftool: where the function is, not the place in it that is probed.
-                address: entry.map(|symbol| symbol.address).or(address),
-                name: entry.map(|symbol| symbol.name),
-                module: entry.and_then(|symbol| symbol.module),
+                address: start.or(address),
+                name: function.map(|function| function.name.as_str()),
+                module: function.and_then(|function| function.module.as_deref()),
                 cookie: at(self.info.cookies, index),
             })?;
         }

@@ -66,18 +66,18 @@ fn kprobe_keys<M: SerializeMap>(
 ) -> Result<(), M::Error> {
     let address = probe.address.visible();
     let symbol = address.and_then(|address| view.resolver.symbol(address));
+    let known = symbol.map(|symbol| symbol.function);
     map.serialize_entry("retprobe", &is_return)?;
     entry(map, "addr", address)?;
     match probe.function.filter(|function| !function.is_empty()) {
         Some(function) => name(map, "func", function.to_bytes())?,
         // It was placed by its address.
-        None => map.serialize_entry("func", &symbol.map(|symbol| symbol.name))?,
+        None => map.serialize_entry("func", &known.as_ref().map(|known| &known.name))?,
     }
     map.serialize_entry("offset", &probe.offset)?;
     entry(map, "missed", probe.missed)?;
     entry(map, "cookie", probe.cookie)?;
-    let module = symbol.and_then(|symbol| symbol.module);
-    entry(map, "module", symbol.map(|_| module))
+    entry(map, "module", known.map(|known| known.module))
 }
 
 fn uprobe_keys<M: SerializeMap>(

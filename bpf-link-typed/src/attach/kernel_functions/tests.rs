@@ -197,5 +197,50 @@ fn hidden_functions_have_their_names() {
             .first()
             .is_some_and(|shared| shared.addresses.is_empty())
     );
-    assert_eq!(kernel.function_at(0), None);
+    for nowhere in [0, 0x10, u64::MAX] {
+        assert_eq!(kernel.function_at(nowhere), None, "{nowhere:#x}");
+    }
+}
+
+#[test]
+fn addresses_are_known_or_not() {
+    for (symbols, has_addresses) in [
+        (SYMBOLS, true),
+        ("0 T one\n10 t other\n", true),
+        ("0 T one\n0 t other\t[mod]\n", false),
+        // A function is meant, and not just any symbol.
+        ("0 T one\n10 D data\n", false),
+        ("", false),
+    ] {
+        assert_eq!(all_of(symbols).has_addresses(), has_addresses, "{symbols}");
+    }
+}
+
+#[test]
+fn places_are_found() {
+    let kernel = all_of(
+        "0 A fixed\nffffffff81000020 T second\nffffffff81000010 T first\n\
+        ffffffff81000010 t alias\nffffffff81000018 D data\n\
+        ffffffffc0000000 t inside\t[some_module]\nffffffffc0000040 b end\t[some_module]\n",
+    );
+    let function = |name: &str, module: Option<&str>, address| KernelFunction {
+        name: name.to_owned(),
+        module: module.map(str::to_owned),
+        address: Hideable::Visible(address),
+    };
+    let first = || function("first", None, 0xffff_ffff_8100_0010);
+    let second = || function("second", None, 0xffff_ffff_8100_0020);
+    let inside = || function("inside", Some("some_module"), 0xffff_ffff_c000_0000);
+    for (address, expected) in [
+        (0xffff_ffff_8100_000f, None),
+        (0xffff_ffff_8100_0010, Some((first(), 0))),
+        (0xffff_ffff_8100_0017, Some((first(), 7))),
+        (0xffff_ffff_8100_001c, None),
+        (0xffff_ffff_8100_0024, Some((second(), 4))),
+        (0xffff_ffff_c000_0004, Some((inside(), 4))),
+        (0xffff_ffff_c000_0040, None),
+        (0xffff_ffff_d000_0000, None),
+    ] {
+        assert_eq!(kernel.function_at(address), expected, "{address:#x}");
+    }
 }

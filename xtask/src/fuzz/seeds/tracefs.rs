@@ -27,20 +27,15 @@ fn parts() -> Result<Vec<String>> {
             .copied()
             .collect::<Vec<_>>()
     };
-    Ok(places.map(|place| part(place).join("\n") + "\n").into())
-}
-
-/// Parts of the table.
-pub(super) fn symbols() -> Result<Vec<Vec<u8>>> {
-    let mut parts = parts()?;
+    let mut parts = places.map(|place| part(place).join("\n") + "\n").to_vec();
     // A function of a module, as there may be none here.
     parts.push("ffffffffc0000010 t nf_conntrack_in\t[nf_conntrack]\n".to_owned());
-    Ok(parts.into_iter().map(String::into_bytes).collect())
+    Ok(parts)
 }
 
 /// Every other name of a part, the part, and every third name as what can be traced, with a NUL
 /// between two; and numbers and fields.
-pub(super) fn tracefs() -> Result<Vec<Vec<u8>>> {
+pub(super) fn seeds() -> Result<Vec<Vec<u8>>> {
     let mut seeds = vec![];
     for part in parts()? {
         let names = || part.lines().filter_map(|line| line.split(' ').nth(2));
