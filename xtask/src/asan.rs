@@ -18,7 +18,7 @@ const LIVE_LEFT_OUT: [&str; 2] = ["lister::scale::", "soak::"];
 /// sanitizer.
 const LISTER: (&str, &str) = ("BPF_LINKS", "bpf-links");
 
-/// Runs the tests of the libraries and of the examples with every access to memory checked; fails
+/// Runs the tests of the libraries, the lister and the examples with every access to memory checked; fails
 /// where one touches what is not its own, or loses memory.
 ///
 /// As root, as the live tests want it.
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let sanitizer = Sanitizer::new("asan");
-    let lister = sanitizer.built("debug").join("examples").join(LISTER.1);
+    let lister = sanitizer.built("debug").join(LISTER.1);
     let cargo = |subcommand| {
         let mut cargo = sanitizer.cargo(subcommand, &workspace::root().join("Cargo.toml"));
         cargo.args(["--workspace", "--exclude", LEFT_OUT_PACKAGE]);
@@ -40,10 +40,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         cargo
     };
     let step = progress::step("asan", "building");
-    command::run(cargo("build").args(["--examples", "--tests"]))?;
+    command::run(cargo("build").args(["--bins", "--examples", "--tests"]))?;
     step.next("everything but the live tests");
     let mut others = cargo("test");
-    others.args(["--quiet", "--lib", "--examples"]);
+    others.args(["--quiet", "--lib", "--bins", "--examples"]);
     for name in tests()? {
         if name != LIVE && !LEFT_OUT.contains(&name.as_str()) {
             others.args(["--test", &name]);

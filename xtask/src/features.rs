@@ -22,7 +22,7 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
     let manifest = published::copy(NAME)?;
     let target_dir = workspace::target().join(NAME).join("target");
     let mut ran = 0;
-    for package in workspace::PUBLISHED {
+    for package in workspace::LIBRARIES {
         for features in sets(&features(&manifest, package)?) {
             let step = progress::step(NAME, &format!("{package} with {}", in_words(&features)));
             let mut test = command::new(env!("CARGO"));

@@ -31,7 +31,7 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
     command::run(update.env("RUSTC_BOOTSTRAP", "1"))
         .context("what the manifests allow does not go together")?;
     let target: [&OsStr; 2] = ["--target-dir".as_ref(), target_dir.as_os_str()];
-    for package in workspace::PUBLISHED {
+    for package in workspace::LIBRARIES {
         step.next(&format!("building {package}"));
         command::run(cargo(&["build", "--locked", "--quiet", "-p", package]).args(target))?;
     }

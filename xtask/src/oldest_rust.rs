@@ -55,15 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     run(&published, &tests, "--cap-lints=allow")?;
     // As `cargo install --locked` does, with what the lister is developed with.
     step.next("the lister");
-    let lister = [
-        "check",
-        "--quiet",
-        "--locked",
-        "--package",
-        "bpf-link-typed",
-        "--example",
-        "bpf-links",
-    ];
+    let lister = ["check", "--quiet", "--locked", "--package", "bpf-links"];
     let whole = workspace::root().join("Cargo.toml");
     run(&whole, &lister, "--cap-lints=allow")?;
     drop(step);

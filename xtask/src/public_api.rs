@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut different = vec![];
-    for name in workspace::PUBLISHED {
+    for name in workspace::LIBRARIES {
         let step = progress::step("public-api", name);
         let api = public_api(name)?;
         drop(step);

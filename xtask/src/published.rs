@@ -18,7 +18,7 @@ pub(crate) fn copy(name: &str) -> Result<PathBuf> {
     if copy.exists() {
         fs::remove_dir_all(&copy).with_context(|| copy.display().to_string())?;
     }
-    for published in workspace::PUBLISHED {
+    for published in workspace::LIBRARIES {
         copy_tree(&workspace::root().join(published), &copy.join(published))?;
         rewrite(&copy.join(published).join("Cargo.toml"), without_the_rest)?;
     }
@@ -27,7 +27,7 @@ pub(crate) fn copy(name: &str) -> Result<PathBuf> {
         fs::copy(&from, copy.join(file)).with_context(|| from.display().to_string())?;
     }
     let manifest = copy.join("Cargo.toml");
-    rewrite(&manifest, |text| with_members(text, &workspace::PUBLISHED))?;
+    rewrite(&manifest, |text| with_members(text, &workspace::LIBRARIES))?;
     Ok(manifest)
 }
 

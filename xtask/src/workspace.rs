@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::command;
 
-/// The crates that are published, each after those that it depends on.
-pub(crate) const PUBLISHED: [&str; 3] = ["bpf-link-sys", "bpf-link", "bpf-link-typed"];
+/// The libraries, each after those that it depends on.
+pub(crate) const LIBRARIES: [&str; 3] = ["bpf-link-sys", "bpf-link", "bpf-link-typed"];
 
 /// As cargo says when it runs this program. What it said when it compiled it is out of date in a
 /// checkout that has been moved with its `target`.

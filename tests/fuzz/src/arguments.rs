@@ -1,7 +1,7 @@
 //! Arguments of the lister, and what is always true of how they are understood. Nothing is done of
 //! what they say.
 
-#[path = "../../../bpf-link-typed/examples/bpf-links/args.rs"]
+#[path = "../../../bpf-link-typed/bpf-links/src/args.rs"]
 mod args;
 
 use std::ffi::OsString;

@@ -201,12 +201,12 @@ pub(crate) const LISTS: &[List] = &[
         "a row of the table of kinds",
     ),
     line(
-        "bpf-link-typed/examples/bpf-links/kinds.rs",
+        "bpf-link-typed/bpf-links/src/kinds.rs",
         "{Kind}: {kind};",
         "its module, and a line of `for_every_kind!`",
     ),
     file(
-        "bpf-link-typed/examples/bpf-links/kinds/{kind}.rs",
+        "bpf-link-typed/bpf-links/src/kinds/{kind}.rs",
         "what the lister shows of it: the keys that `bpftool` has, and what it is attached to in words",
     ),
     line(

@@ -14,7 +14,7 @@ const PACKAGE: &str = "bpf-link-tests";
 const INIT: &str = "vm-init";
 /// The benchmarks, which honour it as well.
 const BENCH: &str = "peers";
-/// The example that tests run.
+/// The command that tests run.
 const LISTER: &str = "bpf-links";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -75,9 +75,9 @@ pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
     }
     arguments.extend(profile());
     let messages = cargo(&arguments, workspace, target_dir)?;
-    let mut lister = vec!["build", "--workspace", "--example", LISTER];
+    let mut lister = vec!["build", "--workspace", "--bin", LISTER];
     lister.extend(profile());
-    let lister = find(&cargo(&lister, workspace, target_dir)?, "example", LISTER)?;
+    let lister = find(&cargo(&lister, workspace, target_dir)?, "bin", LISTER)?;
     Ok(Programs {
         init: find(&messages, "bin", INIT)?,
         run: TESTS

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 const CRATES: [&str; 6] = [
     "bpf-link/src/lib.rs",
     "bpf-link-typed/src/lib.rs",
-    "bpf-link-typed/examples/bpf-links/main.rs",
+    "bpf-link-typed/bpf-links/src/main.rs",
     "tests/src/lib.rs",
     "xtask/src/main.rs",
     "xtask/tests/circles/main.rs",

@@ -1,4 +1,4 @@
-//! The example `bpf-links` of `bpf-link-typed`, which tests run.
+//! The command `bpf-links`, which tests run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 /// The variable that says where it is, where it need not be built: in the guests of
 /// `cargo xtask vm-test`.
 const VARIABLE: &str = "BPF_LINKS";
-const EXAMPLE: &str = "bpf-links";
+const COMMAND: &str = "bpf-links";
 
 /// Where it is, once it has been built.
 pub(crate) fn path() -> Result<PathBuf> {
     match std::env::var_os(VARIABLE) {
         Some(path) => Ok(path.into()),
-        None => Ok(profile_directory()?.join("examples").join(EXAMPLE)),
+        None => Ok(profile_directory()?.join(COMMAND)),
     }
 }
 
@@ -41,7 +41,7 @@ fn run_cargo() -> Result<()> {
     let output = Command::new(cargo)
         // With the features that `cargo test --workspace` has built it with, so that there is
         // nothing to do.
-        .args(["build", "--offline", "--workspace", "--example", EXAMPLE])
+        .args(["build", "--offline", "--workspace", "--bin", COMMAND])
         .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -50,7 +50,7 @@ fn run_cargo() -> Result<()> {
         .context("running cargo")?;
     ensure!(
         output.status.success(),
-        "building {EXAMPLE}: {}",
+        "building {COMMAND}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(())

@@ -39,7 +39,7 @@ pub(crate) enum Need {
     Device(DeviceKind),
     /// A command on the `PATH`.
     Command(&'static str),
-    /// The example `bpf-links`, which is built if it is not there: that it cannot be is a failure.
+    /// The command `bpf-links`, which is built if it is not there: that it cannot be is a failure.
     Lister,
     /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
     Trampoline,

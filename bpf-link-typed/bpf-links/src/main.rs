@@ -1,8 +1,8 @@
 //! `bpf-links`: the links of this machine, with what they are attached to, by which program, pinned
 //! where and held by whom.
 //!
-//! `cargo run -p bpf-link-typed --example bpf-links -- --help` says what it does, and
-//! `cargo install --locked --path bpf-link-typed --example bpf-links` installs it.
+//! `cargo run -p bpf-links -- --help` says what it does, and
+//! `cargo install --locked --path bpf-link-typed/bpf-links` installs it.
 //!
 //! | file | what |
 //! |---|---|
