@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use bpf_link_sys as c;
 
-use crate::open_enum::{UnknownName, open_enum};
+use crate::open_enum::open_enum;
+use crate::unknown_name::UnknownName;
 
 pub use cache::{CacheEvent, CacheOperation, CacheResult, HardwareCache};
 

@@ -99,6 +99,7 @@ mod snapshot;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
 mod thread;
+mod unknown_name;
 mod update;
 mod walk;
 
@@ -130,7 +131,6 @@ pub use object::{
     BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_program,
     open_program,
 };
-pub use open_enum::UnknownName;
 pub use open_in_root::open_in_root;
 pub use perf_event::PerfEvent;
 pub use pin::{
@@ -143,5 +143,6 @@ pub use rejected::Rejected;
 #[cfg(feature = "snapshot")]
 pub use snapshot::{Snapshot, SnapshotEntry, SnapshotMethod, SnapshotRefusal, Snapshotter};
 pub use thread::share_descriptors;
+pub use unknown_name::UnknownName;
 pub use update::Update;
 pub use walk::{LinkIds, Links, link_ids, links};

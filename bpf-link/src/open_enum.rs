@@ -113,29 +113,6 @@ macro_rules! open_enum {
 
 pub(crate) use open_enum;
 
-/// This text is neither a name that this release knows nor a number.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no {what} of the name {name:?}")]
-pub struct UnknownName {
-    what: &'static str,
-    name: String,
-}
-
-impl UnknownName {
-    pub(crate) fn new(what: &'static str, name: &str) -> Self {
-        Self {
-            what,
-            name: name.to_owned(),
-        }
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
 /// Reads a value of such an enum.
 #[cfg(feature = "serde")]
 pub(crate) struct NameOrNumber<T> {

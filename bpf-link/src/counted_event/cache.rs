@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::open_enum::{UnknownName, open_enum};
+use crate::open_enum::open_enum;
+use crate::unknown_name::UnknownName;
 
 open_enum! {
     /// A cache of a processor (`enum perf_hw_cache_id`).
