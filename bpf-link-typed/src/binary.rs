@@ -1,6 +1,7 @@
 //! Functions and probes of programs and libraries, by their names.
 
 mod bytes;
+mod debug_data;
 mod debug_file;
 mod find;
 mod format;
@@ -20,6 +21,8 @@ mod select;
 mod strings;
 mod symbol;
 mod table;
+#[cfg(feature = "elf-xz")]
+mod unpack;
 mod usdt;
 mod versions;
 
@@ -53,7 +56,8 @@ pub use usdt::UsdtPlace;
 /// The program headers say where in the file an address is. In a stripped binary, functions that
 /// are not exported are found as well if its debug file is installed: in
 /// `/usr/lib/debug/.build-id` under the build id, or under the name that the binary has for it
-/// (`.gnu_debuglink`). Symbols that are compressed into the binary (`.gnu_debugdata`) are not read.
+/// (`.gnu_debuglink`). Without one, the symbols are read that are compressed into the binary
+/// (`.gnu_debugdata`), as Fedora and RHEL have them; this takes the feature `elf-xz`.
 ///
 /// ```no_run
 /// use bpf_link_typed::attach::When;
@@ -77,6 +81,7 @@ pub struct Binary {
     root: Root,
     /// Its path below the root, as far as that is known.
     path: PathBuf,
+    /// What has the symbols that it was stripped of.
     debug: OnceLock<Option<Image>>,
 }
 
@@ -243,7 +248,10 @@ impl Binary {
     pub fn function(&self, name: impl AsRef<str>) -> Result<BinarySymbol> {
         let name = name.as_ref();
         let written = WrittenName::parse(name);
-        let found = find::find(&self.tables()?, &self.image.segments, &written)?;
+        let mut found = find::find(&self.image.tables()?, &self.image.segments, &written)?;
+        if !found.is_exported() && self.debug_symbols()?.is_some() {
+            found = find::find(&self.tables()?, &self.image.segments, &written)?;
+        }
         let mut symbol = match found.one(name) {
             Ok(symbol) => symbol,
             Err(problem) => return Err(self.explained(problem, &written)),
@@ -288,6 +296,7 @@ impl Binary {
             let problem = BinaryProblem::NothingMatches {
                 pattern: pattern.to_owned(),
                 is_stripped: self.is_stripped()?,
+                has_unread_symbols: self.has_unread_symbols()?,
             };
             return Err(self.image.bytes.problem(problem));
         }
@@ -407,29 +416,38 @@ impl Binary {
         }
     }
 
-    /// Its tables of symbols, and that of its debug file.
+    /// Its tables of symbols, and those that it was stripped of.
     fn tables(&self) -> Result<Vec<SymbolTable<'_>>> {
         let mut tables = self.image.tables()?;
-        if let Some(debug) = self.debug_file()? {
+        if let Some(debug) = self.debug_symbols()? {
             tables.extend(debug.tables()?);
         }
         Ok(tables)
     }
 
-    /// The debug file of a binary that was stripped.
-    fn debug_file(&self) -> Result<Option<&Image>> {
+    /// The debug file of a binary that was stripped, or what is compressed into it.
+    fn debug_symbols(&self) -> Result<Option<&Image>> {
         if self.image.has_all_symbols() {
             return Ok(None);
         }
         if let Some(found) = self.debug.get() {
             return Ok(found.as_ref());
         }
-        let found = debug_file::find(&self.image, &self.root, &self.path)?;
+        let mut found = debug_file::find(&self.image, &self.root, &self.path)?;
+        if found.is_none() {
+            found = debug_data::read(&self.image)?.filter(Image::has_all_symbols);
+        }
         Ok(self.debug.get_or_init(|| found).as_ref())
     }
 
     fn is_stripped(&self) -> Result<bool> {
-        Ok(!self.image.has_all_symbols() && self.debug_file()?.is_none())
+        Ok(!self.image.has_all_symbols() && self.debug_symbols()?.is_none())
+    }
+
+    /// Whether only the lack of a feature keeps it from more symbols.
+    fn has_unread_symbols(&self) -> Result<bool> {
+        let is_read = cfg!(feature = "elf-xz");
+        Ok(!is_read && self.is_stripped()? && debug_data::is_there(&self.image)?)
     }
 
     /// The problem, with what else is known about it.
@@ -460,6 +478,7 @@ impl Binary {
             name,
             similar: similar.closest(),
             is_stripped: self.is_stripped()?,
+            has_unread_symbols: self.has_unread_symbols()?,
         })
     }
 

@@ -5,6 +5,9 @@ mod file;
 mod out;
 mod parts;
 
+use std::io::{self, Write as _};
+
+use lzma_rust2::{XzOptions, XzWriter};
 use out::Out;
 
 pub use file::{EXECUTABLE, ElfFile, ElfProbe, ElfSymbol, SHARED};
@@ -19,4 +22,15 @@ impl ElfFile {
         parts::write(self, &mut out);
         out.bytes
     }
+}
+
+/// These bytes compressed with xz, as they are in `.gnu_debugdata`.
+///
+/// # Errors
+///
+/// What the encoder answered.
+pub fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut writer = XzWriter::new(Vec::new(), XzOptions::with_preset(0))?;
+    writer.write_all(bytes)?;
+    writer.finish()
 }

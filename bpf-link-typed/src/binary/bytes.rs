@@ -5,20 +5,23 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{BinaryProblem, Error, Result};
 
 /// No more than this is read at once.
 pub(super) const CHUNK: usize = 256 << 10;
 
-/// A regular file.
+/// A regular file, or what was compressed into one.
 ///
 /// It is never mapped: if another process cut a mapped file short, reading it would kill this one.
 #[derive(Debug)]
 pub(super) struct FileBytes {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     len: u64,
+    /// What is read instead of the file that it was in.
+    unpacked: Option<Vec<u8>>,
 }
 
 /// A part of the file that is in it as a whole.
@@ -36,14 +39,26 @@ impl FileBytes {
             source,
         })?;
         let bytes = Self {
-            file,
+            file: Arc::new(file),
             path,
             len: metadata.len(),
+            unpacked: None,
         };
         if metadata.is_file() {
             Ok(bytes)
         } else {
             Err(bytes.problem(BinaryProblem::NotElf))
+        }
+    }
+
+    /// What was compressed into this file.
+    #[cfg(feature = "elf-xz")]
+    pub(super) fn with_unpacked(&self, unpacked: Vec<u8>) -> Self {
+        Self {
+            file: Arc::clone(&self.file),
+            path: self.path.clone(),
+            len: unpacked.len() as u64,
+            unpacked: Some(unpacked),
         }
     }
 
@@ -94,6 +109,12 @@ impl FileBytes {
     }
 
     pub(super) fn read_into(&self, offset: u64, to: &mut [u8]) -> Result<()> {
+        if let Some(unpacked) = &self.unpacked {
+            let from = usize::try_from(offset).ok();
+            let from = from.and_then(|from| unpacked.get(from..)?.get(..to.len()));
+            to.copy_from_slice(from.ok_or_else(|| self.malformed("what is compressed into it"))?);
+            return Ok(());
+        }
         self.file.read_exact_at(to, offset).map_err(|source| {
             if source.kind() == io::ErrorKind::UnexpectedEof {
                 return self.malformed("it has become shorter");

@@ -60,6 +60,11 @@ pub(super) fn find(
 }
 
 impl Found {
+    /// It has a function that every other file gets by this name, which comes before all others.
+    pub(super) fn is_exported(&self) -> bool {
+        self.functions.iter().any(|symbol| symbol.rank() == 0)
+    }
+
     /// The table of exported symbols and the other one have many in common.
     fn is_new(&self, symbol: &BinarySymbol) -> bool {
         // Few have one name; where many do, some are returned twice.
@@ -86,6 +91,7 @@ impl Found {
                     name: name(),
                     similar: Vec::new(),
                     is_stripped: false,
+                    has_unread_symbols: false,
                 },
             });
         };

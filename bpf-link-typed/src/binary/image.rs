@@ -26,7 +26,11 @@ pub(super) struct Image {
 impl Image {
     /// Reads the headers; symbols are read when they are looked for.
     pub(super) fn read(file: File, path: PathBuf) -> Result<Self> {
-        let bytes = FileBytes::new(file, path)?;
+        Self::of_bytes(FileBytes::new(file, path)?)
+    }
+
+    /// Reads the headers of a file, or of what was compressed into one.
+    pub(super) fn of_bytes(bytes: FileBytes) -> Result<Self> {
         let mut start = [0; LONGEST_HEADER];
         let len = read_start(&bytes, &mut start)?;
         let start = start.get(..len).unwrap_or_default();

@@ -35,6 +35,9 @@ pub enum BinaryProblem {
         /// The binary has no table of its local symbols, and no debug file was found that has one:
         /// it may have the function all the same.
         is_stripped: bool,
+        /// The binary has symbols compressed into it (`.gnu_debugdata`) that were not read, as this
+        /// crate was built without the feature `elf-xz`.
+        has_unread_symbols: bool,
     },
     /// The binary calls a function of this name, which is in another library.
     Imported {
@@ -90,6 +93,8 @@ pub enum BinaryProblem {
         pattern: String,
         /// As for [`NoSuchSymbol`](Self::NoSuchSymbol).
         is_stripped: bool,
+        /// As for [`NoSuchSymbol`](Self::NoSuchSymbol).
+        has_unread_symbols: bool,
     },
 }
 
@@ -109,8 +114,10 @@ impl fmt::Display for BinaryProblem {
                 name,
                 similar,
                 is_stripped,
+                has_unread_symbols,
             } => {
-                write!(f, "has no function {name}{}", Stripped(*is_stripped))?;
+                let stripped = Stripped(*is_stripped, *has_unread_symbols);
+                write!(f, "has no function {name}{stripped}")?;
                 Similar(similar).fmt(f)
             }
             Self::Imported { name, libraries } => {
@@ -143,23 +150,27 @@ impl fmt::Display for BinaryProblem {
             Self::NothingMatches {
                 pattern,
                 is_stripped,
+                has_unread_symbols,
             } => {
-                let stripped = Stripped(*is_stripped);
+                let stripped = Stripped(*is_stripped, *has_unread_symbols);
                 write!(f, "has no function that matches {pattern}{stripped}")
             }
         }
     }
 }
 
-struct Stripped(bool);
+/// Whether symbols are missing, and whether they are there but were not read.
+struct Stripped(bool, bool);
 
 impl fmt::Display for Stripped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 {
-            f.write_str(" among its exported ones, and is stripped of the others")
-        } else {
-            Ok(())
+            f.write_str(" among its exported ones, and is stripped of the others")?;
         }
+        if self.1 {
+            f.write_str(" but for those in .gnu_debugdata, which the feature elf-xz reads")?;
+        }
+        Ok(())
     }
 }
 
@@ -173,11 +184,22 @@ mod tests {
             name: "malocc".to_owned(),
             similar: vec!["malloc".to_owned()],
             is_stripped: true,
+            has_unread_symbols: false,
         };
         assert_eq!(
             missing.to_string(),
             "has no function malocc among its exported ones, and is stripped of the others; close \
              to it are malloc"
+        );
+        let unread = BinaryProblem::NothingMatches {
+            pattern: "init_*".to_owned(),
+            is_stripped: true,
+            has_unread_symbols: true,
+        };
+        assert_eq!(
+            unread.to_string(),
+            "has no function that matches init_* among its exported ones, and is stripped of the \
+             others but for those in .gnu_debugdata, which the feature elf-xz reads"
         );
         let ambiguous = BinaryProblem::Ambiguous {
             name: "init".to_owned(),

@@ -114,6 +114,8 @@ pub struct ElfFile {
     pub build_id: Option<Vec<u8>>,
     /// The name of its debug file, with the checksum of that.
     pub debug_link: Option<(String, u32)>,
+    /// What is in `.gnu_debugdata`.
+    pub debug_data: Option<Vec<u8>>,
 }
 
 impl ElfFile {
@@ -139,6 +141,7 @@ impl ElfFile {
             probes: Vec::new(),
             build_id: None,
             debug_link: None,
+            debug_data: None,
         }
     }
 }

@@ -198,6 +198,9 @@ fn add_sections(file: &ElfFile, sections: &mut Sections<'_>) {
         link.u32(*checksum);
         sections.add(".gnu_debuglink", 1, &link.bytes, 0, 0);
     }
+    if let Some(data) = &file.debug_data {
+        sections.add(".gnu_debugdata", 1, data, 0, 0);
+    }
 }
 
 fn symbols(mut out: Out, symbols: &[ElfSymbol], strings: &mut Strings) -> Vec<u8> {

@@ -4,7 +4,7 @@
 mod always;
 
 use bpf_link_tests::elf::{
-    CODE_ADDRESS, ElfFile, ElfProbe, ElfSymbol, HOT_ADDRESS, SEMAPHORES_ADDRESS,
+    CODE_ADDRESS, ElfFile, ElfProbe, ElfSymbol, HOT_ADDRESS, SEMAPHORES_ADDRESS, compressed,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -44,11 +44,32 @@ fn probe() -> impl Strategy<Value = ElfProbe> {
     })
 }
 
+/// What is compressed into a file: another one, whole or damaged, or something else.
+fn debug_data() -> impl Strategy<Value = Vec<u8>> {
+    let symbols = vec(symbol(), 1..6);
+    let changes = vec((any::<Index>(), any::<u8>()), 0..3);
+    let len = prop::option::weighted(0.1, any::<Index>());
+    let file = (symbols, any::<bool>(), changes, len);
+    let file = file.prop_map(|(symbols, is_64, changes, len)| {
+        let file = ElfFile {
+            is_64,
+            has_code: false,
+            symbols,
+            ..ElfFile::native()
+        };
+        let file = crate::damaged(file.build(), changes, len);
+        compressed(&file).expect("there is memory")
+    });
+    prop_oneof![3 => file, 1 => vec(any::<u8>(), 0..64)]
+}
+
 fn file() -> impl Strategy<Value = ElfFile> {
     let form = (any::<bool>(), any::<bool>(), select(vec![62_u16, 40, 8]));
     let parts = (vec(symbol(), 0..6), vec(symbol(), 0..6), vec(probe(), 0..3));
-    (form, parts, prop::option::of(vec(any::<u8>(), 0..24))).prop_map(
-        |((is_64, is_big, machine), (symbols, dynamic, probes), build_id)| ElfFile {
+    let build_id = prop::option::of(vec(any::<u8>(), 0..24));
+    let debug_data = prop::option::of(debug_data());
+    (form, parts, build_id, debug_data).prop_map(
+        |((is_64, is_big, machine), (symbols, dynamic, probes), build_id, debug_data)| ElfFile {
             is_64,
             is_big,
             machine,
@@ -60,6 +81,7 @@ fn file() -> impl Strategy<Value = ElfFile> {
             versions: vec!["V_1".to_owned(), "V_2".to_owned()],
             needed: vec!["libc.so.6".to_owned()],
             debug_link: Some(("no such file".to_owned(), 1)),
+            debug_data,
             ..ElfFile::native()
         },
     )

@@ -3,6 +3,7 @@
 //! The binaries are made by hand ([`bpf_link_tests::elf`]): their code is as far from its address
 //! as no section says, and is mapped and called by the test.
 
+mod debug_data;
 mod fired;
 mod found;
 mod large;
@@ -24,6 +25,7 @@ use crate::harness::Listed::{self, Tests};
 
 /// What the files of this folder list.
 pub(crate) const ALL: &[Listed] = &[
+    Tests(debug_data::TESTS),
     Tests(fired::TESTS),
     Tests(found::TESTS),
     Tests(large::TESTS),

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 pub(super) fn write(target: &str, dir: &Path) -> Result<usize> {
     let seeds = match target {
         "arguments" => arguments::seeds(),
-        "binary" => binary::seeds(),
+        "binary" => binary::seeds()?,
         "btf" => btf::seeds()?,
         "info" => info::seeds()?,
         "tracefs" => tracefs::seeds()?,

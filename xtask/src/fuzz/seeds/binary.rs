@@ -1,14 +1,24 @@
 //! Small libraries, of either size and order of bytes, with something in every part.
 
+use anyhow::Result;
 use bpf_link_tests::elf::{
-    CODE_ADDRESS, ElfFile, ElfProbe, ElfSymbol, HOT_ADDRESS, SEMAPHORES_ADDRESS,
+    CODE_ADDRESS, ElfFile, ElfProbe, ElfSymbol, HOT_ADDRESS, SEMAPHORES_ADDRESS, compressed,
 };
 
-pub(super) fn seeds() -> Vec<Vec<u8>> {
+pub(super) fn seeds() -> Result<Vec<Vec<u8>>> {
     let forms = [(true, false), (true, true), (false, false), (false, true)];
-    forms
-        .map(|(is_64, is_big)| whole(is_64, is_big).build())
-        .into()
+    let mut seeds = Vec::new();
+    for (is_64, is_big) in forms {
+        let whole = whole(is_64, is_big);
+        seeds.push(whole.build());
+        let stripped = ElfFile {
+            symbols: Vec::new(),
+            debug_data: Some(compressed(&whole.build())?),
+            ..whole
+        };
+        seeds.push(stripped.build());
+    }
+    Ok(seeds)
 }
 
 fn whole(is_64: bool, is_big: bool) -> ElfFile {
