@@ -3,6 +3,8 @@
 mod bytes;
 mod debug_data;
 mod debug_file;
+mod dynamic;
+mod explain;
 mod find;
 mod format;
 mod image;
@@ -58,6 +60,8 @@ pub use usdt::UsdtPlace;
 /// `/usr/lib/debug/.build-id` under the build id, or under the name that the binary has for it
 /// (`.gnu_debuglink`). Without one, the symbols are read that are compressed into the binary
 /// (`.gnu_debugdata`), as Fedora and RHEL have them; this takes the feature `elf-xz`.
+/// Without section headers, as `sstrip` leaves a file, what is exported is found in the way of the
+/// dynamic loader.
 ///
 /// ```no_run
 /// use bpf_link_typed::attach::When;
@@ -448,43 +452,6 @@ impl Binary {
     fn has_unread_symbols(&self) -> Result<bool> {
         let is_read = cfg!(feature = "elf-xz");
         Ok(!is_read && self.is_stripped()? && debug_data::is_there(&self.image)?)
-    }
-
-    /// The problem, with what else is known about it.
-    fn explained(&self, problem: BinaryProblem, written: &WrittenName<'_>) -> Error {
-        let explained = match problem {
-            BinaryProblem::NoSuchSymbol { name, .. } => self.similar(name, written),
-            BinaryProblem::Imported { name, .. } => self.imported(name),
-            problem => Ok(problem),
-        };
-        match explained {
-            Ok(problem) => self.image.bytes.problem(problem),
-            Err(error) => error,
-        }
-    }
-
-    fn similar(&self, name: String, written: &WrittenName<'_>) -> Result<BinaryProblem> {
-        let mut similar = Similar::to(written.symbol);
-        self.functions_where(|symbol| {
-            match &symbol.version {
-                Some(version) if written.version.is_some() => {
-                    similar.show(&format!("{}@{version}", symbol.name));
-                }
-                _ => similar.show(&symbol.name),
-            }
-            false
-        })?;
-        Ok(BinaryProblem::NoSuchSymbol {
-            name,
-            similar: similar.closest(),
-            is_stripped: self.is_stripped()?,
-            has_unread_symbols: self.has_unread_symbols()?,
-        })
-    }
-
-    fn imported(&self, name: String) -> Result<BinaryProblem> {
-        let libraries = self.image.needed_libraries()?;
-        Ok(BinaryProblem::Imported { name, libraries })
     }
 }
 

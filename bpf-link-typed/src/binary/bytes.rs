@@ -31,6 +31,21 @@ pub(super) struct Region {
     pub(super) len: u64,
 }
 
+impl Region {
+    /// So many bytes of it.
+    pub(super) fn first(self, len: u64) -> Option<Self> {
+        (len <= self.len).then_some(Self { len, ..self })
+    }
+
+    /// What follows so many bytes of it.
+    pub(super) fn after(self, len: u64) -> Option<Self> {
+        Some(Self {
+            len: self.len.checked_sub(len)?,
+            offset: self.offset.checked_add(len)?,
+        })
+    }
+}
+
 impl FileBytes {
     /// An open file, and what errors call it.
     pub(super) fn new(file: File, path: PathBuf) -> Result<Self> {

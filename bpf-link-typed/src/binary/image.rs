@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use object::elf;
 
 use super::bytes::{FileBytes, read_start};
+use super::dynamic::Dynamic;
 use super::format::{Header, LONGEST_HEADER};
 use super::sections::Sections;
 use super::segments::Segments;
@@ -75,28 +76,42 @@ impl Image {
             }
             tables.push(table);
         }
+        if self.sections.is_empty() {
+            tables.extend(self.dynamic_table()?);
+        }
         Ok(tables)
+    }
+
+    /// What it exports and imports, as a dynamic loader finds it.
+    fn dynamic_table(&self) -> Result<Option<SymbolTable<'_>>> {
+        let Some(dynamic) = Dynamic::read(&self.bytes, &self.header, &self.segments)? else {
+            return Ok(None);
+        };
+        let Some(entries) = dynamic.symbols()? else {
+            return Ok(None);
+        };
+        Ok(Some(SymbolTable {
+            bytes: &self.bytes,
+            header: &self.header,
+            entries,
+            strings: dynamic.strings()?,
+            versions: dynamic.versions(entries)?,
+        }))
     }
 
     /// The names of the libraries that it asks for (`DT_NEEDED`).
     pub(super) fn needed_libraries(&self) -> Result<Vec<String>> {
-        const WHAT: &str = "the dynamic section";
-        const MOST: usize = 1 << 20;
         const MOST_LIBRARIES: usize = 1 << 10;
-        let Some(section) = self.sections.of_kind(elf::SHT_DYNAMIC).next() else {
+        let Some(dynamic) = Dynamic::read(&self.bytes, &self.header, &self.segments)? else {
             return Ok(Vec::new());
         };
-        let region = Sections::contents(&self.bytes, section, WHAT)?;
-        let dynamic = self.bytes.read(region, MOST, WHAT)?;
-        let strings = self.sections.strings_of(&self.bytes, section)?;
-        let mut strings = Strings::new(&self.bytes, strings);
-        let entries = self.header.format.dynamic(&dynamic).into_iter();
-        let needed = entries.filter(|(tag, _)| *tag == u64::from(elf::DT_NEEDED));
-        let library = |(_, place)| {
-            let place = u32::try_from(place).map_err(|_| self.bytes.malformed(WHAT))?;
-            strings.text(place)
+        let mut strings = Strings::new(&self.bytes, dynamic.strings()?);
+        let needed = dynamic.all(elf::DT_NEEDED).take(MOST_LIBRARIES);
+        let library = |place| {
+            let malformed = |_| self.bytes.malformed("the name of a library");
+            strings.text(u32::try_from(place).map_err(malformed)?)
         };
-        needed.take(MOST_LIBRARIES).map(library).collect()
+        needed.map(library).collect()
     }
 
     /// Whether it has a table of all symbols, and not only of those that it exports and imports.

@@ -64,6 +64,11 @@ impl Sections {
         })
     }
 
+    /// The file has no section headers.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     pub(super) fn of_kind(&self, kind: u32) -> impl Iterator<Item = &Section> {
         let all = self.all.iter();
         all.filter(move |section| section.kind == kind)

@@ -15,6 +15,7 @@ const MOST: u32 = 1 << 16;
 pub(super) struct Segments {
     loaded: Vec<Segment>,
     notes: Vec<Segment>,
+    dynamic: Option<Segment>,
 }
 
 impl Segments {
@@ -42,6 +43,7 @@ impl Segments {
         Ok(Self {
             loaded: of_kind(elf::PT_LOAD).collect(),
             notes: of_kind(elf::PT_NOTE).collect(),
+            dynamic: of_kind(elf::PT_DYNAMIC).next(),
         })
     }
 
@@ -67,6 +69,22 @@ impl Segments {
             let within = place.checked_sub(from(segment))?;
             let is_there = within < segment.file_size && (!code || segment.is_code());
             is_there.then(|| to(segment).checked_add(within))?
+        })
+    }
+
+    /// What is for the dynamic loader.
+    pub(super) fn dynamic(&self) -> Option<&Segment> {
+        self.dynamic.as_ref()
+    }
+
+    /// What is in a file of this length from the address on, up to the end of the segment.
+    pub(super) fn rest_at(&self, address: u64, file_len: u64) -> Option<Region> {
+        self.loaded.iter().find_map(|segment| {
+            let within = address.checked_sub(segment.address)?;
+            let len = segment.file_size.checked_sub(within)?;
+            let offset = segment.offset.checked_add(within)?;
+            let len = len.min(file_len.checked_sub(offset)?);
+            (len != 0).then_some(Region { offset, len })
         })
     }
 

@@ -9,11 +9,11 @@ use super::strings::Strings;
 use crate::error::Result;
 
 /// More than any library has, in bytes.
-const MOST: usize = 1 << 20;
+pub(super) const MOST: usize = 1 << 20;
 /// A number has 15 bits.
 const MOST_VERSIONS: usize = 1 << 15;
 const LONGEST_NAME: usize = 1 << 10;
-const WHAT: &str = "the versions of its symbols";
+pub(super) const WHAT: &str = "the versions of its symbols";
 
 /// Which version each exported symbol has.
 #[derive(Debug)]
@@ -42,17 +42,29 @@ impl Versions {
         let Some(of_symbols) = sections.of_kind(elf::SHT_GNU_VERSYM).next() else {
             return Ok(None);
         };
+        let of_symbols = Sections::contents(bytes, of_symbols, WHAT)?;
+        let defined = match sections.of_kind(elf::SHT_GNU_VERDEF).next() {
+            Some(defined) => Some(Sections::contents(bytes, defined, WHAT)?),
+            None => None,
+        };
+        Self::read(bytes, format, of_symbols, defined, strings).map(Some)
+    }
+
+    /// What is in these parts of the file.
+    pub(super) fn read(
+        bytes: &FileBytes,
+        format: Format,
+        of_symbols: Region,
+        defined: Option<Region>,
+        strings: Region,
+    ) -> Result<Self> {
         let mut names = Vec::new();
-        if let Some(defined) = sections.of_kind(elf::SHT_GNU_VERDEF).next() {
-            let region = Sections::contents(bytes, defined, WHAT)?;
-            let defined = bytes.read(region, MOST, WHAT)?;
+        if let Some(defined) = defined {
+            let defined = bytes.read(defined, MOST, WHAT)?;
             let mut strings = Strings::new(bytes, strings);
             names = read(bytes, format, &defined, &mut strings)?;
         }
-        Ok(Some(Self {
-            of_symbols: Sections::contents(bytes, of_symbols, WHAT)?,
-            names,
-        }))
+        Ok(Self { of_symbols, names })
     }
 
     /// The version of the symbol with this number.

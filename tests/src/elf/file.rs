@@ -100,6 +100,10 @@ pub struct ElfFile {
     /// Whether its section of code says that the code is where it is not: only the segments are
     /// right.
     pub is_misleading: bool,
+    /// Whether it has section headers: a loader does not need them.
+    pub has_sections: bool,
+    /// Whether exported symbols are found by `DT_GNU_HASH`, and not by `DT_HASH`.
+    pub has_gnu_hash: bool,
     /// What is in `.symtab`; no such section without.
     pub symbols: Vec<ElfSymbol>,
     /// What is in `.dynsym`; no such section without.
@@ -134,6 +138,8 @@ impl ElfFile {
             file_type: SHARED,
             has_code: true,
             is_misleading: true,
+            has_sections: true,
+            has_gnu_hash: true,
             symbols: Vec::new(),
             dynamic: Vec::new(),
             versions: Vec::new(),

@@ -19,7 +19,9 @@ pub const SEMAPHORES_ADDRESS: u64 = 0xd_0000;
 /// What the segments are aligned to, which is a page of every machine.
 const PAGE: u64 = 0x1_0000;
 /// The headers are no longer than this.
-const HEADERS: usize = 0x100;
+const HEADERS: usize = 0x200;
+/// How far what is for the dynamic loader is from its offset.
+const LOADED: u64 = 0x10_0000;
 
 /// The code is nothing but instructions that do nothing, with a return every 16 bytes.
 pub(crate) fn code() -> Vec<u8> {
@@ -55,9 +57,22 @@ struct Sections<'a> {
     out: &'a mut Out,
     names: Strings,
     all: Vec<Section>,
+    dynamic: Option<Dynamic>,
+}
+
+/// Where what is for the dynamic loader is in the file: all of it, and the tags (`.dynamic`).
+struct Dynamic {
+    begin: u64,
+    tags: u64,
+    end: u64,
 }
 
 impl Sections<'_> {
+    /// Where the section that was added last is.
+    fn place(&self) -> u64 {
+        self.all.last().map_or(0, |last| last.offset as u64)
+    }
+
     /// Adds one; returns its number.
     fn add(&mut self, name: &str, kind: u32, contents: &[u8], link: u32, info: u32) -> u32 {
         self.out.align(8);
@@ -127,6 +142,7 @@ pub(super) fn write(file: &ElfFile, out: &mut Out) {
         out: &mut body,
         names: Strings::new(),
         all: Vec::new(),
+        dynamic: None,
     };
     let (address, offset) = if file.is_misleading {
         (HOT_ADDRESS - 0x20, 0x40)
@@ -144,9 +160,15 @@ pub(super) fn write(file: &ElfFile, out: &mut Out) {
         entry: 0,
     });
     add_sections(file, &mut sections);
-    let (table, count) = sections.finish();
-    header(file, out, table, count);
-    segments(out);
+    let dynamic = sections.dynamic.take();
+    let table = if file.has_sections {
+        sections.finish()
+    } else {
+        (0, 0)
+    };
+    let segments = segments(dynamic.as_ref());
+    header(file, out, segments.len(), table);
+    write_segments(out, &segments);
     let begin = out.bytes.len();
     out.raw(body.bytes.get(begin..).unwrap_or_default());
 }
@@ -160,23 +182,7 @@ fn add_sections(file: &ElfFile, sections: &mut Sections<'_>) {
         sections.add(".symtab", 2, &symbols, link, 1);
     }
     if !file.dynamic.is_empty() {
-        let mut strings = Strings::new();
-        let symbols = symbols(form.part(), &file.dynamic, &mut strings);
-        let defined = versions(form.part(), &file.versions, &mut strings);
-        let needed = needed(form.part(), &file.needed, &mut strings);
-        let link = sections.add(".dynstr", 3, &strings.0, 0, 0);
-        let symbols = sections.add(".dynsym", 11, &symbols, link, 1);
-        if !file.versions.is_empty() {
-            let mut of_symbols = form.part();
-            of_symbols.u16(0);
-            for symbol in &file.dynamic {
-                of_symbols.u16(symbol.version);
-            }
-            sections.add(".gnu.version", 0x6fff_ffff, &of_symbols.bytes, symbols, 0);
-            let count = u32::try_from(file.versions.len()).expect("they are few");
-            sections.add(".gnu.version_d", 0x6fff_fffd, &defined, link, count);
-        }
-        sections.add(".dynamic", 6, &needed, link, 0);
+        sections.dynamic = Some(add_dynamic(file, sections));
     }
     if !file.probes.is_empty() {
         let mut notes = form.part();
@@ -201,6 +207,99 @@ fn add_sections(file: &ElfFile, sections: &mut Sections<'_>) {
     if let Some(data) = &file.debug_data {
         sections.add(".gnu_debugdata", 1, data, 0, 0);
     }
+}
+
+/// Adds what the dynamic loader finds by address, and no section says.
+fn add_dynamic(file: &ElfFile, sections: &mut Sections<'_>) -> Dynamic {
+    let form = sections.out.part();
+    let mut strings = Strings::new();
+    let symbols = symbols(form.part(), &file.dynamic, &mut strings);
+    let defined = versions(form.part(), &file.versions, &mut strings);
+    let needed = file.needed.iter();
+    let needed = needed.map(|name| (1, strings.add(name).into()));
+    let mut tags: Vec<(u64, u64)> = needed.collect();
+    let link = sections.add(".dynstr", 3, &strings.0, 0, 0);
+    let begin = sections.place();
+    tags.extend([(5, LOADED + begin), (10, strings.0.len() as u64)]);
+    let symbols = sections.add(".dynsym", 11, &symbols, link, 1);
+    tags.push((6, LOADED + sections.place()));
+    let (name, kind, tag, hashes) = if file.has_gnu_hash {
+        (
+            ".gnu.hash",
+            0x6fff_fff6,
+            0x6fff_fef5,
+            gnu_hashes(form.part(), file),
+        )
+    } else {
+        (".hash", 5, 4, hashes(form.part(), file))
+    };
+    sections.add(name, kind, &hashes, symbols, 0);
+    tags.push((tag, LOADED + sections.place()));
+    if !file.versions.is_empty() {
+        let mut of_symbols = form.part();
+        of_symbols.u16(0);
+        for symbol in &file.dynamic {
+            of_symbols.u16(symbol.version);
+        }
+        sections.add(".gnu.version", 0x6fff_ffff, &of_symbols.bytes, symbols, 0);
+        tags.push((0x6fff_fff0, LOADED + sections.place()));
+        let count = file.versions.len() as u64;
+        let info = u32::try_from(count).expect("they are few");
+        sections.add(".gnu.version_d", 0x6fff_fffd, &defined, link, info);
+        tags.extend([
+            (0x6fff_fffc, LOADED + sections.place()),
+            (0x6fff_fffd, count),
+        ]);
+    }
+    tags.push((0, 0));
+    let mut dynamic = form.part();
+    for (tag, value) in tags {
+        dynamic.word(tag);
+        dynamic.word(value);
+    }
+    sections.add(".dynamic", 6, &dynamic.bytes, link, 0);
+    let place = sections.place();
+    Dynamic {
+        begin,
+        tags: place,
+        end: place + dynamic.bytes.len() as u64,
+    }
+}
+
+/// All symbols in one chain.
+fn hashes(mut out: Out, file: &ElfFile) -> Vec<u8> {
+    let count = file.dynamic.len() as u64 + 1;
+    let next = (2..count).chain([0]);
+    // The chain of the symbol without a name is empty.
+    for number in [1, count, 1, 0].into_iter().chain(next) {
+        if file.is_64 && file.machine == 22 {
+            out.u64(number);
+        } else {
+            out.u32(u32::try_from(number).expect("they are few"));
+        }
+    }
+    out.bytes
+}
+
+/// All symbols in one chain, with a filter that lets all of them pass.
+fn gnu_hashes(mut out: Out, file: &ElfFile) -> Vec<u8> {
+    for number in [1, 1, 1, 6] {
+        out.u32(number);
+    }
+    out.word(if file.is_64 {
+        u64::MAX
+    } else {
+        u32::MAX.into()
+    });
+    out.u32(1);
+    for (index, symbol) in file.dynamic.iter().enumerate() {
+        let hash = symbol.name.bytes().fold(5381_u32, |hash, byte| {
+            hash.wrapping_mul(33).wrapping_add(byte.into())
+        });
+        let is_last = index + 1 == file.dynamic.len();
+        out.u32(hash & !1 | u32::from(is_last));
+    }
+    out.bytes
 }
 
 fn symbols(mut out: Out, symbols: &[ElfSymbol], strings: &mut Strings) -> Vec<u8> {
@@ -244,16 +343,6 @@ fn versions(mut out: Out, versions: &[String], strings: &mut Strings) -> Vec<u8>
     out.bytes
 }
 
-fn needed(mut out: Out, needed: &[String], strings: &mut Strings) -> Vec<u8> {
-    for library in needed {
-        out.word(1);
-        out.word(strings.add(library).into());
-    }
-    out.word(0);
-    out.word(0);
-    out.bytes
-}
-
 fn note(out: &mut Out, owner: &str, kind: u32, contents: &[u8]) {
     let len = |len: usize| u32::try_from(len).expect("it is short");
     out.u32(len(owner.len() + 1));
@@ -275,7 +364,7 @@ fn probe_contents(mut out: Out, probe: &ElfProbe) -> Vec<u8> {
     out.bytes
 }
 
-fn header(file: &ElfFile, out: &mut Out, table: usize, count: usize) {
+fn header(file: &ElfFile, out: &mut Out, segments: usize, (table, count): (usize, usize)) {
     let class = if file.is_64 { 2 } else { 1 };
     let order = if file.is_big { 2 } else { 1 };
     out.raw(&[0x7f, b'E', b'L', b'F', class, order, 1, 0]);
@@ -292,25 +381,61 @@ fn header(file: &ElfFile, out: &mut Out, table: usize, count: usize) {
     out.word(header.into());
     out.word(table as u64);
     out.u32(0);
-    for number in [header, segment, 3, section] {
+    let few = |number: usize| u16::try_from(number).expect("they are few");
+    for number in [header, segment, few(segments), section] {
         out.u16(number);
     }
-    let count = u16::try_from(count).expect("they are few");
-    out.u16(count);
-    out.u16(count - 1);
+    out.u16(few(count));
+    out.u16(few(count.saturating_sub(1)));
 }
 
-fn segments(out: &mut Out) {
+/// What a program header says.
+struct Segment {
+    kind: u32,
+    flags: u32,
+    offset: u64,
+    address: u64,
+    len: u64,
+}
+
+fn segments(dynamic: Option<&Dynamic>) -> Vec<Segment> {
+    let mut segments = Vec::new();
     for (offset, address, flags) in [
         (CODE, CODE_ADDRESS, 5),
         (HOT, HOT_ADDRESS, 5),
         (SEMAPHORES, SEMAPHORES_ADDRESS, 6),
     ] {
-        out.u32(1);
+        segments.push(Segment {
+            kind: 1,
+            flags,
+            offset,
+            address,
+            len: 0x1000,
+        });
+    }
+    if let Some(dynamic) = dynamic {
+        for (kind, offset) in [(1, dynamic.begin), (2, dynamic.tags)] {
+            segments.push(Segment {
+                kind,
+                flags: 4,
+                offset,
+                address: LOADED + offset,
+                len: dynamic.end - offset,
+            });
+        }
+    }
+    segments
+}
+
+fn write_segments(out: &mut Out, segments: &[Segment]) {
+    for segment in segments {
+        let flags = segment.flags;
+        out.u32(segment.kind);
         if out.is_64 {
             out.u32(flags);
         }
-        for number in [offset, address, address, 0x1000, 0x1000] {
+        let (address, len) = (segment.address, segment.len);
+        for number in [segment.offset, address, address, len, len] {
             out.word(number);
         }
         if !out.is_64 {

@@ -68,12 +68,20 @@ fn file() -> impl Strategy<Value = ElfFile> {
     let parts = (vec(symbol(), 0..6), vec(symbol(), 0..6), vec(probe(), 0..3));
     let build_id = prop::option::of(vec(any::<u8>(), 0..24));
     let debug_data = prop::option::of(debug_data());
-    (form, parts, build_id, debug_data).prop_map(
-        |((is_64, is_big, machine), (symbols, dynamic, probes), build_id, debug_data)| ElfFile {
+    // Most have section headers; what is exported is found in either way.
+    let tables = (prop::bool::weighted(0.7), any::<bool>());
+    let file = (form, parts, build_id, debug_data, tables);
+    file.prop_map(|(form, parts, build_id, debug_data, tables)| {
+        let (is_64, is_big, machine) = form;
+        let (symbols, dynamic, probes) = parts;
+        let (has_sections, has_gnu_hash) = tables;
+        ElfFile {
             is_64,
             is_big,
             machine,
             has_code: false,
+            has_sections,
+            has_gnu_hash,
             symbols,
             dynamic,
             probes,
@@ -83,8 +91,8 @@ fn file() -> impl Strategy<Value = ElfFile> {
             debug_link: Some(("no such file".to_owned(), 1)),
             debug_data,
             ..ElfFile::native()
-        },
-    )
+        }
+    })
 }
 
 proptest! {
@@ -109,6 +117,39 @@ proptest! {
         always::check(&bytes);
         bytes.splice(..0, *b"\x7fELF\x02\x01\x01\0");
         always::check(&bytes);
+    }
+}
+
+/// Damage to what the dynamic loader is told.
+#[test]
+fn changed_tags_are_read() {
+    let whole = ElfFile {
+        has_code: false,
+        has_sections: false,
+        dynamic: vec![
+            ElfSymbol::function("a", CODE_ADDRESS).version(2),
+            ElfSymbol::function("b", HOT_ADDRESS),
+        ],
+        versions: vec!["V_1".to_owned()],
+        needed: vec!["libc.so.6".to_owned()],
+        ..ElfFile::native()
+    };
+    for has_gnu_hash in [false, true] {
+        let whole = ElfFile {
+            has_gnu_hash,
+            ..whole.clone()
+        };
+        let whole = whole.build();
+        assert_eq!(always::check(&whole), 2);
+        // All that follows the headers is of that sort.
+        for place in (0x200..whole.len()).step_by(4) {
+            for number in [0_u32, 1, 0x7fff_ffff, u32::MAX] {
+                let mut changed = whole.clone();
+                let end = (place + 4).min(whole.len());
+                changed.splice(place..end, number.to_ne_bytes());
+                always::check(&changed);
+            }
+        }
     }
 }
 

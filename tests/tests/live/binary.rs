@@ -11,6 +11,7 @@ mod libraries;
 mod opened;
 mod tracer;
 mod usdt;
+mod without_sections;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(opened::TESTS),
     Tests(tracer::TESTS),
     Tests(usdt::TESTS),
+    Tests(without_sections::TESTS),
 ];
 
 /// A file of the sandbox, open as a binary and mapped to be called.

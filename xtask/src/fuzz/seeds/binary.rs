@@ -17,6 +17,14 @@ pub(super) fn seeds() -> Result<Vec<Vec<u8>>> {
             ..whole
         };
         seeds.push(stripped.build());
+        for has_gnu_hash in [false, true] {
+            let loaded = ElfFile {
+                has_sections: false,
+                has_gnu_hash,
+                ..stripped.clone()
+            };
+            seeds.push(loaded.build());
+        }
     }
     Ok(seeds)
 }
