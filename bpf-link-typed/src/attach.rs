@@ -2,6 +2,7 @@
 
 pub(crate) mod btf_function;
 pub(crate) mod device_mprog;
+pub(crate) mod fd_ref;
 pub(crate) mod file_ref;
 pub(crate) mod fit;
 pub(crate) mod holders;

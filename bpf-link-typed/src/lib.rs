@@ -153,6 +153,7 @@ mod link;
 mod other;
 pub mod set;
 
+pub use attach::fd_ref::FdRef;
 pub use attach::file_ref::FileRef;
 pub use attach::interface::Interface;
 pub use attach::kernel_functions::{KernelFunction, KernelFunctions};

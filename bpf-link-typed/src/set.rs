@@ -194,7 +194,7 @@ impl<'a> LinkSet<'a> {
     }
 
     /// Adds a link whose options borrow from something that the set owns: a path, names or arrays
-    /// of the agent's configuration, or a descriptor of a map or a namespace.
+    /// of the agent's configuration, or a descriptor of a namespace.
     ///
     /// ```no_run
     /// use bpf_link_typed::{CgroupAttach, CgroupHook, LinkSet};

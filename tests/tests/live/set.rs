@@ -5,6 +5,7 @@ mod calls;
 mod directory;
 mod each_processor;
 mod five;
+mod given;
 mod killed;
 mod moves;
 mod order;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[Listed] = &[
     Roles(calls::ROLES),
     Tests(directory::TESTS),
     Tests(each_processor::TESTS),
+    Tests(given::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),
     Tests(moves::TESTS),

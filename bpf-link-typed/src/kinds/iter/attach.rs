@@ -1,10 +1,11 @@
 //! Making an iterator.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 use bpf_link::{AttachType, CgroupIterOrder, IterArgs, IterCgroup, IterTask, LinkCreate, RawLink};
 
 use super::IterLink;
+use crate::attach::fd_ref::FdRef;
 use crate::attach::fit;
 use crate::error::Result;
 
@@ -20,21 +21,30 @@ use crate::error::Result;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct IterAttach<'a> {
-    pub(super) args: Option<IterArgs<'a>>,
+    over: Over<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum Over<'a> {
+    All,
+    Map(FdRef<'a>),
+    Cgroups(FdRef<'a>, CgroupIterOrder),
+    Given(IterArgs<'a>),
 }
 
 impl<'a> IterAttach<'a> {
     /// Over all objects of the sort.
     pub fn over_all() -> Self {
-        Self { args: None }
+        Self { over: Over::All }
     }
 
     /// Over what is in this map: for `bpf_map_elem`, `bpf_sk_storage_map` and `sockmap`.
-    pub fn over_map(map: &'a (impl AsFd + ?Sized)) -> Self {
-        Self::over(IterArgs::map(map))
+    pub fn over_map(map: impl Into<FdRef<'a>>) -> Self {
+        let over = Over::Map(map.into());
+        Self { over }
     }
 
     /// Over cgroups, from this one, in this order: for `cgroup`. Since Linux 6.1.
@@ -44,8 +54,9 @@ impl<'a> IterAttach<'a> {
 
     /// Over cgroups, from the one with this directory, in this order: for `cgroup`. Since Linux
     /// 6.1.
-    pub fn over_cgroups_of(cgroup: &'a (impl AsFd + ?Sized), order: CgroupIterOrder) -> Self {
-        Self::over_cgroups(IterCgroup::Fd(borrowed(cgroup)), order)
+    pub fn over_cgroups_of(cgroup: impl Into<FdRef<'a>>, order: CgroupIterOrder) -> Self {
+        let over = Over::Cgroups(cgroup.into(), order);
+        Self { over }
     }
 
     /// Over what belongs to these tasks: for `task`, `task_file` and `task_vma`. Since Linux 6.1.
@@ -55,7 +66,21 @@ impl<'a> IterAttach<'a> {
 
     /// Over this.
     pub fn over(args: IterArgs<'a>) -> Self {
-        Self { args: Some(args) }
+        let over = Over::Given(args);
+        Self { over }
+    }
+
+    /// What the kernel is given; `None` for all objects.
+    pub(super) fn args(&self) -> Option<IterArgs<'_>> {
+        match &self.over {
+            Over::All => None,
+            Over::Map(map) => Some(IterArgs::map(map)),
+            Over::Cgroups(cgroup, order) => Some(IterArgs::Cgroup {
+                cgroup: IterCgroup::Fd(cgroup.as_fd()),
+                order: *order,
+            }),
+            Over::Given(args) => Some(*args),
+        }
     }
 
     /// Makes the link. Nothing runs before somebody reads: see [`IterLink::create_iter`].
@@ -82,7 +107,7 @@ impl<'a> IterAttach<'a> {
     /// `BPF_LINK_CREATE`, since Linux 5.8; it ends in `bpf_iter_link_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<IterLink> {
         let request = LinkCreate::new(&program, AttachType::TraceIter);
-        let request = match self.args {
+        let request = match self.args() {
             Some(args) => request.args(args),
             None => request,
         };
@@ -90,8 +115,4 @@ impl<'a> IterAttach<'a> {
             .map(IterLink)
             .map_err(|source| fit::by_type(program.as_fd(), AttachType::TraceIter, source))
     }
-}
-
-fn borrowed(fd: &(impl AsFd + ?Sized)) -> BorrowedFd<'_> {
-    fd.as_fd()
 }

@@ -32,7 +32,7 @@ impl IterAttach<'_> {
     fn is_over(&self, target: IterTarget) -> Result<bool> {
         /// The id of the first cgroup.
         const ROOT: u64 = 1;
-        Ok(match (self.args, target) {
+        Ok(match (self.args(), target) {
             (None, IterTarget::All) => true,
             (Some(IterArgs::Map(map)), IterTarget::Map(found)) => MapInfo::of(&map)?.id == found,
             (

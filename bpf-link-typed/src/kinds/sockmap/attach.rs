@@ -6,6 +6,7 @@ use bpf_link::{Hook, LinkCreate, LinkKind, MapInfo, RawLink};
 
 use super::SockmapLink;
 use super::hook::SockmapHook;
+use crate::attach::fd_ref::FdRef;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::error::{Error, Result};
@@ -21,18 +22,18 @@ use crate::error::{Error, Result};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct SockmapAttach<'a> {
-    pub(super) map: BorrowedFd<'a>,
+    pub(super) map: FdRef<'a>,
     pub(super) hook: SockmapHook,
 }
 
 impl<'a> SockmapAttach<'a> {
     /// To this map.
-    pub fn to(map: &'a (impl AsFd + ?Sized), hook: SockmapHook) -> Self {
+    pub fn to(map: impl Into<FdRef<'a>>, hook: SockmapHook) -> Self {
         Self {
-            map: map.as_fd(),
+            map: map.into(),
             hook,
         }
     }
@@ -40,7 +41,7 @@ impl<'a> SockmapAttach<'a> {
     /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps
     /// the map.
     ///
-    /// The program and the map stay the caller's. A program that was attached without a link is put
+    /// The program stays the caller's, and so does a map that was lent. A program that was attached without a link is put
     /// aside for good: the kernel does not refuse that.
     ///
     /// # Errors
@@ -60,7 +61,7 @@ impl<'a> SockmapAttach<'a> {
             .map_err(|refusal| self.with_holders(refusal))
     }
 
-    pub(super) fn create_link(self, program: BorrowedFd<'_>) -> Result<SockmapLink> {
+    pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<SockmapLink> {
         let request = LinkCreate::new(&program, self.hook.attach_type()).target_fd(&self.map);
         match RawLink::create(&request) {
             Ok(link) => Ok(SockmapLink(link)),
@@ -73,7 +74,7 @@ impl<'a> SockmapAttach<'a> {
 
     /// Adds the program of a slot that is taken. The list is empty if another slot excludes this
     /// one.
-    pub(super) fn with_holders(self, refusal: Error) -> Error {
+    pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let attach_type = self.hook.attach_type();
             let map = MapInfo::of(&self.map).ok()?;

@@ -58,7 +58,7 @@ impl Recipe for SockmapAttach<'_> {
         let slot = slots.clone().find(|slot| slot.attach_type() == attach_type);
         let to = Self {
             hook: slot.unwrap_or(self.hook),
-            ..*self
+            ..self.clone()
         };
         Ok(to)
     }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bpf_link::{LinkCreate, MapInfo, ProgramInfo, RawLink, Target};
 
 use super::StructOpsLink;
+use crate::attach::fd_ref::FdRef;
 use crate::attach::holders;
 use crate::error::{Error, Result};
 
@@ -19,21 +20,21 @@ use crate::error::{Error, Result};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is attached yet"]
 pub struct StructOpsAttach<'a> {
-    pub(super) map: BorrowedFd<'a>,
+    pub(super) map: FdRef<'a>,
 }
 
 impl<'a> StructOpsAttach<'a> {
     /// Of this map, which was created with `BPF_F_LINK` and has its value.
-    pub fn of(map: &'a (impl AsFd + ?Sized)) -> Self {
-        Self { map: map.as_fd() }
+    pub fn of(map: impl Into<FdRef<'a>>) -> Self {
+        Self { map: map.into() }
     }
 
     /// Attaches the callbacks: they are in use as long as the link has a descriptor or a pin.
     ///
-    /// The map stays the caller's.
+    /// A map that was lent stays the caller's.
     ///
     /// # Errors
     ///
@@ -51,7 +52,7 @@ impl<'a> StructOpsAttach<'a> {
     pub fn attach(&self) -> Result<StructOpsLink> {
         RawLink::create(&LinkCreate::struct_ops(&self.map))
             .map(StructOpsLink)
-            .map_err(|source| refused(self.map, source))
+            .map_err(|source| refused(self.map.as_fd(), source))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether a link is of the same struct of callbacks.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use bpf_link::{LinkKind, MapInfo};
 
@@ -13,7 +13,7 @@ impl Recipe for StructOpsAttach<'_> {
     type Link = StructOpsLink;
 
     fn create(&self, map: BorrowedFd<'_>) -> Result<StructOpsLink> {
-        StructOpsAttach::of(&map).attach()
+        StructOpsAttach::of(map).attach()
     }
 
     /// By the sort of struct. Whether its name is the same, such as that of a congestion control,
@@ -65,7 +65,7 @@ impl Ensure<StructOpsAttach<'_>> {
     ///
     /// As for the other kinds.
     pub fn run(&self) -> Result<Ensured<StructOpsLink>> {
-        self.run_with(self.to.map)
+        self.run_with(self.to.map.as_fd())
     }
 
     /// What [`run`](Self::run) would do now; nothing is changed.
@@ -74,6 +74,6 @@ impl Ensure<StructOpsAttach<'_>> {
     ///
     /// As for the other kinds.
     pub fn plan(&self) -> Result<Plan> {
-        self.plan_with(self.to.map)
+        self.plan_with(self.to.map.as_fd())
     }
 }

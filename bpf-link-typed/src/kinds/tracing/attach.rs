@@ -10,6 +10,7 @@ use bpf_link::{
 use super::TracingLink;
 use crate::attach::BtfFunctionRef;
 use crate::attach::btf_function;
+use crate::attach::fd_ref::FdRef;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::hook_enum::hook_enum;
@@ -43,7 +44,7 @@ pub(super) enum Place<'a> {
     Hook(TracingHook),
     AsLoaded,
     Extension,
-    ExtensionOf(BorrowedFd<'a>, BtfFunctionRef<'a>),
+    ExtensionOf(FdRef<'a>, BtfFunctionRef<'a>),
 }
 
 /// The kernel compares no attach type for an extension, but before some release wants this number.
@@ -97,10 +98,10 @@ impl<'a> TracingAttach<'a> {
     ///
     /// A name is looked up when the extension is attached, which takes `CAP_SYS_ADMIN`.
     pub fn extension_of(
-        program: &'a (impl AsFd + ?Sized),
+        program: impl Into<FdRef<'a>>,
         function: impl Into<BtfFunctionRef<'a>>,
     ) -> Self {
-        Self::at(Place::ExtensionOf(program.as_fd(), function.into()))
+        Self::at(Place::ExtensionOf(program.into(), function.into()))
     }
 
     fn at(place: Place<'a>) -> Self {
@@ -161,7 +162,7 @@ impl<'a> TracingAttach<'a> {
                 })
             }
             Place::ExtensionOf(target, function) => {
-                let id = self.function_in(*target, function)?;
+                let id = self.function_in(target.as_fd(), function)?;
                 let request = LinkCreate::new(&program, OF_EXTENSIONS)
                     .target_fd(target)
                     .args(args.target_btf_id(id));

@@ -1,6 +1,6 @@
 //! Whether a link is on the function, or the hook of the security modules, that a program is for.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use bpf_link::{LinkCreate, LinkKind, ProgramInfo, RawLink, TracingArgs};
 
@@ -42,7 +42,7 @@ impl Recipe for TracingAttach<'_> {
             }
             Place::ExtensionOf(target, function) => {
                 let id = ProgramInfo::of(target)?.id;
-                let function = self.function_in(*target, function)?;
+                let function = self.function_in(target.as_fd(), function)?;
                 info.target_obj_id
                     .zip(info.target_btf_id)
                     .map(|found| found == (id.get(), function))
@@ -73,7 +73,7 @@ impl Recipe for TracingAttach<'_> {
     fn exclusive_hook(&self, wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let numbers = match (&self.place, wanted.attached) {
             (Place::ExtensionOf(target, function), _) => {
-                let function = self.function_in(*target, function)?;
+                let function = self.function_in(target.as_fd(), function)?;
                 let target = ProgramInfo::of(target)?.id;
                 [1, u64::from(target.get()), u64::from(function.get())]
             }

@@ -269,7 +269,7 @@ fn sockmap(map: &str, pin: &Path, program: BorrowedFd<'_>) -> Result<Done> {
 }
 
 fn struct_ops(_: &str, pin: &Path, map: BorrowedFd<'_>) -> Result<Done> {
-    Ok(StructOpsAttach::of(&map).ensure_pinned(pin).run()?.into())
+    Ok(StructOpsAttach::of(map).ensure_pinned(pin).run()?.into())
 }
 
 fn tcx_egress(device: &str, pin: &Path, program: BorrowedFd<'_>) -> Result<Done> {

@@ -25,13 +25,13 @@ fn over_restarts(sandbox: &Sandbox) -> Result<()> {
     let elsewhere = IterAttach::over_map(&other);
     check(&Subject {
         elsewhere: Some((
-            &|how, path, program| how.run(elsewhere, path, program),
+            &|how, path, program| how.run(elsewhere.clone(), path, program),
             ANOTHER_HOOK,
         )),
         ..Subject::of_programs(
             sandbox,
             || Counting::loaded(Loader::new(Hook::ITERATOR).function("bpf_iter_bpf_map_elem")?),
-            &|how, path, program| how.run(here, path, program),
+            &|how, path, program| how.run(here.clone(), path, program),
             &run_iterator,
             Way::InPlace,
         )?
