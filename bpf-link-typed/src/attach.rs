@@ -1,6 +1,7 @@
 //! What the attach options of several kinds have in common.
 
 pub(crate) mod btf_function;
+pub(crate) mod btf_pattern;
 pub(crate) mod device_mprog;
 pub(crate) mod fd_ref;
 pub(crate) mod file_ref;

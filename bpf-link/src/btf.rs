@@ -4,6 +4,7 @@
 mod functions;
 #[cfg(feature = "snapshot")]
 pub(crate) mod index;
+mod prototypes;
 pub(crate) mod types;
 
 use std::ffi::{CStr, CString, OsStr};
@@ -17,6 +18,7 @@ use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target}
 use crate::id::{BtfId, BtfTypeId};
 use crate::object::BtfInfo;
 use functions::Functions;
+use prototypes::Prototypes;
 
 /// Where the kernel has its own types, and those of its modules.
 const DIRECTORY: &str = "/sys/kernel/btf";
@@ -42,6 +44,8 @@ const KERNEL: &str = "vmlinux";
 #[derive(Clone, Debug)]
 pub struct Btf {
     module: Option<CString>,
+    /// A program's, which is in no file.
+    object: Option<BtfId>,
     functions: Arc<Functions>,
 }
 
@@ -82,6 +86,7 @@ impl Btf {
         *kept = Arc::downgrade(&functions);
         Ok(Self {
             module: None,
+            object: None,
             functions,
         })
     }
@@ -134,6 +139,7 @@ impl Btf {
                 let functions = read.map_err(|error| refusal(Target::Btf(id), malformed(error)))?;
                 Ok(Self {
                     module: None,
+                    object: Some(id),
                     functions: Arc::new(functions),
                 })
             }
@@ -146,6 +152,7 @@ impl Btf {
         let functions = read_file(file.as_ref(), Some(Arc::clone(&self.functions)))?;
         Ok(Self {
             module: Some(name),
+            object: None,
             functions: Arc::new(functions),
         })
     }
@@ -163,6 +170,49 @@ impl Btf {
             let id = BtfTypeId::new(id)?;
             Some(BtfFunction { id, name })
         })
+    }
+
+    /// The functions of this object whose arguments and return value can be passed to a tracing
+    /// program, by their numbers, in order.
+    ///
+    /// The others take a variable number of arguments, a structure of more than 16 bytes or more
+    /// than 12 words of 8 bytes, or return a structure or more than 8 bytes. No tracing program can
+    /// be attached to them. Some of the functions that are listed cannot be traced either, for
+    /// other reasons.
+    ///
+    /// Reads all types again.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_kernel`](Self::of_kernel) and [`from_id`](Self::from_id).
+    ///
+    /// # Kernel
+    ///
+    /// As `btf_distill_func_proto` (7.3) decides it.
+    pub fn passable_functions(&self) -> Result<Vec<BtfTypeId>> {
+        let (target, read) = match (self.object, &self.module) {
+            (Some(id), _) => {
+                let types = BtfInfo::read_types(id)?;
+                (Target::Btf(id), passable(&types, None))
+            }
+            (None, Some(module)) => {
+                let base = read_bytes(KERNEL.as_ref())?;
+                let name: &Path = OsStr::from_bytes(module.to_bytes()).as_ref();
+                let path = Path::new(DIRECTORY).join(name);
+                (
+                    Target::path(&path),
+                    passable(&read_bytes(name)?, Some(&base)),
+                )
+            }
+            (None, None) => {
+                let path = Path::new(DIRECTORY).join(KERNEL);
+                (
+                    Target::path(&path),
+                    passable(&read_bytes(KERNEL.as_ref())?, None),
+                )
+            }
+        };
+        read.map_err(|error| refusal(target, malformed(error)))
     }
 
     /// The functions of this name. There may be several, as static functions of different files can
@@ -184,6 +234,17 @@ fn read_file(name: &Path, base: Option<Arc<Functions>>) -> Result<Functions> {
     let path = Path::new(DIRECTORY).join(name);
     let read = || Functions::read(&fs::read(&path)?, base).map_err(malformed);
     read().map_err(|source| refusal(Target::path(&path), source))
+}
+
+fn read_bytes(name: &Path) -> Result<Vec<u8>> {
+    let path = Path::new(DIRECTORY).join(name);
+    fs::read(&path).map_err(|source| refusal(Target::path(&path), source))
+}
+
+fn passable(types: &[u8], base: Option<&[u8]>) -> Result<Vec<BtfTypeId>, types::Malformed> {
+    let prototypes = Prototypes::read(types, base)?;
+    let functions = prototypes.passable();
+    Ok(functions.filter_map(BtfTypeId::new).collect())
 }
 
 fn malformed(error: types::Malformed) -> io::Error {

@@ -8,6 +8,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod traceable;
+mod unshared;
 
 use std::collections::HashSet;
 use std::ffi::CString;

@@ -4,6 +4,7 @@
 mod found;
 mod kprobe;
 mod many;
+mod tracing_multi;
 
 use anyhow::Result;
 use bpf_link_typed::{Error, KernelFunctionProblem};
@@ -16,6 +17,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(found::TESTS),
     Tests(kprobe::TESTS),
     Tests(many::TESTS),
+    Tests(tracing_multi::TESTS),
 ];
 
 /// The list of what can be traced. Machines that refuse kprobes refuse that, too.

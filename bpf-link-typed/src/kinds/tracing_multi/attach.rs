@@ -8,6 +8,7 @@ use bpf_link::{AttachType, BtfTypeId, FirstOf, LinkCreate, RawLink, Target, Trac
 
 use super::TracingMultiLink;
 use crate::attach::btf_function;
+use crate::attach::btf_pattern;
 use crate::attach::fit;
 use crate::attach::looked_up::LookedUp;
 use crate::attach::{BtfFunctionRef, When};
@@ -55,6 +56,28 @@ impl<'a> TracingMultiAttach<'a> {
             cookies: None,
             ids: LookedUp::default(),
         }
+    }
+
+    /// To all functions of the kernel that programs can be attached to and whose names match a
+    /// pattern: `tcp_*`, or `ext4:ext4_*` for those of one module, for which the program has to be
+    /// loaded then. In the pattern, `*` stands for any characters, and `?` for one.
+    ///
+    /// They are those that the kernel has now. Left out are functions that cannot be traced, that
+    /// take or return what tracing programs cannot be passed
+    /// ([`Btf::passable_functions`](crate::Btf::passable_functions)), that never return (unless the
+    /// program runs on entry alone), and those whose name several functions have, as the kernel
+    /// would take one of them. A program that may sleep (`BPF_F_SLEEPABLE`) is refused for
+    /// functions in which it must not.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::KernelFunction`](crate::Error::KernelFunction) with
+    ///   [`NothingMatches`](crate::KernelFunctionProblem::NothingMatches).
+    /// - As [`KernelFunctions::traceable`](crate::KernelFunctions::traceable),
+    ///   [`Btf::of_kernel`](crate::Btf::of_kernel) and [`Btf::of_module`](crate::Btf::of_module).
+    pub fn matching(when: When, pattern: impl AsRef<str>) -> Result<Self> {
+        let functions = btf_pattern::matching(when, pattern.as_ref())?;
+        Ok(Self::to(when, functions))
     }
 
     /// What `bpf_get_attach_cookie` gives the program for each function, in the order of the

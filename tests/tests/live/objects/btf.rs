@@ -1,5 +1,6 @@
 //! What the kernel says about BTF objects.
 
+use std::collections::HashSet;
 use std::ffi::CString;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -73,6 +74,19 @@ fn functions_of_the_kernel(_sandbox: &Sandbox) -> Result<()> {
             "{function:?}"
         );
     }
+    let passable: HashSet<BtfTypeId> = btf.passable_functions()?.into_iter().collect();
+    ensure!(passable.len() > functions.len() / 2 && passable.len() < functions.len());
+    ensure!(
+        functions
+            .iter()
+            .filter(|one| passable.contains(&one.id))
+            .count()
+            == passable.len()
+    );
+    let is_passable = |name| btf.functions_named(name).any(|id| passable.contains(&id));
+    ensure!(is_passable("vfs_read") && is_passable("bpf_fentry_test1"));
+    // One returns a structure, and one takes arguments that vary.
+    ensure!(!is_passable("current_time") && !is_passable("_printk"));
     // A structure's number and name find no function.
     let structure = expected.structure("task_struct")?.and_then(BtfTypeId::new);
     let structure = structure.context("the kernel has tasks")?;
@@ -113,6 +127,10 @@ fn functions_of_modules(_sandbox: &Sandbox) -> Result<()> {
                 "{name}: {function:?}"
             );
         }
+        let own: Vec<_> = btf.functions().map(|one| one.id).collect();
+        let passable = btf.passable_functions()?;
+        ensure!(passable.iter().all(|id| own.binary_search(id).is_ok()));
+        ensure!(own.len() < 10 || passable.len() > own.len() / 2, "{name}");
         let read = kernel
             .functions_named("vfs_read")
             .next()
@@ -136,6 +154,13 @@ fn functions_of_a_program(_sandbox: &Sandbox) -> Result<()> {
         "{found:?}"
     );
     ensure!(btf.module_name().is_none());
+    let passable = btf.passable_functions()?;
+    ensure!(
+        passable
+            .iter()
+            .map(|id| id.get())
+            .eq([Replaceable::FUNCTION])
+    );
     Ok(())
 }
 
