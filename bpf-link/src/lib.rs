@@ -76,6 +76,7 @@ mod counted_event;
 mod create;
 mod detach;
 mod error;
+mod fits;
 mod flags;
 mod id;
 mod info;
@@ -116,6 +117,7 @@ pub use counted_event::{
     SoftwareEvent,
 };
 pub use error::{Command, CommandError, Error, Exposure, FirstOf, InvalidRequest, Result, Target};
+pub use fits::program_fits;
 pub use flags::{
     AttachFlags, KprobeMultiFlags, NetfilterFlags, UpdateFlags, UprobeMultiFlags, XdpFlags,
 };

@@ -29,6 +29,7 @@ mod pinned;
 mod probe;
 mod prog_load;
 mod query;
+mod test_run;
 mod thread;
 mod xdp_programs;
 
@@ -65,6 +66,7 @@ pub(crate) use prog_load::ProgramUse;
 #[cfg(feature = "snapshot")]
 pub(crate) use prog_load::prog_load;
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};
+pub(crate) use test_run::{put_into_array, test_run_too_many};
 pub(crate) use thread::{effective_user, enter_netns, share_descriptors};
 pub(crate) use xdp_programs::xdp_programs;
 

@@ -17,7 +17,7 @@ use bpf_link_sys::{
     BPF_TRACE_FENTRY, BPF_TRACE_FENTRY_MULTI, BPF_TRACE_FEXIT, BPF_TRACE_FEXIT_MULTI,
     BPF_TRACE_FSESSION, BPF_TRACE_FSESSION_MULTI, BPF_TRACE_ITER, BPF_TRACE_KPROBE_MULTI,
     BPF_TRACE_KPROBE_SESSION, BPF_TRACE_RAW_TP, BPF_TRACE_UPROBE_MULTI, BPF_TRACE_UPROBE_SESSION,
-    BPF_XDP, NETKIT_NEXT, TCX_NEXT, bpf_attach_type, bpf_prog_type,
+    BPF_XDP, BPF_XDP_CPUMAP, BPF_XDP_DEVMAP, NETKIT_NEXT, TCX_NEXT, bpf_attach_type, bpf_prog_type,
 };
 
 /// A hook: the type of the programs that run there, the attach type that they are loaded for, and
@@ -93,6 +93,10 @@ hooks! {
     XDP = (BPF_PROG_TYPE_XDP, BPF_XDP, 2);
     /// XDP, loaded without an attach type, as older loaders do.
     XDP_UNTYPED = (BPF_PROG_TYPE_XDP, 0, 2);
+    /// Packets that are redirected to an entry of a map of devices.
+    XDP_DEVMAP = (BPF_PROG_TYPE_XDP, BPF_XDP_DEVMAP, 2);
+    /// Packets that are redirected to an entry of a map of processors.
+    XDP_CPUMAP = (BPF_PROG_TYPE_XDP, BPF_XDP_CPUMAP, 2);
     /// Packets that come in at a network device.
     TCX_INGRESS = (BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, TCX_NEXT);
     /// Packets that go out at a network device.

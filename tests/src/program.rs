@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context as _, Result, anyhow};
-use bpf_link_sys::{BPF_FUNC_get_attach_cookie, bpf_func_id, bpf_insn};
+use bpf_link_sys::{BPF_F_XDP_DEV_BOUND_ONLY, BPF_FUNC_get_attach_cookie, bpf_func_id, bpf_insn};
 
 use crate::asm::{self, Register};
 use crate::btf::KernelBtf;
@@ -106,6 +106,7 @@ pub struct Loader<'a> {
     attach_btf_id: u32,
     attach_object: Option<BorrowedFd<'a>>,
     flags: u32,
+    device: u32,
     function_type: Option<(BorrowedFd<'a>, u32)>,
     in_this_process: bool,
     wanted: Option<(i16, i32)>,
@@ -123,6 +124,7 @@ impl<'a> Loader<'a> {
             attach_btf_id: 0,
             attach_object: None,
             flags: 0,
+            device: 0,
             function_type: None,
             in_this_process: false,
             wanted: None,
@@ -179,6 +181,16 @@ impl<'a> Loader<'a> {
     #[must_use]
     pub fn flags(self, flags: u32) -> Self {
         Self { flags, ..self }
+    }
+
+    /// Sets the device that the program is for, and no other.
+    #[must_use]
+    pub fn device(self, index: u32) -> Self {
+        Self {
+            flags: self.flags | BPF_F_XDP_DEV_BOUND_ONLY,
+            device: index,
+            ..self
+        }
     }
 
     /// Sets the BTF that describes the program, and the id in it of the program's function.
@@ -276,6 +288,7 @@ impl<'a> Loader<'a> {
             attach_btf_id: self.attach_btf_id,
             attach_object: self.attach_object,
             flags: self.flags,
+            device: self.device,
             function_type: self.function_type,
             instructions: &all,
         };

@@ -1,9 +1,9 @@
 //! Whether a program fits a hook: found out once the kernel has refused it, as it answers one
 //! number to much.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
-use bpf_link::{AttachType, Hook, LinkCreate, MapInfo, ProgramInfo, ProgramType, RawLink, Target};
+use bpf_link::{AttachType, Hook, MapInfo, ProgramInfo, ProgramType, Target, program_fits};
 
 use crate::error::Error;
 
@@ -41,25 +41,46 @@ pub(crate) fn by_types(
     }
 }
 
-/// The same where the kernel judges the attach type that a program was loaded for before it looks
-/// at the target.
-///
-/// Only for attach types with which it answers something else than `EINVAL` where just the target
-/// is wrong.
+/// The same, also as far as the attach type tells that the program was loaded for.
 pub(crate) fn or_mismatch(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
     source: bpf_link::Error,
 ) -> Error {
     match by_type(program, attach_type, source) {
-        Error::Link(source) if is_open(&source) && is_refused(program, attach_type) => {
+        Error::Link(source)
+            if is_open(&source) && program_fits(&program, attach_type) == Some(false) =>
+        {
             mismatch(attach_type, ProgramInfo::of(&program).ok(), source)
         }
         error => error,
     }
 }
 
-/// The same on a network device, for attach types that not every kernel has.
+/// The same where the kernel does not tell for certain: then the error says that it may be so.
+pub(crate) fn or_perhaps_mismatch(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    source: bpf_link::Error,
+) -> Error {
+    match or_mismatch(program, attach_type, source) {
+        Error::Link(source)
+            if is_open(&source) && program_fits(&program, attach_type).is_none() =>
+        {
+            match ProgramInfo::of(&program) {
+                Ok(info) => Error::ProgramRefused {
+                    attach_type,
+                    program: Box::new(info),
+                    source,
+                },
+                Err(_) => source.into(),
+            }
+        }
+        error => error,
+    }
+}
+
+/// The same as [`or_mismatch`] on a network device, for attach types that not every kernel has.
 pub(crate) fn or_mismatch_on_device(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
@@ -89,15 +110,6 @@ pub(crate) fn mismatch(
 /// Whether a refusal may be for the program.
 fn is_open(source: &bpf_link::Error) -> bool {
     matches!(source, bpf_link::Error::Command(_)) && source.errno() == Some(libc::EINVAL)
-}
-
-/// Whether the kernel refuses the program before it looks at the target: the one that is given is
-/// neither a descriptor nor the index of a device, so nothing is attached.
-fn is_refused(program: BorrowedFd<'_>, attach_type: AttachType) -> bool {
-    const NO_TARGET: u32 = u32::MAX;
-    let program = program.as_fd();
-    let request = LinkCreate::new(&program, attach_type).target_ifindex(NO_TARGET);
-    RawLink::create(&request).is_err_and(|error| error.errno() == Some(libc::EINVAL))
 }
 
 /// The types of programs that a link on this attach type takes; empty where that is not known.

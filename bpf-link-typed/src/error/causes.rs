@@ -34,6 +34,7 @@ impl Error {
             | Self::AnchorNotOnHook(source)
             | Self::NoWayBack(source)
             | Self::AttachTypeMismatch { source, .. }
+            | Self::ProgramRefused { source, .. }
             | Self::NotACgroup { source, .. }
             | Self::SearchDenied { source }
             | Self::SymbolNotFound { source, .. }

@@ -35,6 +35,14 @@ impl fmt::Display for Error {
                 Program(program.as_deref()),
                 Hook(source)
             ),
+            Self::ProgramRefused {
+                program, source, ..
+            } => write!(
+                f,
+                "{} was refused at {}: it may have been loaded for another attach type",
+                Program(Some(program)),
+                Hook(source)
+            ),
             Self::NotACgroup { path, .. } => match path {
                 Some(path) => write!(f, "{} is not a cgroup of cgroup2", path.display()),
                 None => f.write_str("the file descriptor is not a cgroup of cgroup2"),

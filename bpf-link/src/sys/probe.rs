@@ -82,12 +82,14 @@ pub(crate) fn link_create_from_nowhere(
             arm.iter_info_struct.iter_info = NOWHERE;
             arm.iter_info_struct.iter_info_len = TOO_MANY;
         }
-        AttachType::TraceKprobeMulti => {
+        AttachType::TraceKprobeMulti | AttachType::TraceKprobeSession => {
             arm.kprobe_multi.addrs = NOWHERE;
             // What is too many for some kernels, others make room for first.
             arm.kprobe_multi.cnt = 1;
         }
-        AttachType::TraceFentryMulti => {
+        AttachType::TraceFentryMulti
+        | AttachType::TraceFexitMulti
+        | AttachType::TraceFsessionMulti => {
             arm.tracing_multi.ids = NOWHERE;
             arm.tracing_multi.cnt = TOO_MANY;
         }

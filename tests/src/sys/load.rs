@@ -24,6 +24,8 @@ pub struct ProgramLoad<'a> {
     pub attach_object: Option<BorrowedFd<'a>>,
     /// `BPF_F_SLEEPABLE` and its like.
     pub flags: u32,
+    /// The index of the device that it is for; 0 for any.
+    pub device: u32,
     /// BTF that describes the program, and the id in it of the program's function.
     pub function_type: Option<(BorrowedFd<'a>, u32)>,
     /// The instructions.
@@ -39,6 +41,7 @@ impl fmt::Debug for ProgramLoad<'_> {
             .field("attach_btf_id", &self.attach_btf_id)
             .field("attach_object", &self.attach_object)
             .field("flags", &self.flags)
+            .field("device", &self.device)
             .field("function_type", &self.function_type)
             .finish_non_exhaustive()
     }
@@ -61,6 +64,7 @@ pub fn prog_load(load: &ProgramLoad<'_>, log: &mut [u8]) -> io::Result<OwnedFd> 
     attr.prog_type_struct.expected_attach_type = load.expected_attach_type;
     attr.prog_type_struct.attach_btf_id = load.attach_btf_id;
     attr.prog_type_struct.prog_flags = load.flags;
+    attr.prog_type_struct.prog_ifindex = load.device;
     if let Some(object) = load.attach_object {
         // The same field as `attach_btf_obj_fd`.
         attr.prog_type_struct.attach_prog_fd_union.attach_prog_fd = number(object);

@@ -2,6 +2,7 @@
 //! along it.
 
 mod attach;
+mod attach_types;
 mod links;
 mod taken;
 
@@ -10,6 +11,7 @@ use crate::harness::Listed::{self, Tests};
 /// What these files list.
 pub(crate) const ALL: &[Listed] = &[
     Tests(attach::TESTS),
+    Tests(attach_types::TESTS),
     Tests(links::TESTS),
     Tests(taken::TESTS),
 ];

@@ -89,15 +89,16 @@ impl<'a> IterAttach<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Link`](crate::Error::Link) with
+    /// [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program is
+    /// not an iterator. [`Error::Link`](crate::Error::Link) with
     ///
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`E2BIG`): this kernel has
     ///   no iterators over a part of the tasks or cgroups;
     /// - [`Command`](bpf_link::Error::Command) and
     ///   - `EBADF`: the descriptor is not a cgroup or pidfd, the program wants a map and got none,
     ///     or the map's descriptor was opened with `O_PATH`;
-    ///   - `EINVAL`: the program is not an iterator, the map is not one or of a type that it does
-    ///     not go over, or the order is not known;
+    ///   - `EINVAL`: the map is not one or of a type that the program does not go over, or the order
+    ///     is not known;
     ///   - `ENOENT`: there is no cgroup with this id;
     /// - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the program uses more
     ///   of an element than the map has.
@@ -113,6 +114,6 @@ impl<'a> IterAttach<'a> {
         };
         RawLink::create(&request)
             .map(IterLink)
-            .map_err(|source| fit::by_type(program.as_fd(), AttachType::TraceIter, source))
+            .map_err(|source| fit::or_mismatch(program.as_fd(), AttachType::TraceIter, source))
     }
 }

@@ -125,8 +125,12 @@ impl<'a> TracingAttach<'a> {
     /// # Errors
     ///
     /// - [`Error::HookTaken`] (`E2BIG`): the function has as many programs as it takes.
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): before Linux 5.19, the program is for another
-    ///   hook, and was attached to that for a moment.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type, an iterator, for
+    ///   `tracing_multi` links, or for the security hooks of a cgroup; before Linux 5.19, it is for
+    ///   any other hook, and was attached to that for a moment.
+    /// - [`Error::ProgramRefused`] (`EINVAL`): since Linux 5.19, the program may be for another
+    ///   hook, such as for the return of its function; the kernel does not report that. Or it is
+    ///   on a function of another program, and was attached before.
     /// - [`Error::NoSuchBtfFunction`], [`Error::AmbiguousBtfFunction`]: the program that is to be
     ///   extended has no function of this name, or several.
     /// - [`Error::WrongKind`]: a program of [`as_loaded`](Self::as_loaded) was loaded for a
@@ -136,9 +140,8 @@ impl<'a> TracingAttach<'a> {
     ///   - what [`Btf::from_id`](crate::Btf::from_id) returns, where a function was given by name;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
     ///     kernel has no cookies here;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is for another hook, the
-    ///     extension does not fit the function, the target is no program, or it or a program on
-    ///     another program was attached before; `EBUSY`: the program is attached already, or the
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the extension does not fit the
+    ///     function or was attached before, or the target is not a program; `EBUSY`: the program is attached already, or the
     ///     function has an extension and cannot be traced, or is traced and cannot have an
     ///     extension; `EBADF`: the target's descriptor was opened with `O_PATH`.
     ///
@@ -247,7 +250,7 @@ fn refused(source: bpf_link::Error, otherwise: impl FnOnce(bpf_link::Error) -> E
 
 fn refused_by(program: BorrowedFd<'_>, hook: TracingHook, source: bpf_link::Error) -> Error {
     refused(source, |source| {
-        fit::by_type(program, hook.attach_type(), source)
+        fit::or_perhaps_mismatch(program, hook.attach_type(), source)
     })
 }
 
@@ -280,7 +283,7 @@ fn open_older(
                 attach_type: hook.attach_type(),
                 of: None,
             });
-            fit::by_type(program, hook.attach_type(), source)
+            fit::or_mismatch(program, hook.attach_type(), source)
         })?;
     let fits = match TracingLink::try_from(link) {
         Ok(link) if link.info()?.attach_type == hook.attach_type() => Some(link),

@@ -99,14 +99,17 @@ impl<'a> TracingMultiAttach<'a> {
     ///   these names. [`Error::AmbiguousBtfFunction`](crate::Error::AmbiguousBtfFunction): there
     ///   are several of one name.
     ///
+    /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program was
+    ///   loaded for something else.
+    ///
     /// [`Error::Link`](crate::Error::Link) with
     ///
     /// - where functions were given by name, what [`Btf::from_id`](crate::Btf::from_id) returns;
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EINVAL`: there are no functions, one is given twice, is not a function or returns a
-    ///     structure, or the program is for something else;
+    ///   - `EINVAL`: there are no functions, or one is given twice, is not a function or returns a
+    ///     structure;
     ///   - `ENOENT`: a function cannot be traced;
     ///   - `EBUSY`: the program is on one of the functions already, or an extension is;
     ///   - `E2BIG`: one of the functions has as many programs as it takes;
@@ -126,7 +129,7 @@ impl<'a> TracingMultiAttach<'a> {
         RawLink::create(&request)
             .map(TracingMultiLink)
             .map_err(|source| {
-                fit::by_type(program.as_fd(), self.attach_type(), self.naming(source))
+                fit::or_mismatch(program.as_fd(), self.attach_type(), self.naming(source))
             })
     }
 

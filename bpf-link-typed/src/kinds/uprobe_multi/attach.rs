@@ -125,7 +125,8 @@ impl<'a> UprobeMultiAttach<'a> {
     /// # Errors
     ///
     /// [`Error::InstructionNotProbed`] (number 524): one of the instructions cannot be probed, and
-    /// a process maps the file. [`Error::Link`] with
+    /// a process maps the file. [`Error::AttachTypeMismatch`] (`EINVAL`): the program was loaded
+    /// for something else. [`Error::Link`] with
     ///
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`,
     ///   `EOPNOTSUPP`);
@@ -136,8 +137,7 @@ impl<'a> UprobeMultiAttach<'a> {
     ///   - `ENOENT`: there is no such file;
     ///   - `EBADF`: it is not a regular file, or was opened with `O_PATH`;
     ///   - `ESRCH`: there is no such process;
-    ///   - `EINVAL`: there are no places, or one is beyond the end of the file, or the program is
-    ///     for something else.
+    ///   - `EINVAL`: there are no places, or one is beyond the end of the file.
     ///
     /// # Kernel
     ///
@@ -157,7 +157,7 @@ impl<'a> UprobeMultiAttach<'a> {
                     places: Box::new(FilePlaces::new(file.path_in_words(), &self.offsets)),
                     source,
                 },
-                _ => fit::by_type(program, self.attach_type(), source),
+                _ => fit::or_mismatch(program, self.attach_type(), source),
             })
     }
 

@@ -86,11 +86,13 @@ impl XdpAttach {
     /// - [`Error::NoSuchInterface`] (`ENODEV`, or `EINVAL` for an index): there is no such device.
     /// - [`Error::HookTaken`]: the device has a program already, in this mode (`EBUSY`) or in
     ///   another (`EEXIST`), or another device that this one is part of has.
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an XDP program.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an XDP program, or, told since
+    ///   Linux 5.18, it was loaded for the entries of a map (`BPF_XDP_DEVMAP`, `BPF_XDP_CPUMAP`).
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`): it is not a
     ///   program.
     /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and
-    ///   - `EINVAL`: the program is for a map's entries, or the driver refuses it;
+    ///   - `EINVAL`: the driver refuses the program, or it was loaded for another device
+    ///     (`BPF_F_XDP_DEV_BOUND_ONLY`);
     ///   - `ERANGE`: the driver refuses it because of the MTU of the device, or of the other end of
     ///     a veth pair: a packet does not fit into one page, and the program was not loaded for
     ///     packets in fragments (`BPF_F_XDP_HAS_FRAGS`);
@@ -177,7 +179,7 @@ impl XdpAttach {
                     Some(libc::EINVAL) if self.interface.is_missing() => {
                         self.interface.missing(source)
                     }
-                    _ => fit::by_type(program, AttachType::Xdp, source),
+                    _ => fit::or_mismatch(program, AttachType::Xdp, source),
                 })
             }
         }

@@ -45,6 +45,8 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Member("cgroup_bpf", "revisions"), kernels: &["5.10", "6.1"] },
     Absent { need: Need::Function("sock_map_bpf_prog_query"), kernels: &["5.10"] },
     Absent { need: Need::Function("__traceiter_bpf_xdp_link_attach_failed"), kernels: &["5.10", "6.1"] },
+    Absent { need: Need::Member("xdp_test_data", "batch_size"), kernels: &["5.10"] },
+    Absent { need: Need::Function("bpf_prog_dev_bound_init"), kernels: &["5.10", "6.1"] },
     Absent { need: Need::Member("bpf_prog_aux", "kprobe_write_ctx"), kernels: &["5.10", "6.1", "6.12"] },
     // What iterators go over since later.
     Absent { need: Need::Iterator("bpf_link"), kernels: &["5.10"] },

@@ -71,7 +71,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     let program = Loader::new(Hook::FEXIT).function(FUNCTION)?.passing()?;
     ensure_error!(
         TracingAttach::to(TracingHook::Fentry).attach(&program),
-        Error::AttachTypeMismatch { .. } | Error::Link(bpf_link::Error::Command(_)),
+        Error::AttachTypeMismatch { .. } | Error::ProgramRefused { .. },
         Some(libc::EINVAL)
     );
     let attach = |function: &str| -> Result<_> {

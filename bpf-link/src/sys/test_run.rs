@@ -1,0 +1,107 @@
+//! The system calls that tell XDP programs for devices from those for the entries of maps. None of
+//! them runs a program.
+
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use bpf_link_sys as c;
+
+use super::{NO_DESCRIPTOR, bpf, bpf_fd, len_of, raw};
+
+/// `bpf_attr__test` with its padding, so without any.
+#[repr(C)]
+struct TestAttr {
+    prog_fd: u32,
+    unused: [u32; 15],
+    flags: u32,
+    cpu: u32,
+    batch_size: u32,
+    padding: u32,
+}
+
+const _: () = {
+    use c::bpf_attr__test as Kernel;
+    assert!(offset_of!(TestAttr, prog_fd) == offset_of!(Kernel, prog_fd));
+    assert!(offset_of!(TestAttr, flags) == offset_of!(Kernel, flags));
+    assert!(offset_of!(TestAttr, batch_size) == offset_of!(Kernel, batch_size));
+    assert!(size_of::<TestAttr>() == size_of::<Kernel>());
+};
+
+/// `BPF_PROG_TEST_RUN` on live packets, in larger batches than the kernel makes. It is refused, and
+/// nothing runs: with `EINVAL` an XDP program that does not run on devices, or only on a certain
+/// one; with `E2BIG` one that runs on any; with `EBADF` no program at all. Before Linux 5.18 all
+/// are refused with `EINVAL`.
+pub(crate) fn test_run_too_many(program: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let mut attr = TestAttr {
+        prog_fd: program.map_or(NO_DESCRIPTOR, raw),
+        unused: [0; 15],
+        flags: c::BPF_F_TEST_XDP_LIVE_FRAMES,
+        cpu: 0,
+        batch_size: u32::MAX,
+        padding: 0,
+    };
+    // SAFETY: the attr is integers without padding, all initialised, and its pointers are null.
+    unsafe { bpf(c::BPF_PROG_TEST_RUN, &mut attr) }.map(drop)
+}
+
+/// The kernel's arm of `bpf_attr` as far as an array of programs needs it.
+#[repr(C)]
+struct MapAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+}
+
+/// The kernel's arm of `bpf_attr` for an entry of a map, so without padding.
+#[repr(C)]
+struct EntryAttr {
+    map_fd: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+const _: () = {
+    use c::bpf_attr__map_type_struct as Create;
+    assert!(offset_of!(MapAttr, max_entries) == offset_of!(Create, max_entries));
+    use c::bpf_attr__map_fd_struct as Entry;
+    assert!(offset_of!(EntryAttr, key) == offset_of!(Entry, key));
+    assert!(offset_of!(EntryAttr, flags) == offset_of!(Entry, flags));
+    assert!(size_of::<EntryAttr>() == size_of::<Entry>());
+};
+
+/// Puts a program into an array of programs that nobody else sees and that goes at once. It is
+/// refused with `EINVAL` if it is for a certain device.
+pub(crate) fn put_into_array(program: BorrowedFd<'_>) -> io::Result<()> {
+    let array = program_array()?;
+    let (key, value) = (0_u32, raw(program));
+    let mut attr = EntryAttr {
+        map_fd: raw(array.as_fd()),
+        padding: 0,
+        key: (&raw const key) as u64,
+        value: (&raw const value) as u64,
+        flags: 0,
+    };
+    // SAFETY:
+    // - the attr is integers without padding, all initialised;
+    // - its pointers are to `key` and `value`, which live until the call is over and have the size
+    //   that the map was made with; the kernel only reads them.
+    unsafe { bpf(c::BPF_MAP_UPDATE_ELEM, &mut attr) }.map(drop)
+}
+
+/// `BPF_MAP_CREATE` of an array of one program.
+fn program_array() -> io::Result<OwnedFd> {
+    let mut attr = MapAttr {
+        map_type: c::BPF_MAP_TYPE_PROG_ARRAY,
+        key_size: len_of::<u32>(),
+        value_size: len_of::<u32>(),
+        max_entries: 1,
+    };
+    // SAFETY:
+    // - the attr is integers without padding, all initialised, and has no pointers;
+    // - `BPF_MAP_CREATE` returns a new descriptor.
+    unsafe { bpf_fd(c::BPF_MAP_CREATE, &mut attr) }
+}
