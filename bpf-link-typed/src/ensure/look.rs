@@ -164,13 +164,16 @@ fn find<A: Recipe>(
 ) -> Result<Vec<Candidate<Held<A>>>> {
     let mut found = Vec::new();
     let mut look_at = |link: RawLink| -> Result<()> {
-        if Some(link.id()?) == but || link.kind()? != A::Link::KIND {
+        if Some(link.id()?) == but {
             return Ok(());
         }
-        let held = match held::<A>(A::Link::try_from(link)?) {
+        let held = match held_of_kind::<A>(link) {
             // A link that the kernel says nothing about spoils nothing for the others.
-            Err(refusal) if is_about_the_link(&refusal) => return Ok(()),
+            Err(refusal) if is_about_the_link(&refusal) => None,
             answer => answer?,
+        };
+        let Some(held) = held else {
+            return Ok(());
         };
         let Some(attached) = A::attached(&held.info) else {
             return Ok(());
@@ -199,6 +202,14 @@ fn find<A: Recipe>(
         }
     }
     Ok(found)
+}
+
+/// The link with what the kernel says about it, if it is of the kind.
+fn held_of_kind<A: Recipe>(link: RawLink) -> Result<Option<Held<A>>> {
+    if link.kind()? != A::Link::KIND {
+        return Ok(None);
+    }
+    held::<A>(A::Link::try_from(link)?).map(Some)
 }
 
 fn find_all(ours: &Ours, is_known: impl Fn(LinkId) -> bool) -> Result<Vec<RawLink>> {

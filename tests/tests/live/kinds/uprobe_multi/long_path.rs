@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Error, InfoBuffers, LinkKind, RawLink};
 use bpf_link_tests::{Hook, Loader, Program, Sandbox, sys};
 use bpf_link_typed::{
-    Attach as _, UprobeMultiAttach, UprobeMultiLink, XdpAttach,
+    Attach as _, LinkSet, UprobeMultiAttach, UprobeMultiLink, XdpAttach,
     attach::When,
     ensure::{Ours, Outcome, Why},
 };
@@ -27,6 +27,14 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(Need::UPROBE_MULTI)
         .also_needs(super::INFO),
     test!(another_hook_is_taken_over)
+        .needs(Need::UPROBE_MULTI)
+        .also_needs(super::INFO)
+        .alone(),
+    test!(a_search_passes_it_over)
+        .needs(Need::UPROBE_MULTI)
+        .also_needs(super::INFO)
+        .alone(),
+    test!(a_search_for_a_set_passes_it_over)
         .needs(Need::UPROBE_MULTI)
         .also_needs(super::INFO)
         .alone(),
@@ -172,6 +180,49 @@ fn another_hook_is_taken_over(sandbox: &Sandbox) -> Result<()> {
         .run(&new)?;
     ensure!(ensured.taken_over == Some(link.id()?), "{ensured:?}");
     Ok(ensured.link.detach_and_unpin()?)
+}
+
+/// One of its own kind is taken over where nothing tells what the link is: the kernel refuses its
+/// info, and there is no procfs.
+fn a_search_passes_it_over(sandbox: &Sandbox) -> Result<()> {
+    let in_the_way = OutOfReach::new(sandbox, "agent")?;
+    let ours = Ours::by_name(&std::ffi::CString::new(in_the_way.program.name()?)?);
+    let file = file_in(sandbox)?;
+    let to = UprobeMultiAttach::to(&*file, When::Entry, [0]);
+    let old = Loader::new(Hook::UPROBE_MULTI).named("agent").passing()?;
+    let link = to.attach(&old)?;
+    let new = Program::passing(Hook::UPROBE_MULTI)?;
+    let pin = sandbox.bpffs().join("pin");
+    let ensure = to.ensure_pinned(&pin).take_over(ours);
+    let ensured = hiding_procfs(|| {
+        let refused = in_the_way.link.info().err().and_then(|error| error.errno());
+        (ensure.run(&new), refused)
+    })?;
+    let (ensured, refused) = (ensured.0?, ensured.1);
+    ensure!(refused == Some(libc::ENAMETOOLONG), "{refused:?}");
+    ensure!(ensured.taken_over == Some(link.id()?), "{ensured:?}");
+    let mut kept = ensured.link;
+    Ok(kept.unpin()?)
+}
+
+fn a_search_for_a_set_passes_it_over(sandbox: &Sandbox) -> Result<()> {
+    let in_the_way = OutOfReach::new(sandbox, "agent")?;
+    let ours = Ours::by_name(&std::ffi::CString::new(in_the_way.program.name()?)?);
+    let old = Loader::new(Hook::XDP).named("agent").passing()?;
+    let link = XdpAttach::to("lo").attach(&old)?;
+    let new = Program::passing(Hook::XDP)?;
+    let mut set = LinkSet::in_dir(sandbox.bpffs().join("set"))
+        .create_dir(0o700)
+        .take_over(ours);
+    set.add("xdp", XdpAttach::to("lo"), &new)?;
+    let applied = hiding_procfs(|| {
+        let refused = in_the_way.link.info().err().and_then(|error| error.errno());
+        (set.apply(), refused)
+    })?;
+    let (applied, refused) = (applied.0?, applied.1);
+    ensure!(refused == Some(libc::ENAMETOOLONG), "{refused:?}");
+    ensure!(link.info()?.program_id.map(u32::from) == Some(new.id()?));
+    Ok(applied.stop().map(drop)?)
 }
 
 fn it_is_listed(sandbox: &Sandbox) -> Result<()> {
