@@ -64,6 +64,9 @@ pub enum Error {
     },
 
     /// The hook takes one program, or no more than it has.
+    ///
+    /// The programs are found for xdp, tcx, netkit, a cgroup, a network namespace, a sockmap, a
+    /// function that was to be replaced by an extension, and, as maps, for `struct_ops`.
     HookTaken {
         /// The programs that have it, as far as the kernel tells; empty if it does not.
         holders: Vec<HookHolder>,

@@ -2,7 +2,6 @@
 //! its own types and those of programs.
 
 mod functions;
-#[cfg(feature = "snapshot")]
 pub(crate) mod index;
 mod prototypes;
 pub(crate) mod types;

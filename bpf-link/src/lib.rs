@@ -97,6 +97,7 @@ mod query;
 mod rejected;
 #[cfg(feature = "snapshot")]
 mod snapshot;
+mod struct_ops;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
 mod thread;
@@ -144,6 +145,7 @@ pub use query::{Hook, HookProgram, HookPrograms};
 pub use rejected::Rejected;
 #[cfg(feature = "snapshot")]
 pub use snapshot::{Snapshot, SnapshotEntry, SnapshotMethod, SnapshotRefusal, Snapshotter};
+pub use struct_ops::StructOpsMap;
 pub use thread::share_descriptors;
 pub use unknown_name::UnknownName;
 pub use update::Update;

@@ -19,6 +19,7 @@ mod interface;
 mod kernel_types;
 pub(crate) mod layout;
 mod link;
+mod map_entry;
 mod marks;
 mod name;
 mod object;
@@ -29,6 +30,7 @@ mod pinned;
 mod probe;
 mod prog_load;
 mod query;
+mod struct_ops;
 mod test_run;
 mod thread;
 mod xdp_programs;
@@ -40,7 +42,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use bpf_link_sys as c;
 
 pub(crate) use btf_info::{BtfAnswer, BtfFd};
-pub(crate) use by_id::{link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, prog_get_fd_by_id};
+pub(crate) use by_id::{
+    link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, map_get_next_id, prog_get_fd_by_id,
+};
 pub(crate) use byte_set::ByteSet;
 pub(crate) use create::{
     knows_link_create, knows_raw_tracepoint_cookie, link_create, raw_tracepoint_open,
@@ -66,6 +70,7 @@ pub(crate) use prog_load::ProgramUse;
 #[cfg(feature = "snapshot")]
 pub(crate) use prog_load::prog_load;
 pub(crate) use query::{QueryLists, QueryRequest, prog_query};
+pub(crate) use struct_ops::struct_ops_value;
 pub(crate) use test_run::{put_into_array, test_run_too_many};
 pub(crate) use thread::{effective_user, enter_netns, share_descriptors};
 pub(crate) use xdp_programs::xdp_programs;

@@ -89,6 +89,27 @@ impl CongestionControl {
         Self::unset_with(0)
     }
 
+    /// Makes a congestion control of this name that is registered by its map, without a link, until
+    /// [`unregister`](Self::unregister).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and if the name is taken.
+    pub fn registered(name: &str) -> Result<Self> {
+        let unset = Self::unset_and_without_links()?;
+        unset.set(name, None)?;
+        Ok(unset)
+    }
+
+    /// Takes the value out of a map that is registered without a link.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn unregister(&self) -> Result<()> {
+        Ok(sys::map_delete(self.map.as_fd(), &0u32.to_ne_bytes())?)
+    }
+
     fn unset_with(flags: u32) -> Result<Self> {
         let kernel = KernelBtf::get()?;
         let btf = own_btf::integer()?;

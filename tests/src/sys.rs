@@ -28,7 +28,7 @@ pub use attach::{
 pub use code::MappedElf;
 pub use fork::{Forked, fork, pause_for_ever};
 pub use load::{ProgramLoad, btf_load, prog_load};
-pub use map::{MapCreate, map_create, map_lookup, map_update};
+pub use map::{MapCreate, map_create, map_delete, map_lookup, map_update};
 pub use namespace::{end_this_thread, unshare, with_own_descriptors};
 pub use object::{
     IdSpace, fd_by_id, link_info, link_info_bytes, map_info, next_id, obj_get, obj_get_with,

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use bpf_link::{Hook, LinkId, LinkKind, ProgramId, ProgramInfo, RawLink};
+use bpf_link::{Hook, LinkId, LinkKind, ProgramId, ProgramInfo, RawLink, StructOpsMap};
 
 use crate::error::{Error, HolderLink, HookHolder};
 
@@ -55,6 +55,43 @@ pub(crate) fn with_links(
     holders.collect()
 }
 
+/// What is there by links alone: all links of that kind of which `is_here` gives the program.
+pub(crate) fn by_links(
+    kind: LinkKind,
+    is_here: impl Fn(RawLink) -> Option<ProgramId>,
+) -> Option<Vec<HookHolder>> {
+    let holders = links_here(kind, is_here)?.into_iter();
+    let holders = holders.map(|(link, program)| HookHolder {
+        program: Some(program),
+        map: None,
+        name: program_name(program),
+        link: HolderLink::Link(link),
+    });
+    Some(holders.collect())
+}
+
+/// Those of these maps of callbacks that are in use, with their links.
+pub(crate) fn of_maps(maps: impl Iterator<Item = StructOpsMap>) -> Option<Vec<HookHolder>> {
+    let links = links_here(LinkKind::StructOps, |link| {
+        link.info().ok()?.struct_ops_map()
+    })?;
+    let link_of = |map| links.iter().find(|(_, of)| *of == map).map(|(id, _)| *id);
+    let holders = maps.filter_map(|found| {
+        let link = match link_of(found.map.id) {
+            Some(link) => HolderLink::Link(link),
+            None if found.is_used_without_link => HolderLink::WithoutLink,
+            None => return None,
+        };
+        Some(HookHolder {
+            program: None,
+            map: Some(found.map.id),
+            name: found.map.name,
+            link,
+        })
+    });
+    Some(holders.collect())
+}
+
 /// The error that the hook is taken, where the kernel does not tell by whom, or is not asked yet.
 pub(crate) fn unknown(source: bpf_link::Error) -> Error {
     Error::HookTaken {
@@ -76,11 +113,12 @@ impl Error {
     }
 }
 
-/// The links on the hook, with their programs; `None` if the caller may not look at all links.
-fn links_here(
+/// The links on the hook, with their programs or maps; `None` if the caller may not look at all
+/// links.
+fn links_here<T>(
     kind: LinkKind,
-    is_here: impl Fn(RawLink) -> Option<ProgramId>,
-) -> Option<Vec<(LinkId, ProgramId)>> {
+    is_here: impl Fn(RawLink) -> Option<T>,
+) -> Option<Vec<(LinkId, T)>> {
     let mut here = Vec::new();
     for link in bpf_link::links() {
         let link = link.ok()?;

@@ -1,7 +1,7 @@
 //! Types by number, and what structures have in them by name.
 
 use super::types::{
-    MEMBER_SIZE, Malformed, POINTER, STRUCT, TYPE_SIZE, Type, Types, UNION, is_named, word,
+    ARRAY, MEMBER_SIZE, Malformed, POINTER, STRUCT, TYPE_SIZE, Type, Types, UNION, is_named, word,
 };
 
 /// Types that are looked up by their numbers, and what structures have in them.
@@ -67,13 +67,23 @@ impl<'a> Index<'a> {
         None
     }
 
+    /// How many bytes an array of characters has; `None` for any other type.
+    pub(crate) fn bytes_of_array(&self, id: u32) -> Option<u32> {
+        let array = self.resolve(id).filter(|found| found.kind == ARRAY)?;
+        let element = self.resolve(word(array.bytes, TYPE_SIZE)?)?;
+        let is_byte = element.kind == 1 && refers_to(&element) == Some(1);
+        word(array.bytes, TYPE_SIZE + 8).filter(|_| is_byte)
+    }
+
     /// What a pointer points to; `None` if the type with this number is not a pointer.
+    #[allow(dead_code, reason = "only snapshots ask")]
     pub(crate) fn pointee(&self, id: u32) -> Option<Type<'a>> {
         let pointer = self.resolve(id).filter(|found| found.kind == POINTER)?;
         self.resolve(refers_to(&pointer)?)
     }
 
     /// How many bytes a number or a pointer takes; `None` for any other type.
+    #[allow(dead_code, reason = "only snapshots ask")]
     pub(crate) fn scalar_size(&self, id: u32) -> Option<u32> {
         let found = self.resolve(id)?;
         match found.kind {

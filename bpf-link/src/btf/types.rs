@@ -18,6 +18,8 @@ pub(super) const MEMBER_SIZE: usize = 12;
 
 /// `BTF_KIND_PTR`
 pub(super) const POINTER: u32 = 2;
+/// `BTF_KIND_ARRAY`
+pub(super) const ARRAY: u32 = 3;
 /// `BTF_KIND_STRUCT`
 pub(crate) const STRUCT: u32 = 4;
 /// `BTF_KIND_UNION`
@@ -50,7 +52,6 @@ pub(crate) struct Type<'a> {
     /// Where the name is among all names.
     pub(super) name_at: u32,
     /// All of it.
-    #[allow(dead_code, reason = "only snapshots look into types")]
     pub(super) bytes: &'a [u8],
 }
 
@@ -102,7 +103,7 @@ impl<'a> Types<'a> {
             // An integer, a variable, a tag of a declaration.
             1 | 14 | 17 => 4,
             // An array.
-            3 => 12,
+            ARRAY => 12,
             // The members of a structure and of a union, of a section, of an enumeration of 64
             // bits.
             STRUCT | UNION | 15 | 19 => MEMBER_SIZE * members,

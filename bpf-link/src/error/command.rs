@@ -91,6 +91,8 @@ pub enum Command {
     ProgGetFdById,
     /// `BPF_MAP_GET_FD_BY_ID`
     MapGetFdById,
+    /// `BPF_MAP_GET_NEXT_ID`
+    MapGetNextId,
     /// `BPF_BTF_GET_FD_BY_ID`
     BtfGetFdById,
     /// `BPF_ITER_CREATE`
@@ -101,6 +103,8 @@ pub enum Command {
     ObjGetInfoByFd,
     /// `BPF_MAP_LOOKUP_BATCH` of no element, which tells whether a descriptor is a map
     MapLookupBatch,
+    /// `BPF_MAP_LOOKUP_ELEM`
+    MapLookupElem,
     /// `BPF_PROG_BIND_MAP` without a map, which tells whether a descriptor is a program
     ProgBindMap,
     /// `BPF_OBJ_PIN`
@@ -169,11 +173,13 @@ impl fmt::Display for Command {
             Self::LinkGetNextId => "BPF_LINK_GET_NEXT_ID",
             Self::ProgGetFdById => "BPF_PROG_GET_FD_BY_ID",
             Self::MapGetFdById => "BPF_MAP_GET_FD_BY_ID",
+            Self::MapGetNextId => "BPF_MAP_GET_NEXT_ID",
             Self::BtfGetFdById => "BPF_BTF_GET_FD_BY_ID",
             Self::IterCreate => "BPF_ITER_CREATE",
             Self::ReadIter => "read",
             Self::ObjGetInfoByFd => "BPF_OBJ_GET_INFO_BY_FD",
             Self::MapLookupBatch => "BPF_MAP_LOOKUP_BATCH",
+            Self::MapLookupElem => "BPF_MAP_LOOKUP_ELEM",
             Self::ProgBindMap => "BPF_PROG_BIND_MAP",
             Self::ObjPin => "BPF_OBJ_PIN",
             Self::ObjGet => "BPF_OBJ_GET",

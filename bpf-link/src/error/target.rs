@@ -111,6 +111,8 @@ pub enum Target {
     Thread(u32),
     /// The links of this machine.
     Links,
+    /// The maps of this machine.
+    Maps,
     /// Nothing but the question whether the kernel has links of this kind.
     Probe(LinkKind),
 }
@@ -301,6 +303,7 @@ impl fmt::Display for Target {
             Self::Process(id) => write!(f, "process {id}"),
             Self::Thread(id) => write!(f, "thread {id}"),
             Self::Links => f.write_str("the links of this machine"),
+            Self::Maps => f.write_str("the maps of this machine"),
             Self::Probe(kind) => write!(f, "a probe for {kind} links"),
         }
     }

@@ -24,6 +24,14 @@ pub(crate) fn link_get_fd_by_id(id: u32) -> io::Result<LinkFd> {
     Ok(LinkFd::with_id(fd, id))
 }
 
+/// `BPF_MAP_GET_NEXT_ID`: the smallest id of a map above this one.
+pub(crate) fn map_get_next_id(start: u32) -> io::Result<u32> {
+    let mut attr = attr(start);
+    // SAFETY: the attr is four initialised integers without padding, none of them a pointer.
+    unsafe { bpf(c::BPF_MAP_GET_NEXT_ID, &mut attr) }?;
+    Ok(attr.next_id)
+}
+
 /// `BPF_PROG_GET_FD_BY_ID`: opens the program with this id.
 pub(crate) fn prog_get_fd_by_id(id: u32) -> io::Result<OwnedFd> {
     // SAFETY:

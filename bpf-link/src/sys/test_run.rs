@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use bpf_link_sys as c;
 
+use super::map_entry::EntryAttr;
 use super::{NO_DESCRIPTOR, bpf, bpf_fd, len_of, raw};
 
 /// `bpf_attr__test` with its padding, so without any.
@@ -54,23 +55,9 @@ struct MapAttr {
     max_entries: u32,
 }
 
-/// The kernel's arm of `bpf_attr` for an entry of a map, so without padding.
-#[repr(C)]
-struct EntryAttr {
-    map_fd: u32,
-    padding: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
 const _: () = {
-    use c::bpf_attr__map_type_struct as Create;
-    assert!(offset_of!(MapAttr, max_entries) == offset_of!(Create, max_entries));
-    use c::bpf_attr__map_fd_struct as Entry;
-    assert!(offset_of!(EntryAttr, key) == offset_of!(Entry, key));
-    assert!(offset_of!(EntryAttr, flags) == offset_of!(Entry, flags));
-    assert!(size_of::<EntryAttr>() == size_of::<Entry>());
+    use c::bpf_attr__map_type_struct as Kernel;
+    assert!(offset_of!(MapAttr, max_entries) == offset_of!(Kernel, max_entries));
 };
 
 /// Puts a program into an array of programs that nobody else sees and that goes at once. It is

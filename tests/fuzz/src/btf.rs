@@ -65,6 +65,7 @@ fn check_index(bytes: &[u8], whole: &[Type<'_>], is_whole: bool) {
         assert_eq!((same.kind, same.name()), (found.kind, found.name()));
         assert!(std::str::from_utf8(found.name()).map_or(true, |name| found.is_named(name)));
         let _ = (index.pointee(found.id), index.scalar_size(found.id));
+        let _ = index.bytes_of_array(found.id);
         for path in ["a", "a.b", "flags.flags.flags"] {
             let _ = index.member(found, path);
         }

@@ -4,9 +4,9 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bpf_link_sys::{
-    BPF_MAP_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY,
-    BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE_DEPRECATED, BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_UPDATE_ELEM,
-    bpf_map_type,
+    BPF_MAP_CREATE, BPF_MAP_DELETE_ELEM, BPF_MAP_LOOKUP_ELEM, BPF_MAP_TYPE_LRU_PERCPU_HASH,
+    BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE_DEPRECATED,
+    BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_UPDATE_ELEM, bpf_map_type,
 };
 
 use super::{address, address_mut, bpf, bpf_fd, map_info, number, object_name, zeroed_attr};
@@ -107,6 +107,25 @@ pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8], flags: u64) -> 
     //   slices' lengths, and a map's sizes never change.
     // - Both slices outlive the call.
     unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attr) }.map(drop)
+}
+
+/// `BPF_MAP_DELETE_ELEM`: takes an element out of a map.
+///
+/// # Errors
+///
+/// `InvalidInput` where `key` has another length than the map's, otherwise what the kernel
+/// answered.
+pub fn map_delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<()> {
+    let (key_size, _) = element_size(map)?;
+    same_size(key.len(), key_size)?;
+    let mut attr = zeroed_attr();
+    attr.map_fd_struct.map_fd = number(map);
+    attr.map_fd_struct.key = address(key);
+    // SAFETY:
+    // - The kernel reads the map's key size at `key`, which is the slice's length, and a map's
+    //   sizes never change.
+    // - The slice outlives the call.
+    unsafe { bpf(BPF_MAP_DELETE_ELEM, &mut attr) }.map(drop)
 }
 
 /// `BPF_MAP_LOOKUP_ELEM`: the value of an element of a map.

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{LinkCreate, MapInfo, ProgramInfo, RawLink, Target};
+use bpf_link::{LinkCreate, MapInfo, ProgramInfo, RawLink, StructOpsMap, Target};
 
 use super::StructOpsLink;
 use crate::attach::fd_ref::FdRef;
@@ -38,21 +38,42 @@ impl<'a> StructOpsAttach<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Link`](crate::Error::Link) with [`Command`](bpf_link::Error::Command) and
+    /// [`Error::HookTaken`] (`EEXIST`): the name of the callbacks is taken, such as that of a TCP
+    /// congestion control, by another map or by the kernel's own. [`Error::Link`] with
+    /// [`Command`](bpf_link::Error::Command) and
     ///
     /// - `EINVAL`: it is not such a map, it was created without `BPF_F_LINK`, it has no value yet,
     ///   or this kernel has no such links;
     /// - `EBADF`: its descriptor was opened with `O_PATH`;
-    /// - what the subsystem answers, such as `EEXIST` for a TCP congestion control whose name is
-    ///   taken.
+    /// - what else the subsystem answers.
     ///
     /// # Kernel
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.4; it ends in `bpf_struct_ops_link_create` (7.3).
     pub fn attach(&self) -> Result<StructOpsLink> {
-        RawLink::create(&LinkCreate::struct_ops(&self.map))
+        Self::create_link(self.map.as_fd()).map_err(|refusal| self.with_holders(refusal))
+    }
+
+    pub(super) fn create_link(map: BorrowedFd<'_>) -> Result<StructOpsLink> {
+        RawLink::create(&LinkCreate::struct_ops(&map))
             .map(StructOpsLink)
-            .map_err(|source| refused(self.map.as_fd(), source))
+            .map_err(|source| refused(map, source))
+    }
+
+    /// Adds the map whose callbacks have the name. The list is empty if it is a name of the
+    /// kernel's own callbacks.
+    pub(super) fn with_holders(&self, refusal: Error) -> Error {
+        refusal.with_holders(|| {
+            let wanted = StructOpsMap::of(&self.map).ok()??;
+            let name = wanted.registered_name?;
+            let value_type = wanted.map.btf_vmlinux_value_type_id;
+            let maps = StructOpsMap::all().ok()?;
+            let named = maps.into_iter().filter(|found| {
+                found.map.btf_vmlinux_value_type_id == value_type
+                    && found.registered_name.as_ref() == Some(&name)
+            });
+            holders::of_maps(named)
+        })
     }
 }
 

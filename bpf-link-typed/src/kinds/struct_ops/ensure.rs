@@ -7,13 +7,17 @@ use bpf_link::{LinkKind, MapInfo};
 use super::{StructOpsAttach, StructOpsInfo, StructOpsLink};
 use crate::ensure::hook_id::HookId;
 use crate::ensure::{Attached, Ensure, Ensured, Match, Plan, Recipe, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Recipe for StructOpsAttach<'_> {
     type Link = StructOpsLink;
 
     fn create(&self, map: BorrowedFd<'_>) -> Result<StructOpsLink> {
-        StructOpsAttach::of(map).attach()
+        Self::create_link(map)
+    }
+
+    fn name_holders(&self, refusal: Error) -> Error {
+        self.with_holders(refusal)
     }
 
     /// By the sort of struct. Whether its name is the same, such as that of a congestion control,

@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link::{
-    AttachType, BtfTypeId, LinkCreate, ProgramInfo, ProgramType, RawLink, RawTracepointOpen,
-    Target, TracingArgs,
+    AttachType, BtfTypeId, LinkCreate, LinkKind, ProgramInfo, ProgramType, RawLink,
+    RawTracepointOpen, Target, TracingArgs,
 };
 
 use super::TracingLink;
@@ -124,7 +124,9 @@ impl<'a> TracingAttach<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::HookTaken`] (`E2BIG`): the function has as many programs as it takes.
+    /// - [`Error::HookTaken`]: the function has as many programs as it takes (`E2BIG`), or that of
+    ///   [`extension_of`](Self::extension_of) has an extension or is traced (`EBUSY`). The latter
+    ///   are named; without `CAP_SYS_ADMIN` it is [`Error::Link`].
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type, an iterator, for
     ///   `tracing_multi` links, or for the security hooks of a cgroup; before Linux 5.19, it is for
     ///   any other hook, and was attached to that for a moment.
@@ -141,9 +143,9 @@ impl<'a> TracingAttach<'a> {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
     ///     kernel has no cookies here;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the extension does not fit the
-    ///     function or was attached before, or the target is not a program; `EBUSY`: the program is attached already, or the
-    ///     function has an extension and cannot be traced, or is traced and cannot have an
-    ///     extension; `EBADF`: the target's descriptor was opened with `O_PATH`.
+    ///     function or was attached before, or the target is not a program; `EBUSY`: the program is
+    ///     attached already, or the function has an extension and cannot be traced, or is traced and
+    ///     cannot have an extension; `EBADF`: the target's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///
@@ -151,7 +153,11 @@ impl<'a> TracingAttach<'a> {
     /// program there yet makes the same link with `BPF_RAW_TRACEPOINT_OPEN`, since Linux 5.7,
     /// without a cookie. Both end in `bpf_tracing_prog_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<TracingLink> {
-        let program = program.as_fd();
+        self.create_link(program.as_fd())
+            .map_err(|refusal| self.with_holders(refusal))
+    }
+
+    pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
         let args = TracingArgs::new().cookie(self.cookie.unwrap_or(0));
         match &self.place {
             Place::Hook(hook) => self.attach_to_hook(program, *hook, args),
@@ -175,6 +181,36 @@ impl<'a> TracingAttach<'a> {
                     name: function.name().and_then(|name| name.to_c_string().ok()),
                 })
             }
+        }
+    }
+
+    /// Says who is on the function that was to be replaced: an extension, or what traces it. All
+    /// are there by links.
+    pub(super) fn with_holders(&self, refusal: Error) -> Error {
+        let Place::ExtensionOf(target, function) = &self.place else {
+            return refusal;
+        };
+        let source = match refusal {
+            Error::Link(source @ bpf_link::Error::Command(_))
+                if source.errno() == Some(libc::EBUSY) =>
+            {
+                source
+            }
+            other => return other,
+        };
+        let find = || {
+            let function = self.function_in(target.as_fd(), function).ok()?;
+            let target = ProgramInfo::of(target).ok()?.id.get();
+            holders::by_links(LinkKind::Tracing, |link| {
+                let info = TracingLink(link).info().ok()?;
+                let is_here =
+                    info.target_obj_id == Some(target) && info.target_btf_id == Some(function);
+                info.program_id.filter(|_| is_here)
+            })
+        };
+        match find() {
+            Some(holders) if !holders.is_empty() => Error::HookTaken { holders, source },
+            _ => source.into(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{TracingAttach, TracingHook, TracingInfo, TracingLink};
 use crate::attach::looked_up::LookedUp;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::{Attached, Blocks, Match, Old, Recipe, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Recipe for TracingAttach<'_> {
     type Link = TracingLink;
@@ -22,7 +22,11 @@ impl Recipe for TracingAttach<'_> {
     }
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
-        self.attach(program)
+        self.create_link(program)
+    }
+
+    fn name_holders(&self, refusal: Error) -> Error {
+        self.with_holders(refusal)
     }
 
     fn compare(

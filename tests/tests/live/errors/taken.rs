@@ -1,18 +1,19 @@
 //! A hook that is taken: the error says by which program, and by which link.
 
+use std::ffi::CStr;
 use std::fmt::Debug;
 use std::os::fd::AsFd as _;
 
-use anyhow::{Result, bail, ensure};
-use bpf_link::ProgramId;
-use bpf_link_tests::{Hook, Map, Program, Sandbox, device};
+use anyhow::{Context as _, Result, bail, ensure};
+use bpf_link::{ProgramId, StructOpsMap};
+use bpf_link_tests::{CongestionControl, Hook, Map, Program, Sandbox, device, names};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Error, FileRef, HolderLink, NetnsAttach, NetnsHook, SockmapAttach,
-    SockmapHook, TcxAttach, TcxHook, XdpAttach, XdpMode,
+    SockmapHook, StructOpsAttach, TcxAttach, TcxHook, XdpAttach, XdpMode,
 };
 
 use crate::fixture::LOOPBACK;
-use crate::fixture::chain::check_refusal;
+use crate::fixture::chain::{check, check_refusal};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -25,6 +26,11 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(Need::SOCKMAP)
         .also_needs(&[Need::Function("sock_map_bpf_prog_query")]),
     test!(tcx).needs(Need::TCX),
+    test!(callbacks).needs(Need::STRUCT_OPS).alone(),
+    test!(callbacks_without_a_link)
+        .needs(Need::STRUCT_OPS)
+        .alone(),
+    test!(callbacks_of_the_kernel).needs(Need::STRUCT_OPS),
 ];
 
 /// Holds that the hook is taken, and that the error names this program and its link.
@@ -134,4 +140,70 @@ fn tcx(_sandbox: &Sandbox) -> Result<()> {
     let link = HolderLink::Link(link.id()?);
     let another = Program::passing(Hook::TCX_INGRESS)?;
     check_taken(to.attach(&another), "lo", first, link)
+}
+
+/// Of two maps of one name, only one is registered.
+fn callbacks(_sandbox: &Sandbox) -> Result<()> {
+    let name = names::object_name("taken");
+    let (one, two) = (
+        CongestionControl::new(&name)?,
+        CongestionControl::new(&name)?,
+    );
+    let other = CongestionControl::new(&names::object_name("other"))?;
+    let _other = StructOpsAttach::of(&other).attach()?;
+    let link = StructOpsAttach::of(&one).attach()?;
+    let holder = HolderLink::Link(link.id()?);
+    check_map_taken(&two, &one, holder)?;
+    // It is in its own way, too.
+    check_map_taken(&one, &one, holder)?;
+    let found = StructOpsMap::of(&one)?.context("it is a map of callbacks")?;
+    ensure!(found.registered_name.as_deref().map(CStr::to_bytes) == Some(name.as_bytes()));
+    ensure!(found.map.id.get() == one.id()? && !found.is_used_without_link);
+    ensure!(StructOpsMap::all()?.contains(&found));
+    ensure!(StructOpsMap::of(&Map::array(4, 1)?)?.is_none());
+    Ok(())
+}
+
+fn callbacks_without_a_link(_sandbox: &Sandbox) -> Result<()> {
+    let name = names::object_name("taken");
+    let one = CongestionControl::registered(&name)?;
+    let two = CongestionControl::new(&name)?;
+    let checked = check_map_taken(&two, &one, HolderLink::WithoutLink);
+    one.unregister()?;
+    checked
+}
+
+/// Which no map has.
+fn callbacks_of_the_kernel(_sandbox: &Sandbox) -> Result<()> {
+    let map = CongestionControl::new("reno")?;
+    let hook = format!("hook struct_ops of map {}", map.id()?);
+    let error = check_refusal(StructOpsAttach::of(&map).attach(), &[&hook])?;
+    let Error::HookTaken { holders, .. } = &error else {
+        bail!("{error:?}");
+    };
+    ensure!(holders.is_empty() && error.errno() == Some(libc::EEXIST));
+    Ok(())
+}
+
+/// Holds that the name of the callbacks is taken by those of the other map.
+fn check_map_taken(
+    wanted: &CongestionControl,
+    taken_by: &CongestionControl,
+    link: HolderLink,
+) -> Result<()> {
+    let hook = format!("hook struct_ops of map {}", wanted.id()?);
+    let result = StructOpsAttach::of(wanted).attach();
+    let error = result.err().context("it is not taken")?;
+    check(&error, &[])?;
+    ensure!(error.to_string().starts_with(&hook), "{error}");
+    let Error::HookTaken { holders, .. } = &error else {
+        bail!("{error:?}");
+    };
+    let [holder] = holders.as_slice() else {
+        bail!("{error:?}");
+    };
+    ensure!(error.errno() == Some(libc::EEXIST), "{error:?}");
+    ensure!(holder.map.map(u32::from) == Some(taken_by.id()?) && holder.link == link);
+    ensure!(error.to_string().contains(&holder.to_string()), "{error}");
+    Ok(())
 }

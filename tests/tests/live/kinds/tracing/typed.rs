@@ -11,7 +11,7 @@ use bpf_link_typed::{
 };
 
 use crate::fixture::attaching::{COOKIE, counts, ensure_error, id_of, only_a_path, since, stops};
-use crate::fixture::chain::check_refusal;
+use crate::fixture::chain::{check, check_refusal};
 use crate::functions::test::{
     CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
 };
@@ -289,19 +289,43 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
         );
     }
     let traced = TracingAttach::to(TracingHook::Fentry).attach(&on_entry)?;
-    ensure_error!(
-        TracingAttach::extension_of(&target, function).attach(&extension),
-        Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBUSY)
-    );
+    ensure_held(&target, &extension, &on_entry, &traced)?;
     drop(traced);
-    let _extended = TracingAttach::extension_of(&target, function).attach(&extension)?;
+    let extended = TracingAttach::extension_of(&target, function).attach(&extension)?;
+    let second = target.extension().passing()?;
+    ensure_held(&target, &second, &extension, &extended)?;
     let another = target.tracer(Hook::FEXIT).passing()?;
     ensure_error!(
         TracingAttach::to(TracingHook::Fexit).attach(&another),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EBUSY)
     );
+    Ok(())
+}
+
+/// Holds that the function of the target has no room for the extension, because of this program,
+/// where the kernel reports what links are on.
+fn ensure_held(
+    target: &Replaceable,
+    extension: &Program,
+    holder: &Program,
+    link: &TracingLink,
+) -> Result<()> {
+    let function = BtfTypeId::new(Replaceable::FUNCTION).context("it is 0")?;
+    let refused = TracingAttach::extension_of(target, function).attach(extension);
+    let error = refused.err().context("it was not refused")?;
+    ensure!(error.errno() == Some(libc::EBUSY), "{error:?}");
+    if Need::Before(5, 13).missing()?.is_none() {
+        ensure!(matches!(error, Error::Link(_)), "{error:?}");
+        return Ok(());
+    }
+    let (id, name) = (holder.id()?, holder.name()?);
+    let by = format!("program {id} ({name}) of link {}", link.id()?);
+    check(&error, &[&by])?;
+    let Error::HookTaken { holders, .. } = &error else {
+        anyhow::bail!("{error:?}");
+    };
+    ensure!(holders.len() == 1, "{error:?}");
     Ok(())
 }
 
