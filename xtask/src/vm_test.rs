@@ -36,14 +36,15 @@ use crate::workspace;
 use bpftool::Bpftool;
 use image::{Image, Source};
 use job::{Job, Setting, Subject};
-use matrix::KERNELS;
 pub(crate) use matrix::Kernel;
+use matrix::{KERNELS, Runs};
 use record::Counts;
 use verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Runs on this kernel of the matrix only, as `6.12`; may be given more than once
+    /// Runs on this kernel of the matrix only, as `6.12`, or on one between them, as `6.16`; may be
+    /// given more than once
     #[arg(long = "kernel", value_name = "SERIES", value_parser = kernel)]
     kernels: Vec<&'static Kernel>,
 
@@ -219,14 +220,19 @@ fn jobs(args: &Args) -> Vec<Job> {
             subject: Subject::Given(Image { kernel, modules }),
         }];
     }
-    let wanted = |series| {
-        args.kernels.is_empty() || args.kernels.iter().any(|kernel| kernel.series == series)
-    };
-    KERNELS
-        .iter()
-        .filter(|kernel| wanted(kernel.series))
-        .map(Job::of)
-        .collect()
+    let is_long = std::env::var_os(job::LONG_FORM).is_some_and(|value| value == "1");
+    wanted(&args.kernels, is_long).map(Job::of).collect()
+}
+
+/// The kernels to run: those that are named, or else those of the form.
+fn wanted(named: &[&'static Kernel], is_long: bool) -> impl Iterator<Item = &'static Kernel> {
+    KERNELS.iter().filter(move |kernel| {
+        if named.is_empty() {
+            is_long || kernel.runs == Runs::Always
+        } else {
+            named.iter().any(|named| named.series == kernel.series)
+        }
+    })
 }
 
 /// The kernel of the matrix with this series, for a command line.
@@ -246,6 +252,22 @@ fn label(job: &Job, verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kernels_between_run_in_the_long_form_or_when_asked_for() {
+        let series = |named: &[&'static Kernel], is_long| -> Vec<&str> {
+            wanted(named, is_long).map(|kernel| kernel.series).collect()
+        };
+        assert_eq!(series(&[], false), ["5.10", "6.1", "6.12", "7.3"]);
+        assert_eq!(
+            series(&[], true),
+            ["5.10", "6.1", "6.12", "6.16", "7.2", "7.3"]
+        );
+        let between = kernel("7.2").expect("it is there");
+        assert_eq!(series(&[between], false), ["7.2"]);
+        let refused = kernel("6.15").expect_err("it is not there");
+        assert!(refused.contains("6.12, 6.16, 7.2"), "{refused}");
+    }
 
     fn verdict(skipped: &[&str]) -> Verdict {
         let test = |name: &&str| verdict::Test {

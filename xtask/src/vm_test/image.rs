@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -36,7 +37,10 @@ pub(crate) struct Source<'a> {
 /// The image of a kernel of the matrix, unpacked in `dir`. Needs no network where it has been
 /// unpacked before.
 pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result<Image> {
+    /// Kernels of one suite share its index, which apt locks.
+    static FETCHING: Mutex<()> = Mutex::new(());
     let tree = dir.join("image");
+    let _alone = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
     if source.refresh || !tree.is_dir() {
         let suites = kernel
             .suites

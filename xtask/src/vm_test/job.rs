@@ -23,7 +23,9 @@ const RESULTS: &str = "/dev/ttyS1";
 
 /// The variables that say how thorough the tests are, and for how long some of them look at what
 /// changes.
-const FORM: [&str; 2] = ["BPF_LINK_LONG", "BPF_LINK_CHURN_SECONDS"];
+const FORM: [&str; 2] = [LONG_FORM, "BPF_LINK_CHURN_SECONDS"];
+/// The variable that asks for the long form, by being 1.
+pub(crate) const LONG_FORM: &str = "BPF_LINK_LONG";
 
 /// A kernel to be run.
 pub(crate) struct Job {
