@@ -15,7 +15,12 @@ const FSESSION_MULTI: Hook = Hook::new(BPF_PROG_TYPE_TRACING, BPF_TRACE_FSESSION
 
 pub(crate) const TESTS: &[Test] = &[
     test!(recorded),
-    test!(as_bpftool_says).needs(bpftool::NEEDS).minutes(4),
+    // Where the kernel says nothing, bpftool makes something of that.
+    test!(as_bpftool_says)
+        .needs(bpftool::NEEDS)
+        .also_needs(Need::TRACING_MULTI)
+        .also_needs(super::INFO)
+        .minutes(4),
 ];
 
 pub(crate) const CASES: &[Case] = &[

@@ -144,7 +144,7 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     let other = Program::passing(Hook::KPROBE)?;
     ensure_error!(
         UprobeMultiAttach::to(own_code::FILE, When::Entry, [64]).attach(&other),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     if Need::Linux(7, 2).missing()?.is_none() {
