@@ -69,6 +69,9 @@ impl<'a> TracingMultiAttach<'a> {
     /// would take one of them. A program that may sleep (`BPF_F_SLEEPABLE`) is refused for
     /// functions in which it must not.
     ///
+    /// Choose a narrow pattern: some functions run whenever a program does. Linux 7.3 has crashed
+    /// with a program on the return of every function whose name begins with an underscore.
+    ///
     /// # Errors
     ///
     /// - [`Error::KernelFunction`](crate::Error::KernelFunction) with

@@ -99,6 +99,13 @@ fn what_cannot_be_attached_to(_sandbox: &Sandbox) -> Result<()> {
             Some("vfs_read"),
             None,
         ),
+        (
+            Hook::FEXIT_MULTI,
+            When::Return,
+            "__x64_sys_*",
+            Some("__x64_sys_openat"),
+            Some("__x64_sys_exit_group"),
+        ),
         // Arguments that vary.
         (
             Hook::FENTRY_MULTI,
