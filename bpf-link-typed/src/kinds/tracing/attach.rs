@@ -127,6 +127,8 @@ impl<'a> TracingAttach<'a> {
     /// - [`Error::HookTaken`]: the function has as many programs as it takes (`E2BIG`), or that of
     ///   [`extension_of`](Self::extension_of) has an extension or is traced (`EBUSY`). The latter
     ///   are named; without `CAP_SYS_ADMIN` it is [`Error::Link`].
+    /// - [`Error::AlreadyAttached`] (`EBUSY`): the program is on its function already; without
+    ///   `CAP_SYS_ADMIN` it is [`Error::Link`].
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type, an iterator, for
     ///   `tracing_multi` links, or for the security hooks of a cgroup; before Linux 5.19, it is for
     ///   any other hook, and was attached to that for a moment.
@@ -143,9 +145,9 @@ impl<'a> TracingAttach<'a> {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
     ///     kernel has no cookies here;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the extension does not fit the
-    ///     function or was attached before, or the target is not a program; `EBUSY`: the program is
-    ///     attached already, or the function has an extension and cannot be traced, or is traced and
-    ///     cannot have an extension; `EBADF`: the target's descriptor was opened with `O_PATH`.
+    ///     function or was attached before, or the target is not a program; `EBUSY`: the
+    ///     function has an extension and cannot be traced, or is traced and cannot have an extension;
+    ///     `EBADF`: the target's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///
@@ -153,8 +155,9 @@ impl<'a> TracingAttach<'a> {
     /// program there yet makes the same link with `BPF_RAW_TRACEPOINT_OPEN`, since Linux 5.7,
     /// without a cookie. Both end in `bpf_tracing_prog_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<TracingLink> {
-        self.create_link(program.as_fd())
-            .map_err(|refusal| self.with_holders(refusal))
+        let program = program.as_fd();
+        self.create_link(program)
+            .map_err(|refusal| self.with_holders(self.or_attached(program, refusal)))
     }
 
     pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
@@ -184,6 +187,24 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
+    /// As the error that the program is on its function already, if there is a link that says so.
+    fn or_attached(&self, program: BorrowedFd<'_>, refusal: Error) -> Error {
+        let is_as_loaded = matches!(self.place, Place::Hook(_) | Place::AsLoaded);
+        let source = match refusal {
+            Error::Link(source) if is_as_loaded && is_busy(&source) => source,
+            other => return other,
+        };
+        let own = ProgramInfo::of(&program).ok().map(|info| info.id);
+        let holders = holders::by_links(LinkKind::Tracing, |link| {
+            let id = TracingLink(link).info().ok()?.program_id;
+            id.filter(|_| id == own)
+        });
+        match holders {
+            Some(holders) if !holders.is_empty() => Error::AlreadyAttached(source),
+            _ => source.into(),
+        }
+    }
+
     /// Says who is on the function that was to be replaced: an extension, or what traces it. All
     /// are there by links.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
@@ -191,11 +212,7 @@ impl<'a> TracingAttach<'a> {
             return refusal;
         };
         let source = match refusal {
-            Error::Link(source @ bpf_link::Error::Command(_))
-                if source.errno() == Some(libc::EBUSY) =>
-            {
-                source
-            }
+            Error::Link(source) if is_busy(&source) => source,
             other => return other,
         };
         let find = || {
@@ -273,6 +290,10 @@ impl<'a> TracingAttach<'a> {
                 Err(bpf_link::Error::UnsupportedByKernel(_))
             )
     }
+}
+
+fn is_busy(source: &bpf_link::Error) -> bool {
+    matches!(source, bpf_link::Error::Command(_)) && source.errno() == Some(libc::EBUSY)
 }
 
 /// What the refusal means, besides that the function may have as many programs as it takes.

@@ -100,7 +100,7 @@ fn cookie(_sandbox: &Sandbox) -> Result<()> {
     ensure!(sum.read()? == before + COOKIE, "{:x}", sum.read()?);
     ensure_error!(
         to.attach(&program),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::AlreadyAttached(_),
         Some(libc::EBUSY)
     );
     Ok(())
