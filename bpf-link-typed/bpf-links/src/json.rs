@@ -70,15 +70,7 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
     if let Some(linked_map) = linked_map.and_then(|id| resolver.map(id)) {
         name(map, "map_name", linked_map.name.to_bytes())?;
     }
-    let cgroup = match info {
-        LinkInfoRef::Cgroup(info) => info.cgroup_id,
-        LinkInfoRef::Iter(info) => match info.target {
-            IterTarget::Cgroup { cgroup_id, .. } => Some(cgroup_id),
-            _ => None,
-        },
-        _ => None,
-    };
-    if let Some(path) = cgroup.and_then(|id| resolver.cgroup(id)) {
+    if let Some(path) = view.cgroup().and_then(|id| resolver.cgroup(id)) {
         name(map, "cgroup_path", path.as_os_str().as_bytes())?;
     }
     match info {

@@ -1,103 +1,64 @@
-//! `list`: all links of this machine, one after the other. No more than one of them is kept at a
-//! time, or a page of a table.
+//! `list`: the links of this machine, one after the other. No more than one of them is kept at a
+//! time, or a page of a table; but all of them where they are sorted.
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result};
-use bpf_link::RawLink;
-use bpf_link_typed::InfoBuf;
+use anyhow::Result;
+use bpf_link_typed::{InfoBuf, LinkId, RawLink};
 
-use crate::args::List;
-use crate::holders::Holders;
+use crate::args::{List, Sort};
+use crate::failure::{self, Refused, Status};
+use crate::filter::Filter;
+use crate::found::{self, Found};
 use crate::json::{LinkJson, escape};
+use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output};
-use crate::pinned::Pinned;
-use crate::resolve::Resolver;
-use crate::table::Table;
+use crate::table::{Row, Table};
+use crate::text;
 use crate::view::View;
 
-pub(crate) fn run(args: &List) -> Result<()> {
+/// Says whether all links could be shown.
+pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
+    let filter = Filter::new(&args.filter)?;
     let notes = Notes::default();
-    let mut links = bpf_link::links();
-    // Without privilege the walk fails at once: before anything is written.
-    let first = links.next();
-    if let Some(Err(error @ bpf_link::Error::PermissionDenied(_))) = first {
-        return Err(error.into());
-    }
-    let pinned = args.with.pinned.then(|| Pinned::find(&notes));
-    let holders = args.with.holders.then(|| Holders::find(&notes));
-    let resolver = Resolver::new(&notes);
-
-    let mut writer = Writer::new(args);
+    let found = Found::find(found::with(args.with, &filter), &notes);
+    let mut writer = Writer::new(args, json);
     let mut buf = InfoBuf::new();
-    let mut failed = Failed::default();
-    for link in first.into_iter().chain(links) {
-        let link = match link.and_then(|link| Ok(wanted(args, &link)?.then_some(link))) {
-            Ok(Some(link)) => link,
-            Ok(None) => continue,
-            Err(error) => {
-                failed.add(error.into());
-                continue;
-            }
+    let mut refused = Refused::default();
+    for link in bpf_link::links() {
+        let wanted = |link: RawLink| {
+            let may_show = !filter.is_by_numbers() || filter.may_show(&link.info()?);
+            Ok(may_show.then_some(link))
         };
-        match buf.read(&link) {
-            Ok(info) => writer.add(&View {
-                info,
-                resolver: &resolver,
-                pinned: pinned.as_ref().map(|pinned| pinned.of(info.id())),
-                holders: holders.as_ref().map(|holders| holders.of(info.id())),
-            })?,
-            Err(error) => failed.add(error.into()),
+        let info = match link.and_then(wanted) {
+            Ok(Some(link)) => buf.read(&link).map_err(anyhow::Error::from),
+            Ok(None) => continue,
+            Err(error) if failure::ends_a_walk(&error) => return Err(error.into()),
+            Err(error) => Err(error.into()),
+        };
+        match info {
+            Ok(info) => {
+                let view = found.view(info);
+                if filter.shows(&view) {
+                    writer.add(&view)?;
+                }
+            }
+            Err(error) => refused.add(&error),
         }
     }
     writer.end()?;
     notes.print();
-    failed.result()
-}
-
-/// Whether the arguments ask for this link.
-fn wanted(args: &List, link: &RawLink) -> bpf_link::Result<bool> {
-    if args.kinds.is_empty() && args.program.is_none() {
-        return Ok(true);
-    }
-    let info = link.info()?;
-    let kind = args.kinds.is_empty() || args.kinds.contains(&info.kind());
-    let program = args.program.is_none() || args.program == info.program_id();
-    Ok(kind && program)
-}
-
-/// The links that could not be shown.
-#[derive(Default)]
-struct Failed {
-    first: Option<anyhow::Error>,
-    others: usize,
-}
-
-impl Failed {
-    fn add(&mut self, error: anyhow::Error) {
-        match self.first {
-            None => self.first = Some(error),
-            Some(_) => self.others += 1,
-        }
-    }
-
-    fn result(self) -> Result<()> {
-        match self.first {
-            None => Ok(()),
-            Some(error) if self.others == 0 => Err(error),
-            Some(error) => {
-                let others = self.others;
-                Err(error).with_context(|| format!("{} links could not be shown", others + 1))
-            }
-        }
-    }
+    Ok(refused.status())
 }
 
 /// The form of the list.
 struct Writer {
     out: Output,
     form: Form,
+    /// What was kept to be sorted.
+    kept: Vec<(Key, Kept)>,
+    sort: Option<Sort>,
 }
 
 enum Form {
@@ -106,37 +67,86 @@ enum Form {
     Table(Box<Table>),
 }
 
+/// What a link is sorted by.
+type Key = (String, LinkId);
+
+/// A link as it will be written.
+enum Kept {
+    Json(Vec<u8>),
+    Row(Row),
+}
+
 impl Writer {
-    fn new(args: &List) -> Self {
+    fn new(args: &List, json: bool) -> Self {
         Self {
             out: output::open(),
-            form: if args.json {
-                Form::Array { is_empty: true }
-            } else if args.json_lines {
+            form: if args.json_lines {
                 Form::Lines
+            } else if json {
+                Form::Array { is_empty: true }
             } else {
-                Form::Table(Box::new(Table::new(args.with)))
+                Form::Table(Box::new(Table::new()))
             },
+            kept: Vec::new(),
+            sort: args.sort,
         }
     }
 
     fn add(&mut self, view: &View<'_>) -> Result<()> {
-        match &mut self.form {
-            Form::Array { is_empty } => {
-                self.out.write_all(if *is_empty { b"[" } else { b"," })?;
-                *is_empty = false;
-                escape::write(&mut self.out, &LinkJson(view))?;
+        if let Some(sort) = self.sort {
+            let kept = if let Form::Table(_) = self.form {
+                Kept::Row(Row::of(view))
+            } else {
+                let mut json = Vec::new();
+                escape::write(&mut json, &LinkJson(view))?;
+                Kept::Json(json)
+            };
+            self.kept.push((key(sort, view), kept));
+            return Ok(());
+        }
+        if let Form::Table(table) = &mut self.form {
+            return table.add(Row::of(view), &mut self.out);
+        }
+        self.begin()?;
+        escape::write(&mut self.out, &LinkJson(view))?;
+        self.finish()
+    }
+
+    fn add_kept(&mut self, kept: Kept) -> Result<()> {
+        match (kept, &mut self.form) {
+            (Kept::Row(row), Form::Table(table)) => table.add(row, &mut self.out),
+            (Kept::Row(_), _) => unreachable!("rows are kept for tables"),
+            (Kept::Json(json), _) => {
+                self.begin()?;
+                self.out.write_all(&json)?;
+                self.finish()
             }
-            Form::Lines => {
-                escape::write(&mut self.out, &LinkJson(view))?;
-                self.out.write_all(b"\n")?;
-            }
-            Form::Table(table) => table.add(view, &mut self.out)?,
+        }
+    }
+
+    /// Writes what stands before an object.
+    fn begin(&mut self) -> Result<()> {
+        if let Form::Array { is_empty } = &mut self.form {
+            self.out.write_all(if *is_empty { b"[" } else { b"," })?;
+            *is_empty = false;
+        }
+        Ok(())
+    }
+
+    /// Writes what stands behind an object.
+    fn finish(&mut self) -> Result<()> {
+        if let Form::Lines = self.form {
+            self.out.write_all(b"\n")?;
         }
         Ok(())
     }
 
     fn end(mut self) -> Result<()> {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (_, kept) in kept {
+            self.add_kept(kept)?;
+        }
         match self.form {
             Form::Array { is_empty: true } => self.out.write_all(b"[]\n")?,
             Form::Array { is_empty: false } => self.out.write_all(b"]\n")?,
@@ -145,4 +155,13 @@ impl Writer {
         }
         output::close(self.out)
     }
+}
+
+fn key(sort: Sort, view: &View<'_>) -> Key {
+    let text = match sort {
+        Sort::Kind => view.info.kind().to_string(),
+        Sort::Prog => text::program_name(view).unwrap_or_default(),
+        Sort::Hook => kinds::attached_to(view),
+    };
+    (text, view.info.id())
 }

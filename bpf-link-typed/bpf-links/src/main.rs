@@ -7,9 +7,10 @@
 //! | file | what |
 //! |---|---|
 //! | `args.rs` | the arguments, and the help |
-//! | `list.rs`, `show.rs`, `change.rs`, `watch.rs` | the commands |
-//! | `which.rs` | the link that an argument names |
-//! | `view.rs` | a link as it is shown |
+//! | `list.rs`, `show.rs`, `change.rs`, `watch.rs`, `probe.rs`, `help.rs` | the commands |
+//! | `which.rs` | the link or program that an argument names |
+//! | `filter.rs` | which links are shown |
+//! | `view.rs`, `found.rs` | a link as it is shown, and what is found out about all of them |
 //! | `json.rs`, `text.rs`, `table.rs` | the ways in which it is shown |
 //! | `kinds.rs` | what is shown of each kind |
 //! | `resolve.rs` | the names of what a link has numbers of |
@@ -20,6 +21,9 @@
 mod args;
 mod change;
 mod failure;
+mod filter;
+mod found;
+mod help;
 mod holders;
 mod json;
 mod kinds;
@@ -28,6 +32,7 @@ mod mounts;
 mod notes;
 mod output;
 mod pinned;
+mod probe;
 mod resolve;
 mod show;
 mod table;
@@ -41,21 +46,27 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Args, Command};
+use failure::Status;
 
 fn main() -> ExitCode {
     // Wrong usage ends here, with status 2.
     let args = Args::parse();
+    let json = args.json;
     let done = match &args.command {
-        Command::List(args) => list::run(args),
-        Command::Show(args) => show::run(args),
-        Command::Pin(args) => change::pin(args),
-        Command::Unpin(args) => change::unpin(args),
-        Command::Detach(args) => change::detach(args),
-        Command::Update(args) => change::update(args),
-        Command::Watch(args) => watch::run(args),
+        Command::List(args) => list::run(args, json),
+        Command::Show(args) => show::run(args, json).map(done),
+        Command::Pin(args) => change::pin(args, json).map(done),
+        Command::Unpin(args) => change::unpin(args, json).map(done),
+        Command::Detach(args) => change::detach(args, json).map(done),
+        Command::Update(args) => change::update(args, json).map(done),
+        Command::Watch(args) => watch::run(args, json),
+        Command::Probe => probe::run(json).map(done),
+        Command::Completions(args) => help::completions(args).map(done),
+        Command::Man(args) => help::man(args).map(done),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Status::Done) => ExitCode::SUCCESS,
+        Ok(Status::InPart) => ExitCode::FAILURE,
         // The reader of our output has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -63,4 +74,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A command that does all or nothing.
+fn done((): ()) -> Status {
+    Status::Done
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::failure;
-use crate::output::printable;
+use crate::output;
 
 #[derive(Debug, Default)]
 pub(crate) struct Notes(RefCell<BTreeMap<&'static str, String>>);
@@ -28,7 +28,7 @@ impl Notes {
     /// Says them.
     pub(crate) fn print(&self) {
         for (what, why) in self.0.take() {
-            eprintln!("bpf-links: {what}: {}", printable(&why));
+            output::complain(&format!("{what}: {why}"));
         }
     }
 }

@@ -17,9 +17,22 @@ pub(crate) fn close(mut output: Output) -> Result<()> {
     Ok(output.flush()?)
 }
 
+/// Says something on standard error, in one piece: other processes may write there, too.
+pub(crate) fn complain(words: &str) {
+    let line = format!("bpf-links: {}\n", printable(words));
+    // There is nowhere else to say that it cannot be said.
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
 /// Whether a person reads it.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// How wide the terminal is, if a person reads it on one that knows.
+pub(crate) fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// Whether there may be colours.

@@ -1,43 +1,114 @@
 //! `show`: all there is to know about one link.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use anyhow::Result;
-use bpf_link_typed::InfoBuf;
+use bpf_link_typed::{InfoBuf, RawLink};
+use serde_json::Value;
 
-use crate::args::Show;
-use crate::holders::Holders;
+use crate::args::{Show, With};
+use crate::found::Found;
 use crate::json::{LinkJson, escape};
+use crate::kinds;
 use crate::notes::Notes;
-use crate::output;
-use crate::pinned::Pinned;
-use crate::resolve::Resolver;
+use crate::output::{self, Output, printable};
+use crate::text;
 use crate::view::View;
 use crate::which;
 
-pub(crate) fn run(args: &Show) -> Result<()> {
-    let link = which::open(&args.link)?;
-    let notes = Notes::default();
-    let pinned = args.with.pinned.then(|| Pinned::find(&notes));
-    let holders = args.with.holders.then(|| Holders::find(&notes));
-    let resolver = Resolver::new(&notes);
+/// How much room there is for what a line is about.
+const LABEL: usize = 16;
+/// The keys that are not shown again below what they were made of.
+const SHOWN: &[&str] = &["id", "type", "prog_id", "prog_name", "pinned", "pids"];
 
+pub(crate) fn run(args: &Show, json: bool) -> Result<()> {
+    let link = which::link(&args.link.link)?;
+    let notes = Notes::default();
+    let found = Found::find(args.with, &notes);
     let mut buf = InfoBuf::new();
-    let info = buf.read(&link)?;
-    let view = View {
-        info,
-        resolver: &resolver,
-        pinned: pinned.as_ref().map(|pinned| pinned.of(info.id())),
-        holders: holders.as_ref().map(|holders| holders.of(info.id())),
-    };
+    let view = found.view(buf.read(&link)?);
     let mut out = output::open();
-    if output::is_terminal() && !args.json {
-        escape::write_pretty(&mut out, &LinkJson(&view))?;
-    } else {
+    if json {
         escape::write(&mut out, &LinkJson(&view))?;
+        writeln!(out)?;
+    } else {
+        write_lines(&mut out, &view)?;
     }
-    writeln!(out)?;
     output::close(out)?;
     notes.print();
     Ok(())
+}
+
+/// Writes what there is to know besides pins and holders.
+pub(crate) fn write_json(out: &mut Output, link: &RawLink) -> Result<()> {
+    let with = With {
+        pins: false,
+        holders: false,
+    };
+    let notes = Notes::default();
+    let found = Found::find(with, &notes);
+    let mut buf = InfoBuf::new();
+    let view = found.view(buf.read(link)?);
+    escape::write(out, &LinkJson(&view))?;
+    notes.print();
+    Ok(())
+}
+
+/// What most people want to know, and then every other key.
+fn write_lines(out: &mut Output, view: &View<'_>) -> Result<()> {
+    writeln!(out, "link {}", view.info.id())?;
+    line(out, "kind", &view.info.kind().to_string())?;
+    line(
+        out,
+        "program",
+        &text::program(view).unwrap_or_else(|| "-".to_owned()),
+    )?;
+    line(out, "attached to", &kinds::attached_to(view))?;
+    for path in view.pinned.unwrap_or_default() {
+        line(out, "pinned at", &path.to_string_lossy())?;
+    }
+    for holder in view.holders.unwrap_or_default() {
+        line(out, "held by", &text::holder(holder))?;
+    }
+    if let Value::Object(keys) = serde_json::to_value(LinkJson(view))? {
+        for (key, value) in keys
+            .iter()
+            .filter(|(key, _)| !SHOWN.contains(&key.as_str()))
+        {
+            match value {
+                Value::Array(entries) => {
+                    for entry in entries {
+                        line(out, key, &words(entry))?;
+                    }
+                }
+                value => line(out, key, &words(value))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn line(out: &mut Output, label: &str, value: &str) -> Result<()> {
+    Ok(writeln!(out, "  {label:LABEL$}{}", printable(value))?)
+}
+
+/// A value without the marks of JSON.
+fn words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Object(keys) => {
+            let keys = keys
+                .iter()
+                .map(|(key, value)| format!("{key} {}", words(value)));
+            keys.collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(entries) => {
+            let entries = entries.iter().map(words);
+            entries.collect::<Vec<_>>().join(", ")
+        }
+        Value::Number(number) => number.to_string(),
+    }
 }

@@ -1,65 +1,106 @@
 //! A table of links, a page after the other, so that it can be as long as it will.
 //!
-//! On a terminal it is as wide as that is, and coloured; elsewhere it is plain text, with a line
-//! for each link.
+//! Pins and holders have lines of their own, below their link. On a terminal no line is longer than
+//! that is wide: what would be is shortened in its middle.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
+use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Width};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::args::With;
 use crate::kinds;
 use crate::output::{self, Output, printable};
 use crate::text;
 use crate::view::View;
 
-/// How many links there are on a page: the widths of the columns are those of the first page, or
-/// more.
+/// How many links there are on a page: the columns are as wide as the first page takes, or more.
 const PAGE: usize = 256;
-
-/// How much room there is between two columns.
-const GAP: u16 = 2;
-/// How many columns are never cut into several lines: the id, the kind and the program.
-const WHOLE: usize = 3;
+/// What is between two columns.
+const GAP: &str = "  ";
+/// What is before the lines below a link.
+const INDENT: &str = "        ";
 /// On a terminal that is narrower, or does not know how wide it is, lines are as long as they will.
-const NARROWEST: u16 = 40;
+const NARROWEST: usize = 40;
+/// What a hook is never shortened below.
+const SHORTEST: usize = 16;
+const CUT: &str = "…";
+
+const TITLES: [&str; WHOLE] = ["ID", "KIND", "PROGRAM"];
+const LAST_TITLE: &str = "ATTACHED TO";
+/// How many columns are never shortened.
+const WHOLE: usize = 3;
 
 pub(crate) struct Table {
-    page: comfy_table::Table,
-    widths: Vec<u16>,
-    header: Vec<&'static str>,
+    page: Vec<Row>,
+    widths: Option<[usize; WHOLE]>,
     /// How wide the terminal is, if there is one that says so.
-    room: Option<u16>,
-    has_colours: bool,
+    room: Option<usize>,
+    styles: Styles,
+}
+
+/// A link.
+#[derive(Debug)]
+pub(crate) struct Row {
+    whole: [String; WHOLE],
+    attached_to: String,
+    is_defunct: bool,
+    below: Vec<String>,
+}
+
+impl Row {
+    pub(crate) fn of(view: &View<'_>) -> Self {
+        let program = text::program(view).unwrap_or_else(|| "-".to_owned());
+        let pins = view.pinned.unwrap_or_default().iter();
+        let pins = pins.map(|path| format!("pinned at {}", path.to_string_lossy()));
+        let holders = view.holders.unwrap_or_default().iter();
+        let holders = holders.map(|holder| format!("held by {}", text::holder(holder)));
+        Self {
+            whole: [
+                view.info.id().to_string(),
+                view.info.kind().to_string(),
+                printable(&program),
+            ],
+            attached_to: printable(&kinds::attached_to(view)),
+            is_defunct: view.info.is_defunct() == Some(true),
+            below: pins.chain(holders).map(|line| printable(&line)).collect(),
+        }
+    }
+}
+
+/// Colours, where there may be some.
+#[derive(Default)]
+struct Styles {
+    title: Style,
+    kind: Style,
+    defunct: Style,
+    below: Style,
 }
 
 impl Table {
-    pub(crate) fn new(with: With) -> Self {
-        let mut header = vec!["ID", "KIND", "PROGRAM", "ATTACHED TO"];
-        header.extend(with.pinned.then_some("PINNED AT"));
-        header.extend(with.holders.then_some("HELD BY"));
-        let mut table = Self {
-            page: comfy_table::Table::new(),
-            widths: Vec::new(),
-            header,
-            room: room(),
-            has_colours: output::has_colours(),
+    pub(crate) fn new() -> Self {
+        let styles = if output::has_colours() {
+            Styles {
+                title: Style::new().bold(),
+                kind: AnsiColor::Cyan.on_default(),
+                defunct: AnsiColor::Red.on_default(),
+                below: Style::new().dimmed(),
+            }
+        } else {
+            Styles::default()
         };
-        table.page = table.new_page();
-        let titles: Vec<Cell> = table
-            .header
-            .iter()
-            .map(|title| table.title(title))
-            .collect();
-        table.page.set_header(titles);
-        table
+        Self {
+            page: Vec::new(),
+            widths: None,
+            room: output::width().filter(|width| *width >= NARROWEST),
+            styles,
+        }
     }
 
-    pub(crate) fn add(&mut self, view: &View<'_>, out: &mut Output) -> Result<()> {
-        let row = self.row(view);
-        self.page.add_row(row);
-        if self.page.row_count() >= PAGE {
+    pub(crate) fn add(&mut self, row: Row, out: &mut Output) -> Result<()> {
+        self.page.push(row);
+        if self.page.len() >= PAGE {
             self.turn(out)?;
         }
         Ok(())
@@ -71,124 +112,98 @@ impl Table {
 
     /// Writes a page, and begins the next one.
     fn turn(&mut self, out: &mut Output) -> Result<()> {
-        let is_first = self.widths.is_empty();
-        if self.page.row_count() == 0 && !is_first {
-            return Ok(());
+        let is_first = self.widths.is_none();
+        let mut widths = self.widths.unwrap_or(TITLES.map(str::len));
+        for row in &self.page {
+            for (width, cell) in widths.iter_mut().zip(&row.whole) {
+                *width = cell.width().max(*width);
+            }
         }
-        self.page.discover_columns();
-        let widths = if is_first {
-            self.page.column_max_content_widths()
+        self.widths = Some(widths);
+        if is_first {
+            let title = self.styles.title;
+            write_cells(out, &TITLES.map(|text| (text, title)), &widths)?;
+            writeln!(out, "{title}{LAST_TITLE}{title:#}")?;
+        }
+        for row in std::mem::take(&mut self.page) {
+            self.write(&row, &widths, out)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    fn write(&self, row: &Row, widths: &[usize; WHOLE], out: &mut Output) -> Result<()> {
+        let [id, kind, program] = &row.whole;
+        let plain = Style::new();
+        let cells = [(&**id, plain), (kind, self.styles.kind), (program, plain)];
+        write_cells(out, &cells, widths)?;
+        let style = if row.is_defunct {
+            self.styles.defunct
         } else {
-            self.widths.clone()
+            plain
         };
-        let all_fit = self.fits(&widths);
-        for (index, column) in self.page.column_iter_mut().enumerate() {
-            column.set_padding((0, GAP));
-            let width = widths.get(index).copied().unwrap_or(0);
-            // Where not all fits, the columns share what there is, but for those that are of no use
-            // in pieces.
-            if index < WHOLE {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
-            if !is_first && (index < WHOLE || all_fit) {
-                let width = Width::Fixed(width.saturating_add(GAP));
-                column.set_constraint(ColumnConstraint::LowerBoundary(width));
-            }
+        let used: usize = widths.iter().map(|width| width + GAP.len()).sum();
+        let room = |used| self.room.map(|room| room.saturating_sub(used));
+        let attached_to = shortened(&row.attached_to, room(used).map(|room| room.max(SHORTEST)));
+        writeln!(out, "{style}{attached_to}{style:#}")?;
+        let style = self.styles.below;
+        for line in &row.below {
+            let line = shortened(line, room(INDENT.len()));
+            writeln!(out, "{INDENT}{style}{line}{style:#}")?;
         }
-        for line in self.page.lines() {
-            writeln!(out, "{}", line.trim_end())?;
-        }
-        out.flush()?;
-        self.widths = widths;
-        self.page = self.new_page();
         Ok(())
     }
-
-    /// Whether columns with contents of these widths fit beside each other.
-    fn fits(&self, widths: &[u16]) -> bool {
-        let all: usize = widths.iter().map(|width| usize::from(width + GAP)).sum();
-        self.room.is_none_or(|room| all <= room.into())
-    }
-
-    fn new_page(&self) -> comfy_table::Table {
-        let mut page = comfy_table::Table::new();
-        page.load_preset(comfy_table::presets::NOTHING);
-        if let Some(room) = self.room {
-            page.set_content_arrangement(ContentArrangement::Dynamic);
-            page.set_width(room);
-        } else {
-            page.set_content_arrangement(ContentArrangement::Disabled);
-        }
-        if self.has_colours {
-            page.enforce_styling();
-        } else {
-            page.force_no_tty();
-        }
-        page
-    }
-
-    fn row(&self, view: &View<'_>) -> Vec<Cell> {
-        let info = &view.info;
-        let is_defunct = info.is_defunct() == Some(true);
-        let program = text::program(view).unwrap_or_else(|| "-".to_owned());
-        let mut row = vec![
-            Cell::new(info.id()),
-            self.coloured(Cell::new(info.kind()), Color::DarkCyan),
-            Cell::new(printable(&program)),
-        ];
-        let attached = Cell::new(printable(&kinds::attached_to(view)));
-        row.push(if is_defunct {
-            self.coloured(attached, Color::DarkRed)
-        } else {
-            attached
-        });
-        if let Some(pinned) = view.pinned {
-            let paths: Vec<_> = pinned
-                .iter()
-                .map(|path| printable(&path.to_string_lossy()))
-                .collect();
-            row.push(Cell::new(list(&paths)));
-        }
-        if let Some(holders) = view.holders {
-            let holders: Vec<_> = holders
-                .iter()
-                .map(|holder| {
-                    let command = String::from_utf8_lossy(&holder.comm);
-                    format!("{} ({})", printable(&command), holder.pid)
-                })
-                .collect();
-            row.push(Cell::new(list(&holders)));
-        }
-        row
-    }
-
-    fn title(&self, title: &str) -> Cell {
-        let cell = Cell::new(title);
-        if self.has_colours {
-            cell.add_attribute(Attribute::Bold)
-        } else {
-            cell
-        }
-    }
-
-    fn coloured(&self, cell: Cell, colour: Color) -> Cell {
-        if self.has_colours {
-            cell.fg(colour)
-        } else {
-            cell
-        }
-    }
 }
 
-fn room() -> Option<u16> {
-    let width = comfy_table::Table::new().width();
-    width.filter(|width| output::is_terminal() && *width >= NARROWEST)
+fn write_cells(
+    out: &mut Output,
+    cells: &[(&str, Style); WHOLE],
+    widths: &[usize; WHOLE],
+) -> Result<()> {
+    for ((text, style), width) in cells.iter().zip(widths) {
+        let padding = width.saturating_sub(text.width());
+        write!(out, "{style}{text}{style:#}{:padding$}{GAP}", "")?;
+    }
+    Ok(())
 }
 
-fn list(items: &[String]) -> String {
-    if items.is_empty() {
-        "-".to_owned()
-    } else {
-        items.join(", ")
+/// The text, or its beginning and its end if it is wider than there is room.
+fn shortened(text: &str, room: Option<usize>) -> Cow<'_, str> {
+    let Some(room) = room.filter(|room| text.width() > *room) else {
+        return Cow::Borrowed(text);
+    };
+    let room = room.saturating_sub(CUT.width());
+    let end = room / 2;
+    let start: String = within(text.chars(), room - end).collect();
+    let mut end: Vec<char> = within(text.chars().rev(), end).collect();
+    end.reverse();
+    Cow::Owned(format!("{start}{CUT}{}", String::from_iter(end)))
+}
+
+/// The first characters, as many as there is room for.
+fn within(characters: impl Iterator<Item = char>, mut room: usize) -> impl Iterator<Item = char> {
+    characters.map_while(move |character| {
+        room = room.checked_sub(character.width().unwrap_or(0))?;
+        Some(character)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_wide_is_shortened_in_its_middle() {
+        for (text, room, expected) in [
+            ("/sys/fs/cgroup/a", None, "/sys/fs/cgroup/a"),
+            ("/sys/fs/cgroup/a", Some(16), "/sys/fs/cgroup/a"),
+            ("/sys/fs/cgroup/a", Some(15), "/sys/fs…group/a"),
+            ("/sys/fs/cgroup/a", Some(2), "/…"),
+            ("/sys/fs/cgroup/a", Some(0), "…"),
+            // These are two columns wide each.
+            ("ファイル", Some(8), "ファイル"),
+            ("ファイル", Some(7), "フ…ル"),
+        ] {
+            assert_eq!(shortened(text, room), expected, "{room:?}");
+        }
     }
 }

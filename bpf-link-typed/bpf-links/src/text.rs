@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use bpf_link_typed::{KernelFunction, MapId};
 
+use crate::holders::Holder;
 use crate::view::View;
 
 /// How many functions are named.
@@ -14,11 +15,17 @@ pub(crate) const UNKNOWN: &str = "(unknown)";
 /// The program: its id and its name.
 pub(crate) fn program(view: &View<'_>) -> Option<String> {
     let id = view.info.program_id()?;
-    let name = view
-        .resolver
-        .program(id)
-        .map(|program| lossy(&program.name));
-    Some(with_name(id.get(), name))
+    Some(with_name(id.get(), program_name(view)))
+}
+
+/// A process that holds a link.
+pub(crate) fn holder(holder: &Holder) -> String {
+    format!("{} ({})", String::from_utf8_lossy(&holder.comm), holder.pid)
+}
+
+pub(crate) fn program_name(view: &View<'_>) -> Option<String> {
+    let program = view.resolver.program(view.info.program_id()?)?;
+    Some(lossy(&program.name))
 }
 
 /// The function that an address is in, or the address.

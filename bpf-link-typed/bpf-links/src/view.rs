@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bpf_link_typed::LinkInfoRef;
+use bpf_link_typed::{IterTarget, LinkInfoRef};
 
 use crate::holders::Holder;
 use crate::resolve::Resolver;
@@ -14,4 +14,18 @@ pub(crate) struct View<'a> {
     pub(crate) pinned: Option<&'a [PathBuf]>,
     /// Who holds it, if that was asked for.
     pub(crate) holders: Option<&'a [Holder]>,
+}
+
+impl View<'_> {
+    /// The cgroup that the link is on, or that it iterates over.
+    pub(crate) fn cgroup(&self) -> Option<u64> {
+        match &self.info {
+            LinkInfoRef::Cgroup(info) => info.cgroup_id,
+            LinkInfoRef::Iter(info) => match info.target {
+                IterTarget::Cgroup { cgroup_id, .. } => Some(cgroup_id),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }

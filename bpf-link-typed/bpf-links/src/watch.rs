@@ -3,31 +3,55 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use bpf_link::{LinkInfo, RawLink};
 use bpf_link_typed::{InfoBuf, LinkId, LinkKind};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::args::Watch;
-use crate::failure;
+use crate::args::{Watch, With};
+use crate::failure::{self, Refused, Status};
+use crate::filter::Filter;
+use crate::found::{self, Found};
+use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output, printable};
-use crate::resolve::Resolver;
 use crate::text;
-use crate::view::View;
 
 /// A link as it was at the last look.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Seen {
-    /// What the kernel has said, which tells whether the words below have to be found anew.
+    /// What the kernel has said, which tells whether the rest has to be found anew.
     said: LinkInfo,
+    /// `None` for a link that is not asked for.
+    shown: Option<Shown>,
+}
+
+#[derive(Clone, Debug)]
+struct Shown {
     kind: LinkKind,
     program: Option<String>,
     attached_to: String,
+    /// The link as JSON, where that is asked for.
+    json: Option<Box<RawValue>>,
 }
 
-pub(crate) fn run(args: &Watch) -> Result<()> {
+type Links = BTreeMap<LinkId, Seen>;
+
+/// What there is to say about a link.
+enum Change<'a> {
+    /// It was there when the watch began.
+    There(&'a Shown),
+    Came(&'a Shown),
+    Went(&'a Shown),
+    /// From what it was.
+    Changed(&'a Shown, &'a Shown),
+}
+
+pub(crate) fn run(args: &Watch, json: bool) -> Result<Status> {
     let (interrupt, interrupted) = mpsc::channel();
     ctrlc::set_handler(move || {
         // There is nobody to tell once the watch has ended by itself.
@@ -35,119 +59,212 @@ pub(crate) fn run(args: &Watch) -> Result<()> {
     })
     .context("waiting for the interruption")?;
 
-    let mut out = output::open();
+    let filter = Filter::new(&args.filter)?;
+    let mut watcher = Watcher {
+        json,
+        filter,
+        refused: Refused::default(),
+    };
+    let mut writer = Writer {
+        out: output::open(),
+        json,
+        timestamps: args.timestamps,
+    };
     let notes = Notes::default();
-    let mut before = look(&BTreeMap::new(), &notes)?;
-    for (id, link) in &before {
-        say(&mut out, ' ', *id, link)?;
+    let mut before = watcher.look(&BTreeMap::new(), &notes)?;
+    if !args.changes_only {
+        for (id, link) in &before {
+            if let Some(shown) = &link.shown {
+                writer.say(*id, &Change::There(shown))?;
+            }
+        }
     }
-    out.flush()?;
+    writer.out.flush()?;
     notes.print();
     loop {
         match interrupted.recv_timeout(args.interval) {
             Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return output::close(out),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                output::close(writer.out)?;
+                return Ok(watcher.refused.status());
+            }
         }
         // What could not be found out has been said.
-        let now = look(&before, &Notes::default())?;
-        report(&mut out, &before, &now)?;
-        out.flush()?;
+        let now = watcher.look(&before, &Notes::default())?;
+        for (id, change) in changes(&before, &now) {
+            writer.say(id, &change)?;
+        }
+        writer.out.flush()?;
         before = now;
     }
 }
 
-/// Looks at all links.
-fn look(before: &BTreeMap<LinkId, Seen>, notes: &Notes) -> Result<BTreeMap<LinkId, Seen>> {
-    let resolver = Resolver::new(notes);
-    let mut buf = InfoBuf::new();
-    let mut seen = BTreeMap::new();
-    for link in bpf_link::links() {
-        let link = link?;
-        // One that is refused must not end the watch of the others.
-        match look_at(&link, before, &resolver, &mut buf) {
-            Ok(now) => {
-                seen.insert(now.said.id(), now);
-            }
-            Err(error) => notes.add("some links are not watched", failure::line(&error)),
-        }
-    }
-    Ok(seen)
+struct Watcher<'a> {
+    json: bool,
+    filter: Filter<'a>,
+    refused: Refused,
 }
 
-/// Looks at one link, which may be as it was.
-fn look_at(
-    link: &RawLink,
-    before: &BTreeMap<LinkId, Seen>,
-    resolver: &Resolver<'_>,
-    buf: &mut InfoBuf,
-) -> Result<Seen> {
-    let said = link.info()?;
-    if let Some(known) = before.get(&said.id()).filter(|known| known.said == said) {
-        return Ok(known.clone());
-    }
-    let view = View {
-        info: buf.read(link)?,
-        resolver,
-        pinned: None,
-        holders: None,
-    };
-    Ok(Seen {
-        said,
-        kind: said.kind(),
-        program: text::program(&view),
-        attached_to: kinds::attached_to(&view),
-    })
-}
-
-/// Says what is not as it was.
-fn report(
-    out: &mut Output,
-    before: &BTreeMap<LinkId, Seen>,
-    now: &BTreeMap<LinkId, Seen>,
-) -> Result<()> {
-    for (id, link) in before {
-        if !now.contains_key(id) {
-            say(out, '-', *id, link)?;
-        }
-    }
-    for (id, link) in now {
-        match before.get(id) {
-            None => say(out, '+', *id, link)?,
-            Some(before) => {
-                let change = link.change_from(before);
-                // Counters count without a word.
-                if !change.is_empty() {
-                    writeln!(out, "~ {id} {}: {}", link.kind, printable(&change))?;
+impl Watcher<'_> {
+    /// Looks at all links.
+    fn look(&mut self, before: &Links, notes: &Notes) -> Result<Links> {
+        let nothing = With {
+            pins: false,
+            holders: false,
+        };
+        let found = Found::find(found::with(nothing, &self.filter), notes);
+        let mut buf = InfoBuf::new();
+        let mut seen = BTreeMap::new();
+        for link in bpf_link::links() {
+            let now = match link {
+                Err(error) if failure::ends_a_walk(&error) => return Err(error.into()),
+                Err(error) => Err(error.into()),
+                Ok(link) => self.look_at(&link, before, &found, &mut buf),
+            };
+            match now {
+                Ok(now) => {
+                    seen.insert(now.said.id(), now);
+                }
+                // One that is refused must not end the watch of the others, and has not gone.
+                Err(error) => {
+                    let id = failure::link(&error).filter(|id| !seen.contains_key(id));
+                    let known = id.and_then(|id| Some((id, before.get(&id)?.clone())));
+                    seen.extend(known);
+                    self.refused.add(&error);
                 }
             }
         }
+        Ok(seen)
     }
-    Ok(())
+
+    /// Looks at one link, which may be as it was.
+    fn look_at(
+        &self,
+        link: &RawLink,
+        before: &Links,
+        found: &Found<'_>,
+        buf: &mut InfoBuf,
+    ) -> Result<Seen> {
+        let said = link.info()?;
+        // Its pins and holders may be others, although the kernel says the same.
+        let is_told = !self.filter.needs_pins() && !self.filter.needs_holders();
+        let known = before.get(&said.id()).filter(|known| known.said == said);
+        if let Some(known) = known.filter(|_| is_told) {
+            return Ok(known.clone());
+        }
+        if !self.filter.may_show(&said) {
+            return Ok(Seen { said, shown: None });
+        }
+        let view = found.view(buf.read(link)?);
+        let shown = if self.filter.shows(&view) {
+            let json = self.json.then(|| escape::raw(&LinkJson(&view)));
+            Some(Shown {
+                kind: said.kind(),
+                program: text::program(&view),
+                attached_to: kinds::attached_to(&view),
+                json: json.transpose()?,
+            })
+        } else {
+            None
+        };
+        Ok(Seen { said, shown })
+    }
 }
 
-fn say(out: &mut Output, sign: char, id: LinkId, link: &Seen) -> Result<()> {
-    let program = link.program.as_deref().unwrap_or("-");
-    let (program, attached_to) = (printable(program), printable(&link.attached_to));
-    Ok(writeln!(
-        out,
-        "{sign} {id} {}: program {program}, {attached_to}",
-        link.kind
-    )?)
+/// What is not as it was.
+fn changes<'a>(before: &'a Links, now: &'a Links) -> impl Iterator<Item = (LinkId, Change<'a>)> {
+    let shown = |links: &'a Links, id| links.get(&id).and_then(|seen| seen.shown.as_ref());
+    let went = before.iter().filter_map(move |(id, was)| {
+        let was = was.shown.as_ref()?;
+        shown(now, *id)
+            .is_none()
+            .then_some((*id, Change::Went(was)))
+    });
+    let others = now.iter().filter_map(move |(id, is)| {
+        let is = is.shown.as_ref()?;
+        match shown(before, *id) {
+            None => Some((*id, Change::Came(is))),
+            // Counters count without a word.
+            Some(was) => (!is.is_like(was)).then_some((*id, Change::Changed(was, is))),
+        }
+    });
+    went.chain(others)
 }
 
-impl Seen {
+impl Shown {
+    fn is_like(&self, other: &Self) -> bool {
+        let of = |shown: &Self| (shown.kind, shown.program.clone(), shown.attached_to.clone());
+        of(self) == of(other)
+    }
+
+    fn program(&self) -> &str {
+        self.program.as_deref().unwrap_or("-")
+    }
+
     fn change_from(&self, before: &Self) -> String {
         let mut changes = Vec::new();
         if self.kind != before.kind {
             changes.push(format!("{} -> {}", before.kind, self.kind));
         }
         if self.program != before.program {
-            let [old, new] = [before, self].map(|link| link.program.as_deref().unwrap_or("-"));
-            changes.push(format!("program {old} -> {new}"));
+            changes.push(format!(
+                "program {} -> {}",
+                before.program(),
+                self.program()
+            ));
         }
         if self.attached_to != before.attached_to {
             changes.push(format!("{} -> {}", before.attached_to, self.attached_to));
         }
         changes.join("; ")
+    }
+}
+
+struct Writer {
+    out: Output,
+    json: bool,
+    timestamps: bool,
+}
+
+/// A change as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    event: &'static str,
+    /// The link as it is, or as it was last.
+    link: Option<&'a RawValue>,
+    /// What a link was that has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a RawValue>,
+}
+
+impl Writer {
+    fn say(&mut self, id: LinkId, change: &Change<'_>) -> Result<()> {
+        let now = || humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let time = self.timestamps.then(now);
+        let (sign, event, link, before) = match change {
+            Change::There(link) => (' ', "there", link, None),
+            Change::Came(link) => ('+', "came", link, None),
+            Change::Went(link) => ('-', "went", link, None),
+            Change::Changed(before, link) => ('~', "changed", link, Some(before)),
+        };
+        if self.json {
+            let report = Report {
+                time,
+                event,
+                link: link.json.as_deref(),
+                before: before.and_then(|before| before.json.as_deref()),
+            };
+            escape::write(&mut self.out, &report)?;
+            return Ok(self.out.write_all(b"\n")?);
+        }
+        let words = match before {
+            Some(before) => link.change_from(before),
+            None => format!("program {}, {}", link.program(), link.attached_to),
+        };
+        let time = time.map(|time| format!("{time} ")).unwrap_or_default();
+        let (kind, words) = (link.kind, printable(&words));
+        Ok(writeln!(self.out, "{time}{sign} {id} {kind}: {words}")?)
     }
 }

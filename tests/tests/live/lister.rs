@@ -3,11 +3,15 @@
 mod arguments;
 pub(crate) mod bpftool;
 pub(crate) mod churn;
-pub(crate) mod commands;
+mod commands;
+mod filters;
 mod found;
 mod names;
+mod refused;
 mod sample;
 mod scale;
+mod terminal;
+pub(crate) mod watch;
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
@@ -29,12 +33,16 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(arguments::TESTS),
     Tests(churn::TESTS),
     Tests(commands::TESTS),
+    Tests(filters::TESTS),
     Tests(found::TESTS),
     Roles(found::ROLES),
     Tests(names::TESTS),
+    Tests(refused::TESTS),
     Tests(sample::TESTS),
     Roles(sample::ROLES),
     Tests(scale::TESTS),
+    Tests(terminal::TESTS),
+    Tests(watch::TESTS),
 ];
 
 /// What the tests of the lister need.
@@ -87,7 +95,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<Ran> {
 /// The link as `show` has it.
 pub(crate) fn show(id: LinkId, more: &[&str]) -> Result<Value> {
     let id = id.to_string();
-    let arguments = [&["show", "--id", &id], more].concat();
+    let arguments = [&["show", &id, "--json"], more].concat();
     let shown = run(&arguments)?.well()?;
     ensure!(shown.lines().count() == 1, "{shown}");
     Ok(serde_json::from_str(&shown)?)

@@ -2,43 +2,27 @@
 
 use std::io::{self, Write};
 
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+use serde_json::ser::Formatter;
+use serde_json::value::RawValue;
 
 use crate::output::acts_on_a_terminal;
 
 /// Writes the value on one line.
 pub(crate) fn write(out: impl Write, value: &impl serde::Serialize) -> serde_json::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        out,
-        Escaping(CompactFormatter),
-    ))
+    value.serialize(&mut serde_json::Serializer::with_formatter(out, Escaping))
 }
 
-/// Writes the value on as many lines as it has parts.
-pub(crate) fn write_pretty(
-    out: impl Write,
-    value: &impl serde::Serialize,
-) -> serde_json::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        out,
-        Escaping(PrettyFormatter::new()),
-    ))
+/// The value as it would be written.
+pub(crate) fn raw(value: &impl serde::Serialize) -> serde_json::Result<Box<RawValue>> {
+    let mut json = Vec::new();
+    write(&mut json, value)?;
+    RawValue::from_string(String::from_utf8_lossy(&json).into_owned())
 }
 
-/// Writes as the other does, and escapes what JSON itself does not ask to be escaped.
-struct Escaping<F>(F);
+/// The compact form, which escapes what JSON itself does not ask to be escaped as well.
+struct Escaping;
 
-macro_rules! as_the_other {
-    ($($method:ident $(($first:ident))?;)+) => {
-        $(
-            fn $method<W: Write + ?Sized>(&mut self, writer: &mut W $(, $first: bool)?) -> io::Result<()> {
-                self.0.$method(writer $(, $first)?)
-            }
-        )+
-    };
-}
-
-impl<F: Formatter> Formatter for Escaping<F> {
+impl Formatter for Escaping {
     fn write_string_fragment<W: Write + ?Sized>(
         &mut self,
         writer: &mut W,
@@ -58,19 +42,6 @@ impl<F: Formatter> Formatter for Escaping<F> {
         }
         let rest = fragment.get(written..).unwrap_or_default();
         writer.write_all(rest.as_bytes())
-    }
-
-    as_the_other! {
-        begin_array;
-        end_array;
-        begin_array_value(first);
-        end_array_value;
-        begin_object;
-        end_object;
-        begin_object_key(first);
-        end_object_key;
-        begin_object_value;
-        end_object_value;
     }
 }
 
@@ -104,8 +75,8 @@ mod tests {
     fn the_form_is_as_ever() -> serde_json::Result<()> {
         let value = serde_json::json!({"a": [1, {"b": null}], "c": "\u{202e}", "d": []});
         let mut json = Vec::new();
-        write_pretty(&mut json, &value)?;
-        let expected = serde_json::to_string_pretty(&value)?.replace('\u{202e}', r"\u202e");
+        write(&mut json, &value)?;
+        let expected = serde_json::to_string(&value)?.replace('\u{202e}', r"\u202e");
         assert_eq!(json, expected.as_bytes());
         Ok(())
     }

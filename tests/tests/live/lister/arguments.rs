@@ -23,7 +23,7 @@ fn any_arguments(sandbox: &Sandbox) -> Result<()> {
     let path = sandbox.bpffs().join("pin");
     counted.link.pin(&path)?;
     let id = counted.link.id()?;
-    let before = show(id, &["--pinned"])?;
+    let before = show(id, &["--pins"])?;
     let nobody = Nobody::new(sandbox)?;
     // Words that would do something, if they were allowed to.
     let id_text = id.to_string();
@@ -32,7 +32,7 @@ fn any_arguments(sandbox: &Sandbox) -> Result<()> {
     let seed = Random::any_seed()?;
     let mut random = Random::new(seed, 0);
     let sure: [&[&str]; 4] = [
-        &["detach", "--id", &id_text],
+        &["detach", &id_text],
         &["unpin", text(&path)?],
         &["help"],
         &["no"],
@@ -50,7 +50,7 @@ fn any_arguments(sandbox: &Sandbox) -> Result<()> {
     let [done, refused, wrong] = statuses;
     ensure!(done >= 1 && refused >= 2 && wrong >= 1, "{statuses:?}");
     ensure!(*at(&before, "defunct") == false, "{before}");
-    ensure!(show(id, &["--pinned"])? == before);
+    ensure!(show(id, &["--pins"])? == before);
     ensure!(sandbox.pinned()? == [path]);
     counted.link.unpin()?;
     Ok(())

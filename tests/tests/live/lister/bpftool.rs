@@ -22,7 +22,7 @@ pub(crate) fn compare(link: &RawLink) -> Result<()> {
         .stdin(Stdio::null())
         .output()?;
     let theirs = String::from_utf8(theirs.stdout)?;
-    let ours = run(&["show", "--id", &id, "--pinned"])?.well()?;
+    let ours = run(&["show", &id, "--json", "--pins"])?.well()?;
     let compared = same_values(&theirs, &ours).and_then(|()| same_order(&theirs, &ours));
     compared.with_context(|| format!("bpftool: {theirs}bpf-links: {ours}"))
 }

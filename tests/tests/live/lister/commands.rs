@@ -1,16 +1,11 @@
 //! The commands of `bpf-links`, and how they end.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStdout, ExitStatus, Stdio};
+use std::io::Read as _;
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{AttachType, LinkCreate, RawLink};
+use bpf_link::{LinkKind, Support};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, links, names, pins};
-use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::Value;
 
 use crate::fixture::{Counted, xdp};
@@ -23,26 +18,28 @@ pub(crate) const TESTS: &[Test] = &[
     test!(usage).needs(LISTER),
     test!(failures_take_one_line).needs(LISTER),
     test!(a_link_is_pinned_and_unpinned).needs(LISTER),
+    test!(all_pins_are_removed).needs(LISTER),
+    test!(what_is_only_unpinned).needs(LISTER),
     test!(a_link_is_detached).needs(LISTER),
     test!(a_link_is_updated).needs(LISTER),
-    test!(kinds_and_programs_are_chosen).needs(LISTER).alone(),
+    test!(a_link_in_lines).needs(LISTER),
+    test!(kinds_are_probed).needs(LISTER),
+    test!(what_goes_with_the_command).needs(LISTER),
     test!(a_table_of_all_kinds).needs(LISTER).alone(),
-    test!(a_table_on_a_terminal).needs(LISTER).alone(),
     test!(a_broken_pipe_ends_it_quietly).needs(LISTER).alone(),
-    test!(the_watch).needs(LISTER).alone(),
 ];
 
 fn usage(_sandbox: &Sandbox) -> Result<()> {
     for wrong in [
         &[][..],
         &["no-such-command"],
-        &["list", "--json", "--json-lines"],
         &["list", "--kind", "no-such-kind"],
         &["list", "--prog", "0"],
+        &["list", "--sort", "no-such-key"],
         &["show"],
-        &["show", "--id", "1", "--pin", "/sys/fs/bpf/a"],
+        &["show", "0"],
         &["pin", "1"],
-        &["update", "--id", "1"],
+        &["update", "1"],
         &["watch", "--interval", "-1"],
     ] {
         let ran = run(wrong)?;
@@ -61,15 +58,16 @@ fn failures_take_one_line(sandbox: &Sandbox) -> Result<()> {
     let missing = sandbox.bpffs().join("missing");
     let missing = text(&missing)?;
     for (failing, why) in [
-        (&["show", "--id", NO_ID][..], "has vanished"),
-        (&["show", "--pin", missing], "does not exist"),
+        (&["show", NO_ID][..], "has vanished"),
+        (&["show", missing], "does not exist"),
         (&["pin", NO_ID, missing], "has vanished"),
         (&["unpin", missing], "does not exist"),
-        (&["detach", "--id", NO_ID], "has vanished"),
-        (
-            &["update", "--id", NO_ID, "--prog-pin", missing],
-            "has vanished",
-        ),
+        (&["detach", NO_ID], "has vanished"),
+        (&["update", NO_ID, missing], "has vanished"),
+        (&["unpin", NO_ID], "has vanished"),
+        (&["list", "--netns", missing], "No such file"),
+        (&["list", "--cgroup", "/proc"], "is not on a cgroup2"),
+        (&["man", "/proc/missing"], "No such file"),
     ] {
         let line = run(failing)?.refused()?;
         ensure!(line.contains(why), "{failing:?}: {line}");
@@ -89,7 +87,7 @@ fn a_link_is_pinned_and_unpinned(sandbox: &Sandbox) -> Result<()> {
     drop(counted);
     ensure!(links::exists(id.get())?, "the pin does not hold it");
     ensure!(pin()?.refused()?.contains("exists already"));
-    let by_pin = run(&["show", "--pin", text(&path)?])?.well()?;
+    let by_pin = run(&["show", text(&path)?, "-j"])?.well()?;
     let by_pin: Value = serde_json::from_str(&by_pin)?;
     ensure!(by_pin == show(id, &[])?, "{by_pin}");
 
@@ -104,12 +102,39 @@ fn a_link_is_pinned_and_unpinned(sandbox: &Sandbox) -> Result<()> {
     eventually_holds("the link has gone", || Ok(!links::exists(id.get())?))
 }
 
+fn all_pins_are_removed(sandbox: &Sandbox) -> Result<()> {
+    let counted = Counted::new()?;
+    let id = counted.link.id()?;
+    let none = run(&["unpin", &id.to_string()])?.refused()?;
+    ensure!(none.contains("has no pin"), "{none}");
+    let paths = ["one", "two"].map(|name| sandbox.bpffs().join(name));
+    run(&["pin", &id.to_string(), text(&paths[0])?])?.well()?;
+    // By its pin, which stays.
+    run(&["pin", text(&paths[0])?, text(&paths[1])?])?.well()?;
+    ensure!(sandbox.pinned()? == paths);
+    let shown = run(&["unpin", &id.to_string(), "--json"])?.well()?;
+    let shown: Value = serde_json::from_str(&shown)?;
+    ensure!(*at(&shown, "id") == id.get(), "{shown}");
+    ensure!(sandbox.pinned()?.is_empty());
+    Ok(())
+}
+
+/// Links that cannot be detached: it says what there is to do, and each thing once.
+fn what_is_only_unpinned(_sandbox: &Sandbox) -> Result<()> {
+    let links = many(1)?;
+    let link = links.first().context("no link")?;
+    let refused = run(&["detach", &link.id()?.to_string()])?.refused()?;
+    ensure!(refused.contains("unpin it"), "{refused}");
+    ensure!(refused.matches("BPF_LINK_DETACH").count() == 1, "{refused}");
+    Ok(())
+}
+
 fn a_link_is_detached(_sandbox: &Sandbox) -> Result<()> {
     let counted = Counted::new()?;
     let id = counted.link.id()?;
     ensure!(*at(&show(id, &[])?, "defunct") == false);
     ensure!(*at(&show(id, &[])?, "devname") == "lo");
-    run(&["detach", "--id", &id.to_string()])?.well()?;
+    run(&["detach", &id.to_string()])?.well()?;
     let shown = show(id, &[])?;
     ensure!(*at(&shown, "defunct") == true, "{shown}");
     ensure!(
@@ -129,64 +154,26 @@ fn a_link_is_updated(sandbox: &Sandbox) -> Result<()> {
     pins::pin(&counted.program, &old_pin)?;
     pins::pin(&new, &new_pin)?;
     pins::pin(&Map::array(8, 1)?, &map_pin)?;
-    let update = ["update", "--id", &id, "--prog-pin"];
+    let update = ["update", &id];
     let program = || -> Result<_> { Ok(counted.link.info()?.program_id().map(u32::from)) };
 
-    let expecting = [&update[..], &[text(&new_pin)?, "--old-prog-pin"]].concat();
+    let expecting = [&update[..], &[text(&new_pin)?, "--expect"]].concat();
     let refused = run(&[&expecting[..], &[text(&new_pin)?]].concat())?.refused()?;
     ensure!(refused.contains("was expected on it"), "{refused}");
     ensure!(program()? == Some(counted.program.id()?));
     run(&[&expecting[..], &[text(&old_pin)?]].concat())?.well()?;
     ensure!(program()? == Some(new.id()?));
-    run(&[&update[..], &[text(&old_pin)?]].concat())?.well()?;
+    // By their ids, too.
+    let old_id = counted.program.id()?.to_string();
+    let answer = run(&[&update[..], &[&old_id, "--json"]].concat())?.well()?;
+    let answer: Value = serde_json::from_str(&answer)?;
+    ensure!(*at(&answer, "prog_id") == counted.program.id()?, "{answer}");
     ensure!(program()? == Some(counted.program.id()?));
     let refused = run(&[&update[..], &[text(&map_pin)?]].concat())?.refused()?;
     ensure!(refused.contains("is not a BPF program"), "{refused}");
     for pin in [old_pin, new_pin, map_pin] {
         std::fs::remove_file(pin)?;
     }
-    Ok(())
-}
-
-fn kinds_and_programs_are_chosen(sandbox: &Sandbox) -> Result<()> {
-    let counted = Counted::new()?;
-    let program = Program::passing(Hook::CGROUP_EGRESS)?;
-    let cgroup = sandbox.new_cgroup("chosen")?;
-    let request = LinkCreate::new(&program, AttachType::CgroupInetEgress);
-    let on_cgroup = RawLink::create(&request.target_fd(&cgroup))?;
-    let ids = [counted.link.id()?.get(), on_cgroup.id()?.get()];
-    let listed = |more: &[&str]| -> Result<Vec<bool>> {
-        let listed = list(more)?;
-        let is_in = |id: &u32| listed.iter().any(|link| *at(link, "id") == *id);
-        Ok(ids.iter().map(is_in).collect())
-    };
-    ensure!(listed(&[])? == [true, true]);
-    ensure!(listed(&["--kind", "xdp"])? == [true, false]);
-    ensure!(listed(&["--kind", "3"])? == [false, true]);
-    ensure!(listed(&["--kind", "xdp", "--kind", "cgroup"])? == [true, true]);
-    ensure!(listed(&["--kind", "99"])? == [false, false]);
-    let of_program = program.id()?.to_string();
-    ensure!(listed(&["--prog", &of_program])? == [false, true]);
-    ensure!(listed(&["--prog", &of_program, "--kind", "xdp"])? == [false, false]);
-
-    // The array has the same.
-    let array: Vec<Value> = serde_json::from_str(&run(&["list", "--json"])?.well()?)?;
-    ensure!(array == list(&[])?);
-    let empty = run(&["list", "--json", "--kind", "99"])?.well()?;
-    ensure!(empty == "[]\n", "{empty:?}");
-    // So has the table, which is plain where nobody looks.
-    let table = run(&["list", "--kind", "cgroup"])?.well()?;
-    let path = text(cgroup.path())?;
-    let row = table.lines().find(|line| line.contains(path));
-    let row = row.with_context(|| table.clone())?;
-    ensure!(
-        !table.contains('\u{1b}') && row.contains("cgroup_inet_egress"),
-        "{table}"
-    );
-    ensure!(row.contains(&program.name()?), "{row}");
-    let shown = show(on_cgroup.id()?, &[])?;
-    ensure!(*at(&shown, "cgroup_path") == path, "{shown}");
-    ensure!(*at(&shown, "cgroup_id") == cgroup.id()?, "{shown}");
     Ok(())
 }
 
@@ -226,60 +213,6 @@ fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// Runs the lister on a terminal of this width, and gives back what is on it then.
-fn on_a_terminal(arguments: &[&str], width: u16, no_color: &str) -> Result<String> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let here = openpt(flags)?;
-    grantpt(&here)?;
-    unlockpt(&here)?;
-    let path = ptsname(&here, Vec::new())?;
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let there = rustix::fs::open(path.as_c_str(), flags, Mode::empty())?;
-    let size = Winsize {
-        ws_row: 25,
-        ws_col: width,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&there, size)?;
-    let mut command = command(arguments)?;
-    command.env("TERM", "xterm").env("NO_COLOR", no_color);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(there))
-        .spawn()?;
-    // It has the terminal, too.
-    drop(command);
-    let (mut here, mut shown) = (File::from(here), Vec::new());
-    match here.read_to_end(&mut shown) {
-        // That is how a terminal says that nobody has it any more.
-        Err(error) if error.raw_os_error() == Some(libc::EIO) => {}
-        read => drop(read?),
-    }
-    ensure!(child.wait()?.success());
-    Ok(String::from_utf8(shown)?)
-}
-
-fn a_table_on_a_terminal(sandbox: &Sandbox) -> Result<()> {
-    const WIDTH: u16 = 80;
-    let program = Program::passing(Hook::CGROUP_EGRESS)?;
-    let cgroup = sandbox.new_cgroup(&"long".repeat(30))?;
-    let request = LinkCreate::new(&program, AttachType::CgroupInetEgress);
-    let link = RawLink::create(&request.target_fd(&cgroup))?;
-    let list = ["list", "--kind", "cgroup"];
-    let coloured = on_a_terminal(&list, WIDTH, "")?;
-    ensure!(coloured.contains("\u{1b}["), "{coloured}");
-    let plain = on_a_terminal(&list, WIDTH, "1")?;
-    ensure!(!plain.contains('\u{1b}'), "{plain}");
-    ensure!(plain.contains(&link.id()?.to_string()), "{plain}");
-    let widest = plain.lines().map(|line| line.trim_end().len()).max();
-    ensure!(widest <= Some(WIDTH.into()), "{widest:?}: {plain}");
-    // Where the width is not known, a line is as long as it will.
-    let endless = on_a_terminal(&list, 0, "1")?;
-    ensure!(endless.contains(text(cgroup.path())?), "{endless}");
-    Ok(())
-}
-
 fn a_broken_pipe_ends_it_quietly(_sandbox: &Sandbox) -> Result<()> {
     let links = many(1000)?;
     for form in [
@@ -304,72 +237,83 @@ fn a_broken_pipe_ends_it_quietly(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A `watch` that is running.
-pub(crate) struct Watching {
-    child: Child,
-    lines: BufReader<ChildStdout>,
+/// Without JSON, what there is to know about a link is in lines that begin with what they are
+/// about.
+fn a_link_in_lines(sandbox: &Sandbox) -> Result<()> {
+    let mut counted = Counted::new()?;
+    let id = counted.link.id()?;
+    let path = sandbox.bpffs().join("pin");
+    counted.link.pin(&path)?;
+    let shown = run(&["show", text(&path)?, "--pins", "--holders"])?.well()?;
+    let mut lines = shown.lines();
+    ensure!(lines.next() == Some(&*format!("link {id}")), "{shown}");
+    let lines: Vec<(&str, &str)> = lines
+        .map(|line| {
+            line.trim_start()
+                .split_at_checked(16)
+                .context(shown.clone())
+        })
+        .collect::<Result<_>>()?;
+    let program = format!("{} {}", counted.program.id()?, counted.program.name()?);
+    let us = format!("({})", std::process::id());
+    for (label, value) in [
+        ("kind", "xdp"),
+        ("program", &program),
+        ("attached to", "lo (1)"),
+        ("pinned at", text(&path)?),
+        ("held by", &us),
+        ("devname", "lo"),
+        ("ifindex", "1"),
+        ("defunct", "no"),
+    ] {
+        let is_it = |line: &&(&str, &str)| line.0.trim_end() == label && line.1.ends_with(value);
+        ensure!(lines.iter().filter(is_it).count() == 1, "{label}: {shown}");
+    }
+    Ok(counted.link.unpin()?)
 }
 
-impl Watching {
-    pub(crate) fn start() -> Result<Self> {
-        let mut child = command(&["watch", "--interval", "0.02"])?
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let lines = BufReader::new(child.stdout.take().context("no output")?);
-        Ok(Self { child, lines })
+/// As the kernel answers the library.
+fn kinds_are_probed(_sandbox: &Sandbox) -> Result<()> {
+    let probed = run(&["probe", "--json"])?.well()?;
+    let probed: Vec<Value> = serde_json::from_str(&probed)?;
+    let lines = run(&["probe"])?.well()?;
+    ensure!(probed.len() == LinkKind::KNOWN.len() && lines.lines().count() == probed.len());
+    for ((kind, probed), line) in LinkKind::KNOWN.iter().zip(&probed).zip(lines.lines()) {
+        let expected = match kind.probe() {
+            Support::Yes => "yes",
+            Support::No(_) => "no",
+            _ => "unknown",
+        };
+        ensure!(*at(probed, "kind") == kind.to_string(), "{probed}");
+        ensure!(*at(probed, "support") == expected, "{probed}");
+        ensure!(
+            probed.get("why").is_none() == (expected == "yes"),
+            "{probed}"
+        );
+        let words: Vec<&str> = line.split_ascii_whitespace().take(2).collect();
+        ensure!(words == [&kind.to_string(), expected], "{line}");
     }
-
-    /// Waits for the line that begins like this.
-    pub(crate) fn hear(&mut self, start: &str) -> Result<String> {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            ensure!(
-                self.lines.read_line(&mut line)? > 0,
-                "it ended without {start}"
-            );
-            if line.starts_with(start) {
-                return Ok(line);
-            }
-        }
-    }
-
-    pub(crate) fn interrupt(mut self) -> Result<ExitStatus> {
-        rustix::process::kill_process(Pid::from_child(&self.child), Signal::INT)?;
-        Ok(self.child.wait()?)
-    }
+    Ok(())
 }
 
-fn the_watch(_sandbox: &Sandbox) -> Result<()> {
-    let there = Counted::new()?;
-    let there_id = there.link.id()?;
-    let mut watching = Watching::start()?;
-    watching.hear(&format!("  {there_id} xdp: program "))?;
-
-    let links = many(1)?;
-    let [link] = &links[..] else {
-        anyhow::bail!("not one link");
-    };
-    let id = link.id()?;
-    let came = watching.hear(&format!("+ {id} "))?;
-    ensure!(
-        came.contains("iter: program") && came.contains("bpf_map"),
-        "{came}"
-    );
-    drop(links);
-    watching.hear(&format!("- {id} iter"))?;
-
-    let new = Program::passing(Hook::XDP)?;
-    there.link.update(&new)?;
-    let changed = watching.hear(&format!("~ {there_id} xdp: "))?;
-    let expected = format!("program {} ", there.program.id()?);
-    ensure!(changed.contains(&expected), "{changed}");
-    ensure!(changed.contains(&format!("-> {} ", new.id()?)), "{changed}");
-    there.link.detach()?;
-    let changed = watching.hear(&format!("~ {there_id} xdp: "))?;
-    ensure!(changed.contains("lo (1) -> (detached)"), "{changed}");
-    let status = watching.interrupt()?;
-    ensure!(status.success(), "{status}");
+fn what_goes_with_the_command(sandbox: &Sandbox) -> Result<()> {
+    for shell in ["bash", "fish", "zsh"] {
+        let completions = run(&["completions", shell])?.well()?;
+        ensure!(
+            completions.contains("changes-only"),
+            "{shell}: {completions}"
+        );
+    }
+    let directory = sandbox.directory().join("man/man1");
+    run(&["man", text(&directory)?])?.well()?;
+    for (page, word) in [
+        ("bpf-links.1", "Exit status"),
+        ("bpf-links-list.1", "holders"),
+        ("bpf-links-watch.1", "changes"),
+    ] {
+        let page = std::fs::read_to_string(directory.join(page))?;
+        ensure!(page.starts_with(".ie") || page.starts_with(".TH"), "{page}");
+        ensure!(page.contains(word), "{page}");
+    }
     Ok(())
 }

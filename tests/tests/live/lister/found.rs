@@ -29,7 +29,7 @@ pub(crate) const ROLES: &[Role] = &[role!(holder), role!(thread_that_holds)];
 fn pins_are_found(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
     let id = counted.link.id()?;
-    ensure!(*at(&show(id, &["--pinned"])?, "pinned") == json!([]));
+    ensure!(*at(&show(id, &["--pins"])?, "pinned") == json!([]));
     // In two file systems, in a directory, and with a space in the name.
     let directory = sandbox.bpffs().join("directory");
     std::fs::create_dir(&directory)?;
@@ -52,15 +52,15 @@ fn pins_are_found(sandbox: &Sandbox) -> Result<()> {
     std::os::unix::fs::symlink(&paths[1], &alias)?;
 
     let expected = json!(paths);
-    let shown = show(id, &["--pinned"])?;
+    let shown = show(id, &["--pins"])?;
     ensure!(*at(&shown, "pinned") == expected, "{shown}");
-    let listed = list(&["--pinned"])?;
+    let listed = list(&["--pins"])?;
     let link = listed.iter().find(|link| *at(link, "id") == id.get());
     ensure!(
         link.is_some_and(|link| *at(link, "pinned") == expected),
         "{listed:?}"
     );
-    let table = run(&["list", "--pinned"])?.well()?;
+    let table = run(&["list", "--pins"])?.well()?;
     ensure!(table.contains(text(&paths[0])?), "{table}");
 
     for path in others.iter().chain([&alias]) {
@@ -175,7 +175,7 @@ fn what_cannot_be_read_is_said_once(sandbox: &Sandbox) -> Result<()> {
     let path = sandbox.bpffs().join("pin");
     counted.link.pin(&path)?;
     open_to_all(sandbox, &path)?;
-    let ran = Nobody::new(sandbox)?.run(&["show", "--pin", text(&path)?, "--holders"]);
+    let ran = Nobody::new(sandbox)?.run(&["show", text(&path)?, "--json", "--holders"]);
     counted.link.unpin()?;
     let ran = ran?;
     // Before Linux 5.19 a link cannot be asked about without privilege.
@@ -200,17 +200,17 @@ fn without_privilege(sandbox: &Sandbox) -> Result<()> {
     let nobody = Nobody::new(sandbox)?;
     let by_id = id.to_string();
     let (shown, refused) = (
-        nobody.run(&["show", "--pin", text(&path)?]),
+        nobody.run(&["show", "--json", text(&path)?]),
         [
             nobody.run(&["list"]),
             nobody.run(&["list", "--json"]),
-            nobody.run(&["show", "--id", &by_id]),
+            nobody.run(&["show", &by_id]),
             nobody.run(&["watch"]),
             nobody.run(&["pin", &by_id, text(&path)?]),
         ],
     );
     set_permissions(&path, Permissions::from_mode(0o600))?;
-    let closed = nobody.run(&["show", "--pin", text(&path)?]);
+    let closed = nobody.run(&["show", "--json", text(&path)?]);
     counted.link.unpin()?;
 
     let shown: Value = serde_json::from_str(&shown?.well()?)?;

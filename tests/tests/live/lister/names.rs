@@ -63,10 +63,10 @@ fn names_that_are_not_text(sandbox: &Sandbox) -> Result<()> {
     link.pin(&pin)?;
 
     let id = link.id()?;
-    let written = run(&["show", "--id", &id.to_string(), "--pinned"])?.well()?;
+    let written = run(&["show", &id.to_string(), "--json", "--pins"])?.well()?;
     ensure!(!written.contains('\u{202e}'), "{written}");
     ensure!(written.contains(r"\u202e"), "{written}");
-    let shown = show(id, &["--pinned"])?;
+    let shown = show(id, &["--pins"])?;
     let bytes = |path: &Path| -> String {
         let bytes = path.as_os_str().as_bytes().iter();
         let digits: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
@@ -83,7 +83,7 @@ fn names_that_are_not_text(sandbox: &Sandbox) -> Result<()> {
     ensure!(at(&shown, "prog_name").is_string(), "{shown}");
     ensure!(shown.get("prog_name_bytes").is_none(), "{shown}");
 
-    let table = run(&["list", "--kind", "cgroup", "--pinned"])?.well()?;
+    let table = run(&["list", "--kind", "cgroup", "--pins"])?.well()?;
     ensure!(!table.contains('\u{202e}'), "{table}");
     ensure!(table.matches(r"\u{202e}").count() == 2, "{table}");
 

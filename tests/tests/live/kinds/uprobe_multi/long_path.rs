@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, open, openat, renameat};
 
 use crate::fixture::{ensure_refused, hiding_procfs};
 use crate::harness::{Need, Test, test};
-use crate::lister::commands::Watching;
+use crate::lister::watch::Watching;
 use crate::lister::{at, list, run, show};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -228,7 +228,7 @@ fn a_search_for_a_set_passes_it_over(sandbox: &Sandbox) -> Result<()> {
 fn it_is_listed(sandbox: &Sandbox) -> Result<()> {
     let OutOfReach { link, program } = OutOfReach::new(sandbox, "listed")?;
     let id = link.id()?;
-    let shown = show(id, &["--pinned", "--holders"])?;
+    let shown = show(id, &["--pins", "--holders"])?;
     ensure!(*at(&shown, "type") == "uprobe_multi", "{shown}");
     ensure!(*at(&shown, "prog_id") == program.id()?, "{shown}");
     ensure!(shown.get("path").is_none() && shown.get("func_cnt").is_none());
@@ -237,7 +237,7 @@ fn it_is_listed(sandbox: &Sandbox) -> Result<()> {
     let table = run(&["list", "--kind", "uprobe_multi"])?.well()?;
     ensure!(table.contains(&program.name()?), "{table}");
 
-    let mut watching = Watching::start()?;
+    let mut watching = Watching::start(&[])?;
     watching.hear(&format!("  {id} uprobe_multi: program {} ", program.id()?))?;
     drop(link);
     watching.hear(&format!("- {id} uprobe_multi: "))?;

@@ -1,0 +1,139 @@
+//! Which links are shown.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use bpf_link::{LinkInfo, ProgramId, cgroup_id, netns_inode};
+use bpf_link_typed::LinkInfoRef;
+
+use crate::args::{self, Named};
+use crate::resolve::Device;
+use crate::view::View;
+
+/// How many bytes of a program's name the kernel keeps.
+const KEPT_OF_A_NAME: usize = 15;
+/// The network namespace of this process.
+const OWN_NETNS: &str = "/proc/thread-self/ns/net";
+
+pub(crate) struct Filter<'a> {
+    args: &'a args::Filter,
+    netns: Option<u64>,
+    /// Whether that is the one that devices are looked up in.
+    is_own_netns: bool,
+    cgroup: Option<u64>,
+}
+
+impl<'a> Filter<'a> {
+    /// Asks for the numbers of what was named by a path.
+    pub(crate) fn new(args: &'a args::Filter) -> Result<Self> {
+        let number = |named: &Option<Named<u64>>, ask: fn(&Path) -> Result<u64>| {
+            let named = named.as_ref();
+            let number = named.map(|named| match named {
+                Named::Number(number) => Ok(*number),
+                Named::Name(path) => ask(Path::new(path)),
+            });
+            number.transpose()
+        };
+        let netns = number(&args.netns, netns_at)?;
+        Ok(Self {
+            args,
+            netns,
+            is_own_netns: netns.is_some() && netns == netns_at(Path::new(OWN_NETNS)).ok(),
+            cgroup: number(&args.cgroup, cgroup_at)?,
+        })
+    }
+
+    pub(crate) fn needs_pins(&self) -> bool {
+        self.args.pinned
+    }
+
+    pub(crate) fn needs_holders(&self) -> bool {
+        self.args.pid.is_some()
+    }
+
+    /// Whether a link's numbers tell anything about whether it is shown.
+    pub(crate) fn is_by_numbers(&self) -> bool {
+        !self.args.kinds.is_empty() || self.args.program.is_some()
+    }
+
+    /// Whether a link is shown, as far as its numbers tell; so most links need not be looked at any
+    /// further.
+    pub(crate) fn may_show(&self, said: &LinkInfo) -> bool {
+        let kinds = &self.args.kinds;
+        let program = match &self.args.program {
+            Some(Named::Number(id)) => said.program_id() == Some(*id),
+            Some(Named::Name(_)) => said.program_id().is_some(),
+            None => true,
+        };
+        program && (kinds.is_empty() || kinds.contains(&said.kind()))
+    }
+
+    /// Whether a link is shown, if its numbers do not tell against it.
+    pub(crate) fn shows(&self, view: &View<'_>) -> bool {
+        let args = self.args;
+        let is_named = match (&args.program, view.info.program_id()) {
+            (Some(Named::Name(name)), Some(id)) => has_name(view, id, name.as_bytes()),
+            _ => true,
+        };
+        is_named
+            && args
+                .device
+                .as_ref()
+                .is_none_or(|device| is_on(view, device))
+            && self.netns.is_none_or(|inode| self.is_in(view, inode))
+            && self.cgroup.is_none_or(|id| view.cgroup() == Some(id))
+            && (!args.defunct || view.info.is_defunct() == Some(true))
+            && (!args.pinned || view.pinned.is_some_and(|pinned| !pinned.is_empty()))
+            && args.pid.is_none_or(|pid| {
+                let mut holders = view.holders.unwrap_or_default().iter();
+                holders.any(|holder| holder.pid == pid)
+            })
+    }
+
+    fn is_in(&self, view: &View<'_>, netns: u64) -> bool {
+        match &view.info {
+            LinkInfoRef::Netns(info) => info.netns_ino.map(u64::from) == Some(netns),
+            _ => {
+                self.is_own_netns
+                    && matches!(view.resolver.device(&view.info), Some(Device::Named { .. }))
+            }
+        }
+    }
+}
+
+fn has_name(view: &View<'_>, program: ProgramId, name: &[u8]) -> bool {
+    let kept = name.get(..KEPT_OF_A_NAME).unwrap_or(name);
+    let program = view.resolver.program(program);
+    program.is_some_and(|program| program.name.to_bytes() == kept)
+}
+
+fn is_on(view: &View<'_>, device: &Named<u32>) -> bool {
+    match (view.resolver.device(&view.info), device) {
+        (Some(Device::Named { name, .. }), Named::Name(wanted)) => {
+            name.to_bytes() == wanted.as_bytes()
+        }
+        (Some(Device::Named { index, .. } | Device::Unknown { index }), Named::Number(wanted)) => {
+            index == *wanted
+        }
+        _ => false,
+    }
+}
+
+fn netns_at(path: &Path) -> Result<u64> {
+    let file = open(path)?;
+    let inode = netns_inode(&file.as_fd())?;
+    inode.with_context(|| format!("{} is not a network namespace", path.display()))
+}
+
+fn cgroup_at(path: &Path) -> Result<u64> {
+    let file = open(path)?;
+    let id = cgroup_id(&file.as_fd())?;
+    id.with_context(|| format!("{} is not on a cgroup2", path.display()))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| path.display().to_string())
+}

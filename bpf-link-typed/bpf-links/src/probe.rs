@@ -1,0 +1,52 @@
+//! `probe`: which kinds of links this kernel can create.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use bpf_link::{LinkKind, Support};
+use serde::Serialize;
+
+use crate::failure;
+use crate::json::escape;
+use crate::output::{self, printable};
+
+#[derive(Serialize)]
+struct Probed {
+    kind: String,
+    /// `yes`, `no` or `unknown`.
+    support: &'static str,
+    /// What the kernel said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl Probed {
+    fn new(kind: LinkKind) -> Self {
+        let (support, why) = match kind.probe() {
+            Support::Yes => ("yes", None),
+            Support::No(why) => ("no", Some(failure::line(&why.into()))),
+            Support::Unknown(why) => ("unknown", Some(failure::line(&why.into()))),
+            _ => ("unknown", None),
+        };
+        Self {
+            kind: kind.to_string(),
+            support,
+            why,
+        }
+    }
+}
+
+pub(crate) fn run(json: bool) -> Result<()> {
+    let probed = LinkKind::KNOWN.iter().copied().map(Probed::new);
+    let mut out = output::open();
+    if json {
+        escape::write(&mut out, &probed.collect::<Vec<_>>())?;
+        writeln!(out)?;
+    } else {
+        for Probed { kind, support, why } in probed {
+            let line = format!("{kind:16}{support:9}{}", why.unwrap_or_default());
+            writeln!(out, "{}", printable(line.trim_end()))?;
+        }
+    }
+    output::close(out)
+}

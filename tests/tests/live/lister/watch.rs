@@ -1,0 +1,167 @@
+//! `bpf-links watch`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{Hook, Program, Sandbox};
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+
+use crate::fixture::Counted;
+use crate::harness::{Test, test};
+use crate::lister::{LISTER, at, command, many, show};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(the_watch).needs(LISTER).alone(),
+    test!(as_json).needs(LISTER).alone(),
+    test!(only_some_links).needs(LISTER).alone(),
+];
+
+/// A `watch` that is running.
+pub(crate) struct Watching {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Watching {
+    pub(crate) fn start(more: &[&str]) -> Result<Self> {
+        Self::start_with(more, Stdio::inherit())
+    }
+
+    /// The same, with what it complains of going there.
+    pub(crate) fn start_with(more: &[&str], errors: Stdio) -> Result<Self> {
+        let arguments = [&["watch", "--interval", "0.02"], more].concat();
+        let mut child = command(&arguments)?
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("no output")?);
+        Ok(Self { child, lines })
+    }
+
+    /// Waits for the line that begins like this.
+    pub(crate) fn hear(&mut self, start: &str) -> Result<String> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            ensure!(
+                self.lines.read_line(&mut line)? > 0,
+                "it ended without {start}"
+            );
+            if line.starts_with(start) {
+                return Ok(line);
+            }
+        }
+    }
+
+    pub(crate) fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn interrupt(mut self) -> Result<ExitStatus> {
+        rustix::process::kill_process(self.process(), Signal::INT)?;
+        Ok(self.child.wait()?)
+    }
+}
+
+fn the_watch(_sandbox: &Sandbox) -> Result<()> {
+    let there = Counted::new()?;
+    let there_id = there.link.id()?;
+    let mut watching = Watching::start(&[])?;
+    watching.hear(&format!("  {there_id} xdp: program "))?;
+
+    let links = many(1)?;
+    let [link] = &links[..] else {
+        anyhow::bail!("not one link");
+    };
+    let id = link.id()?;
+    let came = watching.hear(&format!("+ {id} "))?;
+    ensure!(
+        came.contains("iter: program") && came.contains("bpf_map"),
+        "{came}"
+    );
+    drop(links);
+    watching.hear(&format!("- {id} iter"))?;
+
+    let new = Program::passing(Hook::XDP)?;
+    there.link.update(&new)?;
+    let changed = watching.hear(&format!("~ {there_id} xdp: "))?;
+    let expected = format!("program {} ", there.program.id()?);
+    ensure!(changed.contains(&expected), "{changed}");
+    ensure!(changed.contains(&format!("-> {} ", new.id()?)), "{changed}");
+    there.link.detach()?;
+    let changed = watching.hear(&format!("~ {there_id} xdp: "))?;
+    ensure!(changed.contains("lo (1) -> (detached)"), "{changed}");
+    let status = watching.interrupt()?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+/// The objects of a `watch --json`, up to one of this event and link.
+fn hear_json(watching: &mut Watching, event: &str, id: u32) -> Result<Value> {
+    loop {
+        let line = watching.hear("{")?;
+        let said: Value = serde_json::from_str(&line)?;
+        if *at(&said, "event") == event && *at(at(&said, "link"), "id") == id {
+            return Ok(said);
+        }
+    }
+}
+
+fn as_json(_sandbox: &Sandbox) -> Result<()> {
+    let there = Counted::new()?;
+    let id = there.link.id()?;
+    let mut watching = Watching::start(&["--json", "--timestamps"])?;
+    let said = hear_json(&mut watching, "there", id.get())?;
+    ensure!(*at(&said, "link") == show(id, &[])?, "{said}");
+    let time = at(&said, "time").as_str().context("no time")?;
+    ensure!(
+        time.len() == "2026-01-01T00:00:00.000Z".len() && time.ends_with('Z'),
+        "{time}"
+    );
+
+    let new = Program::passing(Hook::XDP)?;
+    there.link.update(&new)?;
+    let said = hear_json(&mut watching, "changed", id.get())?;
+    let program = |key| at(at(&said, key), "prog_id").clone();
+    ensure!(program("before") == there.program.id()?, "{said}");
+    ensure!(program("link") == new.id()?, "{said}");
+    let links = many(1)?;
+    let iter = links.first().context("no link")?.id()?.get();
+    hear_json(&mut watching, "came", iter)?;
+    drop(links);
+    let said = hear_json(&mut watching, "went", iter)?;
+    ensure!(*at(at(&said, "link"), "type") == "iter", "{said}");
+    ensure!(watching.interrupt()?.success());
+    Ok(())
+}
+
+fn only_some_links(sandbox: &Sandbox) -> Result<()> {
+    let mut there = Counted::new()?;
+    let id = there.link.id()?.get();
+    let changes = ["--changes-only", "--timestamps", "--kind", "xdp"];
+    let mut changes = Watching::start(&changes)?;
+    let mut pinned = Watching::start(&["--pinned", "--json"])?;
+    // What comes after the start is the first that both say.
+    std::thread::sleep(Duration::from_millis(500));
+    let path = sandbox.bpffs().join("pin");
+    let others = many(1)?;
+    there.link.pin(&path)?;
+    hear_json(&mut pinned, "came", id)?;
+    there.link.unpin()?;
+    hear_json(&mut pinned, "went", id)?;
+    there.link.update(&Program::passing(Hook::XDP)?)?;
+    drop(others);
+    // Neither that the link is there, nor the iterator.
+    let line = changes.hear("")?;
+    let (time, said) = line.split_once(' ').context("no time")?;
+    ensure!(time.ends_with('Z'), "{line}");
+    ensure!(said.starts_with(&format!("~ {id} xdp: program ")), "{line}");
+    for watching in [changes, pinned] {
+        ensure!(watching.interrupt()?.success());
+    }
+    Ok(())
+}
