@@ -1,66 +1,79 @@
 //! `pin`, `unpin`, `detach` and `update`.
 
-use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
-use bpf_link::Error;
+use anyhow::{Context as _, Result, bail, ensure};
+use bpf_link::{Error, LinkId};
 use bpf_link_typed::RawLink;
 
 use crate::args::{Link, Named, Pin, Update};
+use crate::failure::{Refused, Status};
 use crate::notes::Notes;
 use crate::output;
 use crate::pinned::Pinned;
 use crate::show;
 use crate::which;
 
-pub(crate) fn pin(args: &Pin, json: bool) -> Result<()> {
-    // As one that was opened by its pin knows that pin, and would take it along.
+pub(crate) fn pin(args: &Pin, json: bool) -> Result<Status> {
+    // A link that was opened through its pin remembers that, and `pin` would move the pin.
     let link = OwnedFd::from(which::link(&args.link.link)?);
     let mut link = RawLink::try_from(link)?;
     link.pin(&args.path)?;
     answer(&link, json)
 }
 
-pub(crate) fn unpin(args: &Link, json: bool) -> Result<()> {
+pub(crate) fn unpin(args: &Link, json: bool) -> Result<Status> {
     let mut link = which::link(&args.link)?;
-    if let Named::Number(id) = args.link {
-        let notes = Notes::default();
-        let pinned = Pinned::find(&notes);
-        notes.print();
-        let pins = pinned.of(id);
-        ensure!(
-            !pins.is_empty(),
-            "link {id} has no pin that this process can see"
-        );
-        for path in pins {
-            RawLink::from_pinned(path)?.unpin()?;
-        }
-    } else {
+    let Named::Number(id) = args.link else {
         link.unpin()?;
+        return answer(&link, json);
+    };
+    let notes = Notes::default();
+    let pinned = Pinned::find(&notes);
+    notes.print();
+    let pins = pinned.of(id);
+    ensure!(
+        !pins.is_empty(),
+        "link {id} is not pinned where this process can see it"
+    );
+    let mut refused = Refused::default();
+    for path in pins {
+        match unpin_at(path, id) {
+            // It has gone: a bpffs may be mounted twice, and others remove pins as well.
+            Ok(()) | Err(Error::PathNotFound(_)) => {}
+            Err(error) => refused.add(&error.into()),
+        }
+    }
+    answer(&link, json)?;
+    Ok(refused.status())
+}
+
+/// Removes this pin, if it still is that of the link.
+fn unpin_at(path: &Path, id: LinkId) -> bpf_link::Result<()> {
+    let mut link = RawLink::from_pinned(path)?;
+    if link.id()? == id {
+        link.unpin()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn detach(args: &Link, json: bool) -> Result<Status> {
+    let link = which::link(&args.link)?;
+    match link.detach() {
+        Err(Error::UnsupportedByKind { kind, .. }) => {
+            let id = link.id()?;
+            bail!(
+                "{kind} links cannot be detached; to remove link {id}, unpin it and stop its \
+                holders: `bpf-links show {id} --pins --holders`"
+            )
+        }
+        detached => detached?,
     }
     answer(&link, json)
 }
 
-pub(crate) fn detach(args: &Link, json: bool) -> Result<()> {
-    let link = which::link(&args.link)?;
-    link.detach().map_err(|error| {
-        let is_never = matches!(error, Error::UnsupportedByKind { .. });
-        let error = anyhow::Error::from(error);
-        if is_never {
-            error.context(ONLY_UNPINNED)
-        } else {
-            error
-        }
-    })?;
-    answer(&link, json)
-}
-
-/// What there is to do about a link that cannot be detached.
-const ONLY_UNPINNED: &str = "end whoever holds the link and unpin it \
-    (`bpf-links show --pins --holders` says who and where)";
-
-pub(crate) fn update(args: &Update, json: bool) -> Result<()> {
+pub(crate) fn update(args: &Update, json: bool) -> Result<Status> {
     let link = which::link(&args.link.link)?;
     let new = which::program(&args.program)?;
     let old = args.expect.as_ref().map(which::program).transpose()?;
@@ -72,13 +85,13 @@ pub(crate) fn update(args: &Update, json: bool) -> Result<()> {
     answer(&link, json)
 }
 
-/// The link as it is now, where JSON was asked for.
-fn answer(link: &RawLink, json: bool) -> Result<()> {
-    if !json {
-        return Ok(());
+/// Prints the link as it is now, if JSON was asked for.
+fn answer(link: &RawLink, json: bool) -> Result<Status> {
+    if json {
+        let mut out = output::open();
+        show::write_json(&mut out, link)
+            .and_then(|()| output::close(out))
+            .context("the change was made")?;
     }
-    let mut out = output::open();
-    show::write_json(&mut out, link).context("the change was made")?;
-    writeln!(out)?;
-    output::close(out)
+    Ok(Status::Done)
 }

@@ -8,22 +8,26 @@ use rustix::thread::CapabilitySet;
 
 use crate::output;
 
-/// How a command has ended that was not stopped by an error.
+/// How a command ended that no error stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Done,
-    /// Some links are missing, each of which was named.
+    /// Some links are missing, or were not changed; each was named.
     InPart,
 }
 
-/// The links that the kernel has refused to describe, each once.
+/// What was refused, each once: most often to describe a link.
 #[derive(Debug, Default)]
 pub(crate) struct Refused(BTreeSet<String>);
 
 impl Refused {
-    /// Says it on standard error, if that has not been said.
+    /// Reports it on standard error, unless that was done already.
     pub(crate) fn add(&mut self, error: &anyhow::Error) {
-        let line = line(error);
+        self.add_line(line(error));
+    }
+
+    /// The same in words.
+    pub(crate) fn add_line(&mut self, line: String) {
         if !self.0.contains(&line) {
             output::complain(&line);
             self.0.insert(line);
@@ -39,13 +43,13 @@ impl Refused {
     }
 }
 
-/// Whether this is about a walk of all links, and not about one of them.
+/// Whether the walk itself failed, rather than one link of it.
 pub(crate) fn ends_a_walk(error: &Error) -> bool {
     let command = error.command_error().map(CommandError::command);
     command == Some(Command::LinkGetNextId)
 }
 
-/// The link that it is about.
+/// The link that the error is about.
 pub(crate) fn link(error: &anyhow::Error) -> Option<LinkId> {
     match error.chain().find_map(of_link)?.command_error()?.target() {
         Target::Link(id) => Some(*id),
@@ -53,7 +57,7 @@ pub(crate) fn link(error: &anyhow::Error) -> Option<LinkId> {
     }
 }
 
-/// What `bpf-link` says of it.
+/// The error of `bpf-link`, if it is one.
 fn of_link<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     match cause.downcast_ref::<bpf_link_typed::Error>() {
         Some(bpf_link_typed::Error::Link(error)) => Some(error),
@@ -61,12 +65,12 @@ fn of_link<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     }
 }
 
-/// Says it on standard error.
+/// Prints it on standard error.
 pub(crate) fn print(error: &anyhow::Error) {
     output::complain(&line(error));
 }
 
-/// What went wrong, from the outside in.
+/// What went wrong, outermost first.
 pub(crate) fn line(error: &anyhow::Error) -> String {
     let mut line = format!("{error:#}");
     if let Some(missing) = error.chain().find_map(missing_privilege) {
@@ -91,7 +95,7 @@ fn missing_privilege(cause: &(dyn StdError + 'static)) -> Option<String> {
     let held = effective();
     Some(if is_by_id {
         if held.contains(CapabilitySet::SYS_ADMIN) {
-            "CAP_SYS_ADMIN counts in the first user namespace only".to_owned()
+            "CAP_SYS_ADMIN is needed in the initial user namespace".to_owned()
         } else {
             "CAP_SYS_ADMIN is missing".to_owned()
         }
@@ -102,10 +106,10 @@ fn missing_privilege(cause: &(dyn StdError + 'static)) -> Option<String> {
         lacking(
             held,
             CapabilitySet::DAC_OVERRIDE,
-            "the pin is not for this user to read and write; CAP_DAC_OVERRIDE",
+            "this user may not read and write the pin; CAP_DAC_OVERRIDE",
         )?
     } else {
-        // Before Linux 5.19, every command of bpf(2) takes it.
+        // Before Linux 5.19, every command of bpf(2) needs it.
         lacking(held, CapabilitySet::BPF, "CAP_BPF")?
     })
 }
@@ -119,7 +123,7 @@ fn lacking(held: CapabilitySet, wanted: CapabilitySet, name: &str) -> Option<Str
     (!held.contains(wanted)).then(|| format!("{name} is missing"))
 }
 
-/// What this process may do; everything if that cannot be told, so that nothing is said to be
+/// The effective capabilities; all of them if they cannot be read, so that none is reported
 /// missing.
 fn effective() -> CapabilitySet {
     rustix::thread::capabilities(None).map_or(CapabilitySet::all(), |sets| sets.effective)

@@ -1,13 +1,13 @@
 //! Which links are shown.
 
-use std::fs::File;
-use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bpf_link::{LinkInfo, ProgramId, cgroup_id, netns_inode};
 use bpf_link_typed::LinkInfoRef;
+use rustix::fs::{Mode, OFlags};
 
 use crate::args::{self, Named};
 use crate::resolve::Device;
@@ -21,13 +21,13 @@ const OWN_NETNS: &str = "/proc/thread-self/ns/net";
 pub(crate) struct Filter<'a> {
     args: &'a args::Filter,
     netns: Option<u64>,
-    /// Whether that is the one that devices are looked up in.
+    /// Whether that is our own, where devices are looked up.
     is_own_netns: bool,
     cgroup: Option<u64>,
 }
 
 impl<'a> Filter<'a> {
-    /// Asks for the numbers of what was named by a path.
+    /// Finds out the inodes and ids of what was named by a path.
     pub(crate) fn new(args: &'a args::Filter) -> Result<Self> {
         let number = |named: &Option<Named<u64>>, ask: fn(&Path) -> Result<u64>| {
             let named = named.as_ref();
@@ -54,13 +54,17 @@ impl<'a> Filter<'a> {
         self.args.pid.is_some()
     }
 
-    /// Whether a link's numbers tell anything about whether it is shown.
+    /// Whether a link that is unchanged may be shown at one time and not at another.
+    pub(crate) fn needs_more_than_info(&self) -> bool {
+        self.needs_pins() || self.needs_holders()
+    }
+
+    /// Whether its kind and its program's id can rule a link out.
     pub(crate) fn is_by_numbers(&self) -> bool {
         !self.args.kinds.is_empty() || self.args.program.is_some()
     }
 
-    /// Whether a link is shown, as far as its numbers tell; so most links need not be looked at any
-    /// further.
+    /// Whether kind and program allow the link; what they rule out need not be looked at any further.
     pub(crate) fn may_show(&self, said: &LinkInfo) -> bool {
         let kinds = &self.args.kinds;
         let program = match &self.args.program {
@@ -71,7 +75,7 @@ impl<'a> Filter<'a> {
         program && (kinds.is_empty() || kinds.contains(&said.kind()))
     }
 
-    /// Whether a link is shown, if its numbers do not tell against it.
+    /// Whether to show a link that `may_show` let through.
     pub(crate) fn shows(&self, view: &View<'_>) -> bool {
         let args = self.args;
         let is_named = match (&args.program, view.info.program_id()) {
@@ -123,17 +127,19 @@ fn is_on(view: &View<'_>, device: &Named<u32>) -> bool {
 }
 
 fn netns_at(path: &Path) -> Result<u64> {
-    let file = open(path)?;
-    let inode = netns_inode(&file.as_fd())?;
+    let file = open(path, OFlags::empty())?;
+    let inode = netns_inode(&file)?;
     inode.with_context(|| format!("{} is not a network namespace", path.display()))
 }
 
 fn cgroup_at(path: &Path) -> Result<u64> {
-    let file = open(path)?;
-    let id = cgroup_id(&file.as_fd())?;
-    id.with_context(|| format!("{} is not on a cgroup2", path.display()))
+    let directory = open(path, OFlags::DIRECTORY)?;
+    let id = cgroup_id(&directory)?;
+    id.with_context(|| format!("{} is not a cgroup of a cgroup2 hierarchy", path.display()))
 }
 
-fn open(path: &Path) -> Result<File> {
-    File::open(path).with_context(|| path.display().to_string())
+/// Opens only the path, as to open what is there may wait, or change something.
+fn open(path: &Path, flags: OFlags) -> Result<OwnedFd> {
+    let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).with_context(|| path.display().to_string())
 }

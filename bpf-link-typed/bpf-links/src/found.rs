@@ -1,16 +1,17 @@
-//! What is found out about all links at once, besides what they say: their pins, and who holds them.
+//! What is looked up once for all links: names, pins and holders.
 
 use bpf_link_typed::LinkInfoRef;
 
 use crate::args::With;
 use crate::filter::Filter;
-use crate::holders::Holders;
+use crate::holders::{self, Holders};
 use crate::notes::Notes;
-use crate::pinned::Pinned;
+use crate::pinned::{self, Pinned};
 use crate::resolve::Resolver;
 use crate::view::View;
 
 pub(crate) struct Found<'a> {
+    notes: &'a Notes,
     resolver: Resolver<'a>,
     pinned: Option<Pinned>,
     holders: Option<Holders>,
@@ -19,10 +20,23 @@ pub(crate) struct Found<'a> {
 impl<'a> Found<'a> {
     pub(crate) fn find(with: With, notes: &'a Notes) -> Self {
         Self {
+            notes,
             resolver: Resolver::new(notes),
             pinned: with.pins.then(|| Pinned::find(notes)),
             holders: with.holders.then(|| Holders::find(notes)),
         }
+    }
+
+    /// Why some pins or holders were not found, if that is so. Then nobody knows which links are
+    /// pinned, or held by a process.
+    pub(crate) fn why_incomplete(&self) -> Vec<String> {
+        let looked_for = [
+            self.pinned.is_some().then_some(pinned::WHAT),
+            self.holders.is_some().then_some(holders::WHAT),
+        ];
+        let missing = looked_for.into_iter().flatten();
+        let reasons = missing.filter_map(|what| Some(format!("{what}: {}", self.notes.why(what)?)));
+        reasons.collect()
     }
 
     pub(crate) fn view<'b>(&'b self, info: LinkInfoRef<'b>) -> View<'b> {
@@ -36,7 +50,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What was asked for, and what the filter needs.
+/// What the user asked for, plus what the filter needs.
 pub(crate) fn with(with: With, filter: &Filter<'_>) -> With {
     With {
         pins: with.pins || filter.needs_pins(),

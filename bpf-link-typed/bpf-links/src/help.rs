@@ -1,4 +1,6 @@
-//! `completions` and `man`: what goes with the command on a machine.
+//! `completions` and `man`: files to install with the command.
+
+use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
@@ -9,12 +11,15 @@ use crate::output;
 pub(crate) fn completions(args: &Completions) -> Result<()> {
     let mut command = Args::command();
     let name = command.get_name().to_owned();
+    // What generates it panics where it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, name, &mut script);
     let mut out = output::open();
-    clap_complete::generate(args.shell, &mut command, name, &mut out);
+    out.write_all(&script)?;
     output::close(out)
 }
 
-/// A page for the command, and one for each of its commands.
+/// One page for the command, and one for each subcommand.
 pub(crate) fn man(args: &Man) -> Result<()> {
     let directory = &args.directory;
     std::fs::create_dir_all(directory)

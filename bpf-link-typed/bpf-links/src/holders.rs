@@ -13,6 +13,7 @@ use bpf_link_typed::LinkId;
 use crate::failure;
 use crate::notes::Notes;
 
+pub(crate) const WHAT: &str = "some holders are not shown";
 const PROCESSES: &str = "/proc";
 /// How the descriptors of links are named: fresh ones, and those that were opened by id or by path.
 const NAMES: [&[u8]; 2] = [b"anon_inode:bpf_link", b"anon_inode:bpf-link"];
@@ -36,7 +37,6 @@ struct Unread {
 
 impl Holders {
     pub(crate) fn find(notes: &Notes) -> Self {
-        const WHAT: &str = "some holders are not shown";
         let mut holders = Self(HashMap::new());
         let mut unread = Unread::default();
         match fs::read_dir(PROCESSES) {

@@ -1,5 +1,5 @@
-//! `list`: the links of this machine, one after the other. No more than one of them is kept at a
-//! time, or a page of a table; but all of them where they are sorted.
+//! `list`: writes links as they are found, and holds at most one of them, or one page of a table;
+//! `--sort` holds them all.
 
 use std::io::Write as _;
 
@@ -18,7 +18,7 @@ use crate::table::{Row, Table};
 use crate::text;
 use crate::view::View;
 
-/// Says whether all links could be shown.
+/// Returns whether every link could be shown.
 pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
     let filter = Filter::new(&args.filter)?;
     let notes = Notes::default();
@@ -47,12 +47,16 @@ pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
             Err(error) => refused.add(&error),
         }
     }
-    writer.end()?;
+    let ended = writer.end();
     notes.print();
+    if filter.needs_more_than_info() && !found.why_incomplete().is_empty() {
+        refused.add_line("so links may be missing".to_owned());
+    }
+    ended?;
     Ok(refused.status())
 }
 
-/// The form of the list.
+/// Writes the list in its form.
 struct Writer {
     out: Output,
     form: Form,
@@ -124,7 +128,7 @@ impl Writer {
         }
     }
 
-    /// Writes what stands before an object.
+    /// Writes what precedes an object.
     fn begin(&mut self) -> Result<()> {
         if let Form::Array { is_empty } = &mut self.form {
             self.out.write_all(if *is_empty { b"[" } else { b"," })?;
@@ -133,7 +137,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what stands behind an object.
+    /// Writes what follows an object.
     fn finish(&mut self) -> Result<()> {
         if let Form::Lines = self.form {
             self.out.write_all(b"\n")?;

@@ -49,16 +49,24 @@ use args::{Args, Command};
 use failure::Status;
 
 fn main() -> ExitCode {
-    // Wrong usage ends here, with status 2.
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Wrong usage ends here, with status 2.
+        Err(error) if error.use_stderr() => {
+            output::complain_in_lines(&error.render().to_string());
+            return ExitCode::from(2);
+        }
+        // The help, or the version.
+        Err(error) => error.exit(),
+    };
     let json = args.json;
     let done = match &args.command {
         Command::List(args) => list::run(args, json),
         Command::Show(args) => show::run(args, json).map(done),
-        Command::Pin(args) => change::pin(args, json).map(done),
-        Command::Unpin(args) => change::unpin(args, json).map(done),
-        Command::Detach(args) => change::detach(args, json).map(done),
-        Command::Update(args) => change::update(args, json).map(done),
+        Command::Pin(args) => change::pin(args, json),
+        Command::Unpin(args) => change::unpin(args, json),
+        Command::Detach(args) => change::detach(args, json),
+        Command::Update(args) => change::update(args, json),
         Command::Watch(args) => watch::run(args, json),
         Command::Probe => probe::run(json).map(done),
         Command::Completions(args) => help::completions(args).map(done),
@@ -67,7 +75,7 @@ fn main() -> ExitCode {
     match done {
         Ok(Status::Done) => ExitCode::SUCCESS,
         Ok(Status::InPart) => ExitCode::FAILURE,
-        // The reader of our output has seen enough.
+        // The reader closed the pipe.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::print(&error);

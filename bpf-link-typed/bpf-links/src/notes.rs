@@ -25,7 +25,12 @@ impl Notes {
         }
     }
 
-    /// Says them.
+    /// Why this is missing, if it is.
+    pub(crate) fn why(&self, what: &str) -> Option<String> {
+        self.0.borrow().get(what).cloned()
+    }
+
+    /// Prints them.
     pub(crate) fn print(&self) {
         for (what, why) in self.0.take() {
             output::complain(&format!("{what}: {why}"));

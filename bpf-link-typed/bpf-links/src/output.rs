@@ -1,48 +1,78 @@
-//! What is written to standard output, and how it is dressed there.
+//! What is written to standard output, and how it is formatted there.
 
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::borrow::Cow;
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
 use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Standard output, written in large pieces.
-pub(crate) type Output = BufWriter<StdoutLock<'static>>;
+pub(crate) struct Output(BufWriter<StdoutLock<'static>>);
 
 pub(crate) fn open() -> Output {
-    BufWriter::new(io::stdout().lock())
+    Output(BufWriter::new(io::stdout().lock()))
 }
 
-/// Writes out what is left; what cannot be written is an error, and not lost as it would be on the
-/// way out.
+/// Writes out what is left. When an output is dropped, an error would be lost.
 pub(crate) fn close(mut output: Output) -> Result<()> {
     Ok(output.flush()?)
 }
 
-/// Says something on standard error, in one piece: other processes may write there, too.
-pub(crate) fn complain(words: &str) {
-    let line = format!("bpf-links: {}\n", printable(words));
-    // There is nowhere else to say that it cannot be said.
-    let _ = io::stderr().write_all(line.as_bytes());
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(|error| of_writing(&error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(|error| of_writing(&error))
+    }
 }
 
-/// Whether a person reads it.
+/// The same error, which says what failed.
+fn of_writing(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("writing to standard output: {error}"))
+}
+
+/// Whether the reader of standard output has gone.
+pub(crate) fn is_unread() -> bool {
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::NVAL;
+    let answered = poll(&mut asked, Some(&Timespec::default()));
+    answered.is_ok() && asked.iter().any(|asked| asked.revents().intersects(gone))
+}
+
+/// Prints a line on standard error in one write, as other processes may write there, too.
+pub(crate) fn complain(words: &str) {
+    complain_in_lines(&format!("bpf-links: {}\n", printable(words)));
+}
+
+/// The same with lines as they are.
+pub(crate) fn complain_in_lines(lines: &str) {
+    // If even that fails, there is nowhere left to report it.
+    let _ = io::stderr().write_all(lines.as_bytes());
+}
+
+/// Whether standard output is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// How wide the terminal is, if a person reads it on one that knows.
+/// The terminal's width, if there is one and it knows.
 pub(crate) fn width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
-/// Whether there may be colours.
+/// Whether to use colours.
 pub(crate) fn has_colours() -> bool {
     let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
     is_terminal() && !forbidden && !dumb
 }
 
-/// Whether this failed because nobody reads standard output any more.
+/// Whether this failed because the reader of standard output has gone.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| {
@@ -68,8 +98,8 @@ pub(crate) fn acts_on_a_terminal(character: char) -> bool {
         )
 }
 
-/// Makes what comes from others fit for one line of a terminal: what the terminal may act on is
-/// escaped as Rust escapes it.
+/// Makes foreign text safe for one line of a terminal: what the terminal may act on is escaped as
+/// Rust escapes it.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
@@ -80,6 +110,30 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     printable
+}
+
+/// What stands for the part that is left out.
+const CUT: &str = "…";
+
+/// The text, or its start and its end if it is too wide for the room.
+pub(crate) fn shortened(text: &str, room: Option<usize>) -> Cow<'_, str> {
+    let Some(room) = room.filter(|room| text.width() > *room) else {
+        return Cow::Borrowed(text);
+    };
+    let room = room.saturating_sub(CUT.width());
+    let end = room / 2;
+    let start: String = within(text.chars(), room - end).collect();
+    let mut end: Vec<char> = within(text.chars().rev(), end).collect();
+    end.reverse();
+    Cow::Owned(format!("{start}{CUT}{}", String::from_iter(end)))
+}
+
+/// As many characters as fit.
+fn within(characters: impl Iterator<Item = char>, mut room: usize) -> impl Iterator<Item = char> {
+    characters.map_while(move |character| {
+        room = room.checked_sub(character.width().unwrap_or(0))?;
+        Some(character)
+    })
 }
 
 #[cfg(test)]
@@ -108,5 +162,21 @@ mod tests {
         // What some terminals take for the beginning of a command.
         assert_eq!(printable("\u{9b}31m"), r"\u{9b}31m");
         assert_eq!(printable("é \u{5d0}"), "é \u{5d0}");
+    }
+
+    #[test]
+    fn what_is_too_wide_is_shortened_in_its_middle() {
+        for (text, room, expected) in [
+            ("/sys/fs/cgroup/a", None, "/sys/fs/cgroup/a"),
+            ("/sys/fs/cgroup/a", Some(16), "/sys/fs/cgroup/a"),
+            ("/sys/fs/cgroup/a", Some(15), "/sys/fs…group/a"),
+            ("/sys/fs/cgroup/a", Some(2), "/…"),
+            ("/sys/fs/cgroup/a", Some(0), "…"),
+            // These are two columns wide each.
+            ("ファイル", Some(8), "ファイル"),
+            ("ファイル", Some(7), "フ…ル"),
+        ] {
+            assert_eq!(shortened(text, room), expected, "{room:?}");
+        }
     }
 }

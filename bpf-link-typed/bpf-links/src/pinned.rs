@@ -12,7 +12,7 @@ use bpf_link_typed::{LinkId, RawLink};
 use crate::mounts::{Mount, Mounts};
 use crate::notes::Notes;
 
-const WHAT: &str = "some pins are not shown";
+pub(crate) const WHAT: &str = "some pins are not shown";
 
 /// The pins of all links, as they were when they were looked for.
 pub(crate) struct Pinned(HashMap<LinkId, Vec<PathBuf>>);

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure;
 use crate::json::escape;
-use crate::output::{self, printable};
+use crate::output::{self, printable, shortened};
 
 #[derive(Serialize)]
 struct Probed {
@@ -45,7 +45,8 @@ pub(crate) fn run(json: bool) -> Result<()> {
     } else {
         for Probed { kind, support, why } in probed {
             let line = format!("{kind:16}{support:9}{}", why.unwrap_or_default());
-            writeln!(out, "{}", printable(line.trim_end()))?;
+            let line = printable(line.trim_end());
+            writeln!(out, "{}", shortened(&line, output::width()))?;
         }
     }
     output::close(out)

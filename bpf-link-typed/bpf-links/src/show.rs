@@ -1,4 +1,4 @@
-//! `show`: all there is to know about one link.
+//! `show`: one link in detail.
 
 use std::io::Write;
 
@@ -16,9 +16,9 @@ use crate::text;
 use crate::view::View;
 use crate::which;
 
-/// How much room there is for what a line is about.
-const LABEL: usize = 16;
-/// The keys that are not shown again below what they were made of.
+/// The width of the labels.
+const LABEL: usize = 18;
+/// Keys that the first lines already show.
 const SHOWN: &[&str] = &["id", "type", "prog_id", "prog_name", "pinned", "pids"];
 
 pub(crate) fn run(args: &Show, json: bool) -> Result<()> {
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Show, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Writes what there is to know besides pins and holders.
+/// Writes the link without pins and holders.
 pub(crate) fn write_json(out: &mut Output, link: &RawLink) -> Result<()> {
     let with = With {
         pins: false,
@@ -49,12 +49,13 @@ pub(crate) fn write_json(out: &mut Output, link: &RawLink) -> Result<()> {
     let found = Found::find(with, &notes);
     let mut buf = InfoBuf::new();
     let view = found.view(buf.read(link)?);
-    escape::write(out, &LinkJson(&view))?;
+    escape::write(&mut *out, &LinkJson(&view))?;
+    writeln!(out)?;
     notes.print();
     Ok(())
 }
 
-/// What most people want to know, and then every other key.
+/// Writes what most people want first, then all other keys.
 fn write_lines(out: &mut Output, view: &View<'_>) -> Result<()> {
     writeln!(out, "link {}", view.info.id())?;
     line(out, "kind", &view.info.kind().to_string())?;
@@ -71,10 +72,9 @@ fn write_lines(out: &mut Output, view: &View<'_>) -> Result<()> {
         line(out, "held by", &text::holder(holder))?;
     }
     if let Value::Object(keys) = serde_json::to_value(LinkJson(view))? {
-        for (key, value) in keys
-            .iter()
-            .filter(|(key, _)| !SHOWN.contains(&key.as_str()))
-        {
+        // The bytes of names are for programs.
+        let is_news = |key: &str| !SHOWN.contains(&key) && !key.ends_with("_bytes");
+        for (key, value) in keys.iter().filter(|(key, _)| is_news(key)) {
             match value {
                 Value::Array(entries) => {
                     for entry in entries {
@@ -89,10 +89,10 @@ fn write_lines(out: &mut Output, view: &View<'_>) -> Result<()> {
 }
 
 fn line(out: &mut Output, label: &str, value: &str) -> Result<()> {
-    Ok(writeln!(out, "  {label:LABEL$}{}", printable(value))?)
+    Ok(writeln!(out, "  {label:LABEL$} {}", printable(value))?)
 }
 
-/// A value without the marks of JSON.
+/// A value without JSON syntax.
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

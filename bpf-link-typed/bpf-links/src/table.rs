@@ -1,31 +1,29 @@
-//! A table of links, a page after the other, so that it can be as long as it will.
+//! A table of links, written a page at a time, so that it can be of any length.
 //!
-//! Pins and holders have lines of their own, below their link. On a terminal no line is longer than
-//! that is wide: what would be is shortened in its middle.
+//! Pins and holders have lines of their own below their link. On a terminal, what is too wide is
+//! shortened in the middle.
 
-use std::borrow::Cow;
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::kinds;
-use crate::output::{self, Output, printable};
+use crate::output::{self, Output, printable, shortened};
 use crate::text;
 use crate::view::View;
 
-/// How many links there are on a page: the columns are as wide as the first page takes, or more.
+/// Links per page. Later pages may widen the columns.
 const PAGE: usize = 256;
 /// What is between two columns.
 const GAP: &str = "  ";
 /// What is before the lines below a link.
 const INDENT: &str = "        ";
-/// On a terminal that is narrower, or does not know how wide it is, lines are as long as they will.
+/// On terminals that are narrower than this, or of unknown width, nothing is shortened.
 const NARROWEST: usize = 40;
-/// What a hook is never shortened below.
-const SHORTEST: usize = 16;
-const CUT: &str = "…";
+/// Where a hook would get less room than this, it gets a line of its own.
+const SHORTEST: usize = 24;
 
 const TITLES: [&str; WHOLE] = ["ID", "KIND", "PROGRAM"];
 const LAST_TITLE: &str = "ATTACHED TO";
@@ -35,7 +33,7 @@ const WHOLE: usize = 3;
 pub(crate) struct Table {
     page: Vec<Row>,
     widths: Option<[usize; WHOLE]>,
-    /// How wide the terminal is, if there is one that says so.
+    /// The terminal's width, if known.
     room: Option<usize>,
     styles: Styles,
 }
@@ -69,7 +67,7 @@ impl Row {
     }
 }
 
-/// Colours, where there may be some.
+/// Colours, if they are allowed.
 #[derive(Default)]
 struct Styles {
     title: Style,
@@ -122,7 +120,7 @@ impl Table {
         self.widths = Some(widths);
         if is_first {
             let title = self.styles.title;
-            write_cells(out, &TITLES.map(|text| (text, title)), &widths)?;
+            self.write_whole(&TITLES.map(|text| (text, title)), &widths, out)?;
             writeln!(out, "{title}{LAST_TITLE}{title:#}")?;
         }
         for row in std::mem::take(&mut self.page) {
@@ -135,75 +133,47 @@ impl Table {
         let [id, kind, program] = &row.whole;
         let plain = Style::new();
         let cells = [(&**id, plain), (kind, self.styles.kind), (program, plain)];
-        write_cells(out, &cells, widths)?;
+        let room = self.write_whole(&cells, widths, out)?;
         let style = if row.is_defunct {
             self.styles.defunct
         } else {
             plain
         };
-        let used: usize = widths.iter().map(|width| width + GAP.len()).sum();
-        let room = |used| self.room.map(|room| room.saturating_sub(used));
-        let attached_to = shortened(&row.attached_to, room(used).map(|room| room.max(SHORTEST)));
-        writeln!(out, "{style}{attached_to}{style:#}")?;
+        // The sort of hook stays whole, and what comes after it is shortened.
+        let sort = row.attached_to.find(' ').map_or(0, |end| end + 1);
+        let (sort, rest) = row.attached_to.split_at(sort);
+        let rest = shortened(rest, room.map(|room| room.saturating_sub(sort.width())));
+        writeln!(out, "{style}{sort}{rest}{style:#}")?;
         let style = self.styles.below;
         for line in &row.below {
-            let line = shortened(line, room(INDENT.len()));
+            let line = shortened(line, self.room_after(INDENT.len()));
             writeln!(out, "{INDENT}{style}{line}{style:#}")?;
         }
         Ok(())
     }
-}
 
-fn write_cells(
-    out: &mut Output,
-    cells: &[(&str, Style); WHOLE],
-    widths: &[usize; WHOLE],
-) -> Result<()> {
-    for ((text, style), width) in cells.iter().zip(widths) {
-        let padding = width.saturating_sub(text.width());
-        write!(out, "{style}{text}{style:#}{:padding$}{GAP}", "")?;
-    }
-    Ok(())
-}
-
-/// The text, or its beginning and its end if it is wider than there is room.
-fn shortened(text: &str, room: Option<usize>) -> Cow<'_, str> {
-    let Some(room) = room.filter(|room| text.width() > *room) else {
-        return Cow::Borrowed(text);
-    };
-    let room = room.saturating_sub(CUT.width());
-    let end = room / 2;
-    let start: String = within(text.chars(), room - end).collect();
-    let mut end: Vec<char> = within(text.chars().rev(), end).collect();
-    end.reverse();
-    Cow::Owned(format!("{start}{CUT}{}", String::from_iter(end)))
-}
-
-/// The first characters, as many as there is room for.
-fn within(characters: impl Iterator<Item = char>, mut room: usize) -> impl Iterator<Item = char> {
-    characters.map_while(move |character| {
-        room = room.checked_sub(character.width().unwrap_or(0))?;
-        Some(character)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_too_wide_is_shortened_in_its_middle() {
-        for (text, room, expected) in [
-            ("/sys/fs/cgroup/a", None, "/sys/fs/cgroup/a"),
-            ("/sys/fs/cgroup/a", Some(16), "/sys/fs/cgroup/a"),
-            ("/sys/fs/cgroup/a", Some(15), "/sys/fs…group/a"),
-            ("/sys/fs/cgroup/a", Some(2), "/…"),
-            ("/sys/fs/cgroup/a", Some(0), "…"),
-            // These are two columns wide each.
-            ("ファイル", Some(8), "ファイル"),
-            ("ファイル", Some(7), "フ…ル"),
-        ] {
-            assert_eq!(shortened(text, room), expected, "{room:?}");
+    /// Writes the columns that stay whole, and returns how much room there is behind them: in the
+    /// same line, or in the next one.
+    fn write_whole(
+        &self,
+        cells: &[(&str, Style); WHOLE],
+        widths: &[usize; WHOLE],
+        out: &mut Output,
+    ) -> Result<Option<usize>> {
+        for ((text, style), width) in cells.iter().zip(widths) {
+            let padding = width.saturating_sub(text.width());
+            write!(out, "{style}{text}{style:#}{:padding$}{GAP}", "")?;
         }
+        let used = widths.iter().map(|width| width + GAP.len()).sum();
+        let room = self.room_after(used);
+        if room.is_some_and(|room| room < SHORTEST) {
+            write!(out, "\n{INDENT}")?;
+            return Ok(self.room_after(INDENT.len()));
+        }
+        Ok(room)
+    }
+
+    fn room_after(&self, used: usize) -> Option<usize> {
+        self.room.map(|room| room.saturating_sub(used))
     }
 }

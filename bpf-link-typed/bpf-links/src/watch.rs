@@ -18,15 +18,15 @@ use crate::found::{self, Found};
 use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
-use crate::output::{self, Output, printable};
+use crate::output::{self, Output, printable, shortened};
 use crate::text;
 
 /// A link as it was at the last look.
 #[derive(Clone, Debug)]
 struct Seen {
-    /// What the kernel has said, which tells whether the rest has to be found anew.
+    /// What the kernel reported; if it is unchanged, nothing else is looked up again.
     said: LinkInfo,
-    /// `None` for a link that is not asked for.
+    /// `None` for a link that the filters leave out.
     shown: Option<Shown>,
 }
 
@@ -41,23 +41,23 @@ struct Shown {
 
 type Links = BTreeMap<LinkId, Seen>;
 
-/// What there is to say about a link.
+/// A change to report.
 enum Change<'a> {
     /// It was there when the watch began.
     There(&'a Shown),
     Came(&'a Shown),
     Went(&'a Shown),
-    /// From what it was.
+    /// From the first to the second.
     Changed(&'a Shown, &'a Shown),
 }
 
 pub(crate) fn run(args: &Watch, json: bool) -> Result<Status> {
     let (interrupt, interrupted) = mpsc::channel();
     ctrlc::set_handler(move || {
-        // There is nobody to tell once the watch has ended by itself.
+        // Nobody listens any more once the watch has ended.
         let _ = interrupt.send(());
     })
-    .context("waiting for the interruption")?;
+    .context("installing the signal handler")?;
 
     let filter = Filter::new(&args.filter)?;
     let mut watcher = Watcher {
@@ -83,6 +83,9 @@ pub(crate) fn run(args: &Watch, json: bool) -> Result<Status> {
     notes.print();
     loop {
         match interrupted.recv_timeout(args.interval) {
+            Err(RecvTimeoutError::Timeout) if output::is_unread() => {
+                return Ok(watcher.refused.status());
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {
                 output::close(writer.out)?;
@@ -113,6 +116,11 @@ impl Watcher<'_> {
             holders: false,
         };
         let found = Found::find(found::with(nothing, &self.filter), notes);
+        let incomplete = found.why_incomplete();
+        let is_complete = incomplete.is_empty();
+        for why in incomplete {
+            self.refused.add_line(why);
+        }
         let mut buf = InfoBuf::new();
         let mut seen = BTreeMap::new();
         for link in bpf_link::links() {
@@ -122,10 +130,15 @@ impl Watcher<'_> {
                 Ok(link) => self.look_at(&link, before, &found, &mut buf),
             };
             match now {
-                Ok(now) => {
-                    seen.insert(now.said.id(), now);
+                Ok(mut now) => {
+                    let id = now.said.id();
+                    // What is not found this time may be there as before.
+                    if now.shown.is_none() && !is_complete {
+                        now.shown = before.get(&id).and_then(|known| known.shown.clone());
+                    }
+                    seen.insert(id, now);
                 }
-                // One that is refused must not end the watch of the others, and has not gone.
+                // A refused link must not end the watch, and does not count as gone.
                 Err(error) => {
                     let id = failure::link(&error).filter(|id| !seen.contains_key(id));
                     let known = id.and_then(|id| Some((id, before.get(&id)?.clone())));
@@ -137,7 +150,7 @@ impl Watcher<'_> {
         Ok(seen)
     }
 
-    /// Looks at one link, which may be as it was.
+    /// Looks at one link; reuses what is known if it did not change.
     fn look_at(
         &self,
         link: &RawLink,
@@ -146,10 +159,10 @@ impl Watcher<'_> {
         buf: &mut InfoBuf,
     ) -> Result<Seen> {
         let said = link.info()?;
-        // Its pins and holders may be others, although the kernel says the same.
-        let is_told = !self.filter.needs_pins() && !self.filter.needs_holders();
+        // Pins and holders can change while the kernel reports the same.
+        let is_fixed = !self.filter.needs_more_than_info();
         let known = before.get(&said.id()).filter(|known| known.said == said);
-        if let Some(known) = known.filter(|_| is_told) {
+        if let Some(known) = known.filter(|_| is_fixed) {
             return Ok(known.clone());
         }
         if !self.filter.may_show(&said) {
@@ -171,7 +184,7 @@ impl Watcher<'_> {
     }
 }
 
-/// What is not as it was.
+/// The differences.
 fn changes<'a>(before: &'a Links, now: &'a Links) -> impl Iterator<Item = (LinkId, Change<'a>)> {
     let shown = |links: &'a Links, id| links.get(&id).and_then(|seen| seen.shown.as_ref());
     let went = before.iter().filter_map(move |(id, was)| {
@@ -184,7 +197,7 @@ fn changes<'a>(before: &'a Links, now: &'a Links) -> impl Iterator<Item = (LinkI
         let is = is.shown.as_ref()?;
         match shown(before, *id) {
             None => Some((*id, Change::Came(is))),
-            // Counters count without a word.
+            // A change in counters alone is not reported.
             Some(was) => (!is.is_like(was)).then_some((*id, Change::Changed(was, is))),
         }
     });
@@ -232,9 +245,9 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<String>,
     event: &'static str,
-    /// The link as it is, or as it was last.
+    /// The link now, or as last seen.
     link: Option<&'a RawValue>,
-    /// What a link was that has changed.
+    /// For a change: the link before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<&'a RawValue>,
 }
@@ -264,7 +277,7 @@ impl Writer {
             None => format!("program {}, {}", link.program(), link.attached_to),
         };
         let time = time.map(|time| format!("{time} ")).unwrap_or_default();
-        let (kind, words) = (link.kind, printable(&words));
-        Ok(writeln!(self.out, "{time}{sign} {id} {kind}: {words}")?)
+        let said = printable(&format!("{time}{sign} {id} {}: {words}", link.kind));
+        Ok(writeln!(self.out, "{}", shortened(&said, output::width()))?)
     }
 }

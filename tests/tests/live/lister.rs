@@ -14,14 +14,15 @@ mod terminal;
 pub(crate) mod watch;
 
 use std::ffi::OsStr;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, LinkCreate, LinkId, RawLink};
 use bpf_link_tests::{Sandbox, iterator};
+use rustix::pipe::PipeFlags;
 use serde_json::Value;
 
 use crate::fixture::as_nobody;
@@ -92,6 +93,20 @@ pub(crate) fn run(arguments: &[&str]) -> Result<Ran> {
     Ran::of(command(arguments)?)
 }
 
+/// How much a short pipe holds, which is the least that it can.
+pub(crate) const PAGE: usize = 4096;
+
+/// Starts the lister; returns it, and the end of the pipe that it writes to.
+pub(crate) fn start_with_a_short_pipe(mut command: Command) -> Result<(Child, File)> {
+    let (output, output_end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::pipe::fcntl_setpipe_size(&output, PAGE)?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(output_end))
+        .spawn()?;
+    Ok((child, output.into()))
+}
+
 /// The link as `show` has it.
 pub(crate) fn show(id: LinkId, more: &[&str]) -> Result<Value> {
     let id = id.to_string();
@@ -144,7 +159,8 @@ impl Nobody {
     pub(crate) fn run(&self, arguments: &[impl AsRef<OsStr> + Sync]) -> Result<Ran> {
         as_nobody(|| {
             let mut command = Command::new(&self.program);
-            command.args(arguments);
+            // Where nothing can be written.
+            command.args(arguments).current_dir("/proc");
             Ran::of(command)
         })
     }

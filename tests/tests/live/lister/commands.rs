@@ -1,5 +1,6 @@
 //! The commands of `bpf-links`, and how they end.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::process::Stdio;
 
@@ -25,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_link_in_lines).needs(LISTER),
     test!(kinds_are_probed).needs(LISTER),
     test!(what_goes_with_the_command).needs(LISTER),
+    test!(a_full_disk).needs(LISTER).alone(),
     test!(a_table_of_all_kinds).needs(LISTER).alone(),
     test!(a_broken_pipe_ends_it_quietly).needs(LISTER).alone(),
 ];
@@ -66,7 +68,7 @@ fn failures_take_one_line(sandbox: &Sandbox) -> Result<()> {
         (&["update", NO_ID, missing], "has vanished"),
         (&["unpin", NO_ID], "has vanished"),
         (&["list", "--netns", missing], "No such file"),
-        (&["list", "--cgroup", "/proc"], "is not on a cgroup2"),
+        (&["list", "--cgroup", "/proc"], "is not a cgroup"),
         (&["man", "/proc/missing"], "No such file"),
     ] {
         let line = run(failing)?.refused()?;
@@ -106,7 +108,7 @@ fn all_pins_are_removed(sandbox: &Sandbox) -> Result<()> {
     let counted = Counted::new()?;
     let id = counted.link.id()?;
     let none = run(&["unpin", &id.to_string()])?.refused()?;
-    ensure!(none.contains("has no pin"), "{none}");
+    ensure!(none.contains("is not pinned"), "{none}");
     let paths = ["one", "two"].map(|name| sandbox.bpffs().join(name));
     run(&["pin", &id.to_string(), text(&paths[0])?])?.well()?;
     // By its pin, which stays.
@@ -124,8 +126,11 @@ fn what_is_only_unpinned(_sandbox: &Sandbox) -> Result<()> {
     let links = many(1)?;
     let link = links.first().context("no link")?;
     let refused = run(&["detach", &link.id()?.to_string()])?.refused()?;
+    ensure!(
+        refused.contains("iter links cannot be detached"),
+        "{refused}"
+    );
     ensure!(refused.contains("unpin it"), "{refused}");
-    ensure!(refused.matches("BPF_LINK_DETACH").count() == 1, "{refused}");
     Ok(())
 }
 
@@ -250,7 +255,7 @@ fn a_link_in_lines(sandbox: &Sandbox) -> Result<()> {
     let lines: Vec<(&str, &str)> = lines
         .map(|line| {
             line.trim_start()
-                .split_at_checked(16)
+                .split_at_checked(19)
                 .context(shown.clone())
         })
         .collect::<Result<_>>()?;
@@ -292,6 +297,33 @@ fn kinds_are_probed(_sandbox: &Sandbox) -> Result<()> {
         );
         let words: Vec<&str> = line.split_ascii_whitespace().take(2).collect();
         ensure!(words == [&kind.to_string(), expected], "{line}");
+    }
+    Ok(())
+}
+
+/// What cannot be written is said to be that, also where a change was made.
+fn a_full_disk(_sandbox: &Sandbox) -> Result<()> {
+    let counted = Counted::new()?;
+    let id = counted.link.id()?.to_string();
+    for (arguments, is_change) in [
+        (&["list"][..], false),
+        (&["show", &id], false),
+        (&["completions", "bash"], false),
+        (&["probe"], false),
+        (&["detach", &id, "--json"], true),
+    ] {
+        let full = File::options().write(true).open("/dev/full")?;
+        let ran = command(arguments)?.stdout(full).output()?;
+        let errors = String::from_utf8(ran.stderr)?;
+        ensure!(ran.status.code() == Some(1), "{arguments:?}: {errors}");
+        ensure!(
+            errors.contains("writing to standard output: No space left"),
+            "{errors}"
+        );
+        ensure!(
+            errors.contains("the change was made") == is_change,
+            "{errors}"
+        );
     }
     Ok(())
 }

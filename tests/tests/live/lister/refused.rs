@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
-use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Sandbox, eventually_holds};
@@ -13,11 +12,12 @@ use serde_json::Value;
 use crate::fixture::Counted;
 use crate::harness::{Test, test};
 use crate::lister::watch::Watching;
-use crate::lister::{LISTER, at, command, many};
+use crate::lister::{LISTER, at, command, many, start_with_a_short_pipe};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(the_list_goes_on).needs(LISTER).alone(),
     test!(the_watch_goes_on).needs(LISTER).alone(),
+    test!(pins_that_cannot_be_looked_for).needs(LISTER).alone(),
 ];
 
 /// Has the kernel refuse this process more descriptors; returns how many it might have before.
@@ -34,16 +34,12 @@ const STANDARD: u64 = 3;
 
 fn the_list_goes_on(sandbox: &Sandbox) -> Result<()> {
     // More than a pipe holds, so that it waits in the midst of them.
-    let links = many(5_000)?;
+    let links = many(500)?;
     let last = links.last().context("no links")?.id()?;
     let path = sandbox.directory().join("errors");
-    let errors = File::create_new(&path)?;
-    let mut child = command(&["list", "--json-lines"])?
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(errors)
-        .spawn()?;
-    let mut output = child.stdout.take().context("no output")?;
+    let mut command = command(&["list", "--json-lines"])?;
+    command.stderr(File::create_new(&path)?);
+    let (mut child, mut output) = start_with_a_short_pipe(command)?;
     let mut listed = vec![0];
     output.read_exact(&mut listed)?;
     allow_descriptors(Pid::from_child(&child), Some(STANDARD))?;
@@ -71,17 +67,11 @@ fn the_watch_goes_on(sandbox: &Sandbox) -> Result<()> {
     let there = Counted::new()?;
     let id = there.link.id()?;
     let path = sandbox.directory().join("errors");
-    let mut errors = File::create_new(&path)?;
+    let errors = File::create_new(&path)?;
     let mut watching = Watching::start_with(&["--json"], errors.try_clone()?.into())?;
     watching.hear("{")?;
     let before = allow_descriptors(watching.process(), Some(STANDARD))?;
-    let mut said = String::new();
-    eventually_holds("the link is named", || {
-        said.clear();
-        errors.rewind()?;
-        errors.read_to_string(&mut said)?;
-        Ok(said.contains(&format!("link {id}")))
-    })?;
+    said(&errors, &format!("link {id}"))?;
     allow_descriptors(watching.process(), before)?;
     // It has not gone meanwhile.
     there.link.detach()?;
@@ -93,10 +83,43 @@ fn the_watch_goes_on(sandbox: &Sandbox) -> Result<()> {
     };
     ensure!(is_changed, "it has gone");
     ensure!(watching.interrupt()?.code() == Some(1));
-    // Once, however often it has looked.
-    said.clear();
-    errors.rewind()?;
-    errors.read_to_string(&mut said)?;
-    ensure!(said.matches(&format!("link {id} ")).count() <= 1, "{said}");
+    // Reported once, however often it looked.
+    let said = said(&errors, &format!("link {id}"))?;
+    ensure!(said.matches(&format!("link {id}")).count() == 1, "{said}");
     Ok(())
+}
+
+/// A link is not said to be unpinned because nobody could look.
+fn pins_that_cannot_be_looked_for(sandbox: &Sandbox) -> Result<()> {
+    let mut there = Counted::new()?;
+    let id = there.link.id()?;
+    let pin = sandbox.bpffs().join("pin");
+    there.link.pin(&pin)?;
+    let path = sandbox.directory().join("errors");
+    let errors = File::create_new(&path)?;
+    let arguments = ["--json", "--pinned"];
+    let mut watching = Watching::start_with(&arguments, errors.try_clone()?.into())?;
+    watching.hear("{")?;
+    // Enough for the links, and not for the directories.
+    let before = allow_descriptors(watching.process(), Some(STANDARD + 1))?;
+    said(&errors, "some pins are not shown")?;
+    allow_descriptors(watching.process(), before)?;
+    there.link.unpin()?;
+    let next: Value = serde_json::from_str(&watching.hear("{")?)?;
+    ensure!(*at(&next, "event") == "went", "{next}");
+    ensure!(*at(at(&next, "link"), "id") == id.get(), "{next}");
+    ensure!(watching.interrupt()?.code() == Some(1));
+    Ok(())
+}
+
+/// Waits until the lister has complained of this; returns all that it has said.
+fn said(mut errors: &File, of: &str) -> Result<String> {
+    let mut said = String::new();
+    eventually_holds(of, || {
+        said.clear();
+        errors.rewind()?;
+        errors.read_to_string(&mut said)?;
+        Ok(said.contains(of))
+    })?;
+    Ok(said)
 }

@@ -1,20 +1,17 @@
 //! `bpf-links` where there are very many links, and links of very many functions: it takes the
 //! memory of what it shows, and not of all that there is, and shows it as it goes.
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
-use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, KprobeMultiArgs, LinkCreate, LinkId, RawLink, UprobeMultiArgs};
 use bpf_link_tests::{Hook, Program, Sandbox, in_form, iterator, traceable};
-use rustix::pipe::PipeFlags;
 use rustix::thread::disable_transparent_huge_pages;
 
 use crate::harness::{Need, Test, test};
-use crate::lister::{LISTER, command, many};
+use crate::lister::{LISTER, PAGE, command, many, start_with_a_short_pipe};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(memory_for_many_links)
@@ -53,22 +50,6 @@ const FUNCTIONS: RangeInclusive<usize> = 39_000..=40_000;
 /// How much more there may be, in kilobytes: of memory that is taken in large pieces.
 const SLACK: u64 = 1024;
 
-/// How much of its output the lister can write before somebody reads it: the least that a pipe
-/// holds.
-const PAGE: usize = 4096;
-
-/// The lister, and the end of the pipe that it writes to.
-fn start(arguments: &[&str]) -> Result<(Child, File)> {
-    let (output, output_end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    rustix::pipe::fcntl_setpipe_size(&output, PAGE)?;
-    let mut command = command(arguments)?;
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(output_end))
-        .spawn()?;
-    Ok((child, output.into()))
-}
-
 /// The most memory that the lister was seen to have, in kilobytes, and how many bytes it has
 /// written.
 ///
@@ -77,7 +58,7 @@ fn start(arguments: &[&str]) -> Result<(Child, File)> {
 fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
     // Some kernels give out memory by 2 MB at a time. It is inherited by what this process starts.
     disable_transparent_huge_pages(true)?;
-    let (mut child, mut output) = start(arguments)?;
+    let (mut child, mut output) = start_with_a_short_pipe(command(arguments)?)?;
     let status = format!("/proc/{}/status", child.id());
     let (mut most, mut written) = (0, 0);
     let mut piece = [0; PAGE];
@@ -104,7 +85,7 @@ fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
 
 /// Pins links in the directory, with their numbers as names: a process may not have as many
 /// descriptors.
-fn pin_many(directory: &Path, numbers: Range<usize>) -> Result<()> {
+pub(super) fn pin_many(directory: &Path, numbers: Range<usize>) -> Result<()> {
     let listing = iterator("bpf_map", *b"element\n")?;
     let request = LinkCreate::new(&listing, AttachType::TraceIter);
     for number in numbers {
@@ -193,7 +174,7 @@ fn memory_for_many_functions(sandbox: &Sandbox) -> Result<()> {
 fn the_list_begins_before_the_walk_ends(_sandbox: &Sandbox) -> Result<()> {
     let there = many(500)?;
     for form in [TABLE, ARRAY, LINES] {
-        let (mut child, output) = start(form)?;
+        let (mut child, output) = start_with_a_short_pipe(command(form)?)?;
         let mut output = BufReader::with_capacity(PAGE, output);
         // The array is one line, but is written in pieces as well.
         ensure!(!output.fill_buf()?.is_empty(), "{form:?}: nothing");

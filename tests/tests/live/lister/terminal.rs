@@ -6,13 +6,14 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, LinkCreate, RawLink};
-use bpf_link_tests::{Hook, Program, Sandbox};
+use bpf_link_tests::{Hook, Program, Sandbox, in_form};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::harness::{Test, test};
-use crate::lister::{LISTER, command, many, run, text};
+use crate::lister::scale::pin_many;
+use crate::lister::{LISTER, command, run, text};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(no_line_is_too_long).needs(LISTER).alone(),
@@ -72,7 +73,7 @@ fn no_line_is_too_long(sandbox: &Sandbox) -> Result<()> {
     let coloured = on_a_terminal(&list, 80, "")?;
     ensure!(coloured.contains("\u{1b}["), "{coloured}");
     let us = format!("({})", std::process::id());
-    for width in [80, 200] {
+    for width in [45, 80, 200] {
         let plain = on_a_terminal(&list, width, "1")?;
         ensure!(!plain.contains('\u{1b}'), "{plain}");
         ensure!(widest(&plain) <= width.into(), "{width}: {plain}");
@@ -110,17 +111,20 @@ fn tail(long: &str) -> String {
         .collect()
 }
 
-/// The table turns its pages as it does elsewhere.
-fn many_links(_sandbox: &Sandbox) -> Result<()> {
-    const COUNT: usize = 10_000;
-    let links = many(COUNT)?;
-    for width in [80, 200] {
+/// Pages work on a terminal, too.
+fn many_links(sandbox: &Sandbox) -> Result<()> {
+    let count = in_form(2_000, 10_000);
+    let directory = sandbox.bpffs().join("many");
+    std::fs::create_dir(&directory)?;
+    pin_many(&directory, 0..count)?;
+    let shown = [80, 200].map(|width| {
         let plain = on_a_terminal(&["list", "--kind", "iter"], width, "1")?;
         ensure!(widest(&plain) <= width.into(), "{width}");
         let rows = plain.lines().filter(|line| line.contains("bpf_map"));
-        ensure!(rows.count() >= COUNT, "{width}");
+        ensure!(rows.count() >= count, "{width}");
         ensure!(plain.lines().filter(|line| line.starts_with("ID ")).count() == 1);
-    }
-    drop(links);
-    Ok(())
+        Ok(())
+    });
+    std::fs::remove_dir_all(&directory)?;
+    shown.into_iter().collect()
 }

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(the_watch).needs(LISTER).alone(),
     test!(as_json).needs(LISTER).alone(),
     test!(only_some_links).needs(LISTER).alone(),
+    test!(its_reader_goes).needs(LISTER).alone(),
 ];
 
 /// A `watch` that is running.
@@ -163,5 +164,14 @@ fn only_some_links(sandbox: &Sandbox) -> Result<()> {
     for watching in [changes, pinned] {
         ensure!(watching.interrupt()?.success());
     }
+    Ok(())
+}
+
+/// It does not wait for a change to see that nobody reads it.
+fn its_reader_goes(_sandbox: &Sandbox) -> Result<()> {
+    let watching = Watching::start(&[])?;
+    let Watching { mut child, lines } = watching;
+    drop(lines);
+    ensure!(child.wait()?.success());
     Ok(())
 }
