@@ -9,13 +9,13 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Shows and changes the BPF links of this machine.
+/// Show and change this machine's BPF links.
 ///
-/// A link keeps a BPF program attached to a hook, as long as a process or a pin on a bpffs holds
-/// it. This shows which links there are, of which kind, on what, and by which program.
+/// A BPF link keeps a program attached to a hook for as long as a process or a pin holds the link.
+/// This command shows which links exist, what they are attached to, and which programs they run.
 ///
-/// LINK is the id of a link, or the path of its pin; PROG is the same of a program. A path that is
-/// a number is written as ./5.
+/// LINK is a link's id or the path of its pin. PROG is a program's id or the path of its pin. Write
+/// a path that is all digits as ./5.
 #[derive(Debug, Parser)]
 #[command(
     name = "bpf-links",
@@ -27,77 +27,79 @@ Examples:
   bpf-links show /sys/fs/bpf/agent/lo
   bpf-links list --defunct --json-lines | jq .id
 
-Exit status: 0 if all went well, 1 if something failed, with a line on standard error that says why, and 2 for arguments that it \
-does not understand. `list` and `watch` go on past a link that the kernel refuses to describe, name it, and end with 1.
+Exit status: 0 on success; 1 if something failed, with the reason on standard error; 2 for wrong usage. If the kernel refuses to \
+describe a link, `list` and `watch` name it, go on with the others, and exit with 1.
 
-Listing links, and opening one by its id, takes CAP_SYS_ADMIN in the first user namespace. A pin can be opened by whoever may \
-read and write it. What else could not be found out is said on standard error.
+Listing links, and opening one by id, needs CAP_SYS_ADMIN in the initial user namespace. Anyone who may read and write a pin can \
+open the link through it. Anything else that could not be found out is reported on standard error.
 
-Environment: NO_COLOR turns colours off."
+Environment: set NO_COLOR to turn colours off."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// As JSON: links with the keys of `bpftool -j link show`, and more
+    /// Print JSON, with the keys of `bpftool -j link show` and a few more
     #[arg(short, long, global = true)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lists the links of this machine
+    /// List this machine's links
     ///
-    /// Links that come and go meanwhile may be in the list or not; every other link is in it, once.
+    /// A link that comes or goes while the list is made may be missing. Every other link is listed
+    /// once.
     List(List),
 
-    /// Shows all there is to know about one link
+    /// Show one link in detail
     Show(Show),
 
-    /// Pins a link at a path on a bpffs, so that it stays attached without a process
+    /// Pin a link on a bpffs, so that it stays attached when no process holds it
     ///
-    /// Pins that it has already stay where they are.
+    /// Its other pins stay.
     Pin(Pin),
 
-    /// Removes the pin of a link, or, by its id, all of its pins
+    /// Remove one pin (by path), or all pins of a link (by id)
     ///
-    /// The pins of an id are looked for on every bpffs of this mount namespace. If nothing else
-    /// holds the link, its program is taken off its hook.
+    /// With an id, every bpffs of this mount namespace is searched. If nothing else holds the link,
+    /// its program is detached.
     Unpin(Link),
 
-    /// Takes a link off its hook at once, even if others hold it
+    /// Detach a link from its hook now, even if others hold it
     ///
-    /// The link lives on as long as it is held, but does nothing any more. Kinds that cannot be
-    /// detached say so.
+    /// The link exists until its last holder is gone, but its program no longer runs. Some kinds
+    /// cannot be detached; unpin those.
     Detach(Link),
 
-    /// Puts another program in the place of a link's, in one step
+    /// Replace the program of a link atomically
     Update(Update),
 
-    /// Says which links come, go and change, until it is interrupted
+    /// Report links that come, go or change, until interrupted
     ///
-    /// With --json that is an object in each line, with the link as it is, or as it was last.
+    /// With --json: one object per line, with the link as it is now, or as it was last seen. A link
+    /// that starts or stops matching the filters comes or goes, too.
     Watch(Watch),
 
-    /// Says which kinds of links this kernel can create
+    /// Show which kinds of links this kernel can create
     ///
-    /// The kernel is asked, and nothing is attached.
+    /// This asks the kernel; nothing is attached.
     Probe,
 
-    /// Writes what makes a shell complete these arguments
+    /// Print a completion script for a shell
     Completions(Completions),
 
-    /// Writes the manual pages into a directory, such as /usr/local/share/man/man1
+    /// Write the man pages to a directory, such as /usr/local/share/man/man1
     Man(Man),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
-    /// In this order; by default in the order of the ids
+    /// Sort by this key instead of by id
     #[arg(long, value_name = "KEY")]
     pub(crate) sort: Option<Sort>,
 
-    /// As JSON, with an object in each line and not one array of them
+    /// Print JSON, one object per line instead of an array
     #[arg(long)]
     pub(crate) json_lines: bool,
 
@@ -108,7 +110,7 @@ pub(crate) struct List {
     pub(crate) filter: Filter,
 }
 
-/// What a list is sorted by. Links of which it is the same are in the order of their ids.
+/// What a list is sorted by. Ties are in the order of the ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sort {
     /// By the name of the kind
@@ -119,43 +121,50 @@ pub(crate) enum Sort {
     Hook,
 }
 
-/// Which links are shown: those to which all of this applies.
+/// Which links are shown: those that match every filter.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Which links")]
+#[command(next_help_heading = "Filters")]
 pub(crate) struct Filter {
-    /// Of one of these kinds, such as xdp,tcx, or their numbers
+    /// Only these kinds, by name or number: xdp,tcx
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub(crate) kinds: Vec<LinkKind>,
 
-    /// Of the program with this id, or of programs with this name
+    /// Only links of the program with this id or name
     ///
-    /// The kernel keeps 15 characters of a name, so that is what is compared.
+    /// The kernel keeps 15 characters of a name; longer names are cut before they are compared.
     #[arg(long = "prog", value_name = "ID|NAME", value_parser = named(program_id))]
     pub(crate) program: Option<Named<ProgramId>>,
 
-    /// On the network device of this name, or with this index
+    /// Only links on this network device, by name or index
     ///
-    /// Devices of other network namespaces have no names here.
+    /// Names work only for this network namespace; an index matches in all of them.
     #[arg(long = "dev", value_name = "NAME|INDEX", value_parser = named(index))]
     pub(crate) device: Option<Named<u32>>,
 
-    /// On this network namespace, by a file such as /run/netns/a, or by its inode
-    #[arg(long, value_name = "FILE|INODE", value_parser = named(inode))]
+    /// Only links on this network namespace: a file such as /run/netns/a, or an inode number
+    ///
+    /// Links on devices are included only for the namespace of this process; netfilter links never
+    /// are, as the kernel does not say where they are.
+    #[arg(long, value_name = "FILE|INODE", value_parser = by_path(inode))]
     pub(crate) netns: Option<Named<u64>>,
 
-    /// On this cgroup, by its directory or by its id
-    #[arg(long, value_name = "DIR|ID", value_parser = named(inode))]
+    /// Only links on this cgroup: a directory or an id
+    #[arg(long, value_name = "DIR|ID", value_parser = by_path(inode))]
     pub(crate) cgroup: Option<Named<u64>>,
 
-    /// That this process holds, as --holders finds it
-    #[arg(long)]
+    /// Only links that this process holds
+    ///
+    /// For `list`, this implies --holders.
+    #[arg(long, value_parser = process_id)]
     pub(crate) pid: Option<u32>,
 
-    /// That are pinned, with their pins
+    /// Only pinned links
+    ///
+    /// For `list`, this implies --pins.
     #[arg(long)]
     pub(crate) pinned: bool,
 
-    /// That are without their hook
+    /// Only links whose hook is gone, or that were detached
     #[arg(long)]
     pub(crate) defunct: bool,
 }
@@ -169,14 +178,14 @@ pub(crate) struct Show {
     pub(crate) with: With,
 }
 
-/// What is looked for besides the links.
+/// What to find besides the links.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct With {
-    /// With every path on every bpffs of this mount namespace that a link is pinned at
+    /// Show all pins on every bpffs of this mount namespace
     #[arg(long)]
     pub(crate) pins: bool,
 
-    /// With the processes that hold a descriptor of a link
+    /// Show the processes that have the link open
     #[arg(long)]
     pub(crate) holders: bool,
 }
@@ -186,15 +195,15 @@ pub(crate) struct Pin {
     #[command(flatten)]
     pub(crate) link: Link,
 
-    /// Where to pin it; nothing that is there is overwritten
+    /// Where to pin it; must not exist yet
     pub(crate) path: PathBuf,
 }
 
-/// The link that a command is about.
+/// The link to act on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Link {
-    /// The id of the link, or the path of its pin
-    #[arg(value_name = "LINK", value_parser = named(link_id))]
+    /// The link's id, or the path of its pin
+    #[arg(value_name = "LINK", value_parser = by_path(link_id))]
     pub(crate) link: Named<LinkId>,
 }
 
@@ -203,26 +212,26 @@ pub(crate) struct Update {
     #[command(flatten)]
     pub(crate) link: Link,
 
-    /// The id of the new program, or the path of its pin
-    #[arg(value_name = "PROG", value_parser = named(program_id))]
+    /// The new program's id, or the path of its pin
+    #[arg(value_name = "PROG", value_parser = by_path(program_id))]
     pub(crate) program: Named<ProgramId>,
 
-    /// Only if the link has this program
-    #[arg(long, value_name = "PROG", value_parser = named(program_id))]
+    /// Update only if the link runs this program now
+    #[arg(long, value_name = "PROG", value_parser = by_path(program_id))]
     pub(crate) expect: Option<Named<ProgramId>>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Watch {
-    /// How long to wait between two looks, in seconds
+    /// Seconds between looks
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     pub(crate) interval: Duration,
 
-    /// With the time (UTC) at which each change was seen
+    /// Prefix each change with the time (UTC) at which it was seen
     #[arg(long)]
     pub(crate) timestamps: bool,
 
-    /// Only what changes, without the links that are there at the start
+    /// Do not list the links that exist at the start
     #[arg(long)]
     pub(crate) changes_only: bool,
 
@@ -238,7 +247,7 @@ pub(crate) struct Completions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Man {
-    /// The directory, which is made if it is not there
+    /// The directory; created if missing
     pub(crate) directory: PathBuf,
 }
 
@@ -249,7 +258,7 @@ pub(crate) enum Named<N> {
     Name(OsString),
 }
 
-/// What is written in digits is a number, and anything else is a name.
+/// Digits are a number; anything else is a name.
 fn named<N: Clone + Send + Sync + 'static>(
     number: fn(&str) -> Result<N, String>,
 ) -> impl TypedValueParser<Value = Named<N>> {
@@ -265,11 +274,21 @@ fn named<N: Clone + Send + Sync + 'static>(
     })
 }
 
+/// Digits are a number; anything else is a path, which is not empty.
+fn by_path<N: Clone + Send + Sync + 'static>(
+    number: fn(&str) -> Result<N, String>,
+) -> impl TypedValueParser<Value = Named<N>> {
+    named(number).try_map(|named| match named {
+        Named::Name(path) if path.is_empty() => Err("expected a number or a path"),
+        named => Ok(named),
+    })
+}
+
 fn kind(text: &str) -> Result<LinkKind, String> {
     text.parse().map_err(|_| {
         let known = LinkKind::KNOWN.iter().copied();
         let names: Vec<&str> = known.filter_map(LinkKind::name).collect();
-        format!("the kinds are {}, and numbers", names.join(", "))
+        format!("known kinds: {}; numbers work too", names.join(", "))
     })
 }
 
@@ -285,17 +304,21 @@ fn id<T>(text: &str, new: impl Fn(u32) -> Option<T>) -> Result<T, String> {
     let number = text.parse().ok();
     number
         .and_then(new)
-        .ok_or_else(|| format!("an id is a number from 1 to {}", u32::MAX))
+        .ok_or_else(|| format!("expected an id from 1 to {}", u32::MAX))
 }
 
 fn index(text: &str) -> Result<u32, String> {
     text.parse()
-        .map_err(|_| format!("an index is a number up to {}", u32::MAX))
+        .map_err(|_| format!("expected an index up to {}", u32::MAX))
 }
 
 fn inode(text: &str) -> Result<u64, String> {
     text.parse()
-        .map_err(|_| format!("this is a number up to {}", u64::MAX))
+        .map_err(|_| format!("expected a number up to {}", u64::MAX))
+}
+
+fn process_id(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a process id".to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -304,7 +327,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|interval| *interval >= SHORTEST)
-        .ok_or_else(|| "an interval is a number of seconds, from 0.01 up".to_owned())
+        .ok_or_else(|| "expected seconds, at least 0.01".to_owned())
 }
 
 #[cfg(test)]
@@ -343,6 +366,38 @@ mod tests {
         }
         for wrong in ["0", "4294967296", "-5"] {
             assert_eq!(link(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_empty_path_is_wrong_usage() {
+        for arguments in [
+            &["show", ""][..],
+            &["unpin", ""],
+            &["pin", "", "/sys/fs/bpf/a"],
+            &["update", "", "1"],
+            &["update", "1", ""],
+            &["update", "1", "2", "--expect", ""],
+            &["list", "--netns", ""],
+            &["list", "--cgroup", ""],
+            &["watch", "--cgroup="],
+        ] {
+            let refused = parse(arguments).expect_err("it is empty").to_string();
+            let why = "expected a number or a path";
+            assert!(refused.contains(why), "{arguments:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn processes_are_numbers() {
+        let pid = |text| parse(&["list", "--pid", text]).map(|args| args.command);
+        assert!(matches!(pid("1"), Ok(Command::List(list)) if list.filter.pid == Some(1)));
+        for wrong in ["abc", "", "4294967296"] {
+            let refused = pid(wrong).expect_err("it is not a process id").to_string();
+            assert!(
+                refused.contains("expected a process id"),
+                "{wrong}: {refused}"
+            );
         }
     }
 

@@ -13,7 +13,7 @@ use bpf_link_typed::LinkId;
 use crate::failure;
 use crate::notes::Notes;
 
-pub(crate) const WHAT: &str = "some holders are not shown";
+pub(crate) const WHAT: &str = "some holders are missing";
 const PROCESSES: &str = "/proc";
 /// How the descriptors of links are named: fresh ones, and those that were opened by id or by path.
 const NAMES: [&[u8]; 2] = [b"anon_inode:bpf_link", b"anon_inode:bpf-link"];
@@ -68,7 +68,7 @@ impl Holders {
             };
             notes.add(
                 WHAT,
-                format_args!("the descriptors of {processes}: {why}{missing}"),
+                format_args!("cannot read the descriptors of {processes}: {why}{missing}"),
             );
         }
         holders
@@ -123,8 +123,8 @@ fn links_of(task: &Path) -> io::Result<Vec<LinkId>> {
     Ok(links)
 }
 
-/// The links in the tables that threads have besides that of the first: because they have asked for
-/// one of their own, or because the first has ended.
+/// Links in descriptor tables other than the first thread's: a thread may have unshared its own,
+/// and a first thread that has ended has none.
 fn links_of_other_tables(pid: u32, tasks: &Path, can_compare: bool) -> io::Result<Vec<LinkId>> {
     let mut links = Vec::new();
     let mut tables = vec![pid];
@@ -133,7 +133,7 @@ fn links_of_other_tables(pid: u32, tasks: &Path, can_compare: bool) -> io::Resul
         let Some(thread) = number(&entry) else {
             continue;
         };
-        // What cannot be compared is read.
+        // A table that cannot be compared is read.
         let is_known = |table: &u32| matches!(share_descriptors(*table, thread), Ok(true));
         if thread == pid || can_compare && tables.iter().any(is_known) {
             continue;
@@ -147,8 +147,7 @@ fn links_of_other_tables(pid: u32, tasks: &Path, can_compare: bool) -> io::Resul
     Ok(links)
 }
 
-/// Whether the numbers in procfs are those that this process has for others: not if it is of
-/// another PID namespace.
+/// Whether procfs numbers processes as we do; it does not if it belongs to another PID namespace.
 fn has_our_numbers() -> bool {
     let own = fs::read_link(Path::new(PROCESSES).join("self")).ok();
     own.is_some_and(|own| own.to_str() == Some(&std::process::id().to_string()))

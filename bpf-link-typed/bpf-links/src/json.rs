@@ -1,13 +1,17 @@
 //! A link as JSON: the keys and values of `bpftool -j link show`, in its order, and then ours.
 //!
-//! What the kernel does not report is left out. Behind bpftool's keys come `defunct`, where the
-//! kernel tells whether the link is without its hook, and the names of what the link has numbers
-//! of: `prog_name`, `prog_tag`, `map_name`, `cgroup_path`, `pf_name`, `hook_name`; and for a
-//! tracing link, `func` with `module`, or with `target_prog_name` if it is a function of a program.
-//! The `funcs` of a `tracing_multi` link have `func` and `module`, too.
+//! What the kernel does not report is left out, with two exceptions. Where a link is detached,
+//! `cgroup_id`, `ifindex`, `map_id` and `netns_ino` are 0, as in bpftool. Where a probed function
+//! has no name that we know, `func` is null.
 //!
-//! JSON has text only. A name that is not UTF-8 has its bytes that are not replaced, and beside it
-//! a key that ends in `_bytes`, with all of them in hexadecimal digits.
+//! After bpftool's keys come `defunct`, if the kernel tells whether the link has lost its hook, and
+//! names for the ids and indices in a link: `prog_name`, `prog_tag`, `map_name`, `cgroup_path`,
+//! `pf_name`, `hook_name`; and for a tracing link, `func` with `module`, or with `target_prog_name`
+//! if it is a function of a program. The `funcs` of a `tracing_multi` link have `func` and
+//! `module`, too.
+//!
+//! JSON strings are text. A name that is not UTF-8 has replacement characters there, and its bytes
+//! in hex under a second key that ends in `_bytes`.
 
 pub(crate) mod escape;
 pub(crate) mod functions;

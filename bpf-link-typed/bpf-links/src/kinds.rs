@@ -40,7 +40,7 @@ macro_rules! for_every_kind {
         pub(crate) fn attached_to(view: &View<'_>) -> String {
             match &view.info {
                 $( LinkInfoRef::$Kind(info) => $kind::attached_to(view, info), )+
-                LinkInfoRef::Other(_) => "of a kind that is newer than this program".to_owned(),
+                LinkInfoRef::Other(_) => "(a kind newer than this program)".to_owned(),
                 _ => UNKNOWN.to_owned(),
             }
         }

@@ -13,7 +13,7 @@
 //! | `view.rs`, `found.rs` | a link as it is shown, and what is found out about all of them |
 //! | `json.rs`, `text.rs`, `table.rs` | the ways in which it is shown |
 //! | `kinds.rs` | what is shown of each kind |
-//! | `resolve.rs` | the names of what a link has numbers of |
+//! | `resolve.rs` | names for the ids and indices in a link |
 //! | `pinned.rs`, `holders.rs`, `mounts.rs` | where links are pinned, and who holds them |
 //! | `output.rs`, `notes.rs`, `failure.rs` | what is written where: results, what could not be found out, what went wrong |
 #![forbid(unsafe_code)]

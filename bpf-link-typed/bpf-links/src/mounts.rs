@@ -14,7 +14,7 @@ pub(crate) struct Mounts(Vec<Mount>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
     pub(crate) path: PathBuf,
-    /// What `stat(2)` says that its files are on.
+    /// The `st_dev` of its files.
     pub(crate) device: u64,
     file_system: Vec<u8>,
 }
@@ -24,7 +24,7 @@ impl Mounts {
         Ok(Self(parse(&fs::read(TABLE)?)))
     }
 
-    /// The mounts of this file system that are not hidden below others.
+    /// The mounts of this file system that are not covered by other mounts.
     pub(crate) fn of(&self, file_system: &str) -> impl Iterator<Item = Mount> {
         let mounts = self.0.iter();
         mounts

@@ -1,4 +1,4 @@
-//! `--pinned`: where links are pinned, on every bpffs of this mount namespace.
+//! `--pins` and `--pinned`: where links are pinned, on every bpffs of this mount namespace.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -18,7 +18,7 @@ pub(crate) const WHAT: &str = "some pins are not shown";
 pub(crate) struct Pinned(HashMap<LinkId, Vec<PathBuf>>);
 
 impl Pinned {
-    /// Opens whatever is pinned, which keeps it for that moment, and asks which link it is.
+    /// Opens every pin for a moment and asks for the link's id.
     pub(crate) fn find(notes: &Notes) -> Self {
         let mut found = HashMap::<_, BTreeSet<_>>::new();
         match Mounts::read() {
@@ -46,7 +46,7 @@ impl Pinned {
     }
 }
 
-/// Goes over the files of a bpffs.
+/// Walks the files of a bpffs.
 fn walk(mount: &Mount, notes: &Notes, mut meet: impl FnMut(PathBuf)) {
     let mut directories = vec![mount.path.clone()];
     while let Some(directory) = directories.pop() {

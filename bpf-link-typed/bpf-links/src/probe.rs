@@ -15,7 +15,7 @@ struct Probed {
     kind: String,
     /// `yes`, `no` or `unknown`.
     support: &'static str,
-    /// What the kernel said.
+    /// Why not, as the kernel put it.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
 }

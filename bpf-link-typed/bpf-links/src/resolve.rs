@@ -1,7 +1,7 @@
-//! The names of what a link has numbers of.
+//! Names for the ids and indices in a link.
 //!
-//! Each may be missing, for a reason of its own, without the rest. What is read once is kept for
-//! all links of a listing.
+//! Each name may be missing for a reason of its own. What was read once is kept for the whole
+//! listing.
 
 mod btf;
 mod cgroups;
@@ -38,7 +38,7 @@ pub(crate) struct Resolver<'a> {
     btf: btf::Objects,
 }
 
-/// The function that a tracing link is on.
+/// The function that a tracing link is attached to.
 pub(crate) enum TracingTarget {
     /// A function of the kernel or of a module.
     Kernel(Function),
@@ -91,8 +91,8 @@ impl<'a> Resolver<'a> {
         self.btf.function(object, type_id, self.notes)
     }
 
-    /// What a tracing link is on. The link has the id of a program or of a BTF object, and does not
-    /// say of which: the program that is attached knows.
+    /// What a tracing link is attached to. The link has the id of a program or of a BTF object
+    /// without saying which; the attached program tells.
     pub(crate) fn tracing_target(&self, info: &TracingInfo) -> Option<TracingTarget> {
         let object = info.target_obj_id?;
         let type_id = info.target_btf_id?.get();
@@ -104,7 +104,8 @@ impl<'a> Resolver<'a> {
             let function = self.function(BtfId::new(object)?, type_id)?;
             return Some(TracingTarget::Kernel(function));
         }
-        // Before Linux 6.0 the program does not say what it was loaded for, so there it stays open.
+        // Before Linux 6.0 the program does not say what it was loaded for, so there we cannot
+        // tell.
         let of_program =
             program.program_type == ProgramType::Ext || program.attach_btf_id.is_some();
         if !of_program {

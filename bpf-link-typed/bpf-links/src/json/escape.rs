@@ -1,4 +1,4 @@
-//! JSON in which every character stays where it is: those that a terminal may act on are escaped.
+//! JSON that is safe to print on a terminal: characters that a terminal may act on are escaped.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ pub(crate) fn raw(value: &impl serde::Serialize) -> serde_json::Result<Box<RawVa
     RawValue::from_string(String::from_utf8_lossy(&json).into_owned())
 }
 
-/// The compact form, which escapes what JSON itself does not ask to be escaped as well.
+/// The compact form, with more escapes than JSON requires.
 struct Escaping;
 
 impl Formatter for Escaping {

@@ -1,5 +1,5 @@
-//! The functions of the multi-links, which may be tens of thousands: they are written one after the
-//! other.
+//! The functions of multi links. There may be tens of thousands, so they are serialized one at a
+//! time.
 
 use bpf_link_typed::{Hideable, KprobeMultiInfoRef, TracingMultiInfoRef, UprobeMultiInfoRef};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
@@ -16,14 +16,13 @@ pub(crate) struct KprobeFunctions<'a> {
 /// `funcs` of a `uprobe_multi` link, as it was created.
 pub(crate) struct UprobePlaces<'a>(pub(crate) &'a UprobeMultiInfoRef<'a>);
 
-/// `funcs` of a `tracing_multi` link, by the numbers of their types.
+/// `funcs` of a `tracing_multi` link, with their BTF type ids.
 pub(crate) struct TracingFunctions<'a> {
     pub(crate) view: &'a View<'a>,
     pub(crate) info: &'a TracingMultiInfoRef<'a>,
 }
 
-/// A function of the kernel. Each has its line, also if it has no address that may be seen, or no
-/// name.
+/// A kernel function. Each has an entry, even if its address or name is hidden.
 struct Function<'a> {
     type_id: Option<u32>,
     address: Option<u64>,
@@ -45,7 +44,7 @@ impl Serialize for Function<'_> {
         if let Some(address) = self.address {
             map.serialize_entry("addr", &address)?;
         }
-        // bpftool has no names where it has the numbers of types, so there they come last.
+        // bpftool has no names where it has type ids, so ours come last.
         if self.type_id.is_none() {
             name(&mut map)?;
         }
@@ -81,7 +80,7 @@ impl Serialize for KprobeFunctions<'_> {
             let start = function.and_then(|function| function.address.visible());
             sequence.serialize_element(&Function {
                 type_id: None,
-                // As bpftool: where the function is, not the place in it that is probed.
+                // Like bpftool: the function's start, not the probed address.
                 address: start.or(address),
                 name: function.map(|function| function.name.as_str()),
                 module: function.and_then(|function| function.module.as_deref()),

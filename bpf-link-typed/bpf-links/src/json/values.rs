@@ -30,7 +30,7 @@ impl From<AttachType> for NameOrNumber<'_> {
 
 /// A key for a name, and where the name is not UTF-8, another for its bytes.
 ///
-/// JSON has text only, so under the first key the bytes that are not are replaced.
+/// JSON strings are text, so the first key has replacement characters.
 pub(crate) fn name<M: SerializeMap>(
     map: &mut M,
     key: &str,
@@ -56,8 +56,7 @@ pub(crate) fn name_if_any<M: SerializeMap>(
     }
 }
 
-/// The same of an array of paths: if one of them is not UTF-8, the other key has the bytes of them
-/// all.
+/// The same for an array of paths: if one is not UTF-8, the other key has the bytes of all.
 pub(crate) fn paths<M: SerializeMap>(
     map: &mut M,
     key: &str,
@@ -100,7 +99,7 @@ impl Serialize for Pid<'_> {
     }
 }
 
-/// An array whose entries are made one after the other, so that it takes no memory of its own.
+/// An array whose entries are made while it is written, so nothing is collected.
 pub(crate) struct Each<F>(pub(crate) F);
 
 impl<F, I> Serialize for Each<F>

@@ -21,7 +21,7 @@ pub(super) fn keys<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), 
 pub(super) fn words(view: &View<'_>) -> String {
     match view.resolver.device(&view.info) {
         Some(Device::Named { index, name }) => format!("{} ({index})", lossy(&name)),
-        Some(Device::Unknown { index }) => format!("{UNKNOWN} ({index})"),
+        Some(Device::Unknown { index }) => format!("device {index} (name unknown)"),
         Some(Device::Gone) | None => DETACHED.to_owned(),
     }
 }

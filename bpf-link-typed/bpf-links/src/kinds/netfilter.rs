@@ -23,7 +23,7 @@ pub(super) fn attached_to(_view: &View<'_>, info: &NetfilterInfo) -> String {
     let hook = hook_name(info.family.as_raw(), info.hook.as_raw())
         .map_or_else(|| format!("hook {}", info.hook.as_raw()), str::to_owned);
     let defrag = if info.flags.contains(NetfilterFlags::IP_DEFRAG) {
-        ", defragmented"
+        ", with defragmentation"
     } else {
         ""
     };

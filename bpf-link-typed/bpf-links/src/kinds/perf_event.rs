@@ -71,7 +71,7 @@ fn kprobe_keys<M: SerializeMap>(
     entry(map, "addr", address)?;
     match probe.function.filter(|function| !function.is_empty()) {
         Some(function) => name(map, "func", function.to_bytes())?,
-        // It was placed by its address.
+        // It was attached by address.
         None => map.serialize_entry("func", &known.as_ref().map(|known| &known.name))?,
     }
     map.serialize_entry("offset", &probe.offset)?;

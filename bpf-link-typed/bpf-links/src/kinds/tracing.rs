@@ -30,7 +30,7 @@ pub(super) fn attached_to(view: &View<'_>, info: &TracingInfo) -> String {
     let target = view.resolver.tracing_target(info);
     let target = target.as_ref().map_or_else(
         || match (info.target_obj_id, info.target_btf_id) {
-            (Some(object), Some(id)) => format!("type {id} of object {object}"),
+            (Some(object), Some(id)) => format!("BTF type {id} of object {object}"),
             _ => UNKNOWN.to_owned(),
         },
         tracing_target,

@@ -29,7 +29,7 @@ pub(super) fn attached_to(view: &View<'_>, info: &TracingMultiInfoRef<'_>) -> St
         let function = info
             .btf_obj_id
             .and_then(|object| view.resolver.function(object, *id));
-        function.map_or_else(|| format!("type {id}"), |function| function.name)
+        function.map_or_else(|| format!("BTF type {id}"), |function| function.name)
     });
     let functions = functions(info.count, false, names.collect());
     match info.attach_type {

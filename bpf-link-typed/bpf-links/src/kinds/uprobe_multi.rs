@@ -27,9 +27,9 @@ pub(super) fn attached_to(_view: &View<'_>, info: &UprobeMultiInfoRef<'_>) -> St
     let is_return = info
         .flags
         .is_some_and(|flags| flags.contains(UprobeMultiFlags::RETURN));
-    let places = match info.count {
-        Some(1) => "1 place".to_owned(),
-        Some(count) => format!("{count} places"),
+    let offsets = match info.count {
+        Some(1) => "1 offset".to_owned(),
+        Some(count) => format!("{count} offsets"),
         None => return UNKNOWN.to_owned(),
     };
     let at_return = if is_return { ", on return" } else { "" };
@@ -38,5 +38,5 @@ pub(super) fn attached_to(_view: &View<'_>, info: &UprobeMultiInfoRef<'_>) -> St
         _ => String::new(),
     };
     let path = or_unknown(info.path.map(lossy));
-    format!("{path}: {places}{at_return}{process}")
+    format!("{path}: {offsets}{at_return}{process}")
 }

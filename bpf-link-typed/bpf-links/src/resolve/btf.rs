@@ -1,4 +1,4 @@
-//! Functions by the numbers of their types in BTF objects.
+//! Functions by their type ids in BTF objects.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use bpf_link_typed::{BtfId, BtfTypeId};
 
 use crate::notes::Notes;
 
-const WHAT: &str = "functions may be shown as numbers of types";
+const WHAT: &str = "some functions are shown as type ids";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Function {
@@ -22,7 +22,7 @@ pub(crate) struct Function {
 #[derive(Default)]
 pub(super) struct Objects {
     objects: RefCell<HashMap<BtfId, Option<Rc<Btf>>>>,
-    /// Keeps the kernel's, which those of its modules refer to.
+    /// Keeps the kernel's BTF open, which module BTF refers to.
     kernel: OnceCell<Option<Btf>>,
 }
 

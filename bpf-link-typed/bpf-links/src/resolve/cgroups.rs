@@ -23,7 +23,7 @@ impl Cgroups {
             io::Result::Ok(())
         };
         if let Err(error) = add() {
-            notes.add("cgroups may be shown without paths", error);
+            notes.add("some cgroups are shown without paths", error);
         }
         Self(cgroups)
     }

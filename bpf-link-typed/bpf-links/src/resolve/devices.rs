@@ -1,8 +1,8 @@
 //! Network devices by their indices.
 //!
-//! A link says the index of its device and not in which network namespace, and every namespace
-//! begins to count at 1. So a name is given only if the device of that index here has the link's
-//! program, as far as the kernel tells.
+//! A link has its device's index but not its network namespace, and indices start at 1 in each. So
+//! a device is named only if, as far as the kernel tells, the device with that index here is the
+//! one that the link is on.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use crate::failure;
 use crate::notes::Notes;
 
-const WHAT: &str = "network devices may be shown without names";
+const WHAT: &str = "some network devices are shown without names";
 
 /// The network device of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) enum Device {
     Gone,
     /// It has this name here.
     Named { index: u32, name: Rc<CStr> },
-    /// It is in another network namespace, or that cannot be told.
+    /// It is in another network namespace, or we cannot tell.
     Unknown { index: u32 },
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Device {
 pub(super) struct Devices {
     /// The devices of this namespace, as far as they have been asked for.
     here: RefCell<HashMap<u32, Option<Rc<Here>>>>,
-    /// How many XDP links there are with the same index and the same program.
+    /// How many XDP links share an index and a program.
     twins: OnceCell<HashMap<(u32, ProgramId), usize>>,
 }
 
@@ -94,8 +94,8 @@ impl Devices {
         here
     }
 
-    /// The kernel says which XDP programs a device has, and not by which links: two links with the
-    /// same program on devices with the same index cannot be told apart.
+    /// The kernel says which XDP programs a device runs, but not through which links. Two links
+    /// with the same program on devices with the same index cannot be told apart.
     fn has_xdp(&self, here: &Here, index: u32, info: &XdpInfo, notes: &Notes) -> bool {
         let Some(program) = info.program_id else {
             return false;
@@ -133,7 +133,7 @@ fn xdp_links() -> bpf_link::Result<HashMap<(u32, ProgramId), usize>> {
     let mut counts = HashMap::new();
     for link in bpf_link::links() {
         let link = link?;
-        // One of which the kernel does not tell even the kind is not an XDP link.
+        // A link whose kind the kernel does not even tell is not an XDP link.
         if !matches!(link.kind(), Ok(LinkKind::Xdp)) {
             continue;
         }
@@ -192,13 +192,14 @@ fn ask(index: u32) -> Result<Option<Here>> {
     match answer.message_type() {
         FOUND => Here::of(payload.get(ABOUT..).unwrap_or_default()),
         ERROR => {
-            let errno = i32::from_ne_bytes(first(payload).context("an error without a number")?);
+            let errno =
+                i32::from_ne_bytes(first(payload).context("netlink sent an error without a code")?);
             match Errno::from_raw_os_error(-errno) {
                 Errno::NODEV => Ok(None),
                 errno => Err(errno).context("asking netlink for a device"),
             }
         }
-        _ => bail!("netlink has not answered what it was asked"),
+        _ => bail!("netlink sent an unexpected answer"),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Objects {
     maps: Known<MapId, MapInfo>,
 }
 
-/// What has been asked for, with what there was no answer to.
+/// Answers so far, including the missing ones.
 struct Known<I, T>(RefCell<HashMap<I, Option<Rc<T>>>>);
 
 impl<I, T> Default for Known<I, T> {
@@ -50,12 +50,12 @@ impl<I: Copy + Eq + Hash, T> Known<I, T> {
 
 impl Objects {
     pub(super) fn program(&self, id: ProgramId, notes: &Notes) -> Option<Rc<ProgramInfo>> {
-        let refused = |error| notes.refused("programs are shown without names", error);
+        let refused = |error| notes.refused("some programs are shown without names", error);
         self.programs.get(id, ProgramInfo::from_id, refused)
     }
 
     pub(super) fn map(&self, id: MapId, notes: &Notes) -> Option<Rc<MapInfo>> {
-        let refused = |error| notes.refused("maps are shown without names", error);
+        let refused = |error| notes.refused("some maps are shown without names", error);
         self.maps.get(id, MapInfo::from_id, refused)
     }
 }

@@ -5,7 +5,7 @@ use bpf_link_typed::{KernelFunction, KernelFunctions, Result};
 use crate::failure;
 use crate::notes::Notes;
 
-/// What the kernel shows of them; nothing if it has no list of them that can be read.
+/// The kernel's list of its functions, if it can be read.
 pub(super) struct Symbols(Option<KernelFunctions>);
 
 /// A place in a function of the kernel.
@@ -17,16 +17,16 @@ pub(crate) struct Symbol {
 }
 
 impl Symbol {
-    /// Whether the place is where a function is entered: at its beginning, or after the landing
-    /// mark of indirect calls there.
+    /// Whether the place is where a function is entered: at its beginning, or after the landing pad
+    /// (endbr64) there.
     pub(crate) fn is_entry(&self) -> bool {
         is_entry(self.offset)
     }
 }
 
 fn is_entry(offset: u64) -> bool {
-    const LANDING_MARK: u64 = 4;
-    offset == 0 || offset == LANDING_MARK
+    const ENDBR: u64 = 4;
+    offset == 0 || offset == ENDBR
 }
 
 impl Symbols {
@@ -35,7 +35,7 @@ impl Symbols {
     }
 
     fn of(read: Result<KernelFunctions>, notes: &Notes) -> Self {
-        const WHAT: &str = "kernel addresses are shown without functions";
+        const WHAT: &str = "some kernel functions are shown without names";
         match read {
             Ok(functions) => {
                 if !functions.has_addresses() {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_are_entered_at_their_beginning_or_after_the_landing_mark() {
+    fn functions_are_entered_at_their_beginning_or_after_the_landing_pad() {
         let entries: Vec<u64> = (0..16).filter(|offset| is_entry(*offset)).collect();
         assert_eq!(entries, [0, 4]);
     }

@@ -74,7 +74,7 @@ fn failures_take_one_line(sandbox: &Sandbox) -> Result<()> {
         let line = run(failing)?.refused()?;
         ensure!(line.contains(why), "{failing:?}: {line}");
     }
-    // A path that would be more than one line.
+    // A path that contains a line break.
     let line = run(&["unpin", "/sys/fs/bpf/a\nb\u{1b}[31m"])?.refused()?;
     ensure!(!line.contains('\u{1b}'), "{line:?}");
     Ok(())
@@ -93,7 +93,7 @@ fn a_link_is_pinned_and_unpinned(sandbox: &Sandbox) -> Result<()> {
     let by_pin: Value = serde_json::from_str(&by_pin)?;
     ensure!(by_pin == show(id, &[])?, "{by_pin}");
 
-    // What is no link is left alone.
+    // What is not a link is left alone.
     let map = sandbox.bpffs().join("map");
     pins::pin(&Map::array(8, 1)?, &map)?;
     let refused = run(&["unpin", text(&map)?])?.refused()?;
@@ -121,7 +121,7 @@ fn all_pins_are_removed(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Links that cannot be detached: it says what there is to do, and each thing once.
+/// For a link that cannot be detached, the error says what to do, and says each thing once.
 fn what_is_only_unpinned(_sandbox: &Sandbox) -> Result<()> {
     let links = many(1)?;
     let link = links.first().context("no link")?;
@@ -146,7 +146,7 @@ fn a_link_is_detached(_sandbox: &Sandbox) -> Result<()> {
         *at(&shown, "devname") == "(detached)" && *at(&shown, "ifindex") == 0,
         "{shown}"
     );
-    // The hook is free.
+    // The hook is free again.
     drop(xdp(&Program::passing(Hook::XDP)?)?);
     Ok(())
 }
@@ -184,8 +184,8 @@ fn a_link_is_updated(sandbox: &Sandbox) -> Result<()> {
 
 fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
     let cases: Vec<&Case> = KINDS.iter().filter_map(|kind| kind.cases.first()).collect();
-    // Earlier kernels do not say what all links are on, and Linux 7.2 does not of tracing_multi
-    // links.
+    // Older kernels do not report what every link is attached to; Linux 7.2 does not for
+    // tracing_multi.
     let says_little = Need::Before(6, 8).missing()?.is_none();
     let tells_functions = Need::Member("bpf_link_info", "tracing_multi");
     let says_little = |kind: Option<&str>| -> Result<bool> {
@@ -200,8 +200,7 @@ fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
         let header = rows.next().context("it is empty")?;
         let rows: Vec<&str> = rows.collect();
         ensure!(rows.len() == links.len(), "{table}");
-        // The columns are below each other, and each row says of which kind it is and what it is
-        // attached to.
+        // The columns line up, and each row has its kind and its hook.
         let kinds_at = header.find("KIND").context("no kinds")?;
         let hooks_at = header.find("ATTACHED TO").context("no hooks")?;
         for (row, link) in rows.iter().zip(&links) {
@@ -209,7 +208,7 @@ fn a_table_of_all_kinds(sandbox: &Sandbox) -> Result<()> {
             ensure!(kind == at(link, "type").as_str(), "{row}: {link}");
             let hook = row.get(hooks_at..).unwrap_or_default();
             ensure!(!hook.is_empty() && !hook.starts_with(' '), "{row}");
-            // The device of somebody else's link may be in a namespace that is not to be found.
+            // The device of a foreign link may be in a namespace that we cannot find.
             let is_ours = row.contains(names::prefix());
             let may_be_unknown = !is_ours || says_little(kind)?;
             ensure!(may_be_unknown || !hook.contains("unknown"), "{row}");
@@ -242,8 +241,7 @@ fn a_broken_pipe_ends_it_quietly(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Without JSON, what there is to know about a link is in lines that begin with what they are
-/// about.
+/// Without JSON, `show` prints one labelled line per fact.
 fn a_link_in_lines(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
     let id = counted.link.id()?;
@@ -277,7 +275,7 @@ fn a_link_in_lines(sandbox: &Sandbox) -> Result<()> {
     Ok(counted.link.unpin()?)
 }
 
-/// As the kernel answers the library.
+/// The same answers as the library gets.
 fn kinds_are_probed(_sandbox: &Sandbox) -> Result<()> {
     let probed = run(&["probe", "--json"])?.well()?;
     let probed: Vec<Value> = serde_json::from_str(&probed)?;

@@ -46,12 +46,12 @@ fn kinds_and_programs_are_chosen(sandbox: &Sandbox) -> Result<()> {
     ensure!(listed(&["--prog", &format!("{name:_<15}and_more")])? == [false, name.len() == 15]);
     ensure!(listed(&["--prog", "no such name"])? == [false, false]);
 
-    // The array has the same.
+    // The array has the same links.
     let array: Vec<Value> = serde_json::from_str(&run(&["list", "--json"])?.well()?)?;
     ensure!(array == list(&[])?);
     let empty = run(&["list", "--json", "--kind", "99"])?.well()?;
     ensure!(empty == "[]\n", "{empty:?}");
-    // So has the table, which is plain where nobody looks.
+    // So does the table, which has no colours on a pipe.
     let table = run(&["list", "--kind", "cgroup"])?.well()?;
     let path = text(cgroup.path())?;
     let row = table.lines().find(|line| line.contains(path));
@@ -87,7 +87,7 @@ fn hooks_are_chosen(sandbox: &Sandbox) -> Result<()> {
     for cgroup in [text(cgroup.path())?, &id] {
         ensure!(among(&["--cgroup", cgroup])? == [false, true, false]);
     }
-    // Devices are those of this namespace.
+    // Only devices of this namespace match.
     ensure!(among(&["--netns", "/proc/self/ns/net"])? == [true, false, false]);
 
     let dispatcher = Program::passing(Hook::SK_LOOKUP)?;
@@ -116,7 +116,7 @@ fn pins_and_holders_are_chosen(sandbox: &Sandbox) -> Result<()> {
     let other = RawLink::create(&request.target_fd(&cgroup))?;
     let ids = [pinned.link.id()?, other.id()?];
     ensure!(listed(&ids, &["--pinned"])? == [true, false]);
-    // With its pins, although nobody has asked for those.
+    // It lists the pins, too, without --pins.
     let all = list(&["--pinned"])?;
     let found = all.iter().find(|link| *at(link, "id") == ids[0].get());
     let found = found.context("it is not listed")?;
@@ -133,7 +133,7 @@ fn pins_and_holders_are_chosen(sandbox: &Sandbox) -> Result<()> {
 
 fn lists_are_sorted(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("sorted")?;
-    // In an order that is neither that of their names nor that of their hooks.
+    // In an order that matches neither their names nor their hooks.
     let order = [
         ("b", Hook::CGROUP_EGRESS),
         ("c", Hook::CGROUP_INGRESS),
@@ -172,7 +172,7 @@ fn lists_are_sorted(sandbox: &Sandbox) -> Result<()> {
         anyhow::bail!("{ids:?}");
     };
     ensure!(sorted("prog")? == [a, b, c]);
-    // By direction first.
+    // The attach type comes first.
     ensure!(sorted("hook")? == [b, a, c]);
     ensure!(sorted("kind")? == ids);
     Ok(())

@@ -1,4 +1,4 @@
-//! The names that `bpf-links` has for what links have numbers of.
+//! The names that `bpf-links` has for the ids and indices in links.
 
 use std::ffi::{CString, OsStr};
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! `bpf-links` and links that it cannot open: it goes on past them, names them, and says so in its
-//! exit status. It has run out of descriptors for that.
+//! `bpf-links` and links that it cannot open: it names them, goes on, and exits with 1. Here it has
+//! run out of descriptors.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(pins_that_cannot_be_looked_for).needs(LISTER).alone(),
 ];
 
-/// Has the kernel refuse this process more descriptors; returns how many it might have before.
+/// Limits how many descriptors this process may have; returns the old limit.
 fn allow_descriptors(process: Pid, limit: Option<u64>) -> Result<Option<u64>> {
     let new = Rlimit {
         current: limit,
@@ -29,11 +29,11 @@ fn allow_descriptors(process: Pid, limit: Option<u64>) -> Result<Option<u64>> {
     Ok(prlimit(Some(process), Resource::Nofile, new)?.current)
 }
 
-/// Those that every process has.
+/// Standard input, output and error.
 const STANDARD: u64 = 3;
 
 fn the_list_goes_on(sandbox: &Sandbox) -> Result<()> {
-    // More than a pipe holds, so that it waits in the midst of them.
+    // More than fits in a pipe, so that it blocks midway.
     let links = many(500)?;
     let last = links.last().context("no links")?.id()?;
     let path = sandbox.directory().join("errors");
@@ -73,7 +73,7 @@ fn the_watch_goes_on(sandbox: &Sandbox) -> Result<()> {
     let before = allow_descriptors(watching.process(), Some(STANDARD))?;
     said(&errors, &format!("link {id}"))?;
     allow_descriptors(watching.process(), before)?;
-    // It has not gone meanwhile.
+    // It did not count as gone.
     there.link.detach()?;
     let is_changed = loop {
         let said: Value = serde_json::from_str(&watching.hear("{")?)?;

@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(many_links).needs(LISTER).alone(),
 ];
 
-/// Runs the lister on a terminal of this width, and gives back what is on it then.
+/// Runs the lister on a terminal of this width and returns the output.
 fn on_a_terminal(arguments: &[&str], width: u16, no_color: &str) -> Result<String> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let here = openpt(flags)?;
@@ -42,11 +42,11 @@ fn on_a_terminal(arguments: &[&str], width: u16, no_color: &str) -> Result<Strin
         .stdin(Stdio::null())
         .stdout(Stdio::from(there))
         .spawn()?;
-    // It has the terminal, too.
+    // `command` holds the terminal as well.
     drop(command);
     let (mut here, mut shown) = (File::from(here), Vec::new());
     match here.read_to_end(&mut shown) {
-        // That is how a terminal says that nobody has it any more.
+        // EIO: nobody has the terminal open any more.
         Err(error) if error.raw_os_error() == Some(libc::EIO) => {}
         read => drop(read?),
     }
@@ -54,7 +54,7 @@ fn on_a_terminal(arguments: &[&str], width: u16, no_color: &str) -> Result<Strin
     Ok(String::from_utf8(shown)?)
 }
 
-/// The widest line of a text without colours.
+/// The width of the widest line, without colours.
 fn widest(text: &str) -> usize {
     let lines = text.lines().map(|line| line.trim_end().chars().count());
     lines.max().unwrap_or_default()
@@ -92,7 +92,7 @@ fn no_line_is_too_long(sandbox: &Sandbox) -> Result<()> {
         let held = lines.next().context("no holder")?;
         ensure!(held.trim_end().ends_with(&us), "{held}");
     }
-    // Where the width is not known, and where nobody looks, a line is as long as it will.
+    // With an unknown width, or on a pipe, nothing is shortened.
     for whole in [on_a_terminal(&list, 0, "1")?, run(&list)?.well()?] {
         ensure!(whole.contains(text(cgroup.path())?), "{whole}");
         ensure!(whole.contains(text(&pin)?), "{whole}");
@@ -100,7 +100,7 @@ fn no_line_is_too_long(sandbox: &Sandbox) -> Result<()> {
     Ok(link.unpin()?)
 }
 
-/// The end of what is shortened.
+/// The last characters of a shortened text.
 fn tail(long: &str) -> String {
     long.chars()
         .rev()

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Hook, Program, Sandbox};
+use bpf_link::RawLink;
+use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
@@ -31,7 +32,7 @@ impl Watching {
         Self::start_with(more, Stdio::inherit())
     }
 
-    /// The same, with what it complains of going there.
+    /// The same, with standard error going there.
     pub(crate) fn start_with(more: &[&str], errors: Stdio) -> Result<Self> {
         let arguments = [&["watch", "--interval", "0.02"], more].concat();
         let mut child = command(&arguments)?
@@ -43,7 +44,7 @@ impl Watching {
         Ok(Self { child, lines })
     }
 
-    /// Waits for the line that begins like this.
+    /// Waits for the line that starts with this.
     pub(crate) fn hear(&mut self, start: &str) -> Result<String> {
         let mut line = String::new();
         loop {
@@ -56,6 +57,13 @@ impl Watching {
                 return Ok(line);
             }
         }
+    }
+
+    /// Whether it has said something, or has ended, since the last line that was read.
+    fn has_news(&self) -> Result<bool> {
+        let mut output = [PollFd::new(self.lines.get_ref(), PollFlags::IN)];
+        let ready = poll(&mut output, Some(&Timespec::default()))?;
+        Ok(ready > 0 || !self.lines.buffer().is_empty())
     }
 
     pub(crate) fn process(&self) -> Pid {
@@ -101,7 +109,7 @@ fn the_watch(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The objects of a `watch --json`, up to one of this event and link.
+/// Reads a `watch --json` up to this event for this link.
 fn hear_json(watching: &mut Watching, event: &str, id: u32) -> Result<Value> {
     loop {
         let line = watching.hear("{")?;
@@ -140,27 +148,55 @@ fn as_json(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
+/// Puts a new program on the link; returns the program's id.
+fn update(link: &RawLink) -> Result<u32> {
+    let new = Program::passing(Hook::XDP)?;
+    link.update(&new)?;
+    new.id()
+}
+
+/// Updates the link and reads up to the report of that. Nothing but updates of the link may be
+/// reported.
+fn hear_update(watching: &mut Watching, link: &RawLink) -> Result<()> {
+    let expected = format!("-> {} ", update(link)?);
+    let start = format!("~ {} xdp: program ", link.id()?);
+    loop {
+        let report = watching.hear("")?;
+        let (time, said) = report.split_once(' ').context("no time")?;
+        ensure!(time.ends_with('Z'), "{report}");
+        ensure!(said.starts_with(&start), "{report}");
+        if said.contains(&expected) {
+            return Ok(());
+        }
+    }
+}
+
 fn only_some_links(sandbox: &Sandbox) -> Result<()> {
     let mut there = Counted::new()?;
     let id = there.link.id()?.get();
     let changes = ["--changes-only", "--timestamps", "--kind", "xdp"];
     let mut changes = Watching::start(&changes)?;
+    // An update is reported once the watch has had its first look.
+    eventually_holds("an update is reported", || {
+        update(&there.link)?;
+        changes.has_news()
+    })?;
+
+    let mut iter = many(1)?.pop().context("no link")?;
+    iter.pin(sandbox.bpffs().join("iter"))?;
     let mut pinned = Watching::start(&["--pinned", "--json"])?;
-    // What comes after the start is the first that both say.
-    std::thread::sleep(Duration::from_millis(500));
-    let path = sandbox.bpffs().join("pin");
-    let others = many(1)?;
-    there.link.pin(&path)?;
+    hear_json(&mut pinned, "there", iter.id()?.get())?;
+    there.link.pin(sandbox.bpffs().join("pin"))?;
     hear_json(&mut pinned, "came", id)?;
     there.link.unpin()?;
     hear_json(&mut pinned, "went", id)?;
-    there.link.update(&Program::passing(Hook::XDP)?)?;
-    drop(others);
-    // Neither that the link is there, nor the iterator.
-    let line = changes.hear("")?;
-    let (time, said) = line.split_once(' ').context("no time")?;
-    ensure!(time.ends_with('Z'), "{line}");
-    ensure!(said.starts_with(&format!("~ {id} xdp: program ")), "{line}");
+    iter.unpin()?;
+
+    // Neither the existing link nor the iterator is reported: the second update is reported after
+    // all that was seen at the first.
+    hear_update(&mut changes, &there.link)?;
+    drop(iter);
+    hear_update(&mut changes, &there.link)?;
     for watching in [changes, pinned] {
         ensure!(watching.interrupt()?.success());
     }
