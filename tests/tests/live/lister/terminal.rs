@@ -61,6 +61,7 @@ fn widest(text: &str) -> usize {
 }
 
 fn no_line_is_too_long(sandbox: &Sandbox) -> Result<()> {
+    const END: &str = "longlong";
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
     let long = "long".repeat(30);
     let cgroup = sandbox.new_cgroup(&long)?;
@@ -79,14 +80,18 @@ fn no_line_is_too_long(sandbox: &Sandbox) -> Result<()> {
         ensure!(widest(&plain) <= width.into(), "{width}: {plain}");
         // The link, its pin and its holder, each in one line.
         let mut lines = plain.lines().skip_while(|line| !line.starts_with(&id));
-        let row = lines.next().context("no row")?;
+        let mut row = lines.next().context("no row")?;
+        if width < 80 {
+            // The hook has one, too.
+            row = lines.next().context("no hook")?;
+        }
         ensure!(
-            row.contains("cgroup_inet_egress") && row.ends_with(&*tail(&long)),
+            row.contains("cgroup_inet_egress") && row.ends_with(END),
             "{row}"
         );
         let pinned = lines.next().context("no pin")?;
         ensure!(
-            pinned.starts_with("        pinned at /") && pinned.ends_with(&*tail(&long)),
+            pinned.starts_with("        pinned at /") && pinned.ends_with(END),
             "{pinned}"
         );
         let held = lines.next().context("no holder")?;
@@ -98,17 +103,6 @@ fn no_line_is_too_long(sandbox: &Sandbox) -> Result<()> {
         ensure!(whole.contains(text(&pin)?), "{whole}");
     }
     Ok(link.unpin()?)
-}
-
-/// The last characters of a shortened text.
-fn tail(long: &str) -> String {
-    long.chars()
-        .rev()
-        .take(8)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect()
 }
 
 /// Pages work on a terminal, too.
