@@ -104,6 +104,7 @@ mod thread;
 mod unknown_name;
 mod update;
 mod walk;
+mod whole_name;
 
 pub use args::{
     Anchor, CgroupIterOrder, CreateArgs, InfoBuffers, IterArgs, IterCgroup, IterTask,

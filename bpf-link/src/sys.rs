@@ -62,7 +62,7 @@ pub(crate) use kernel_types::KernelTypes;
 pub(crate) use link::{is_link, iter_create, link_detach, link_update};
 pub(crate) use name::until_nul;
 pub(crate) use object::{obj_get, obj_pin};
-pub(crate) use object_info::{is_program, map_info, prog_info};
+pub(crate) use object_info::{is_program, map_info, prog_function, prog_info};
 pub(crate) use open_in_root::open_in_root;
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
 pub(crate) use probe::{create_struct_ops_map, link_create_from_nowhere, load_probe};

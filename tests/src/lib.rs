@@ -65,12 +65,15 @@ pub use map::{CounterMap, Map};
 pub use netns::Netns;
 pub use perf::{PerfEvent, ProbeAt};
 pub use program::{Loader, Program};
-pub use replaceable::Replaceable;
+pub use replaceable::{Replaceable, described_as};
 pub use sandbox::Sandbox;
 pub use struct_ops::CongestionControl;
 pub use traceable::traceable;
 
-/// Has the examples of the README compiled.
+/// Has the examples of the READMEs compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../bpf-link-sys/README.md")]
+#[doc = include_str!("../../bpf-link/README.md")]
+#[doc = include_str!("../../bpf-link-typed/README.md")]
 struct ReadmeExamples;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::hook::Hook;
 use crate::map::CounterMap;
+use crate::names;
 use crate::program::{Loader, Program};
 use crate::sys;
 
@@ -27,7 +28,7 @@ impl Replaceable {
     ///
     /// What the kernel answered, with the verifier's words.
     pub fn new(counter: &CounterMap) -> Result<Self> {
-        let btf = sys::btf_load(&function_of_xdp()?).context("loading BTF")?;
+        let btf = sys::btf_load(&function_of_xdp("replaceable")?).context("loading BTF")?;
         let program = Loader::new(Hook::XDP)
             .named("target")
             .described(&btf, Self::FUNCTION)
@@ -82,9 +83,23 @@ impl AsFd for Replaceable {
     }
 }
 
-/// BTF of `int replaceable(struct xdp_md *ctx)`.
-fn function_of_xdp() -> Result<Vec<u8>> {
-    const STRINGS: &[u8] = b"\0int\0xdp_md\0ctx\0replaceable\0";
+/// An XDP program that lets packets pass, whose function has this name in its BTF. The kernel keeps
+/// the first 15 bytes of it as the program's name.
+///
+/// # Errors
+///
+/// What the kernel answered, with the verifier's words.
+pub fn described_as(name: &str) -> Result<Program> {
+    let whole = format!("{}{name}", names::prefix());
+    let btf = sys::btf_load(&function_of_xdp(&whole)?).context("loading BTF")?;
+    Loader::new(Hook::XDP)
+        .named(name)
+        .described(&btf, Replaceable::FUNCTION)
+        .passing()
+}
+
+/// BTF of `int NAME(struct xdp_md *ctx)`.
+fn function_of_xdp(name: &str) -> Result<Vec<u8>> {
     const INTEGER: u32 = 1 << 24;
     const POINTER: u32 = 2 << 24;
     const STRUCTURE: u32 = 4 << 24;
@@ -92,6 +107,7 @@ fn function_of_xdp() -> Result<Vec<u8>> {
     const PROTOTYPE: u32 = 13 << 24;
     const GLOBAL: u32 = 1;
     const ONE_ARGUMENT: u32 = 1;
+    let strings = [b"\0int\0xdp_md\0ctx\0", name.as_bytes(), b"\0"].concat();
     // For each type: the name's place among the strings, the kind, a size or another type, and what
     // its kind has more.
     let types: [&[u32]; 5] = [
@@ -116,10 +132,10 @@ fn function_of_xdp() -> Result<Vec<u8>> {
         0,
         types_length,
         types_length,
-        u32::try_from(STRINGS.len())?,
+        u32::try_from(strings.len())?,
     ];
     let words = header.into_iter().chain(types);
     let mut btf: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
-    btf.extend_from_slice(STRINGS);
+    btf.extend_from_slice(&strings);
     Ok(btf)
 }

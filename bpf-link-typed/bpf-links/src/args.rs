@@ -131,7 +131,8 @@ pub(crate) struct Filter {
 
     /// Only links of the program with this id or name
     ///
-    /// The kernel keeps 15 characters of a name; longer names are cut before they are compared.
+    /// The kernel keeps 15 characters of a name, and a program's BTF has the rest. Of programs
+    /// without BTF, those characters are compared.
     #[arg(long = "prog", value_name = "ID|NAME", value_parser = named(program_id))]
     pub(crate) program: Option<Named<ProgramId>>,
 

@@ -108,10 +108,17 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// Whether the program is called this. Where only the beginning of its name is known, that is
+/// compared.
 fn has_name(view: &View<'_>, program: ProgramId, name: &[u8]) -> bool {
-    let kept = name.get(..KEPT_OF_A_NAME).unwrap_or(name);
-    let program = view.resolver.program(program);
-    program.is_some_and(|program| program.name.to_bytes() == kept)
+    let kept = view.resolver.program(program);
+    let whole = view.resolver.program_name(program);
+    let (Some(kept), Some(whole)) = (kept, whole) else {
+        return false;
+    };
+    let (kept, whole) = (kept.name.to_bytes(), whole.to_bytes());
+    let may_be_cut = whole == kept && kept.len() == KEPT_OF_A_NAME;
+    name == whole || name == kept || may_be_cut && name.starts_with(kept)
 }
 
 fn is_on(view: &View<'_>, device: &Named<u32>) -> bool {

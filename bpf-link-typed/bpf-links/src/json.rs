@@ -58,9 +58,13 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
     if let Some(is_defunct) = info.is_defunct() {
         map.serialize_entry("defunct", &is_defunct)?;
     }
-    if let Some(program) = info.program_id().and_then(|id| resolver.program(id)) {
-        name(map, "prog_name", program.name.to_bytes())?;
-        map.serialize_entry("prog_tag", &program.tag.to_string())?;
+    if let Some(id) = info.program_id() {
+        if let Some(found) = resolver.program_name(id) {
+            name(map, "prog_name", found.to_bytes())?;
+        }
+        if let Some(program) = resolver.program(id) {
+            map.serialize_entry("prog_tag", &program.tag.to_string())?;
+        }
     }
     let linked_map = match info {
         LinkInfoRef::StructOps(info) => info.map_id,
@@ -95,8 +99,9 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
                 if let Some(function) = function {
                     map.serialize_entry("func", &function.name)?;
                 }
-                if let Some(program) = program {
-                    name(map, "target_prog_name", program.name.to_bytes())?;
+                let called = program.and_then(|program| resolver.program_name(program.id));
+                if let Some(called) = called {
+                    name(map, "target_prog_name", called.to_bytes())?;
                 }
             }
             None => {}

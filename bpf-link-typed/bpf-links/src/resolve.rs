@@ -12,6 +12,7 @@ mod perf_events;
 mod symbols;
 
 use std::cell::OnceCell;
+use std::ffi::CString;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -63,6 +64,10 @@ impl<'a> Resolver<'a> {
 
     pub(crate) fn program(&self, id: ProgramId) -> Option<Rc<ProgramInfo>> {
         self.objects.program(id, self.notes)
+    }
+
+    pub(crate) fn program_name(&self, id: ProgramId) -> Option<Rc<CString>> {
+        self.objects.program_name(id, self.notes)
     }
 
     pub(crate) fn map(&self, id: MapId) -> Option<Rc<MapInfo>> {

@@ -24,8 +24,8 @@ pub(crate) fn holder(holder: &Holder) -> String {
 }
 
 pub(crate) fn program_name(view: &View<'_>) -> Option<String> {
-    let program = view.resolver.program(view.info.program_id()?)?;
-    Some(lossy(&program.name))
+    let name = view.resolver.program_name(view.info.program_id()?)?;
+    Some(lossy(&name))
 }
 
 /// The function that an address is in, or the address.

@@ -1,6 +1,7 @@
 //! `BPF_OBJ_GET_INFO_BY_FD` of what is no link: programs and maps.
 
 use std::io;
+use std::mem::offset_of;
 use std::os::fd::BorrowedFd;
 
 use bpf_link_sys as c;
@@ -71,6 +72,49 @@ pub(crate) fn prog_info(program: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, R
     } else {
         Ok(None)
     }
+}
+
+/// The number of the program's first function in its own BTF; `None` if it was loaded without any,
+/// or the kernel does not tell this caller. The descriptor is a program's.
+pub(crate) fn prog_function(program: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+    /// A `struct bpf_func_info`: the first instruction, and the number of the function.
+    type Function = [u32; 2];
+    let mut function: Function = [0; 2];
+    let mut info = [0; ROOM];
+    let mut put = |offset, bytes: &[u8]| {
+        let field = info.get_mut(offset..offset + bytes.len());
+        field.map(|field| field.copy_from_slice(bytes))
+    };
+    let address = function.as_mut_ptr() as u64;
+    let filled = [
+        put(
+            offset_of!(c::bpf_prog_info, nr_func_info),
+            &1_u32.to_ne_bytes(),
+        ),
+        put(
+            offset_of!(c::bpf_prog_info, func_info_rec_size),
+            &len_of::<Function>().to_ne_bytes(),
+        ),
+        put(
+            offset_of!(c::bpf_prog_info, func_info),
+            &address.to_ne_bytes(),
+        ),
+    ];
+    debug_assert!(filled.iter().all(Option::is_some));
+    let mut attr = c::bpf_attr__info {
+        bpf_fd: raw(program),
+        info_len: len_of::<c::bpf_prog_info>(),
+        info: info.as_mut_ptr() as u64,
+    };
+    // SAFETY:
+    // - the attr is three initialised integers without padding;
+    // - its only pointer is to `info`, which is live for the call, as long as `info_len` says, and
+    //   ours to write;
+    // - the only pointer in `info` is to `function`, which is live for the call and has room for
+    //   one structure of the size that stands beside it; all other counts are 0.
+    unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    let [_, function] = function;
+    Ok(Some(function).filter(|function| *function != 0))
 }
 
 /// Since Linux 4.19 the info of every program and map is at least this long. On today's kernels

@@ -33,12 +33,12 @@ pub(super) fn attached_to(view: &View<'_>, info: &TracingInfo) -> String {
             (Some(object), Some(id)) => format!("BTF type {id} of object {object}"),
             _ => UNKNOWN.to_owned(),
         },
-        tracing_target,
+        |target| tracing_target(view, target),
     );
     format!("{} {target}", info.attach_type)
 }
 
-fn tracing_target(target: &TracingTarget) -> String {
+fn tracing_target(view: &View<'_>, target: &TracingTarget) -> String {
     match target {
         TracingTarget::Kernel(function) => match &function.module {
             Some(module) => format!("{} [{module}]", function.name),
@@ -50,7 +50,8 @@ fn tracing_target(target: &TracingTarget) -> String {
                 .map_or(UNKNOWN, |function| function.name.as_str());
             match program {
                 Some(program) => {
-                    let program = with_name(program.id.get(), Some(lossy(&program.name)));
+                    let name = view.resolver.program_name(program.id);
+                    let program = with_name(program.id.get(), name.map(|name| lossy(&name)));
                     format!("{function} of program {program}")
                 }
                 None => format!("{function} of a program"),

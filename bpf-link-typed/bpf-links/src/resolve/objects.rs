@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::hash::Hash;
 use std::rc::Rc;
 
@@ -13,6 +14,8 @@ use crate::notes::Notes;
 #[derive(Default)]
 pub(super) struct Objects {
     programs: Known<ProgramId, ProgramInfo>,
+    /// Whole, as far as can be found out.
+    program_names: Known<ProgramId, CString>,
     maps: Known<MapId, MapInfo>,
 }
 
@@ -52,6 +55,16 @@ impl Objects {
     pub(super) fn program(&self, id: ProgramId, notes: &Notes) -> Option<Rc<ProgramInfo>> {
         let refused = |error| notes.refused("some programs are shown without names", error);
         self.programs.get(id, ProgramInfo::from_id, refused)
+    }
+
+    /// The name of a program; as the kernel has cut it, if the whole name cannot be found out.
+    pub(super) fn program_name(&self, id: ProgramId, notes: &Notes) -> Option<Rc<CString>> {
+        let program = self.program(id, notes)?;
+        let refused = |error| notes.refused("some names of programs are cut", error);
+        let whole = self
+            .program_names
+            .get(id, |_| program.whole_name(), refused);
+        Some(whole.unwrap_or_else(|| Rc::new(program.name.clone())))
     }
 
     pub(super) fn map(&self, id: MapId, notes: &Notes) -> Option<Rc<MapInfo>> {

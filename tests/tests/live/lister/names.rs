@@ -12,7 +12,7 @@ use bpf_link::{
 };
 use bpf_link_tests::{
     CounterMap, Device, DeviceKind, Hook, KernelBtf, Loader, Map, Netns, Program, Replaceable,
-    Sandbox, device, iterator,
+    Sandbox, described_as, device, iterator, names,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +24,7 @@ use crate::lister::{LISTER, at, list, run, show};
 pub(crate) const TESTS: &[Test] = &[
     test!(names_that_are_not_text).needs(LISTER),
     test!(programs_and_maps).needs(LISTER),
+    test!(names_that_the_kernel_cuts).needs(LISTER).alone(),
     test!(xdp_devices).needs(LISTER).alone(),
     test!(tcx_devices).needs(LISTER).also_needs(Need::TCX),
     test!(netkit_devices).needs(LISTER).also_needs(Need::NETKIT),
@@ -104,6 +105,33 @@ fn programs_and_maps(_sandbox: &Sandbox) -> Result<()> {
     let map = bpf_link::MapInfo::of(&map)?;
     ensure!(*at(&shown, "map_id") == u32::from(map.id), "{shown}");
     ensure!(*at(&shown, "map_name") == map.name.to_str()?, "{shown}");
+    Ok(())
+}
+
+/// The kernel keeps 15 bytes of a name, and the program's types have all of it.
+fn names_that_the_kernel_cuts(_sandbox: &Sandbox) -> Result<()> {
+    let program = described_as("drop_martians_of_every_tenant")?;
+    let link = on_xdp(&program)?;
+    let info = bpf_link::ProgramInfo::of(&program)?;
+    ensure!(info.name.as_bytes().len() == 15, "{info:?}");
+    let whole = format!("{}drop_martians_of_every_tenant", names::prefix());
+    ensure!(info.whole_name()?.to_str()? == whole);
+    ensure!(*at(&show(link.id()?, &[])?, "prog_name") == whole);
+    let table = run(&["list", "--kind", "xdp"])?.well()?;
+    ensure!(table.contains(&format!(" {whole} ")), "{table}");
+    for name in [&*whole, info.name.to_str()?] {
+        let listed = list(&["--prog", name])?;
+        ensure!(
+            listed
+                .iter()
+                .any(|listed| *at(listed, "id") == link.id().map_or(0, u32::from))
+        );
+    }
+    ensure!(list(&["--prog", &format!("{whole}s")])?.is_empty());
+    // Short names, and those of programs without types, are what the kernel has.
+    let plain = Program::passing(Hook::XDP)?;
+    let info = bpf_link::ProgramInfo::of(&plain)?;
+    ensure!(info.whole_name()? == info.name);
     Ok(())
 }
 

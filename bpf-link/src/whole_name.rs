@@ -1,0 +1,57 @@
+//! The whole name of a program, of which the kernel keeps only the beginning.
+
+use std::ffi::CString;
+use std::os::fd::AsFd as _;
+
+use bpf_link_sys as c;
+
+use crate::btf::Btf;
+use crate::error::{Command, CommandError, Result, Target};
+use crate::id::BtfTypeId;
+use crate::object::{ProgramInfo, open_program};
+use crate::sys;
+
+/// How many bytes of a name the kernel keeps.
+const KEPT: usize = c::BPF_OBJ_NAME_LEN as usize - 1;
+
+impl ProgramInfo {
+    /// The whole name of the program. The kernel keeps 15 bytes of it; where a name is as long as
+    /// that, the program's types have the name of its function, which loaders name it after.
+    ///
+    /// It is the [`name`](Self::name) if the program was loaded without types, or its function is
+    /// called something else.
+    ///
+    /// # Errors
+    ///
+    /// Only for a name that may have been cut:
+    ///
+    /// - [`Error::Vanished`](crate::Error::Vanished) (`ENOENT`): the program has gone.
+    /// - [`Error::PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///   `CAP_SYS_ADMIN` in the first user namespace.
+    /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor
+    ///   left.
+    /// - As [`Btf::from_id`].
+    ///
+    /// # Kernel
+    ///
+    /// `BPF_OBJ_GET_INFO_BY_FD` with room for one function (`bpf_func_info`), since Linux 5.0.
+    pub fn whole_name(&self) -> Result<CString> {
+        let may_be_cut = self.name.as_bytes().len() == KEPT;
+        let Some(types) = self.btf_id.filter(|_| may_be_cut) else {
+            return Ok(self.name.clone());
+        };
+        let program = open_program(self.id)?;
+        let function = sys::prog_function(program.as_fd()).map_err(|source| {
+            let target = Target::Program(self.id);
+            CommandError::new(Command::ObjGetInfoByFd, target, source).classify()
+        })?;
+        let Some(function) = function.and_then(BtfTypeId::new) else {
+            return Ok(self.name.clone());
+        };
+        let types = Btf::from_id(types)?;
+        let name = types.function_name(function);
+        let name = name.filter(|name| name.as_bytes().starts_with(self.name.as_bytes()));
+        let whole = name.and_then(|name| CString::new(name).ok());
+        Ok(whole.unwrap_or_else(|| self.name.clone()))
+    }
+}
