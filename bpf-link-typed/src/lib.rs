@@ -15,6 +15,7 @@
 //!   times in a second, on each processor as well: [`CounterEvent`],
 //!   [`LinkSet::add_each_processor`];
 //! - finds functions of the kernel by name, pattern and system call: [`KernelFunctions`];
+//! - keeps an inventory of all links of a machine up to date, with the feature `inspect`;
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link, and tells a field that it does not
@@ -129,6 +130,7 @@
 //!   by default, and nothing of it is built without.
 //! - `elf-xz`: with `elf`, the symbols of local functions that Fedora and RHEL compress into stripped
 //!   binaries (`.gnu_debugdata`). It is off by default.
+//! - `inspect`: [`inspect`], an inventory of all links of a machine. It is off by default.
 //! - `serde`: what the kernel says about links can be serialized and read back, under the names
 //!   that the fields have here. It is off by default.
 #![forbid(unsafe_code)]
@@ -148,6 +150,8 @@ mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod info;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 mod kinds;
 mod link;
 mod other;

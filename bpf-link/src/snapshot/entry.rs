@@ -58,6 +58,14 @@ impl SnapshotEntry {
         Some(references.saturating_sub(1))
     }
 
+    /// Whether both tell the same of a link, besides its [`references`](Self::references): those
+    /// change whenever somebody opens it.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let place = Field::References.place();
+        self.record.without(place) == other.record.without(place) && self.known == other.known
+    }
+
     /// The attach type: of `tracing`, `cgroup`, `netns`, `tcx`, `netkit`, `sockmap` and
     /// `tracing_multi` links.
     #[must_use]

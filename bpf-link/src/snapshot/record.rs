@@ -58,6 +58,23 @@ impl Record {
         }
     }
 
+    /// The same without the number at this place.
+    pub(super) fn without(mut self, place: Place) -> Self {
+        match place {
+            Place::Word(nth) => {
+                if let Some(word) = self.words.get_mut(nth) {
+                    *word = 0;
+                }
+            }
+            Place::Wide(nth) => {
+                if let Some(wide) = self.wides.get_mut(nth) {
+                    *wide = 0;
+                }
+            }
+        }
+        self
+    }
+
     /// The number at this place.
     pub(super) fn at(&self, place: Place) -> u64 {
         match place {

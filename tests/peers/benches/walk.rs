@@ -12,6 +12,7 @@ use bpf_link_tests::sys::bare::{self, NamedLink};
 use bpf_link_tests::sys::{IdSpace, LinkTarget, fd_by_id, link_create};
 use bpf_link_tests::{Program, iterator};
 use bpf_link_typed::InfoBuf;
+use bpf_link_typed::inspect::Inventory;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::bench::Bench;
@@ -24,6 +25,11 @@ const NAMED: usize = 1_000;
 
 /// The numbers of links for which a snapshot is measured beside the walks.
 const SNAPSHOTS: [usize; 2] = [1_000, 5_000];
+
+/// The number of links for which an inventory is refreshed, and how many of them are others each
+/// time.
+const INVENTORY: usize = 10_000;
+const CHANGED: usize = 10;
 
 /// Where to draw the chart, if anywhere.
 const CHART: &str = "BPF_LINK_CHART";
@@ -45,6 +51,9 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
         }
         if links == NAMED {
             with_names(bench, links)?;
+        }
+        if links == INVENTORY {
+            inventory(bench, links, &program)?;
         }
     }
     if let Some(growth) = growth.of_the_cost_per_link() {
@@ -106,6 +115,27 @@ fn snapshots(bench: &mut Bench, links: usize) -> Result<()> {
     let first = || take(&Snapshotter::load().expect("a snapshotter"), &mut buf);
     let name = format!("first snapshot of {links}");
     bench.compare(&name, 1, beside_walks(Side::ours(first), links))?;
+    Ok(())
+}
+
+/// Some links go and others come, and then an inventory is refreshed. The others walk.
+fn inventory(bench: &mut Bench, links: usize, program: &Program) -> Result<()> {
+    let mut inventory = Inventory::load()?;
+    inventory.refresh()?;
+    let changing = || {
+        let mut held = Vec::new();
+        move || {
+            held.clear();
+            hold(&mut held, CHANGED, program).expect("links");
+        }
+    };
+    let ours = Side::ours(move || {
+        let changes = inventory.refresh().expect("the links");
+        assert!(changes.came.len() >= CHANGED && inventory.len() >= links);
+    });
+    let sides = beside_walks(ours, links).into_iter();
+    let sides = sides.map(|side| side.after(changing())).collect();
+    bench.compare(&format!("inventory of {links}"), 1, sides)?;
     Ok(())
 }
 

@@ -25,6 +25,23 @@ impl<'a> Side<'a> {
         }
     }
 
+    /// The same after something else each time, which does not count.
+    #[must_use]
+    pub fn after(self, mut first: impl FnMut() + 'a) -> Self {
+        let mut run = self.run;
+        let run = move |times| {
+            let each = (0..times).map(|_| {
+                first();
+                run(1)
+            });
+            each.sum()
+        };
+        Self {
+            name: self.name,
+            run: Box::new(run),
+        }
+    }
+
     /// This library.
     pub fn ours(work: impl FnMut() + 'a) -> Self {
         Self::new("ours", work)

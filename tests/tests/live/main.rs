@@ -13,6 +13,7 @@ mod errors;
 mod fixture;
 mod functions;
 mod harness;
+mod inventory;
 mod kernel_functions;
 mod kinds;
 mod lifetime;
@@ -37,6 +38,7 @@ const ALL: &[Listed] = &[
     Folder(commands::ALL),
     Folder(ensure::ALL),
     Folder(errors::ALL),
+    Tests(inventory::TESTS),
     Folder(kernel_functions::ALL),
     Folder(kinds::ALL),
     Folder(lifetime::ALL),

@@ -2,7 +2,7 @@
 
 mod churn;
 mod fields;
-mod methods;
+pub(crate) mod methods;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
@@ -24,7 +24,7 @@ pub(crate) const ALL: &[Listed] = &[
 ];
 
 /// An iterator over links, since Linux 5.19.
-const ITERATOR: &[Need] = &[Need::Iterator("bpf_link")];
+pub(crate) const ITERATOR: &[Need] = &[Need::Iterator("bpf_link")];
 
 const TESTS: &[Test] = &[
     test!(ids_kinds_and_programs).alone(),

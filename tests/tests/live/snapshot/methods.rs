@@ -107,7 +107,7 @@ fn before_there_were_iterators_over_links(_sandbox: &Sandbox) -> Result<()> {
 }
 
 /// Does something with these capabilities only.
-fn with_only<T: Send>(
+pub(crate) fn with_only<T: Send>(
     capabilities: CapabilitySet,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {

@@ -1,0 +1,35 @@
+//! What is not as it was at the last look.
+
+use bpf_link::LinkId;
+
+use super::entry::InventoryEntry;
+
+/// What a look found to be different from the look before.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Changes {
+    /// Links that were not there before, in the order of their ids.
+    pub came: Vec<LinkId>,
+    /// Links that are not there any more, as they were last.
+    pub went: Vec<InventoryEntry>,
+    /// Links that are there, and not as before.
+    pub changed: Vec<Change>,
+}
+
+/// A link that is not as it was.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Change {
+    /// The link. [`Inventory::get`](super::Inventory::get) has it as it is now.
+    pub id: LinkId,
+    /// What it was before.
+    pub before: InventoryEntry,
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.came.is_empty() && self.went.is_empty() && self.changed.is_empty()
+    }
+}

@@ -1,0 +1,327 @@
+//! An inventory of all links, held against walks with infos.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use anyhow::{Context as _, Result, ensure};
+use bpf_link::{AttachType, LinkCreate, RawLink, SnapshotMethod, Snapshotter};
+use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, in_form, iterator};
+use bpf_link_typed::inspect::{Changes, Inventory, InventoryEntry};
+use bpf_link_typed::{
+    CgroupAttach, CgroupHook, InfoBuf, LinkId, LinkInfo, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, PerfEventDetails, XdpAttach, XdpMode,
+};
+use rustix::thread::CapabilitySet;
+
+use crate::fixture::random::Random;
+use crate::fixture::{without_descriptors, xdp};
+use crate::harness::{Need, Test, test};
+use crate::snapshot::ITERATOR;
+use crate::snapshot::methods::with_only;
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(by_the_best_method).needs(ITERATOR).alone().minutes(8),
+    test!(by_probe_reads).needs(ITERATOR).alone().minutes(8),
+    test!(by_walks).alone().minutes(8),
+    test!(a_device_that_goes)
+        .needs(&[Need::Device(DeviceKind::Veth)])
+        .alone(),
+    test!(a_netfilter_link_that_is_detached)
+        .needs(ITERATOR)
+        .also_needs(Need::NETFILTER)
+        .alone(),
+    test!(without_the_privilege_for_infos)
+        .needs(ITERATOR)
+        .alone(),
+    test!(a_look_that_fails).alone(),
+];
+
+/// How many rounds of changes there are, in the short form and in the long one.
+const ROUNDS: [usize; 2] = [100, 1_000];
+/// How many links of ours there are, at most.
+const MOST: usize = 40;
+
+type Walked = BTreeMap<LinkId, LinkInfo>;
+
+/// All links of the machine as a walk finds them, without what counts.
+fn walk() -> Result<Walked> {
+    let mut buf = InfoBuf::new();
+    let mut walked = Walked::new();
+    for link in bpf_link::links() {
+        let info = buf.read(&link?)?.into_owned();
+        walked.insert(info.id(), without_counts(&info));
+    }
+    Ok(walked)
+}
+
+fn without_counts(info: &LinkInfo) -> LinkInfo {
+    let mut info = info.clone();
+    match &mut info {
+        LinkInfo::KprobeMulti(info) => info.missed = None,
+        LinkInfo::PerfEvent(info) => {
+            if let PerfEventDetails::Kprobe(probe) | PerfEventDetails::Kretprobe(probe) =
+                &mut info.event
+            {
+                probe.missed = None;
+            }
+        }
+        _ => {}
+    }
+    info
+}
+
+/// The links of a machine that changes.
+struct World {
+    program: Program,
+    others: [Program; 2],
+    xdp: [Program; 2],
+    cgroup: File,
+    links: Vec<RawLink>,
+    has_xdp: Option<LinkId>,
+}
+
+impl World {
+    fn new(cgroup: File) -> Result<Self> {
+        Ok(Self {
+            program: iterator("bpf_map", *b"element\n")?,
+            others: [
+                Program::passing(Hook::CGROUP_EGRESS)?,
+                Program::passing(Hook::CGROUP_EGRESS)?,
+            ],
+            xdp: [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?],
+            cgroup,
+            links: Vec::new(),
+            has_xdp: None,
+        })
+    }
+
+    /// Attaches, detaches, updates or drops something.
+    fn change(&mut self, random: &mut Random) -> Result<()> {
+        let place = random.below(self.links.len());
+        match random.below(6) {
+            0 | 1 if self.links.len() < MOST => self.links.push(self.attach(random)?),
+            2 if self.has_xdp.is_none() => {
+                let [program, _] = &self.xdp;
+                let link = xdp(program)?;
+                self.has_xdp = Some(link.id()?);
+                self.links.push(link);
+            }
+            3 => {
+                if let Some(link) = self.links.get(place) {
+                    let programs = if Some(link.id()?) == self.has_xdp {
+                        &self.xdp
+                    } else {
+                        &self.others
+                    };
+                    // Iterators and detached links refuse it.
+                    let [one, other] = programs;
+                    let _ = link.update(if random.below(2) == 0 { one } else { other });
+                }
+            }
+            4 => {
+                if let Some(link) = self.links.get(place) {
+                    let _ = link.detach();
+                }
+            }
+            _ if !self.links.is_empty() => {
+                let link = self.links.swap_remove(place);
+                if Some(link.id()?) == self.has_xdp {
+                    self.has_xdp = None;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn attach(&self, random: &mut Random) -> Result<RawLink> {
+        let [egress, _] = &self.others;
+        let request = match random.below(2) {
+            0 => LinkCreate::new(&self.program, AttachType::TraceIter),
+            _ => LinkCreate::new(egress, AttachType::CgroupInetEgress).target_fd(&self.cgroup),
+        };
+        Ok(RawLink::create(&request)?)
+    }
+}
+
+/// The snapshotter, and the link that it has of its own.
+fn load(best: SnapshotMethod) -> Result<(Snapshotter, Option<LinkId>)> {
+    let before = walk()?;
+    let snapshotter = Snapshotter::load_at_most(best)?;
+    // The verifier may not have casts.
+    let is_next_best = snapshotter.method() == SnapshotMethod::ProbeRead;
+    let is_next_best = best == SnapshotMethod::TypedCast && is_next_best;
+    ensure!(
+        snapshotter.method() == best || is_next_best,
+        "{snapshotter:?}"
+    );
+    let own = walk()?.into_keys().find(|id| !before.contains_key(id));
+    Ok((snapshotter, own))
+}
+
+fn by_the_best_method(sandbox: &Sandbox) -> Result<()> {
+    equals_walks(sandbox, SnapshotMethod::TypedCast)
+}
+
+fn by_probe_reads(sandbox: &Sandbox) -> Result<()> {
+    equals_walks(sandbox, SnapshotMethod::ProbeRead)
+}
+
+fn by_walks(sandbox: &Sandbox) -> Result<()> {
+    equals_walks(sandbox, SnapshotMethod::Walk)
+}
+
+/// After each round the inventory is what a walk with infos finds, and its changes are what differs
+/// between two walks.
+fn equals_walks(sandbox: &Sandbox, method: SnapshotMethod) -> Result<()> {
+    let cgroup = sandbox.new_cgroup("inventory")?;
+    let mut world = World::new(File::open(cgroup.path())?)?;
+    let (snapshotter, own) = load(method)?;
+    let mut inventory = Inventory::with(snapshotter);
+    let mut before = Walked::new();
+    let seed = Random::any_seed()?;
+    let mut random = Random::new(seed, 0);
+    for round in 0..in_form(ROUNDS[0], ROUNDS[1]) {
+        for _ in 0..random.below(8) {
+            world.change(&mut random)?;
+        }
+        let changes = inventory.refresh()?;
+        let mut now = walk()?;
+        now.retain(|id, _| Some(*id) != own);
+        check(&inventory, &changes, &before, &now)
+            .with_context(|| format!("seed {seed}, round {round}"))?;
+        before = now;
+    }
+    Ok(())
+}
+
+fn check(inventory: &Inventory, changes: &Changes, before: &Walked, now: &Walked) -> Result<()> {
+    let held = inventory.iter().map(|link| {
+        let info = link.info().context("no info")?;
+        Ok((link.id(), without_counts(info)))
+    });
+    let held = held.collect::<Result<Walked>>()?;
+    ensure!(held == *now, "{held:?} and not {now:?}");
+    for (id, info) in now {
+        let link = inventory.get(*id).context("not found")?;
+        ensure!(link.kind() == Some(info.kind()) && link.program_id() == info.program_id());
+    }
+    let came = now.keys().filter(|id| !before.contains_key(id));
+    ensure!(changes.came.iter().eq(came), "{changes:?}");
+    let went = before.keys().filter(|id| !now.contains_key(id));
+    ensure!(
+        changes
+            .went
+            .iter()
+            .map(InventoryEntry::id)
+            .eq(went.copied()),
+        "{changes:?}"
+    );
+    let differs =
+        |(id, info): &(&LinkId, &LinkInfo)| before.get(id).is_some_and(|was| was != *info);
+    let others = now.iter().filter(differs).map(|(id, _)| *id);
+    ensure!(
+        changes.changed.iter().map(|change| change.id).eq(others),
+        "{changes:?}"
+    );
+    for change in &changes.changed {
+        let was = change.before.info().map(without_counts);
+        ensure!(was.as_ref() == before.get(&change.id), "{change:?}");
+    }
+    Ok(())
+}
+
+/// The kernel detaches the link, and nobody has told the inventory.
+fn a_device_that_goes(_sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Veth, "goes")?;
+    let link = XdpAttach::to("goes")
+        .mode(XdpMode::Skb)
+        .attach(&Program::passing(Hook::XDP)?)?;
+    let mut inventory = Inventory::load()?;
+    ensure!(inventory.refresh()?.came.contains(&link.id()?));
+    ensure!(inventory.refresh()?.is_empty());
+    drop(device);
+    let changes = inventory.refresh()?;
+    let change = changes
+        .changed
+        .iter()
+        .find(|change| Some(change.id) == link.id().ok());
+    let change = change.context("it is as before")?;
+    ensure!(change.before.is_defunct() == Some(false), "{change:?}");
+    let now = inventory.get(change.id).context("it has gone")?;
+    ensure!(now.is_defunct() == Some(true), "{now:?}");
+    Ok(())
+}
+
+/// Of which no info tells.
+fn a_netfilter_link_that_is_detached(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::NETFILTER)?;
+    let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
+    let link = to.attach(&program)?;
+    let id = link.id()?;
+    let mut inventory = Inventory::load()?;
+    inventory.refresh()?;
+    let is_defunct = |inventory: &Inventory| inventory.get(id).and_then(InventoryEntry::is_defunct);
+    ensure!(is_defunct(&inventory) == Some(false));
+    link.detach()?;
+    let changes = inventory.refresh()?;
+    ensure!(
+        changes.changed.iter().any(|change| change.id == id),
+        "{changes:?}"
+    );
+    ensure!(is_defunct(&inventory) == Some(true));
+    Ok(())
+}
+
+/// A snapshot takes less privilege than infos do: what they would tell is missing, and why is said.
+fn without_the_privilege_for_infos(sandbox: &Sandbox) -> Result<()> {
+    let cgroup = sandbox.new_cgroup("inventory")?;
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let link = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress).attach(&program)?;
+    let id = link.id()?;
+    with_only(CapabilitySet::BPF | CapabilitySet::PERFMON, || {
+        let mut inventory = Inventory::load()?;
+        let changes = inventory.refresh()?;
+        ensure!(changes.came.contains(&id), "{changes:?}");
+        let found = inventory.get(id).context("it is missing")?;
+        ensure!(found.info().is_none() && found.kind() == Some(bpf_link::LinkKind::Cgroup));
+        ensure!(
+            found.program_id().map(u32::from) == Some(program.id()?),
+            "{found:?}"
+        );
+        let refused = found.refused().and_then(bpf_link_typed::Error::errno);
+        ensure!(refused == Some(libc::EPERM), "{found:?}");
+        ensure!(
+            inventory.refresh()?.is_empty(),
+            "it is asked again, and is no news"
+        );
+        Ok(())
+    })
+}
+
+/// By whichever method, nothing that was known is lost, or said to have gone.
+fn a_look_that_fails(_sandbox: &Sandbox) -> Result<()> {
+    let first = xdp(&Program::passing(Hook::XDP)?)?;
+    for snapshotter in [
+        Snapshotter::load()?,
+        Snapshotter::load_at_most(SnapshotMethod::Walk)?,
+    ] {
+        let method = snapshotter.method();
+        let mut inventory = Inventory::with(snapshotter);
+        inventory.refresh()?;
+        let known = inventory.len();
+        let refreshed = without_descriptors(|| inventory.refresh())?;
+        // A walk meets each link, and cannot open it.
+        let changes = refreshed.unwrap_or_default();
+        ensure!(changes.is_empty(), "{method:?}: {changes:?}");
+        ensure!(inventory.len() == known, "{method:?}");
+        ensure!(
+            inventory
+                .get(first.id()?)
+                .is_some_and(|link| link.info().is_some())
+        );
+        let changes = inventory.refresh()?;
+        ensure!(changes.is_empty(), "{method:?}: {changes:?}");
+    }
+    Ok(())
+}
