@@ -99,9 +99,9 @@ pub enum Error {
         source: bpf_link::Error,
     },
 
-    /// The kernel refused the program, which is of the right type, and does not say why. It may have
-    /// been loaded for another attach type, such as for the return of a function instead of the
-    /// entry; the kernel does not report that.
+    /// The kernel refused the program, which is of the right type, and does not say why. It may
+    /// have been loaded for another attach type, such as for the return of a function instead of
+    /// the entry; the kernel does not report that.
     ProgramRefused {
         /// The attach type that the program was to be attached to.
         attach_type: AttachType,

@@ -128,9 +128,10 @@
 //!
 //! - `elf`: functions and USDT probes of programs and libraries by their names: `Binary`. It is off
 //!   by default, and nothing of it is built without.
-//! - `elf-xz`: with `elf`, the symbols of local functions that Fedora and RHEL compress into stripped
-//!   binaries (`.gnu_debugdata`). It is off by default.
-//! - `inspect`: [`inspect`], an inventory of all links of a machine. It is off by default.
+//! - `elf-xz`: with `elf`, the symbols of local functions that Fedora and RHEL compress into
+//!   stripped binaries (`.gnu_debugdata`). It is off by default.
+//! - `inspect`: the module `inspect`, with an inventory of all links of a machine. It is off by
+//!   default.
 //! - `serde`: what the kernel says about links can be serialized and read back, under the names
 //!   that the fields have here. It is off by default.
 #![forbid(unsafe_code)]

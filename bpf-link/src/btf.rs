@@ -104,6 +104,14 @@ impl Btf {
         let base = Self::of_kernel()?;
         let name = CString::new(name);
         let name = name.map_err(|_| InvalidRequest::NameHasNul)?;
+        // A name with a slash would be a path, and the kernel's own types are no module's.
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let bytes = name.as_bytes();
+        if bytes.is_empty() || !bytes.iter().all(is_name) || bytes == KERNEL.as_bytes() {
+            let path = Path::new(DIRECTORY).join(OsStr::from_bytes(bytes));
+            let source = io::Error::from_raw_os_error(libc::ENOENT);
+            return Err(refusal(Target::path(&path), source));
+        }
         base.module(name)
     }
 

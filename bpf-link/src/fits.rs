@@ -9,11 +9,11 @@ use crate::kind::LinkKind;
 use crate::object::{ProgramInfo, ProgramType};
 use crate::sys;
 
-/// Asks whether a program fits an attach type: whether the kernel takes it there by its type and by
-/// the attach type that it was loaded for, which the kernel does not report. Where it does not fit,
+/// Asks whether a program fits an attach type: whether the kernel accepts its type and the attach
+/// type that it was loaded for. The kernel does not report the latter. Where it does not fit,
 /// [`RawLink::create`](crate::RawLink::create) fails with `EINVAL`, as for much else.
 ///
-/// Nothing is attached, and nothing runs. `None` if the kernel does not let it be told: for
+/// Nothing is attached, and nothing runs. `None` if there is no way to find out: for
 /// functions of the kernel, the program may be for entry, return, or instead of the function. Also
 /// `None` if it is not a program, or the caller lacks a privilege.
 ///
@@ -22,15 +22,15 @@ use crate::sys;
 ///
 /// # fn example(program: std::fs::File) {
 /// if program_fits(&program, AttachType::Xdp) == Some(false) {
-///     println!("it is no XDP program, or one for the entries of a map");
+///     println!("not an XDP program, or loaded for the entries of a map");
 /// }
 /// # }
 /// ```
 ///
 /// # Kernel
 ///
-/// `BPF_LINK_CREATE` of what must be refused, for kinds that look at the program before they look
-/// at the target: cgroups, network namespaces, tcx, netkit, iterators, `kprobe_multi`,
+/// a `BPF_LINK_CREATE` that the kernel must refuse, for kinds that look at the program before they
+/// look at the target: cgroups, network namespaces, tcx, netkit, iterators, `kprobe_multi`,
 /// `uprobe_multi` and `tracing_multi`. For XDP, `BPF_PROG_TEST_RUN` with a batch that is too large
 /// (`bpf_prog_test_run_xdp`, 7.3), since Linux 5.18; and an array of programs of our own, which
 /// does not take a program for a certain device.

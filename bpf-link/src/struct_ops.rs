@@ -1,4 +1,4 @@
-//! What the maps of `struct_ops` have in them, and which of them there are.
+//! `struct_ops` maps: finding them, and reading what is in them.
 
 use std::ffi::CString;
 use std::io;
@@ -12,8 +12,8 @@ use crate::id::{BtfTypeId, MapId};
 use crate::object::{MapInfo, open_map};
 use crate::sys;
 
-/// A map of callbacks of the kernel (`struct_ops`): what a [`StructOps`](crate::LinkKind::StructOps)
-/// link attaches.
+/// A map of callbacks of the kernel (`struct_ops`): what a
+/// [`StructOps`](crate::LinkKind::StructOps) link attaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StructOpsMap {
@@ -22,9 +22,10 @@ pub struct StructOpsMap {
     /// The name that the callbacks have for their subsystem, such as that of a TCP congestion
     /// control or of a queueing discipline. `None` if they have no name, or are those of a module.
     pub registered_name: Option<CString>,
-    /// Whether the callbacks are in use without a link, as those of a map that was created without
-    /// `BPF_F_LINK` and has its value. Of a map for links, its links tell.
-    pub is_used_without_link: bool,
+    /// Whether the callbacks are in use without a link, as once a map that was created without
+    /// `BPF_F_LINK` has got its value; a map with `BPF_F_LINK` is in use if it has links. `None`
+    /// for callbacks of a module.
+    pub is_used_without_link: Option<bool>,
 }
 
 impl StructOpsMap {
@@ -98,7 +99,7 @@ impl StructOpsMap {
         Ok(Some(Self {
             map: info,
             registered_name: layout.name_in(&value),
-            is_used_without_link: layout.state_in(&value) == Some(Layout::IN_USE),
+            is_used_without_link: layout.state_in(&value).map(|state| state == Layout::IN_USE),
         }))
     }
 }
@@ -141,7 +142,11 @@ impl Layout {
             let len = index.bytes_of_array(member.type_id)?;
             Some((member.offset as usize, len as usize))
         });
-        let state = index.member(&value, "common.state");
+        // Before Linux 6.9 it has no part of its own.
+        let state = ["common.state", "state"];
+        let state = state
+            .into_iter()
+            .find_map(|path| index.member(&value, path));
         Ok(Self {
             name,
             state: state.map(|member| member.offset as usize),

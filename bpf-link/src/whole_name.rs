@@ -15,8 +15,8 @@ use crate::sys;
 const KEPT: usize = c::BPF_OBJ_NAME_LEN as usize - 1;
 
 impl ProgramInfo {
-    /// The whole name of the program. The kernel keeps 15 bytes of it; where a name is as long as
-    /// that, the program's types have the name of its function, which loaders name it after.
+    /// The whole name of the program. The kernel keeps 15 bytes of it; for a name of that length,
+    /// the rest comes from the function's name in the program's BTF, which is read each time.
     ///
     /// It is the [`name`](Self::name) if the program was loaded without types, or its function is
     /// called something else.

@@ -64,7 +64,8 @@ impl<'a> Filter<'a> {
         !self.args.kinds.is_empty() || self.args.program.is_some()
     }
 
-    /// Whether kind and program allow the link; what they rule out need not be looked at any further.
+    /// Whether kind and program allow the link; what they rule out need not be looked at any
+    /// further.
     pub(crate) fn may_show(&self, said: &LinkInfo) -> bool {
         let kinds = &self.args.kinds;
         let program = match &self.args.program {

@@ -79,7 +79,7 @@ pub(crate) fn of_maps(maps: impl Iterator<Item = StructOpsMap>) -> Option<Vec<Ho
     let holders = maps.filter_map(|found| {
         let link = match link_of(found.map.id) {
             Some(link) => HolderLink::Link(link),
-            None if found.is_used_without_link => HolderLink::WithoutLink,
+            None if found.is_used_without_link == Some(true) => HolderLink::WithoutLink,
             None => return None,
         };
         Some(HookHolder {

@@ -1,5 +1,5 @@
-//! What a file has for the dynamic loader (`PT_DYNAMIC`), all of it by address. It is there in files
-//! without section headers, too.
+//! What a file has for the dynamic loader (`PT_DYNAMIC`), all of it by address. It is there in
+//! files without section headers, too.
 
 use object::elf;
 

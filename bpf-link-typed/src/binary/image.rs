@@ -105,8 +105,11 @@ impl Image {
         let Some(dynamic) = Dynamic::read(&self.bytes, &self.header, &self.segments)? else {
             return Ok(Vec::new());
         };
+        let mut needed = dynamic.all(elf::DT_NEEDED).take(MOST_LIBRARIES).peekable();
+        if needed.peek().is_none() {
+            return Ok(Vec::new());
+        }
         let mut strings = Strings::new(&self.bytes, dynamic.strings()?);
-        let needed = dynamic.all(elf::DT_NEEDED).take(MOST_LIBRARIES);
         let library = |place| {
             let malformed = |_| self.bytes.malformed("the name of a library");
             strings.text(u32::try_from(place).map_err(malformed)?)

@@ -1,4 +1,4 @@
-//! What is not as it was at the last look.
+//! What changed since the last look.
 
 use bpf_link::LinkId;
 
@@ -10,13 +10,13 @@ use super::entry::InventoryEntry;
 pub struct Changes {
     /// Links that were not there before, in the order of their ids.
     pub came: Vec<LinkId>,
-    /// Links that are not there any more, as they were last.
+    /// Links that are gone, as last seen.
     pub went: Vec<InventoryEntry>,
-    /// Links that are there, and not as before.
+    /// Links that changed.
     pub changed: Vec<Change>,
 }
 
-/// A link that is not as it was.
+/// A link that changed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Change {

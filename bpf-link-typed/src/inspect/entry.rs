@@ -1,6 +1,6 @@
 //! What an inventory knows of one link.
 
-use bpf_link::{Error as LinkError, LinkId, LinkKind, ProgramId, SnapshotEntry};
+use bpf_link::{LinkId, LinkKind, ProgramId, SnapshotEntry};
 
 use crate::error::Error;
 use crate::info::LinkInfo;
@@ -10,22 +10,23 @@ use crate::info::LinkInfo;
 pub struct InventoryEntry {
     pub(super) id: LinkId,
     pub(super) told: Told,
-    pub(super) info: Result<LinkInfo, Error>,
+    pub(super) info: Option<LinkInfo>,
+    pub(super) refused: Option<Error>,
 }
 
-/// What tells whether the info has to be asked for again.
+/// What decides whether to read the info again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// By a snapshot.
     Record(SnapshotEntry),
     /// By the kernel's info, without names and arrays.
     Info(bpf_link::LinkInfo),
-    /// Nothing has told.
+    /// Nothing is known.
     Nothing,
 }
 
 impl Told {
-    pub(super) fn is_as(&self, other: &Self) -> bool {
+    fn is_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Record(one), Self::Record(other)) => one.says_the_same(other),
             (Self::Info(one), Self::Info(other)) => one == other,
@@ -41,26 +42,20 @@ impl InventoryEntry {
         self.id
     }
 
-    /// The kind of the link; `None` if the kernel has told nothing.
+    /// The kind of the link; `None` if nothing is known of it but its id.
     #[must_use]
     pub fn kind(&self) -> Option<LinkKind> {
-        match (&self.told, &self.info) {
-            (Told::Record(entry), _) => Some(entry.kind()),
-            (_, Ok(info)) => Some(info.kind()),
-            (Told::Info(info), _) => Some(info.kind()),
-            (Told::Nothing, Err(_)) => None,
-        }
+        let of_info = self.info.as_ref().map(LinkInfo::kind);
+        of_info.or_else(|| self.snapshot().map(SnapshotEntry::kind))
     }
 
     /// The id of the program that is attached, or was until the link was detached. `None` for
-    /// `struct_ops` links, which have no program, and if the kernel has told nothing.
+    /// `struct_ops` links, which have no program, and if nothing is known of the link but its id.
     #[must_use]
     pub fn program_id(&self) -> Option<ProgramId> {
-        match (&self.told, &self.info) {
-            (Told::Record(entry), _) => entry.program_id(),
-            (_, Ok(info)) => info.program_id(),
-            (Told::Info(info), _) => info.program_id(),
-            (Told::Nothing, Err(_)) => None,
+        match &self.info {
+            Some(info) => info.program_id(),
+            None => self.snapshot().and_then(SnapshotEntry::program_id),
         }
     }
 
@@ -72,22 +67,22 @@ impl InventoryEntry {
         dead.or_else(|| self.info().and_then(LinkInfo::is_defunct))
     }
 
-    /// What the kernel says about the link; `None` if it has refused to: see
+    /// What the kernel says about the link, as it was read last; `None` if it was never read: see
     /// [`refused`](Self::refused).
     ///
-    /// Counts of what was missed are those of the time when the link came or changed, or of the
-    /// last [`refresh_counts`](super::Inventory::refresh_counts).
+    /// What changes without notice is that of the time when it was read, or of the last
+    /// [`refresh_infos`](super::Inventory::refresh_infos).
     #[must_use]
     pub fn info(&self) -> Option<&LinkInfo> {
-        self.info.as_ref().ok()
+        self.info.as_ref()
     }
 
-    /// Why there is no info: most often [`Error::Link`] with
+    /// Why the last look could not read the info: most often [`Error::Link`] with
     /// [`PermissionDenied`](bpf_link::Error::PermissionDenied), as it takes `CAP_SYS_ADMIN` to open
-    /// a link by its id.
+    /// a link by its id. The next look tries again.
     #[must_use]
     pub fn refused(&self) -> Option<&Error> {
-        self.info.as_ref().err()
+        self.refused.as_ref()
     }
 
     /// What the last snapshot tells of the link; `None` where there are no snapshots.
@@ -99,9 +94,8 @@ impl InventoryEntry {
         }
     }
 
-    /// Whether the same may be asked again without the same answer.
-    pub(super) fn is_passing(&self) -> bool {
-        let error = self.refused();
-        error.is_some_and(|error| !matches!(error, Error::Link(LinkError::PermissionDenied(_))))
+    /// Whether the info has been read, and this has been told since.
+    pub(super) fn is_as(&self, told: &Told) -> bool {
+        self.refused.is_none() && self.told.is_as(told)
     }
 }

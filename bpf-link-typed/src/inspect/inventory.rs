@@ -6,13 +6,14 @@ use super::changes::Changes;
 use super::entry::{InventoryEntry, Told};
 use super::merge::Merge;
 use crate::error::Result;
+use crate::info::LinkInfo;
 use crate::info::buf::InfoBuf;
 
 /// All links of a machine, with what the kernel says about each, kept up to date.
 ///
-/// [`refresh`](Self::refresh) looks at all of them, and asks the kernel only about those that are
-/// new or not as before. It looks by a snapshot where this kernel and this process can make one,
-/// which takes a tenth of the time of a walk or less, and otherwise by a walk.
+/// [`refresh`](Self::refresh) looks at all of them: by a snapshot where this kernel and this
+/// process can make one, otherwise by a walk. A snapshot takes a tenth of the time of a walk or
+/// less, and then only links that are new or changed are opened and asked for their infos.
 #[derive(Debug)]
 pub struct Inventory {
     snapshotter: Snapshotter,
@@ -20,8 +21,14 @@ pub struct Inventory {
     buf: InfoBuf,
     /// In the order of their ids.
     links: Vec<InventoryEntry>,
-    /// What a look that failed had seen, which the next one returns.
-    unsaid: Changes,
+}
+
+/// A link as a walk met it.
+struct Met {
+    id: LinkId,
+    told: Told,
+    /// `None` if nothing has changed since it was read.
+    info: Option<Result<LinkInfo>>,
 }
 
 impl Inventory {
@@ -34,7 +41,7 @@ impl Inventory {
         Ok(Self::with(Snapshotter::load()?))
     }
 
-    /// The same with this snapshotter.
+    /// An inventory that uses this snapshotter.
     #[must_use]
     pub fn with(snapshotter: Snapshotter) -> Self {
         Self {
@@ -42,11 +49,10 @@ impl Inventory {
             snapshot: vec![0; Snapshotter::BUFFER],
             buf: InfoBuf::new(),
             links: Vec::new(),
-            unsaid: Changes::default(),
         }
     }
 
-    /// What looks at the links, which says by which method, and why not by a better one.
+    /// What looks at the links. It says by which method, and why not by a better one.
     #[must_use]
     pub fn snapshotter(&self) -> &Snapshotter {
         &self.snapshotter
@@ -54,77 +60,104 @@ impl Inventory {
 
     /// Looks at all links, and returns what changed since the last look.
     ///
-    /// A link whose info is refused is in the inventory all the same; what is known of it is what
-    /// the snapshot tells, and the refusal. Counts of what was missed are not looked at:
-    /// [`refresh_counts`](Self::refresh_counts) does.
+    /// A link whose info is refused is in the inventory all the same: with what the snapshot
+    /// reports, with the info that was read last if there is one, and with the error
+    /// ([`InventoryEntry::refused`]).
+    ///
+    /// Some of what infos have changes without notice, and is no change here: how many events
+    /// `kprobe_multi` links and kprobes have missed, and the path of a file that was moved, of
+    /// `uprobe_multi` links. [`refresh_infos`](Self::refresh_infos) reads those again.
     ///
     /// # Errors
     ///
     /// As [`Snapshotter::read`] by a snapshot, and as [`bpf_link::links`] by a walk: without
     /// snapshots, [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`) without
-    /// `CAP_SYS_ADMIN`. The inventory is as before then, or as far as the look had come; what it
-    /// had seen is in the next call's changes.
+    /// `CAP_SYS_ADMIN`; and `EMFILE`, `ENFILE` or `ENOMEM` where there is nothing left to open
+    /// links with. The inventory is as before then.
     ///
     /// # Kernel
     ///
     /// The system calls of [`Snapshotter::read`], and `BPF_LINK_GET_FD_BY_ID` and
-    /// `BPF_OBJ_GET_INFO_BY_FD` for each link that is new or not as before.
+    /// `BPF_OBJ_GET_INFO_BY_FD` for each link that is new or changed; by a walk, for each link.
     pub fn refresh(&mut self) -> Result<Changes> {
         match self.snapshotter.method() {
-            SnapshotMethod::TypedCast | SnapshotMethod::ProbeRead => self.by_snapshot()?,
-            _ => self.by_walk()?,
+            SnapshotMethod::TypedCast | SnapshotMethod::ProbeRead => self.by_snapshot(),
+            _ => self.by_walk(),
         }
-        Ok(std::mem::take(&mut self.unsaid))
     }
 
-    fn by_snapshot(&mut self) -> Result<()> {
+    fn by_snapshot(&mut self) -> Result<Changes> {
         let seen = self.snapshotter.read(&mut self.snapshot)?;
         let seen: Vec<SnapshotEntry> = seen.collect::<bpf_link::Result<_>>()?;
-        let before = std::mem::take(&mut self.links);
-        let mut merge = Merge::new(before, &mut self.unsaid, &mut self.buf);
+        let mut merge = Merge::new(std::mem::take(&mut self.links));
         for entry in seen {
-            let open = || RawLink::from_id(entry.id());
-            merge.meet(entry.id(), Told::Record(entry), tells_all(&entry), open);
+            let ask = || read_by_id(entry.id(), &mut self.buf);
+            merge.meet(entry.id(), Told::Record(entry), tells_all(&entry), ask);
         }
-        self.links = merge.finish();
-        Ok(())
+        let (links, changes) = merge.finish();
+        self.links = links;
+        Ok(changes)
     }
 
-    fn by_walk(&mut self) -> Result<()> {
-        let before = std::mem::take(&mut self.links);
-        let mut merge = Merge::new(before, &mut self.unsaid, &mut self.buf);
+    fn by_walk(&mut self) -> Result<Changes> {
+        let mut all = Vec::new();
         for link in bpf_link::links() {
-            match link.and_then(|link| Ok((link.info()?, link))) {
-                Ok((info, link)) => merge.meet(info.id(), Told::Info(info), true, || Ok(link)),
-                Err(bpf_link::Error::Vanished(_)) => {}
-                Err(error) => {
-                    let Some(id) = link_of(&error) else {
-                        self.links = merge.stop();
-                        return Err(error.into());
-                    };
-                    merge.meet_refused(id, error);
+            let met = link.and_then(|link| Ok((link.info()?, link)));
+            all.push(match met {
+                Ok((info, link)) => {
+                    let (id, told) = (info.id(), Told::Info(info));
+                    let is_known = self.get(id).is_some_and(|known| known.is_as(&told));
+                    let info = (!is_known).then(|| read(&link, &mut self.buf));
+                    Met { id, told, info }
                 }
-            }
+                Err(bpf_link::Error::Vanished(_)) => continue,
+                Err(error) => Met {
+                    id: match link_of(&error) {
+                        Some(id) if !is_exhausted(&error) => id,
+                        _ => return Err(error.into()),
+                    },
+                    told: Told::Nothing,
+                    info: Some(Err(error.into())),
+                },
+            });
         }
-        self.links = merge.finish();
-        Ok(())
+        let mut merge = Merge::new(std::mem::take(&mut self.links));
+        for Met { id, told, info } in all {
+            let tells_all = info.is_none();
+            let ask = || info.unwrap_or_else(|| read_by_id(id, &mut self.buf));
+            merge.meet(id, told, tells_all, ask);
+        }
+        let (links, changes) = merge.finish();
+        self.links = links;
+        Ok(changes)
     }
 
-    /// Asks again about the links that count what they missed: `kprobe_multi`, and `perf_event` on
-    /// kprobes. A link that has gone, or that is refused, stays as it was.
-    pub fn refresh_counts(&mut self) {
+    /// Reads the infos again in which something changes without notice: of `kprobe_multi`,
+    /// `uprobe_multi` and `perf_event` links. A link that has gone, or whose info is refused, stays
+    /// as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`](crate::Error::Link) with `EMFILE`, `ENFILE` or `ENOMEM`: there is nothing
+    /// left to open links with. Some links may have been read.
+    pub fn refresh_infos(&mut self) -> Result<()> {
+        const KINDS: [LinkKind; 3] = [
+            LinkKind::KprobeMulti,
+            LinkKind::UprobeMulti,
+            LinkKind::PerfEvent,
+        ];
         for entry in &mut self.links {
-            let counts = [LinkKind::KprobeMulti, LinkKind::PerfEvent];
-            if !entry.kind().is_some_and(|kind| counts.contains(&kind)) {
-                continue;
-            }
-            let Ok(link) = RawLink::from_id(entry.id) else {
+            let info = entry.info.as_mut();
+            let Some(info) = info.filter(|info| KINDS.contains(&info.kind())) else {
                 continue;
             };
-            if let Ok(info) = self.buf.read(&link) {
-                entry.info = Ok(info.into_owned());
+            match read_by_id(entry.id, &mut self.buf) {
+                Ok(read) => *info = read,
+                Err(crate::Error::Link(error)) if is_exhausted(&error) => return Err(error.into()),
+                Err(_) => {}
             }
         }
+        Ok(())
     }
 
     /// The link with this id, as it was at the last look.
@@ -161,8 +194,16 @@ impl<'a> IntoIterator for &'a Inventory {
     }
 }
 
-/// Whether a snapshot tells whatever may change of a link, but for counts: its program, and whether
-/// its hook is there.
+fn read_by_id(id: LinkId, buf: &mut InfoBuf) -> Result<LinkInfo> {
+    read(&RawLink::from_id(id)?, buf)
+}
+
+fn read(link: &RawLink, buf: &mut InfoBuf) -> Result<LinkInfo> {
+    Ok(buf.read(link)?.into_owned())
+}
+
+/// Whether a snapshot tells whatever may change with notice: the program, and whether the hook is
+/// there.
 fn tells_all(entry: &SnapshotEntry) -> bool {
     match entry.kind() {
         LinkKind::Xdp | LinkKind::Tcx | LinkKind::Netkit => entry.ifindex().is_some(),
@@ -170,7 +211,7 @@ fn tells_all(entry: &SnapshotEntry) -> bool {
         LinkKind::Netns => entry.netns_inode().is_some(),
         LinkKind::Sockmap | LinkKind::StructOps => entry.map_id().is_some(),
         LinkKind::Unknown(_) => false,
-        // What else they are attached to stays as long as they do.
+        // The others stay on their hooks.
         _ => true,
     }
 }
@@ -181,4 +222,12 @@ fn link_of(error: &bpf_link::Error) -> Option<LinkId> {
         Target::Link(id) => Some(*id),
         _ => None,
     }
+}
+
+/// Whether the process, or the machine, has nothing left to open links with.
+fn is_exhausted(error: &bpf_link::Error) -> bool {
+    const NOTHING_LEFT: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    error
+        .errno()
+        .is_some_and(|errno| NOTHING_LEFT.contains(&errno))
 }

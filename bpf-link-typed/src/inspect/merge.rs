@@ -1,116 +1,101 @@
-//! One look, held against the one before.
+//! One look, compared with the one before.
 
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
-use bpf_link::{LinkId, RawLink};
+use bpf_link::LinkId;
 
 use super::changes::{Change, Changes};
 use super::entry::{InventoryEntry, Told};
 use crate::error::{Error, Result};
 use crate::info::LinkInfo;
-use crate::info::buf::InfoBuf;
 
 /// Takes the links of a look in the order of their ids.
-pub(super) struct Merge<'a> {
+pub(super) struct Merge {
     before: Peekable<IntoIter<InventoryEntry>>,
     now: Vec<InventoryEntry>,
-    changes: &'a mut Changes,
-    buf: &'a mut InfoBuf,
+    changes: Changes,
 }
 
-impl<'a> Merge<'a> {
-    pub(super) fn new(
-        before: Vec<InventoryEntry>,
-        changes: &'a mut Changes,
-        buf: &'a mut InfoBuf,
-    ) -> Self {
+impl Merge {
+    pub(super) fn new(before: Vec<InventoryEntry>) -> Self {
         Self {
             now: Vec::with_capacity(before.len()),
             before: before.into_iter().peekable(),
-            changes,
-            buf,
+            changes: Changes::default(),
         }
     }
 
-    /// The next link, and what was told of it. It is opened only if that is not what was told
-    /// before, or does not tell all.
+    /// The next link, and what was told of it. Its info is asked for only if that is not what was
+    /// told before, or does not tell all.
     pub(super) fn meet(
         &mut self,
         id: LinkId,
         told: Told,
         tells_all: bool,
-        open: impl FnOnce() -> bpf_link::Result<RawLink>,
+        ask: impl FnOnce() -> Result<LinkInfo>,
     ) {
         while let Some(gone) = self.before.next_if(|before| before.id < id) {
             self.changes.went.push(gone);
         }
         let before = self.before.next_if(|before| before.id == id);
         let before = match before {
-            Some(before) if tells_all && before.told.is_as(&told) && !before.is_passing() => {
-                // References change without a word.
+            Some(before) if tells_all && before.is_as(&told) => {
+                // A change of the reference count alone is not reported.
                 self.now.push(InventoryEntry { told, ..before });
                 return;
             }
             before => before,
         };
-        let info = open()
-            .map_err(Error::from)
-            .and_then(|link| self.info(&link));
-        if matches!(&info, Err(Error::Link(bpf_link::Error::Vanished(_)))) {
+        let entry = match (ask(), before) {
             // It has gone since it was seen.
-            self.changes.went.extend(before);
-            return;
-        }
-        let entry = InventoryEntry { id, told, info };
-        match before {
-            None => self.changes.came.push(id),
-            Some(before) if is_same(&before, &entry) => {}
-            Some(before) => self.changes.changed.push(Change { id, before }),
-        }
+            (Err(Error::Link(bpf_link::Error::Vanished(_))), before) => {
+                self.changes.went.extend(before);
+                return;
+            }
+            // What was read before stays, until it can be read again.
+            (Err(error), Some(before)) if before.info.is_some() => {
+                self.now.push(InventoryEntry {
+                    refused: Some(error),
+                    ..before
+                });
+                return;
+            }
+            (info, before) => {
+                let (info, refused) = match info {
+                    Ok(info) => (Some(info), None),
+                    Err(error) => (None, Some(error)),
+                };
+                let entry = InventoryEntry {
+                    id,
+                    told,
+                    info,
+                    refused,
+                };
+                match before {
+                    None => self.changes.came.push(id),
+                    Some(before) if is_same(&before, &entry) => {}
+                    Some(before) => self.changes.changed.push(Change { id, before }),
+                }
+                entry
+            }
+        };
         self.now.push(entry);
     }
 
-    /// The next link, of which the kernel does not say anything now: it stays as it was.
-    pub(super) fn meet_refused(&mut self, id: LinkId, error: bpf_link::Error) {
-        while let Some(gone) = self.before.next_if(|before| before.id < id) {
-            self.changes.went.push(gone);
-        }
-        let entry = self.before.next_if(|before| before.id == id);
-        self.now.push(entry.unwrap_or_else(|| {
-            self.changes.came.push(id);
-            InventoryEntry {
-                id,
-                told: Told::Nothing,
-                info: Err(error.into()),
-            }
-        }));
-    }
-
-    fn info(&mut self, link: &RawLink) -> Result<LinkInfo> {
-        Ok(self.buf.read(link)?.into_owned())
-    }
-
     /// After the last link: what is left has gone.
-    pub(super) fn finish(self) -> Vec<InventoryEntry> {
+    pub(super) fn finish(mut self) -> (Vec<InventoryEntry>, Changes) {
         self.changes.went.extend(self.before);
-        self.now
-    }
-
-    /// After a look that did not get to its end: what is left may still be there.
-    pub(super) fn stop(self) -> Vec<InventoryEntry> {
-        self.now.into_iter().chain(self.before).collect()
+        (self.now, self.changes)
     }
 }
 
-/// Whether nothing but counts has changed.
+/// Whether nothing has changed but what changes without notice.
 fn is_same(before: &InventoryEntry, now: &InventoryEntry) -> bool {
-    let infos = match (&before.info, &now.info) {
-        (Ok(before), Ok(now)) => without_counts(before.clone()) == without_counts(now.clone()),
-        (Err(_), Err(_)) => before.program_id() == now.program_id(),
-        _ => false,
-    };
-    infos && before.is_defunct() == now.is_defunct()
+    let info = |entry: &InventoryEntry| entry.info.clone().map(without_counts);
+    info(before) == info(now)
+        && before.program_id() == now.program_id()
+        && before.is_defunct() == now.is_defunct()
 }
 
 /// Without what grows while the program runs.

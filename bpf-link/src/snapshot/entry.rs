@@ -58,8 +58,8 @@ impl SnapshotEntry {
         Some(references.saturating_sub(1))
     }
 
-    /// Whether both tell the same of a link, besides its [`references`](Self::references): those
-    /// change whenever somebody opens it.
+    /// Whether both entries say the same, apart from [`references`](Self::references), which change
+    /// whenever somebody opens the link.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
         let place = Field::References.place();

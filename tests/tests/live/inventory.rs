@@ -1,7 +1,9 @@
 //! An inventory of all links, held against walks with infos.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, LinkCreate, RawLink, SnapshotMethod, Snapshotter};
@@ -9,7 +11,7 @@ use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, in_form, iterat
 use bpf_link_typed::inspect::{Changes, Inventory, InventoryEntry};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, InfoBuf, LinkId, LinkInfo, NetfilterAttach, NetfilterFamily,
-    NetfilterHook, PerfEventDetails, XdpAttach, XdpMode,
+    NetfilterHook, PerfEventDetails, UprobeMultiAttach, XdpAttach, XdpMode, attach::When,
 };
 use rustix::thread::CapabilitySet;
 
@@ -34,6 +36,10 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(ITERATOR)
         .alone(),
     test!(a_look_that_fails).alone(),
+    test!(infos_are_read_again)
+        .needs(Need::UPROBE_MULTI)
+        .also_needs(&[Need::Linux(6, 8)])
+        .alone(),
 ];
 
 /// How many rounds of changes there are, in the short form and in the long one.
@@ -43,13 +49,16 @@ const MOST: usize = 40;
 
 type Walked = BTreeMap<LinkId, LinkInfo>;
 
-/// All links of the machine as a walk finds them, without what counts.
-fn walk() -> Result<Walked> {
+/// Those of these links that a walk finds, without what counts.
+fn walk(ours: &BTreeSet<LinkId>) -> Result<Walked> {
     let mut buf = InfoBuf::new();
     let mut walked = Walked::new();
-    for link in bpf_link::links() {
-        let info = buf.read(&link?)?.into_owned();
-        walked.insert(info.id(), without_counts(&info));
+    for id in bpf_link::link_ids() {
+        let id = id?;
+        if ours.contains(&id) {
+            let info = buf.read(&RawLink::from_id(id)?)?.into_owned();
+            walked.insert(id, without_counts(&info));
+        }
     }
     Ok(walked)
 }
@@ -78,6 +87,8 @@ struct World {
     cgroup: File,
     links: Vec<RawLink>,
     has_xdp: Option<LinkId>,
+    /// The links that are or were here: others may be of other processes.
+    ours: BTreeSet<LinkId>,
 }
 
 impl World {
@@ -92,6 +103,7 @@ impl World {
             cgroup,
             links: Vec::new(),
             has_xdp: None,
+            ours: BTreeSet::new(),
         })
     }
 
@@ -99,11 +111,16 @@ impl World {
     fn change(&mut self, random: &mut Random) -> Result<()> {
         let place = random.below(self.links.len());
         match random.below(6) {
-            0 | 1 if self.links.len() < MOST => self.links.push(self.attach(random)?),
+            0 | 1 if self.links.len() < MOST => {
+                let link = self.attach(random)?;
+                self.ours.insert(link.id()?);
+                self.links.push(link);
+            }
             2 if self.has_xdp.is_none() => {
                 let [program, _] = &self.xdp;
                 let link = xdp(program)?;
                 self.has_xdp = Some(link.id()?);
+                self.ours.insert(link.id()?);
                 self.links.push(link);
             }
             3 => {
@@ -144,19 +161,16 @@ impl World {
     }
 }
 
-/// The snapshotter, and the link that it has of its own.
-fn load(best: SnapshotMethod) -> Result<(Snapshotter, Option<LinkId>)> {
-    let before = walk()?;
+/// A snapshotter with this method; with the next best where the verifier has no casts.
+fn load(best: SnapshotMethod) -> Result<Snapshotter> {
     let snapshotter = Snapshotter::load_at_most(best)?;
-    // The verifier may not have casts.
     let is_next_best = snapshotter.method() == SnapshotMethod::ProbeRead;
     let is_next_best = best == SnapshotMethod::TypedCast && is_next_best;
     ensure!(
         snapshotter.method() == best || is_next_best,
         "{snapshotter:?}"
     );
-    let own = walk()?.into_keys().find(|id| !before.contains_key(id));
-    Ok((snapshotter, own))
+    Ok(snapshotter)
 }
 
 fn by_the_best_method(sandbox: &Sandbox) -> Result<()> {
@@ -176,8 +190,7 @@ fn by_walks(sandbox: &Sandbox) -> Result<()> {
 fn equals_walks(sandbox: &Sandbox, method: SnapshotMethod) -> Result<()> {
     let cgroup = sandbox.new_cgroup("inventory")?;
     let mut world = World::new(File::open(cgroup.path())?)?;
-    let (snapshotter, own) = load(method)?;
-    let mut inventory = Inventory::with(snapshotter);
+    let mut inventory = Inventory::with(load(method)?);
     let mut before = Walked::new();
     let seed = Random::any_seed()?;
     let mut random = Random::new(seed, 0);
@@ -186,17 +199,23 @@ fn equals_walks(sandbox: &Sandbox, method: SnapshotMethod) -> Result<()> {
             world.change(&mut random)?;
         }
         let changes = inventory.refresh()?;
-        let mut now = walk()?;
-        now.retain(|id, _| Some(*id) != own);
-        check(&inventory, &changes, &before, &now)
+        let now = walk(&world.ours)?;
+        check(&inventory, &changes, &before, &now, &world.ours)
             .with_context(|| format!("seed {seed}, round {round}"))?;
         before = now;
     }
     Ok(())
 }
 
-fn check(inventory: &Inventory, changes: &Changes, before: &Walked, now: &Walked) -> Result<()> {
-    let held = inventory.iter().map(|link| {
+fn check(
+    inventory: &Inventory,
+    changes: &Changes,
+    before: &Walked,
+    now: &Walked,
+    ours: &BTreeSet<LinkId>,
+) -> Result<()> {
+    let held = inventory.iter().filter(|link| ours.contains(&link.id()));
+    let held = held.map(|link| {
         let info = link.info().context("no info")?;
         Ok((link.id(), without_counts(info)))
     });
@@ -206,29 +225,33 @@ fn check(inventory: &Inventory, changes: &Changes, before: &Walked, now: &Walked
         let link = inventory.get(*id).context("not found")?;
         ensure!(link.kind() == Some(info.kind()) && link.program_id() == info.program_id());
     }
-    let came = now.keys().filter(|id| !before.contains_key(id));
-    ensure!(changes.came.iter().eq(came), "{changes:?}");
-    let went = before.keys().filter(|id| !now.contains_key(id));
-    ensure!(
-        changes
-            .went
-            .iter()
-            .map(InventoryEntry::id)
-            .eq(went.copied()),
-        "{changes:?}"
-    );
+    let is_ours = |id: &LinkId| ours.contains(id);
+    let expected = now.keys().filter(|id| !before.contains_key(id));
+    let came = changes.came.iter().filter(|id| is_ours(id));
+    ensure!(came.eq(expected), "{changes:?}");
+    let expected = before.keys().filter(|id| !now.contains_key(id));
+    let went = changes.went.iter().map(InventoryEntry::id).filter(is_ours);
+    ensure!(went.eq(expected.copied()), "{changes:?}");
     let differs =
         |(id, info): &(&LinkId, &LinkInfo)| before.get(id).is_some_and(|was| was != *info);
-    let others = now.iter().filter(differs).map(|(id, _)| *id);
+    let expected = now.iter().filter(differs).map(|(id, _)| *id);
+    let ours_that_differ = || changes.changed.iter().filter(|change| is_ours(&change.id));
     ensure!(
-        changes.changed.iter().map(|change| change.id).eq(others),
+        ours_that_differ().map(|change| change.id).eq(expected),
         "{changes:?}"
     );
-    for change in &changes.changed {
+    for change in ours_that_differ() {
         let was = change.before.info().map(without_counts);
         ensure!(was.as_ref() == before.get(&change.id), "{change:?}");
     }
     Ok(())
+}
+
+/// Whether these changes are about this link.
+fn is_about(changes: &Changes, id: LinkId) -> bool {
+    changes.came.contains(&id)
+        || changes.went.iter().any(|link| link.id() == id)
+        || changes.changed.iter().any(|change| change.id == id)
 }
 
 /// The kernel detaches the link, and nobody has told the inventory.
@@ -239,7 +262,7 @@ fn a_device_that_goes(_sandbox: &Sandbox) -> Result<()> {
         .attach(&Program::passing(Hook::XDP)?)?;
     let mut inventory = Inventory::load()?;
     ensure!(inventory.refresh()?.came.contains(&link.id()?));
-    ensure!(inventory.refresh()?.is_empty());
+    ensure!(!is_about(&inventory.refresh()?, link.id()?));
     drop(device);
     let changes = inventory.refresh()?;
     let change = changes
@@ -302,26 +325,46 @@ fn without_the_privilege_for_infos(sandbox: &Sandbox) -> Result<()> {
 /// By whichever method, nothing that was known is lost, or said to have gone.
 fn a_look_that_fails(_sandbox: &Sandbox) -> Result<()> {
     let first = xdp(&Program::passing(Hook::XDP)?)?;
-    for snapshotter in [
-        Snapshotter::load()?,
-        Snapshotter::load_at_most(SnapshotMethod::Walk)?,
-    ] {
+    let id = first.id()?;
+    for best in [SnapshotMethod::TypedCast, SnapshotMethod::Walk] {
+        let snapshotter = Snapshotter::load_at_most(best)?;
         let method = snapshotter.method();
         let mut inventory = Inventory::with(snapshotter);
         inventory.refresh()?;
         let known = inventory.len();
-        let refreshed = without_descriptors(|| inventory.refresh())?;
-        // A walk meets each link, and cannot open it.
-        let changes = refreshed.unwrap_or_default();
-        ensure!(changes.is_empty(), "{method:?}: {changes:?}");
+        let refused = without_descriptors(|| inventory.refresh())?;
+        let errno = refused.err().and_then(|error| error.errno());
+        ensure!(errno == Some(libc::EMFILE), "{method:?}: {errno:?}");
         ensure!(inventory.len() == known, "{method:?}");
-        ensure!(
-            inventory
-                .get(first.id()?)
-                .is_some_and(|link| link.info().is_some())
-        );
-        let changes = inventory.refresh()?;
-        ensure!(changes.is_empty(), "{method:?}: {changes:?}");
+        ensure!(inventory.get(id).is_some_and(|link| link.info().is_some()));
+        ensure!(!is_about(&inventory.refresh()?, id), "{method:?}");
     }
+    Ok(())
+}
+
+/// The path of a file that was moved, of which nothing gives notice.
+fn infos_are_read_again(sandbox: &Sandbox) -> Result<()> {
+    let [before, after] = ["before", "after"].map(|name| sandbox.directory().join(name));
+    // Instructions that do nothing, so that there is something to probe.
+    std::fs::write(&before, [0x90; 64])?;
+    let program = Program::passing(Hook::UPROBE_MULTI)?;
+    let link = UprobeMultiAttach::to(&before, When::Entry, [0]).attach(&program)?;
+    let id = link.id()?;
+    let mut inventory = Inventory::load()?;
+    inventory.refresh()?;
+    std::fs::rename(&before, &after)?;
+    let has = |inventory: &Inventory, path: &Path| match inventory.get(id)?.info()? {
+        LinkInfo::UprobeMulti(info) => {
+            Some(info.path.as_deref()?.to_bytes() == path.as_os_str().as_bytes())
+        }
+        _ => None,
+    };
+    ensure!(!is_about(&inventory.refresh()?, id));
+    ensure!(has(&inventory, &before) == Some(true));
+    inventory.refresh_infos()?;
+    ensure!(has(&inventory, &after) == Some(true));
+    let refused = without_descriptors(|| inventory.refresh_infos())?;
+    ensure!(refused.err().and_then(|error| error.errno()) == Some(libc::EMFILE));
+    ensure!(has(&inventory, &after) == Some(true));
     Ok(())
 }

@@ -97,8 +97,8 @@ impl<'a> IterAttach<'a> {
     /// - [`Command`](bpf_link::Error::Command) and
     ///   - `EBADF`: the descriptor is not a cgroup or pidfd, the program wants a map and got none,
     ///     or the map's descriptor was opened with `O_PATH`;
-    ///   - `EINVAL`: the map is not one or of a type that the program does not go over, or the order
-    ///     is not known;
+    ///   - `EINVAL`: the map is not one or of a type that the program does not go over, or the
+    ///     order is not known;
     ///   - `ENOENT`: there is no cgroup with this id;
     /// - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the program uses more
     ///   of an element than the map has.

@@ -145,8 +145,8 @@ impl<'a> TracingAttach<'a> {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
     ///     kernel has no cookies here;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the extension does not fit the
-    ///     function or was attached before, or the target is not a program; `EBUSY`: the
-    ///     function has an extension and cannot be traced, or is traced and cannot have an extension;
+    ///     function or was attached before, or the target is not a program; `EBUSY`: the function
+    ///     has an extension and cannot be traced, or is traced and cannot have an extension;
     ///     `EBADF`: the target's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel

@@ -59,8 +59,8 @@ impl<'a> TracingMultiAttach<'a> {
     }
 
     /// To all functions of the kernel that programs can be attached to and whose names match a
-    /// pattern: `tcp_*`, or `ext4:ext4_*` for those of one module, for which the program has to be
-    /// loaded then. In the pattern, `*` stands for any characters, and `?` for one.
+    /// pattern: `tcp_*`, or `ext4:ext4_*` for those of one module, the program must then have been
+    /// loaded for that module. In the pattern, `*` stands for any characters, and `?` for one.
     ///
     /// They are those that the kernel has now. Left out are functions that cannot be traced, that
     /// take or return what tracing programs cannot be passed
@@ -102,8 +102,8 @@ impl<'a> TracingMultiAttach<'a> {
     ///   these names. [`Error::AmbiguousBtfFunction`](crate::Error::AmbiguousBtfFunction): there
     ///   are several of one name.
     ///
-    /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program was
-    ///   loaded for something else.
+    /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program
+    ///   was loaded for something else.
     ///
     /// [`Error::Link`](crate::Error::Link) with
     ///

@@ -86,8 +86,9 @@ impl XdpAttach {
     /// - [`Error::NoSuchInterface`] (`ENODEV`, or `EINVAL` for an index): there is no such device.
     /// - [`Error::HookTaken`]: the device has a program already, in this mode (`EBUSY`) or in
     ///   another (`EEXIST`), or another device that this one is part of has.
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an XDP program, or, told since
-    ///   Linux 5.18, it was loaded for the entries of a map (`BPF_XDP_DEVMAP`, `BPF_XDP_CPUMAP`).
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an XDP program, or, told
+    ///   since Linux 5.18, it was loaded for the entries of a map (`BPF_XDP_DEVMAP`,
+    ///   `BPF_XDP_CPUMAP`).
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`): it is not a
     ///   program.
     /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and

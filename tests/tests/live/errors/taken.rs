@@ -158,7 +158,7 @@ fn callbacks(_sandbox: &Sandbox) -> Result<()> {
     check_map_taken(&one, &one, holder)?;
     let found = StructOpsMap::of(&one)?.context("it is a map of callbacks")?;
     ensure!(found.registered_name.as_deref().map(CStr::to_bytes) == Some(name.as_bytes()));
-    ensure!(found.map.id.get() == one.id()? && !found.is_used_without_link);
+    ensure!(found.map.id.get() == one.id()? && found.is_used_without_link == Some(false));
     ensure!(StructOpsMap::all()?.contains(&found));
     ensure!(StructOpsMap::of(&Map::array(4, 1)?)?.is_none());
     Ok(())

@@ -167,11 +167,18 @@ fn functions_of_a_program(_sandbox: &Sandbox) -> Result<()> {
 fn functions_that_cannot_be_read(_sandbox: &Sandbox) -> Result<()> {
     let none = BtfId::try_from(i32::MAX.unsigned_abs())?;
     ensure_refused!(Btf::from_id(none), Error::Vanished(_), Some(libc::ENOENT));
-    ensure_refused!(
-        Btf::of_module("no_such_module"),
-        Error::Command(_),
-        Some(libc::ENOENT)
-    );
+    // Nor is a path a module, or the kernel.
+    for name in [
+        "no_such_module",
+        "",
+        ".",
+        "..",
+        "../vmlinux",
+        "/dev/zero",
+        "vmlinux",
+    ] {
+        ensure_refused!(Btf::of_module(name), Error::Command(_), Some(libc::ENOENT));
+    }
     let refused = Btf::of_module("a\0b");
     ensure!(
         matches!(
