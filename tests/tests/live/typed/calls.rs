@@ -16,15 +16,18 @@ use bpf_link_typed::{
 use crate::fixture::xdp;
 use crate::harness::{Need, Test, test};
 
+/// On newer kernels, the program that counts can be preempted. Until it goes on, the kernel does not
+/// run it for the calls of other processes; nor theirs for ours. So each test runs alone.
 pub(crate) const TESTS: &[Test] = &[
-    test!(a_pin).needs(Need::PERF_EVENT),
-    test!(a_kind_of_fixed_size).needs(Need::PERF_EVENT),
-    test!(kinds_with_a_name).needs(Need::PERF_EVENT),
-    test!(a_perf_event).needs(Need::PERF_EVENT),
+    test!(a_pin).needs(Need::PERF_EVENT).alone(),
+    test!(a_kind_of_fixed_size).needs(Need::PERF_EVENT).alone(),
+    test!(kinds_with_a_name).needs(Need::PERF_EVENT).alone(),
+    test!(a_perf_event).needs(Need::PERF_EVENT).alone(),
     test!(a_kind_with_arrays)
         .needs(Need::UPROBE_MULTI)
         .also_needs(&[Need::Member("bpf_link_info", "uprobe_multi")])
-        .also_needs(Need::PERF_EVENT),
+        .also_needs(Need::PERF_EVENT)
+        .alone(),
 ];
 
 /// Counts the `bpf(2)` calls of this process.
