@@ -13,9 +13,10 @@ use crate::sys;
 /// type that it was loaded for. The kernel does not report the latter. Where it does not fit,
 /// [`RawLink::create`](crate::RawLink::create) fails with `EINVAL`, as for much else.
 ///
-/// Nothing is attached, and nothing runs. `None` if there is no way to find out: for
-/// functions of the kernel, the program may be for entry, return, or instead of the function. Also
-/// `None` if it is not a program, or the caller lacks a privilege.
+/// Nothing is attached, and nothing runs. `Some(false)` also where this kernel does not have the
+/// attach type at all. `None` if there is no way to find out: for functions of the kernel, the
+/// program may be for entry, return, or instead of the function. Also `None` if it is not a program,
+/// or the caller lacks a privilege.
 ///
 /// ```no_run
 /// use bpf_link::{AttachType, program_fits};

@@ -133,8 +133,8 @@ impl<'a> TracingAttach<'a> {
     ///   `tracing_multi` links, or for the security hooks of a cgroup; before Linux 5.19, it is for
     ///   any other hook, and was attached to that for a moment.
     /// - [`Error::ProgramRefused`] (`EINVAL`): since Linux 5.19, the program may be for another
-    ///   hook, such as for the return of its function; the kernel does not report that. Or it is
-    ///   on a function of another program, and was attached before.
+    ///   hook, such as for the return of its function; the kernel does not report that. Or it
+    ///   traces a function of another program, and was attached once already.
     /// - [`Error::NoSuchBtfFunction`], [`Error::AmbiguousBtfFunction`]: the program that is to be
     ///   extended has no function of this name, or several.
     /// - [`Error::WrongKind`]: a program of [`as_loaded`](Self::as_loaded) was loaded for a
@@ -146,7 +146,7 @@ impl<'a> TracingAttach<'a> {
     ///     kernel has no cookies here;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the extension does not fit the
     ///     function or was attached before, or the target is not a program; `EBUSY`: the function
-    ///     has an extension and cannot be traced, or is traced and cannot have an extension;
+    ///     has an extension, so it cannot be traced;
     ///     `EBADF`: the target's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
