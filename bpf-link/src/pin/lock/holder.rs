@@ -1,5 +1,7 @@
 //! The process that has a lock, as `/proc/locks` tells.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use crate::sys;
@@ -7,16 +9,22 @@ use crate::sys;
 /// The process that has locked this directory: the one that took the lock, though it may have
 /// passed its descriptor on since. `None` if that does not show.
 pub(super) fn of(directory: &OwnedFd) -> Option<u32> {
-    let file = sys::open_file_id(directory.as_fd()).ok()?;
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    in_locks(&locks, &file.in_proc_locks())
+    /// If the list changes between two reads, a line may be missing that was there all the time.
+    const ATTEMPTS: usize = 3;
+    /// More than the kernel writes in one read, so that there are few reads.
+    const BUFFER: usize = 64 << 10;
+    let file = sys::open_file_id(directory.as_fd()).ok()?.in_proc_locks();
+    (0..ATTEMPTS).find_map(|_| {
+        let locks = BufReader::with_capacity(BUFFER, File::open("/proc/locks").ok()?);
+        in_locks(locks.lines().map_while(Result::ok), &file)
+    })
 }
 
 /// What a line such as `1: FLOCK ADVISORY WRITE 1234 00:2f:56 0 EOF` says about this file. One that
 /// waits has `->` before the sort of its lock.
-fn in_locks(locks: &str, file: &str) -> Option<u32> {
-    locks.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace().skip(1);
+fn in_locks(mut locks: impl Iterator<Item = impl AsRef<str>>, file: &str) -> Option<u32> {
+    locks.find_map(|line| {
+        let mut words = line.as_ref().split_ascii_whitespace().skip(1);
         if words.next()? != "FLOCK" {
             return None;
         }
@@ -41,10 +49,10 @@ mod tests {
 
     #[test]
     fn the_one_that_has_it_is_told() {
-        assert_eq!(in_locks(LOCKS, "00:2f:7"), Some(15));
-        assert_eq!(in_locks(LOCKS, "08:01:9"), Some(13));
-        assert_eq!(in_locks(LOCKS, "00:2f:8"), None);
-        assert_eq!(in_locks(LOCKS, "08:01:10"), None);
-        assert_eq!(in_locks("", "00:2f:7"), None);
+        assert_eq!(in_locks(LOCKS.lines(), "00:2f:7"), Some(15));
+        assert_eq!(in_locks(LOCKS.lines(), "08:01:9"), Some(13));
+        assert_eq!(in_locks(LOCKS.lines(), "00:2f:8"), None);
+        assert_eq!(in_locks(LOCKS.lines(), "08:01:10"), None);
+        assert_eq!(in_locks("".lines(), "00:2f:7"), None);
     }
 }
