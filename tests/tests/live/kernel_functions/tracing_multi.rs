@@ -66,14 +66,14 @@ fn what_cannot_be_attached_to(_sandbox: &Sandbox) -> Result<()> {
         (
             Hook::FENTRY_MULTI,
             When::Entry,
-            "do_*",
+            "do_e*",
             Some("do_exit"),
             None,
         ),
         (
             Hook::FEXIT_MULTI,
             When::Return,
-            "do_*",
+            "do_e*",
             None,
             Some("do_exit"),
         ),
@@ -88,22 +88,22 @@ fn what_cannot_be_attached_to(_sandbox: &Sandbox) -> Result<()> {
         (
             Hook::FENTRY_MULTI,
             When::Entry,
-            "*migrate_*",
+            "migrate_*",
             None,
             Some("migrate_disable"),
         ),
         (
             Hook::FEXIT_MULTI,
             When::Return,
-            "vfs_*",
+            "vfs_re*",
             Some("vfs_read"),
             None,
         ),
         (
             Hook::FEXIT_MULTI,
             When::Return,
-            "__x64_sys_*",
-            Some("__x64_sys_openat"),
+            "__x64_sys_e*",
+            Some("__x64_sys_execve"),
             Some("__x64_sys_exit_group"),
         ),
         // Arguments that vary.
@@ -124,7 +124,7 @@ fn what_cannot_be_attached_to(_sandbox: &Sandbox) -> Result<()> {
             continue;
         };
         let ids: HashSet<u32> = ids.into_iter().collect();
-        ensure!(ids.len() > 1, "{pattern}: {}", ids.len());
+        ensure!(!ids.is_empty(), "{pattern}");
         if let Some(there) = there {
             ensure!(ids.contains(&function_id(there)?.get()), "{there}");
         }
