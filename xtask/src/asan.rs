@@ -18,8 +18,8 @@ const LIVE_LEFT_OUT: [&str; 2] = ["lister::scale::", "soak::"];
 /// sanitizer.
 const LISTER: (&str, &str) = ("BPF_LINKS", "bpf-links");
 
-/// Runs the tests of the libraries, the lister and the examples with every access to memory checked; fails
-/// where one touches what is not its own, or loses memory.
+/// Runs the tests of the libraries, the lister and the examples under `AddressSanitizer`; fails if
+/// one accesses memory that is not its own, or leaks some.
 ///
 /// As root, as the live tests want it.
 #[derive(Debug, clap::Args)]

@@ -123,8 +123,8 @@ fn links_of(task: &Path) -> io::Result<Vec<LinkId>> {
     Ok(links)
 }
 
-/// Links in descriptor tables other than the first thread's: a thread may have unshared its own,
-/// and a first thread that has ended has none.
+/// The links in the descriptor tables of threads that do not share the first thread's table. A
+/// thread can have a table of its own, and the first thread loses its table when it ends.
 fn links_of_other_tables(pid: u32, tasks: &Path, can_compare: bool) -> io::Result<Vec<LinkId>> {
     let mut links = Vec::new();
     let mut tables = vec![pid];

@@ -15,7 +15,7 @@
 //! | `kinds.rs` | what is shown of each kind |
 //! | `resolve.rs` | names for the ids and indices in a link |
 //! | `pinned.rs`, `holders.rs`, `mounts.rs` | where links are pinned, and who holds them |
-//! | `output.rs`, `notes.rs`, `failure.rs` | what is written where: results, what could not be found out, what went wrong |
+//! | `output.rs`, `notes.rs`, `failure.rs` | results, notes and errors |
 #![forbid(unsafe_code)]
 
 mod args;

@@ -27,7 +27,7 @@ const SHORTEST: usize = 24;
 
 const TITLES: [&str; WHOLE] = ["ID", "KIND", "PROGRAM"];
 const LAST_TITLE: &str = "ATTACHED TO";
-/// How many columns are never shortened.
+/// The number of columns that are never shortened.
 const WHOLE: usize = 3;
 
 pub(crate) struct Table {
@@ -152,8 +152,8 @@ impl Table {
         Ok(())
     }
 
-    /// Writes the columns that stay whole, and returns how much room there is behind them: in the
-    /// same line, or in the next one.
+    /// Writes the columns that are never shortened, and returns how wide the last column may be.
+    /// Where little room is left, that column starts on a new line.
     fn write_whole(
         &self,
         cells: &[(&str, Style); WHOLE],

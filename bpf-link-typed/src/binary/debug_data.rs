@@ -15,12 +15,13 @@ use crate::error::Result;
 /// What it is called in errors.
 const WHAT: &str = "the symbols that are compressed into it (.gnu_debugdata)";
 
-/// Whether the binary has some.
+/// Whether the binary has a `.gnu_debugdata`.
 pub(super) fn is_there(image: &Image) -> Result<bool> {
     Ok(place(image)?.is_some())
 }
 
-/// The file that is compressed into the binary, which is kept in memory; `None` if there is none.
+/// Unpacks the ELF file in the binary's `.gnu_debugdata` into memory; `None` if the binary has no
+/// such section.
 #[cfg(feature = "elf-xz")]
 pub(super) fn read(image: &Image) -> Result<Option<Image>> {
     let Some(place) = place(image)? else {

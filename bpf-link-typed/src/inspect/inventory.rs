@@ -172,13 +172,13 @@ impl Inventory {
         self.links.iter()
     }
 
-    /// How many links there are.
+    /// The number of links.
     #[must_use]
     pub fn len(&self) -> usize {
         self.links.len()
     }
 
-    /// Whether there are none.
+    /// Whether the last look found no links.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.links.is_empty()
