@@ -1,7 +1,8 @@
 //! Types by number, and what structures have in them by name.
 
 use super::types::{
-    ARRAY, MEMBER_SIZE, Malformed, POINTER, STRUCT, TYPE_SIZE, Type, Types, UNION, is_named, word,
+    ARRAY, ENUM, ENUM64, INTEGER, MEMBER_SIZE, Malformed, POINTER, STRUCT, TYPE_SIZE, Type, Types,
+    UNION, is_named, word,
 };
 
 /// Types that are looked up by their numbers, and what structures have in them.
@@ -58,10 +59,9 @@ impl<'a> Index<'a> {
     pub(crate) fn resolve(&self, id: u32) -> Option<Type<'a>> {
         let mut found = self.get(id)?;
         for _ in 0..Self::NAMES {
-            match found.kind {
-                // A typedef, three qualifiers, a tag of a type.
-                8..=11 | 18 => found = self.get(refers_to(&found)?)?,
-                _ => return Some(found),
+            match found.stands_for() {
+                Some(id) => found = self.get(id)?,
+                None => return Some(found),
             }
         }
         None
@@ -71,7 +71,7 @@ impl<'a> Index<'a> {
     pub(crate) fn bytes_of_array(&self, id: u32) -> Option<u32> {
         let array = self.resolve(id).filter(|found| found.kind == ARRAY)?;
         let element = self.resolve(word(array.bytes, TYPE_SIZE)?)?;
-        let is_byte = element.kind == 1 && refers_to(&element) == Some(1);
+        let is_byte = element.kind == INTEGER && element.refers_to() == Some(1);
         word(array.bytes, TYPE_SIZE + 8).filter(|_| is_byte)
     }
 
@@ -79,7 +79,7 @@ impl<'a> Index<'a> {
     #[allow(dead_code, reason = "only snapshots ask")]
     pub(crate) fn pointee(&self, id: u32) -> Option<Type<'a>> {
         let pointer = self.resolve(id).filter(|found| found.kind == POINTER)?;
-        self.resolve(refers_to(&pointer)?)
+        self.resolve(pointer.refers_to()?)
     }
 
     /// How many bytes a number or a pointer takes; `None` for any other type.
@@ -90,12 +90,14 @@ impl<'a> Index<'a> {
             POINTER => Some(8),
             // An integer: which of its bits count comes after its size, beside whether it has a
             // sign.
-            1 => {
+            INTEGER => {
                 let bits = word(found.bytes, TYPE_SIZE)? & 0x00ff_ffff;
-                refers_to(&found).filter(|size| size.checked_mul(8) == Some(bits))
+                found
+                    .refers_to()
+                    .filter(|size| size.checked_mul(8) == Some(bits))
             }
             // Enumerations.
-            6 | 19 => refers_to(&found),
+            ENUM | ENUM64 => found.refers_to(),
             _ => None,
         }
     }
@@ -163,11 +165,6 @@ impl<'a> Index<'a> {
         }
         None
     }
-}
-
-/// The type that a pointer, a typedef or a qualifier refers to; the size of other types.
-fn refers_to(found: &Type<'_>) -> Option<u32> {
-    word(found.bytes, 8)
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What functions take and return: whether a trampoline, which calls tracing programs, can pass it
 //! on.
 
-use super::types::{FUNC, Malformed, POINTER, STRUCT, TYPE_SIZE, Type, Types, UNION, word};
+use super::types::{
+    ENUM, ENUM64, FUNC, INTEGER, Malformed, POINTER, PROTOTYPE, STRUCT, TYPE_SIZE, Type, Types,
+    UNION, word,
+};
 
 /// All types of one description, and of the base that it refers to, by their numbers.
 pub(super) struct Prototypes<'a> {
@@ -17,9 +20,6 @@ const LARGEST: u32 = 16;
 const LARGEST_RETURNED: u32 = 8;
 /// How many typedefs and qualifiers there are on the way to a type, at most.
 const NAMES: u32 = 32;
-
-const INTEGER: u32 = 1;
-const PROTOTYPE: u32 = 13;
 
 impl<'a> Prototypes<'a> {
     /// Goes over all types once.
@@ -48,11 +48,11 @@ impl<'a> Prototypes<'a> {
 
     /// As `btf_distill_func_proto` of Linux 7.3 has it, and the trampolines of x86-64.
     fn is_passable(&self, function: &Type<'_>) -> Option<bool> {
-        let prototype = self.get(word(function.bytes, 8)?)?;
+        let prototype = self.get(function.refers_to()?)?;
         if prototype.kind != PROTOTYPE {
             return None;
         }
-        let returned = match word(prototype.bytes, 8)? {
+        let returned = match prototype.refers_to()? {
             0 => 0,
             id => self.size(id).filter(|_| !self.is_structure(id))?,
         };
@@ -80,9 +80,9 @@ impl<'a> Prototypes<'a> {
     fn resolve(&self, id: u32) -> Option<&Type<'a>> {
         let mut found = self.get(id)?;
         for _ in 0..NAMES {
-            match found.kind {
-                8..=11 | 18 => found = self.get(word(found.bytes, 8)?)?,
-                _ => return Some(found),
+            match found.stands_for() {
+                Some(id) => found = self.get(id)?,
+                None => return Some(found),
             }
         }
         None
@@ -98,7 +98,7 @@ impl<'a> Prototypes<'a> {
         let found = self.resolve(id)?;
         match found.kind {
             POINTER => Some(8),
-            INTEGER | STRUCT | UNION | 6 | 19 => word(found.bytes, 8),
+            INTEGER | STRUCT | UNION | ENUM | ENUM64 => found.refers_to(),
             _ => None,
         }
     }

@@ -16,6 +16,8 @@ pub(super) const TYPE_SIZE: usize = 12;
 /// A member's name, type and place (`struct btf_member`).
 pub(super) const MEMBER_SIZE: usize = 12;
 
+/// `BTF_KIND_INT`
+pub(super) const INTEGER: u32 = 1;
 /// `BTF_KIND_PTR`
 pub(super) const POINTER: u32 = 2;
 /// `BTF_KIND_ARRAY`
@@ -24,9 +26,14 @@ pub(super) const ARRAY: u32 = 3;
 pub(crate) const STRUCT: u32 = 4;
 /// `BTF_KIND_UNION`
 pub(super) const UNION: u32 = 5;
-
+/// `BTF_KIND_ENUM`
+pub(super) const ENUM: u32 = 6;
 /// `BTF_KIND_FUNC`
 pub(crate) const FUNC: u32 = 12;
+/// `BTF_KIND_FUNC_PROTO`
+pub(super) const PROTOTYPE: u32 = 13;
+/// `BTF_KIND_ENUM64`
+pub(super) const ENUM64: u32 = 19;
 
 /// All types of one description.
 #[derive(Clone, Debug)]
@@ -101,17 +108,17 @@ impl<'a> Types<'a> {
         // How many bytes follow, by the number of the kind.
         let more = match kind {
             // An integer, a variable, a tag of a declaration.
-            1 | 14 | 17 => 4,
+            INTEGER | 14 | 17 => 4,
             // An array.
             ARRAY => 12,
             // The members of a structure and of a union, of a section, of an enumeration of 64
             // bits.
-            STRUCT | UNION | 15 | 19 => MEMBER_SIZE * members,
+            STRUCT | UNION | 15 | ENUM64 => MEMBER_SIZE * members,
             // The members of an enumeration, the arguments of a function.
-            6 | 13 => 8 * members,
+            ENUM | PROTOTYPE => 8 * members,
             // A pointer, what is declared only, a typedef, three qualifiers, a function, a number,
             // a tag of a type.
-            POINTER | 7..=12 | 16 | 18 => 0,
+            POINTER | 7..=FUNC | 16 | 18 => 0,
             _ => return None,
         };
         let (bytes, rest) = self.rest.split_at_checked(TYPE_SIZE + more)?;
@@ -168,6 +175,18 @@ impl<'a> Iterator for Types<'a> {
 }
 
 impl<'a> Type<'a> {
+    /// The type that a pointer, a typedef or a qualifier refers to; the size of other types.
+    pub(super) fn refers_to(&self) -> Option<u32> {
+        word(self.bytes, 8)
+    }
+
+    /// The type that this only renames or qualifies: it is a typedef, one of three qualifiers, or a
+    /// tag of a type.
+    pub(super) fn stands_for(&self) -> Option<u32> {
+        let is_alias = matches!(self.kind, 8..=11 | 18);
+        self.refers_to().filter(|_| is_alias)
+    }
+
     /// Its name, without a NUL; empty for an unnamed type, and for a name that is in the base.
     pub(crate) fn name(&self) -> &'a [u8] {
         let mut names = self.name.split(|byte| *byte == 0);
