@@ -19,6 +19,7 @@ mod interface;
 mod kernel_types;
 pub(crate) mod layout;
 mod link;
+mod map_create;
 mod map_entry;
 mod marks;
 mod name;

@@ -2,12 +2,12 @@
 //! nobody else sees.
 
 use std::io;
-use std::mem::offset_of;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bpf_link_sys as c;
 
 use super::create::zeroed;
+use super::map_create::{MapAttr, map_create};
 use super::prog_load::{ProgramUse, prog_load};
 use super::{LinkFd, bpf_fd, len_of, raw};
 use crate::attach_type::AttachType;
@@ -26,43 +26,17 @@ pub(crate) fn load_probe(program: &ProgramUse) -> io::Result<OwnedFd> {
     prog_load(program, *b"bpf_link_probe\0\0", &instructions, &mut [])
 }
 
-/// The kernel's arm of `bpf_attr` as far as a `struct_ops` map needs it, so without padding.
-#[repr(C)]
-struct MapAttr {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    map_flags: u32,
-    name_and_types: [u32; 10],
-    btf_vmlinux_value_type_id: u32,
-}
-
-const _: () = {
-    use c::bpf_attr__map_type_struct as Kernel;
-    assert!(offset_of!(MapAttr, map_flags) == offset_of!(Kernel, map_flags));
-    assert!(offset_of!(MapAttr, name_and_types) == offset_of!(Kernel, inner_map_fd));
-    assert!(
-        offset_of!(MapAttr, btf_vmlinux_value_type_id)
-            == offset_of!(Kernel, btf_vmlinux_value_type_id)
-    );
-};
-
-/// `BPF_MAP_CREATE` of a `struct_ops` map for links, with this type of the kernel's for its value.
+/// Creates a `struct_ops` map for links, with this type of the kernel's for its value.
 pub(crate) fn create_struct_ops_map(value_type: u32) -> io::Result<OwnedFd> {
-    let mut attr = MapAttr {
+    map_create(MapAttr {
         map_type: c::BPF_MAP_TYPE_STRUCT_OPS,
         key_size: len_of::<u32>(),
         value_size: len_of::<u64>(),
         max_entries: 1,
         map_flags: c::BPF_F_LINK,
-        name_and_types: [0; 10],
         btf_vmlinux_value_type_id: value_type,
-    };
-    // SAFETY:
-    // - the attr is integers without padding, all initialised, and has no pointers;
-    // - `BPF_MAP_CREATE` returns a new descriptor.
-    unsafe { bpf_fd(c::BPF_MAP_CREATE, &mut attr) }
+        ..MapAttr::default()
+    })
 }
 
 /// `BPF_LINK_CREATE` with arguments that are nowhere, for the kinds that have arguments which the

@@ -7,8 +7,9 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use bpf_link_sys as c;
 
+use super::map_create::{MapAttr, map_create};
 use super::map_entry::EntryAttr;
-use super::{NO_DESCRIPTOR, bpf, bpf_fd, len_of, raw};
+use super::{NO_DESCRIPTOR, bpf, len_of, raw};
 
 /// `bpf_attr__test` with its padding, so without any.
 #[repr(C)]
@@ -46,20 +47,6 @@ pub(crate) fn test_run_too_many(program: Option<BorrowedFd<'_>>) -> io::Result<(
     unsafe { bpf(c::BPF_PROG_TEST_RUN, &mut attr) }.map(drop)
 }
 
-/// The kernel's arm of `bpf_attr` as far as an array of programs needs it.
-#[repr(C)]
-struct MapAttr {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-}
-
-const _: () = {
-    use c::bpf_attr__map_type_struct as Kernel;
-    assert!(offset_of!(MapAttr, max_entries) == offset_of!(Kernel, max_entries));
-};
-
 /// Puts a program into an array of programs that nobody else sees and that goes at once. It is
 /// refused with `EINVAL` if it is for a certain device.
 pub(crate) fn put_into_array(program: BorrowedFd<'_>) -> io::Result<()> {
@@ -79,16 +66,13 @@ pub(crate) fn put_into_array(program: BorrowedFd<'_>) -> io::Result<()> {
     unsafe { bpf(c::BPF_MAP_UPDATE_ELEM, &mut attr) }.map(drop)
 }
 
-/// `BPF_MAP_CREATE` of an array of one program.
+/// An array of one program.
 fn program_array() -> io::Result<OwnedFd> {
-    let mut attr = MapAttr {
+    map_create(MapAttr {
         map_type: c::BPF_MAP_TYPE_PROG_ARRAY,
         key_size: len_of::<u32>(),
         value_size: len_of::<u32>(),
         max_entries: 1,
-    };
-    // SAFETY:
-    // - the attr is integers without padding, all initialised, and has no pointers;
-    // - `BPF_MAP_CREATE` returns a new descriptor.
-    unsafe { bpf_fd(c::BPF_MAP_CREATE, &mut attr) }
+        ..MapAttr::default()
+    })
 }
