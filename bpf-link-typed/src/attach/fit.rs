@@ -41,42 +41,50 @@ pub(crate) fn by_types(
     }
 }
 
-/// The same, also as far as the attach type tells that the program was loaded for.
+/// Checks the attach type that the program was loaded for as well.
 pub(crate) fn or_mismatch(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
     source: bpf_link::Error,
 ) -> Error {
-    match by_type(program, attach_type, source) {
-        Error::Link(source)
-            if is_open(&source) && program_fits(&program, attach_type) == Some(false) =>
-        {
-            mismatch(attach_type, ProgramInfo::of(&program).ok(), source)
-        }
-        error => error,
-    }
+    by_attach_type(program, attach_type, source).unwrap_or_else(Error::from)
 }
 
-/// The same where the kernel does not tell for certain: then the error says that it may be so.
+/// As [`or_mismatch`]. Where the kernel gives no way to find out, the error says that the program
+/// may not fit.
 pub(crate) fn or_perhaps_mismatch(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
     source: bpf_link::Error,
 ) -> Error {
-    match or_mismatch(program, attach_type, source) {
-        Error::Link(source)
-            if is_open(&source) && program_fits(&program, attach_type).is_none() =>
-        {
-            match ProgramInfo::of(&program) {
-                Ok(info) => Error::ProgramRefused {
-                    attach_type,
-                    program: Box::new(info),
-                    source,
-                },
-                Err(_) => source.into(),
-            }
+    let perhaps = |source| match ProgramInfo::of(&program) {
+        Ok(info) => Error::ProgramRefused {
+            attach_type,
+            program: Box::new(info),
+            source,
+        },
+        Err(_) => Error::from(source),
+    };
+    by_attach_type(program, attach_type, source).unwrap_or_else(perhaps)
+}
+
+/// The error; the refusal as it came if there is no way to find out whether the program fits.
+fn by_attach_type(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    source: bpf_link::Error,
+) -> Result<Error, bpf_link::Error> {
+    let source = match by_type(program, attach_type, source) {
+        Error::Link(source) if is_open(&source) => source,
+        error => return Ok(error),
+    };
+    match program_fits(&program, attach_type) {
+        Some(false) => {
+            let program = ProgramInfo::of(&program).ok();
+            Ok(mismatch(attach_type, program, source))
         }
-        error => error,
+        Some(true) => Ok(source.into()),
+        None => Err(source),
     }
 }
 
