@@ -56,6 +56,19 @@ impl Made {
     }
 }
 
+/// Holds that the file has no function of this name, and only this one that is close to it.
+fn ensure_missing(made: &Made, name: &str, similar: &str, is_stripped: bool) -> Result<()> {
+    let refused = problem(made.binary.function(name), &made.path)?;
+    let expected = BinaryProblem::NoSuchSymbol {
+        name: name.to_owned(),
+        similar: vec![similar.to_owned()],
+        is_stripped,
+        has_unread_symbols: false,
+    };
+    anyhow::ensure!(refused == expected, "{refused:?}");
+    Ok(())
+}
+
 /// The problem that a refusal is about, with this file.
 fn problem<T>(result: bpf_link_typed::Result<T>, file: &Path) -> Result<BinaryProblem> {
     match result {

@@ -10,7 +10,7 @@ use bpf_link_typed::{
 };
 
 use super::found::crc32;
-use super::{Made, problem};
+use super::{Made, ensure_missing, problem};
 use crate::fixture::attaching::adding;
 use crate::harness::{Need, Test, test};
 
@@ -64,14 +64,7 @@ fn local_functions(sandbox: &Sandbox) -> Result<()> {
     ensure!(names == ["exported", "exported", "warm"], "{names:?}");
     let at = made.binary.symbol_at(WARM + 3)?.context("it has a name")?;
     ensure!(at.symbol == warm && at.offset == 3);
-    let refused = problem(made.binary.function("warn"), &made.path)?;
-    let expected = BinaryProblem::NoSuchSymbol {
-        name: "warn".to_owned(),
-        similar: vec!["warm".to_owned()],
-        is_stripped: false,
-        has_unread_symbols: false,
-    };
-    ensure!(refused == expected, "{refused:?}");
+    ensure_missing(&made, "warn", "warm", false)?;
     let refused = problem(made.binary.function("imported"), &made.path)?;
     ensure!(matches!(refused, BinaryProblem::Imported { .. }));
     Ok(())

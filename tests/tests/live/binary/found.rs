@@ -5,7 +5,7 @@ use bpf_link_tests::Sandbox;
 use bpf_link_tests::elf::{CODE, CODE_ADDRESS, ElfFile, ElfSymbol, HOT_ADDRESS, SHARED};
 use bpf_link_typed::{Binary, BinaryProblem, SymbolBinding};
 
-use super::{Made, problem};
+use super::{Made, ensure_missing, problem};
 use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -174,14 +174,7 @@ fn not_there(sandbox: &Sandbox) -> Result<()> {
         ..ElfFile::native()
     };
     let made = Made::new(sandbox, "near", &file)?;
-    let refused = problem(made.binary.function("handle_requst"), &made.path)?;
-    let expected = BinaryProblem::NoSuchSymbol {
-        name: "handle_requst".to_owned(),
-        similar: vec!["handle_request".to_owned()],
-        is_stripped: false,
-        has_unread_symbols: false,
-    };
-    ensure!(refused == expected, "{refused:?}");
+    ensure_missing(&made, "handle_requst", "handle_request", false)?;
     let refused = problem(made.binary.functions_matching("SSL_*"), &made.path)?;
     ensure!(matches!(
         refused,

@@ -8,7 +8,7 @@ use bpf_link_tests::{Hook, Sandbox};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{Binary, BinaryProblem, BinarySymbol, UprobeMultiAttach};
 
-use super::{Made, problem};
+use super::{Made, ensure_missing, problem};
 use crate::fixture::attaching::adding;
 use crate::harness::{Need, Test, test};
 
@@ -79,14 +79,7 @@ fn what_is_imported_or_missing(sandbox: &Sandbox) -> Result<()> {
         libraries: file().needed,
     };
     ensure!(refused == expected, "{refused:?}");
-    let refused = problem(made.binary.function("warn"), &made.path)?;
-    let expected = BinaryProblem::NoSuchSymbol {
-        name: "warn".to_owned(),
-        similar: vec!["warm".to_owned()],
-        is_stripped: true,
-        has_unread_symbols: false,
-    };
-    ensure!(refused == expected, "{refused:?}");
+    ensure_missing(&made, "warn", "warm", true)?;
     Ok(())
 }
 
