@@ -9,7 +9,7 @@ mod words;
 
 use std::path::PathBuf;
 
-use crate::id::{MapId, ProgramId};
+use crate::id::{LinkId, MapId, ProgramId};
 use crate::kind::{LinkKind, UpdateBy};
 
 pub use command::{Command, CommandError};
@@ -248,6 +248,16 @@ impl Error {
     #[must_use]
     pub fn command_error(&self) -> Option<&CommandError> {
         command_of!(self)
+    }
+
+    /// The link that the command was about, if that is known by its id.
+    #[must_use]
+    pub fn link(&self) -> Option<LinkId> {
+        match self.command_error()?.target() {
+            Target::Link(id) => Some(*id),
+            Target::Pin { link, .. } => *link,
+            _ => None,
+        }
     }
 
     /// The same error, naming what the caller named. For crates on top of this one that take names

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
 
-use bpf_link::{Command, CommandError, Error, LinkId, Target};
+use bpf_link::{Command, CommandError, Error, LinkId};
 use rustix::thread::CapabilitySet;
 
 use crate::output;
@@ -51,10 +51,7 @@ pub(crate) fn ends_a_walk(error: &Error) -> bool {
 
 /// The link that the error is about.
 pub(crate) fn link(error: &anyhow::Error) -> Option<LinkId> {
-    match error.chain().find_map(of_link)?.command_error()?.target() {
-        Target::Link(id) => Some(*id),
-        _ => None,
-    }
+    error.chain().find_map(of_link)?.link()
 }
 
 /// The error of `bpf-link`, if it is one.

@@ -1,6 +1,6 @@
 //! All links of a machine, kept up to date.
 
-use bpf_link::{LinkId, LinkKind, RawLink, SnapshotEntry, SnapshotMethod, Snapshotter, Target};
+use bpf_link::{LinkId, LinkKind, RawLink, SnapshotEntry, SnapshotMethod, Snapshotter};
 
 use super::changes::Changes;
 use super::entry::{InventoryEntry, Told};
@@ -112,7 +112,7 @@ impl Inventory {
                 }
                 Err(bpf_link::Error::Vanished(_)) => continue,
                 Err(error) => Met {
-                    id: match link_of(&error) {
+                    id: match error.link() {
                         Some(id) if !is_exhausted(&error) => id,
                         _ => return Err(error.into()),
                     },
@@ -213,14 +213,6 @@ fn tells_all(entry: &SnapshotEntry) -> bool {
         LinkKind::Unknown(_) => false,
         // The others stay on their hooks.
         _ => true,
-    }
-}
-
-/// The link that an error of a walk is about.
-fn link_of(error: &bpf_link::Error) -> Option<LinkId> {
-    match error.command_error()?.target() {
-        Target::Link(id) => Some(*id),
-        _ => None,
     }
 }
 
