@@ -180,7 +180,7 @@ pub(crate) struct Show {
 }
 
 /// What to find besides the links.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct With {
     /// Show all pins on every bpffs of this mount namespace
     #[arg(long)]

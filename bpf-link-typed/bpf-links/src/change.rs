@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{Error, LinkId};
 use bpf_link_typed::RawLink;
 
-use crate::args::{Link, Named, Pin, Update};
+use crate::args::{Link, Named, Pin, Update, With};
 use crate::failure::{Refused, Status};
 use crate::notes::Notes;
-use crate::output;
 use crate::pinned::Pinned;
 use crate::show;
 use crate::which;
@@ -88,10 +87,7 @@ pub(crate) fn update(args: &Update, json: bool) -> Result<Status> {
 /// Prints the link as it is now, if JSON was asked for.
 fn answer(link: &RawLink, json: bool) -> Result<Status> {
     if json {
-        let mut out = output::open();
-        show::write_json(&mut out, link)
-            .and_then(|()| output::close(out))
-            .context("the change was made")?;
+        show::write(link, With::default(), json).context("the change was made")?;
     }
     Ok(Status::Done)
 }

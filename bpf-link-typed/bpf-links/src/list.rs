@@ -59,106 +59,108 @@ pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
 /// Writes the list in its form.
 struct Writer {
     out: Output,
-    form: Form,
-    /// What was kept to be sorted.
-    kept: Vec<(Key, Kept)>,
     sort: Option<Sort>,
+    form: Form,
 }
 
+/// With the links that are kept to be sorted.
 enum Form {
-    Array { is_empty: bool },
-    Lines,
-    Table(Box<Table>),
+    Json(Objects, Vec<(Key, Vec<u8>)>),
+    Table(Box<Table>, Vec<(Key, Row)>),
 }
 
 /// What a link is sorted by.
 type Key = (String, LinkId);
 
-/// A link as it will be written.
-enum Kept {
-    Json(Vec<u8>),
-    Row(Row),
-}
-
 impl Writer {
     fn new(args: &List, json: bool) -> Self {
         Self {
             out: output::open(),
-            form: if args.json_lines {
-                Form::Lines
-            } else if json {
-                Form::Array { is_empty: true }
-            } else {
-                Form::Table(Box::new(Table::new()))
-            },
-            kept: Vec::new(),
             sort: args.sort,
+            form: if json || args.json_lines {
+                let objects = Objects {
+                    in_lines: args.json_lines,
+                    are_none: true,
+                };
+                Form::Json(objects, Vec::new())
+            } else {
+                Form::Table(Box::new(Table::new()), Vec::new())
+            },
         }
     }
 
     fn add(&mut self, view: &View<'_>) -> Result<()> {
-        if let Some(sort) = self.sort {
-            let kept = if let Form::Table(_) = self.form {
-                Kept::Row(Row::of(view))
-            } else {
+        let key = self.sort.map(|sort| key(sort, view));
+        match (&mut self.form, key) {
+            (Form::Json(objects, _), None) => objects.add(&mut self.out, |out| {
+                Ok(escape::write(out, &LinkJson(view))?)
+            })?,
+            (Form::Json(_, kept), Some(key)) => {
                 let mut json = Vec::new();
                 escape::write(&mut json, &LinkJson(view))?;
-                Kept::Json(json)
-            };
-            self.kept.push((key(sort, view), kept));
-            return Ok(());
-        }
-        if let Form::Table(table) = &mut self.form {
-            return table.add(Row::of(view), &mut self.out);
-        }
-        self.begin()?;
-        escape::write(&mut self.out, &LinkJson(view))?;
-        self.finish()
-    }
-
-    fn add_kept(&mut self, kept: Kept) -> Result<()> {
-        match (kept, &mut self.form) {
-            (Kept::Row(row), Form::Table(table)) => table.add(row, &mut self.out),
-            (Kept::Row(_), _) => unreachable!("rows are kept for tables"),
-            (Kept::Json(json), _) => {
-                self.begin()?;
-                self.out.write_all(&json)?;
-                self.finish()
+                kept.push((key, json));
             }
-        }
-    }
-
-    /// Writes what precedes an object.
-    fn begin(&mut self) -> Result<()> {
-        if let Form::Array { is_empty } = &mut self.form {
-            self.out.write_all(if *is_empty { b"[" } else { b"," })?;
-            *is_empty = false;
-        }
-        Ok(())
-    }
-
-    /// Writes what follows an object.
-    fn finish(&mut self) -> Result<()> {
-        if let Form::Lines = self.form {
-            self.out.write_all(b"\n")?;
+            (Form::Table(table, _), None) => table.add(Row::of(view), &mut self.out)?,
+            (Form::Table(_, kept), Some(key)) => kept.push((key, Row::of(view))),
         }
         Ok(())
     }
 
     fn end(mut self) -> Result<()> {
-        let mut kept = std::mem::take(&mut self.kept);
-        kept.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (_, kept) in kept {
-            self.add_kept(kept)?;
-        }
         match self.form {
-            Form::Array { is_empty: true } => self.out.write_all(b"[]\n")?,
-            Form::Array { is_empty: false } => self.out.write_all(b"]\n")?,
-            Form::Lines => {}
-            Form::Table(mut table) => table.end(&mut self.out)?,
+            Form::Json(mut objects, kept) => {
+                for json in sorted(kept) {
+                    objects.add(&mut self.out, |out| Ok(out.write_all(&json)?))?;
+                }
+                objects.end(&mut self.out)?;
+            }
+            Form::Table(mut table, kept) => {
+                for row in sorted(kept) {
+                    table.add(row, &mut self.out)?;
+                }
+                table.end(&mut self.out)?;
+            }
         }
         output::close(self.out)
     }
+}
+
+/// Objects in one array, or in a line each.
+struct Objects {
+    in_lines: bool,
+    are_none: bool,
+}
+
+impl Objects {
+    fn add(
+        &mut self,
+        out: &mut Output,
+        write: impl FnOnce(&mut Output) -> Result<()>,
+    ) -> Result<()> {
+        if !self.in_lines {
+            out.write_all(if self.are_none { b"[" } else { b"," })?;
+        }
+        self.are_none = false;
+        write(out)?;
+        if self.in_lines {
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    fn end(self, out: &mut Output) -> Result<()> {
+        let end: &[u8] = match self {
+            Self { in_lines: true, .. } => b"",
+            Self { are_none: true, .. } => b"[]\n",
+            Self { .. } => b"]\n",
+        };
+        Ok(out.write_all(end)?)
+    }
+}
+
+fn sorted<T>(mut kept: Vec<(Key, T)>) -> impl Iterator<Item = T> {
+    kept.sort_by(|(one, _), (other, _)| one.cmp(other));
+    kept.into_iter().map(|(_, link)| link)
 }
 
 fn key(sort: Sort, view: &View<'_>) -> Key {

@@ -1,6 +1,6 @@
 //! `show`: one link in detail.
 
-use std::io::Write;
+use std::io::Write as _;
 
 use anyhow::Result;
 use bpf_link_typed::{InfoBuf, RawLink};
@@ -22,11 +22,14 @@ const LABEL: usize = 18;
 const SHOWN: &[&str] = &["id", "type", "prog_id", "prog_name", "pinned", "pids"];
 
 pub(crate) fn run(args: &Show, json: bool) -> Result<()> {
-    let link = which::link(&args.link.link)?;
+    write(&which::link(&args.link.link)?, args.with, json)
+}
+
+pub(crate) fn write(link: &RawLink, with: With, json: bool) -> Result<()> {
     let notes = Notes::default();
-    let found = Found::find(args.with, &notes);
+    let found = Found::find(with, &notes);
     let mut buf = InfoBuf::new();
-    let view = found.view(buf.read(&link)?);
+    let view = found.view(buf.read(link)?);
     let mut out = output::open();
     if json {
         escape::write(&mut out, &LinkJson(&view))?;
@@ -35,22 +38,6 @@ pub(crate) fn run(args: &Show, json: bool) -> Result<()> {
         write_lines(&mut out, &view)?;
     }
     output::close(out)?;
-    notes.print();
-    Ok(())
-}
-
-/// Writes the link without pins and holders.
-pub(crate) fn write_json(out: &mut Output, link: &RawLink) -> Result<()> {
-    let with = With {
-        pins: false,
-        holders: false,
-    };
-    let notes = Notes::default();
-    let found = Found::find(with, &notes);
-    let mut buf = InfoBuf::new();
-    let view = found.view(buf.read(link)?);
-    escape::write(&mut *out, &LinkJson(&view))?;
-    writeln!(out)?;
     notes.print();
     Ok(())
 }

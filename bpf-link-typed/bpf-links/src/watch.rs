@@ -111,11 +111,8 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     /// Looks at all links.
     fn look(&mut self, before: &Links, notes: &Notes) -> Result<Links> {
-        let nothing = With {
-            pins: false,
-            holders: false,
-        };
-        let found = Found::find(found::with(nothing, &self.filter), notes);
+        let with = found::with(With::default(), &self.filter);
+        let found = Found::find(with, notes);
         let incomplete = found.why_incomplete();
         let is_complete = incomplete.is_empty();
         for why in incomplete {
@@ -206,8 +203,9 @@ fn changes<'a>(before: &'a Links, now: &'a Links) -> impl Iterator<Item = (LinkI
 
 impl Shown {
     fn is_like(&self, other: &Self) -> bool {
-        let of = |shown: &Self| (shown.kind, shown.program.clone(), shown.attached_to.clone());
-        of(self) == of(other)
+        self.kind == other.kind
+            && self.program == other.program
+            && self.attached_to == other.attached_to
     }
 
     fn program(&self) -> &str {
