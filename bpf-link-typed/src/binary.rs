@@ -56,12 +56,11 @@ pub use usdt::UsdtPlace;
 /// piece at a time, and is not kept in memory.
 ///
 /// The program headers say where in the file an address is. In a stripped binary, functions that
-/// are not exported are found as well if its debug file is installed: in
-/// `/usr/lib/debug/.build-id` under the build id, or under the name that the binary has for it
-/// (`.gnu_debuglink`). Without one, the symbols are read that are compressed into the binary
-/// (`.gnu_debugdata`), as Fedora and RHEL have them; this takes the feature `elf-xz`.
-/// Without section headers, as `sstrip` leaves a file, what is exported is found in the way of the
-/// dynamic loader.
+/// are not exported are found as well if its debug file is installed: in `/usr/lib/debug/.build-id`
+/// under the build id, or under the name that the binary has for it (`.gnu_debuglink`). If there is
+/// none, the symbols in `.gnu_debugdata` are read, which Fedora and RHEL compress into their
+/// binaries; this needs the feature `elf-xz`. In a file without section headers, as `sstrip` leaves
+/// it, exported functions are found as the dynamic loader finds them.
 ///
 /// ```no_run
 /// use bpf_link_typed::attach::When;

@@ -43,7 +43,7 @@ const KERNEL: &str = "vmlinux";
 #[derive(Clone, Debug)]
 pub struct Btf {
     module: Option<CString>,
-    /// A program's, which is in no file.
+    /// The BTF object of a program, which is not in any file.
     object: Option<BtfId>,
     functions: Arc<Functions>,
 }
@@ -104,7 +104,7 @@ impl Btf {
         let base = Self::of_kernel()?;
         let name = CString::new(name);
         let name = name.map_err(|_| InvalidRequest::NameHasNul)?;
-        // A name with a slash would be a path, and the kernel's own types are no module's.
+        // A name with a slash would be a path, and `vmlinux` is not a module.
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         let bytes = name.as_bytes();
         if bytes.is_empty() || !bytes.iter().all(is_name) || bytes == KERNEL.as_bytes() {
@@ -182,10 +182,10 @@ impl Btf {
     /// The functions of this object whose arguments and return value can be passed to a tracing
     /// program, by their numbers, in order.
     ///
-    /// The others take a variable number of arguments, a structure of more than 16 bytes or more
-    /// than 12 words of 8 bytes, or return a structure or more than 8 bytes. No tracing program can
-    /// be attached to them. Some of the functions that are listed cannot be traced either, for
-    /// other reasons.
+    /// Tracing programs cannot be attached to the others: they take a variable number of arguments,
+    /// a structure of more than 16 bytes, or more than 12 words of 8 bytes in all, or they return a
+    /// structure or more than 8 bytes. These are the rules of x86-64; other architectures may take
+    /// less. A function in the list may still be impossible to trace for other reasons.
     ///
     /// Reads all types again.
     ///

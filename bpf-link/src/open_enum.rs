@@ -4,7 +4,7 @@
 /// number the header of this release did not have.
 ///
 /// Each entry is `Variant = CONSTANT, "name"`; the name is the one that `bpftool` prints. Other
-/// names that are read as well may follow it.
+/// names that are accepted may follow it.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*

@@ -12,19 +12,18 @@ use crate::id::{BtfTypeId, MapId};
 use crate::object::{MapInfo, open_map};
 use crate::sys;
 
-/// A map of callbacks of the kernel (`struct_ops`): what a
-/// [`StructOps`](crate::LinkKind::StructOps) link attaches.
+/// A `struct_ops` map, which has callbacks of a kernel subsystem. A
+/// [`StructOps`](crate::LinkKind::StructOps) link attaches it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StructOpsMap {
     /// What the kernel says about the map.
     pub map: MapInfo,
-    /// The name that the callbacks have for their subsystem, such as that of a TCP congestion
-    /// control or of a queueing discipline. `None` if they have no name, or are those of a module.
+    /// The name under which the callbacks are registered, such as that of a TCP congestion control
+    /// or a queueing discipline. `None` if they have no name, or belong to a module.
     pub registered_name: Option<CString>,
-    /// Whether the callbacks are in use without a link, as once a map that was created without
-    /// `BPF_F_LINK` has got its value; a map with `BPF_F_LINK` is in use if it has links. `None`
-    /// for callbacks of a module.
+    /// Whether the callbacks are in use without a link: those of a map that was created without
+    /// `BPF_F_LINK` are, once the map has its value. `None` for callbacks of a module.
     pub is_used_without_link: Option<bool>,
 }
 
@@ -39,15 +38,15 @@ impl StructOpsMap {
     ///
     /// # Kernel
     ///
-    /// `BPF_MAP_LOOKUP_ELEM`, which ends in `bpf_struct_ops_map_sys_lookup_elem` (7.3). Where the
-    /// name is in the value is looked up in the kernel's types (`/sys/kernel/btf/vmlinux`), once
-    /// for each type.
+    /// `BPF_MAP_LOOKUP_ELEM`, which ends in `bpf_struct_ops_map_sys_lookup_elem` (7.3). The
+    /// kernel's types (`/sys/kernel/btf/vmlinux`) tell where the value has the name; they are read
+    /// once for each type.
     pub fn of(map: &(impl AsFd + ?Sized)) -> Result<Option<Self>> {
         Self::read(map.as_fd(), Target::Descriptor)
     }
 
-    /// All such maps of this machine, in the order of their ids. Opens each map of any type for a
-    /// moment.
+    /// All `struct_ops` maps of this machine, in the order of their ids. Every map of the machine
+    /// is opened for a moment.
     ///
     /// # Errors
     ///
@@ -81,7 +80,7 @@ impl StructOpsMap {
     }
 
     fn read(map: BorrowedFd<'_>, target: Target) -> Result<Option<Self>> {
-        let info = MapInfo::of(&map)?;
+        let info = MapInfo::of(&map).map_err(|error| error.naming(target.clone()))?;
         let Some(value_type) = info.btf_vmlinux_value_type_id else {
             return Ok(None);
         };
@@ -104,7 +103,7 @@ impl StructOpsMap {
     }
 }
 
-/// Where in the value of such a map is what.
+/// The offsets of fields in the value of such a map.
 #[derive(Clone, Copy, Debug, Default)]
 struct Layout {
     name: Option<(usize, usize)>,
@@ -115,8 +114,8 @@ impl Layout {
     /// `BPF_STRUCT_OPS_STATE_INUSE`: registered, and not by a link.
     const IN_USE: u32 = 1;
 
-    /// Of values of this type, which is one of the kernel's own. They do not change while the
-    /// kernel runs. Empty for a type of a module.
+    /// The layout of this type of the kernel's, which stays the same while the kernel runs. Empty
+    /// for a module's type.
     fn of(value_type: BtfTypeId) -> io::Result<Self> {
         static KNOWN: Mutex<Vec<(BtfTypeId, Layout)>> = Mutex::new(Vec::new());
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,14 +134,13 @@ impl Layout {
         let Some(value) = index.resolve(value_type) else {
             return Ok(Self::default());
         };
-        // A congestion control has a name, and so have most others; a queueing discipline has an
-        // id, which is a name.
+        // Most callbacks have a `name`; those of queueing disciplines have an `id` in its place.
         let name = ["data.name", "data.id"].into_iter().find_map(|path| {
             let member = index.member(&value, path)?;
             let len = index.bytes_of_array(member.type_id)?;
             Some((member.offset as usize, len as usize))
         });
-        // Before Linux 6.9 it has no part of its own.
+        // Before Linux 6.9 the state is in the value itself.
         let state = ["common.state", "state"];
         let state = state
             .into_iter()

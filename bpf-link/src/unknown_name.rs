@@ -1,6 +1,6 @@
-//! What reading a name may end with.
+//! The error for text that is not a known name.
 
-/// This text is neither a name that this release knows nor a number.
+/// The text is neither a number nor a name that this release knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no {what} is called {name:?}")]
 pub struct UnknownName {

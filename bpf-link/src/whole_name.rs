@@ -1,4 +1,4 @@
-//! The whole name of a program, of which the kernel keeps only the beginning.
+//! The whole name of a program, of which the kernel keeps only the first 15 bytes.
 
 use std::ffi::CString;
 use std::os::fd::AsFd as _;
@@ -11,15 +11,15 @@ use crate::id::BtfTypeId;
 use crate::object::{ProgramInfo, open_program};
 use crate::sys;
 
-/// How many bytes of a name the kernel keeps.
+/// The number of bytes of a name that the kernel keeps.
 const KEPT: usize = c::BPF_OBJ_NAME_LEN as usize - 1;
 
 impl ProgramInfo {
     /// The whole name of the program. The kernel keeps 15 bytes of it; for a name of that length,
     /// the rest comes from the function's name in the program's BTF, which is read each time.
     ///
-    /// It is the [`name`](Self::name) if the program was loaded without types, or its function is
-    /// called something else.
+    /// Returns the [`name`](Self::name) if the program has no BTF, or its function has another
+    /// name.
     ///
     /// # Errors
     ///

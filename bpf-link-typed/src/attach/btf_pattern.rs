@@ -9,7 +9,7 @@ use super::kernel_functions::KernelFunctions;
 use super::pattern;
 use crate::error::{Error, KernelFunctionProblem, Result};
 
-/// To these the kernel attaches no tracing program: they run whenever one does (`btf_id_deny`).
+/// The kernel attaches no tracing programs to these, as they run whenever one does (`btf_id_deny`).
 const DENIED: [&str; 9] = [
     "___migrate_enable",
     "__migrate_enable",
@@ -38,7 +38,7 @@ const NEVER_RETURN: [&str; 12] = [
     "make_task_dead",
 ];
 
-/// Those that tracing programs can be attached to, in the order of their numbers.
+/// The functions that tracing programs can be attached to, in the order of their BTF ids.
 pub(crate) fn matching(when: When, wanted: &str) -> Result<Vec<BtfTypeId>> {
     let (module, names) = match wanted.split_once(':') {
         Some((module, names)) => (Some(module), names),

@@ -1,13 +1,14 @@
-//! Descriptors, lent or given.
+//! Descriptors that builders borrow or own.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// A descriptor that options need besides the program, lent or given.
+/// A descriptor that a builder holds besides the program's, borrowed or owned.
 ///
-/// Anything that is [`AsFd`] is lent by reference. An [`OwnedFd`], a [`File`] or an `Arc` of an
-/// [`OwnedFd`] is given by value, and stays open as long as the options or a clone of them.
+/// Pass a reference to anything that is [`AsFd`] to lend it. Pass an [`OwnedFd`], a [`File`] or an
+/// `Arc` of an [`OwnedFd`] by value to give it away; it stays open as long as the builder or a
+/// clone of it.
 #[derive(Clone, Debug)]
 pub struct FdRef<'a>(Inner<'a>);
 

@@ -68,7 +68,8 @@ pub(crate) fn or_perhaps_mismatch(
     by_attach_type(program, attach_type, source).unwrap_or_else(perhaps)
 }
 
-/// The error; the refusal as it came if there is no way to find out whether the program fits.
+/// The error to return; `Err` with the kernel's refusal if there is no way to find out whether the
+/// program fits.
 fn by_attach_type(
     program: BorrowedFd<'_>,
     attach_type: AttachType,

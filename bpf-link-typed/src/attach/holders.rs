@@ -55,7 +55,8 @@ pub(crate) fn with_links(
     holders.collect()
 }
 
-/// What is there by links alone: all links of that kind of which `is_here` gives the program.
+/// The holders of a hook that only links can hold: all links of that kind for which `is_here`
+/// returns a program.
 pub(crate) fn by_links(
     kind: LinkKind,
     is_here: impl Fn(RawLink) -> Option<ProgramId>,
@@ -70,7 +71,7 @@ pub(crate) fn by_links(
     Some(holders.collect())
 }
 
-/// Those of these maps of callbacks that are in use, with their links.
+/// The `struct_ops` maps among these that are in use, with their links.
 pub(crate) fn of_maps(maps: impl Iterator<Item = StructOpsMap>) -> Option<Vec<HookHolder>> {
     let links = links_here(LinkKind::StructOps, |link| {
         link.info().ok()?.struct_ops_map()

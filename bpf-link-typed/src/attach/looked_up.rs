@@ -1,13 +1,14 @@
-//! What attempts to attach look up.
+//! Names that attempts to attach look up.
 
 use std::sync::OnceLock;
 
 use crate::error::Result;
 
-/// What an attempt to attach looks up: each attempt anew, or once for all attempts of a run.
+/// Something that an attempt to attach looks up, either in each attempt or once for all attempts of
+/// a run.
 ///
-/// A run may try many times until a hook is free, and nothing is attached meanwhile. So what takes
-/// long must not be repeated.
+/// A run may try many times until a hook is free, and nothing is attached in the meantime. So slow
+/// lookups must not be repeated.
 #[derive(Clone, Debug)]
 pub(crate) struct LookedUp<T>(Option<OnceLock<T>>);
 
@@ -22,7 +23,7 @@ impl<T: Clone> LookedUp<T> {
         Self(Some(OnceLock::new()))
     }
 
-    /// What was found, or what is found now. An error is not kept.
+    /// The result, which is looked up if it is not known yet. Errors are not kept.
     pub(crate) fn get(&self, look_up: impl FnOnce() -> Result<T>) -> Result<T> {
         let Some(once) = &self.0 else {
             return look_up();

@@ -1,5 +1,5 @@
-//! What a file has for the dynamic loader (`PT_DYNAMIC`), all of it by address. It is there in
-//! files without section headers, too.
+//! The tables that the dynamic loader uses (`PT_DYNAMIC`), which are found by address. Files
+//! without section headers have them as well.
 
 use object::elf;
 
@@ -94,7 +94,7 @@ impl<'a> Dynamic<'a> {
         Versions::read(self.bytes, format, of_symbols, defined, self.strings()?).map(Some)
     }
 
-    /// How many symbols there are, which only the hashes tell.
+    /// The number of symbols, which only the hash tables tell.
     fn count(&self) -> Result<Option<u64>> {
         let count = if let Some(address) = self.value(elf::DT_HASH) {
             self.count_of_hashes(address)?

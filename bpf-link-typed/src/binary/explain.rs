@@ -1,4 +1,4 @@
-//! What else is known about a name that was not found.
+//! Reasons for which a name was not found.
 
 use super::Binary;
 use super::name::WrittenName;
@@ -6,7 +6,7 @@ use crate::attach::similar::Similar;
 use crate::error::{BinaryProblem, Error, Result};
 
 impl Binary {
-    /// The problem, with what else is known about it.
+    /// The problem, with the reasons that are known.
     pub(super) fn explained(&self, problem: BinaryProblem, written: &WrittenName<'_>) -> Error {
         let explained = match problem {
             BinaryProblem::NoSuchSymbol { name, .. } => self.similar(name, written),

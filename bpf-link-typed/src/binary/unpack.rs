@@ -14,9 +14,9 @@ const MOST: usize = 64 << 20;
 /// What `xz -9` asks for, and what the decoder needs besides.
 const MOST_MEMORY_KIB: u32 = (64 << 10) + 256;
 
-/// What is compressed with xz in this part of the file.
+/// Decompresses this part of the file, which is compressed with xz.
 ///
-/// If it asks for more memory than any that a linker's user makes, it is refused before as much is
+/// Data that needs more memory than the output of `xz -9` is refused before the memory is
 /// allocated.
 pub(super) fn unpack(bytes: &FileBytes, place: Region, what: &'static str) -> Result<Vec<u8>> {
     let packed = bytes.read(place, MOST_PACKED, what)?;

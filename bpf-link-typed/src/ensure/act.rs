@@ -29,7 +29,7 @@ pub(super) struct Run<'a, A> {
     pub(super) left_over: Option<LeftOver>,
     /// Why the last attempt failed, if another process may have caused it.
     pub(super) refusal: Option<Error>,
-    /// How long the hook may stay taken by what has just gone from it.
+    /// How long to wait for the kernel to free the hook after an old link has gone.
     until_free: Waiting,
 }
 

@@ -93,8 +93,8 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// For a hook that may stay taken by what has just gone from it: the kernel takes it off after
-    /// a grace period, in its own time.
+    /// For a hook that looks taken because the kernel removes an old link from it only after a
+    /// grace period.
     pub(crate) fn until_free() -> Self {
         Self::for_at_most(Duration::from_secs(1))
     }

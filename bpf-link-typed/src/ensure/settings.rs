@@ -3,7 +3,7 @@
 use crate::ensure::decide::AboutOurs;
 use crate::ensure::{Attach, Ensure, Ours};
 
-/// Writes the settings that a run has for one link as for a set. They are fields of `options`.
+/// Defines the setters that `Ensure` and `LinkSet` share. They set fields of `options`.
 macro_rules! settings_of_every_run {
     () => {
         /// Waits at most this long for the lock of the pins' directory; the default is ten seconds

@@ -4,7 +4,7 @@ use bpf_link::LinkId;
 
 use super::entry::InventoryEntry;
 
-/// What a look found to be different from the look before.
+/// What changed between two looks.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Changes {
@@ -22,7 +22,7 @@ pub struct Changes {
 pub struct Change {
     /// The link. [`Inventory::get`](super::Inventory::get) has it as it is now.
     pub id: LinkId,
-    /// What it was before.
+    /// The link before the change.
     pub before: InventoryEntry,
 }
 

@@ -1,11 +1,11 @@
-//! What an inventory knows of one link.
+//! What an inventory knows about one link.
 
 use bpf_link::{LinkId, LinkKind, ProgramId, SnapshotEntry};
 
 use crate::error::Error;
 use crate::info::LinkInfo;
 
-/// What an [`Inventory`](super::Inventory) knows of one link.
+/// What an [`Inventory`](super::Inventory) knows about one link.
 #[derive(Debug)]
 pub struct InventoryEntry {
     pub(super) id: LinkId,
@@ -42,7 +42,7 @@ impl InventoryEntry {
         self.id
     }
 
-    /// The kind of the link; `None` if nothing is known of it but its id.
+    /// The kind of the link; `None` if only its id is known.
     #[must_use]
     pub fn kind(&self) -> Option<LinkKind> {
         let of_info = self.info.as_ref().map(LinkInfo::kind);
@@ -50,7 +50,7 @@ impl InventoryEntry {
     }
 
     /// The id of the program that is attached, or was until the link was detached. `None` for
-    /// `struct_ops` links, which have no program, and if nothing is known of the link but its id.
+    /// `struct_ops` links, which have no program, and if only the id of the link is known.
     #[must_use]
     pub fn program_id(&self) -> Option<ProgramId> {
         match &self.info {
@@ -67,10 +67,10 @@ impl InventoryEntry {
         dead.or_else(|| self.info().and_then(LinkInfo::is_defunct))
     }
 
-    /// What the kernel says about the link, as it was read last; `None` if it was never read: see
+    /// The info that was read last; `None` if it could never be read, for the reason in
     /// [`refused`](Self::refused).
     ///
-    /// What changes without notice is that of the time when it was read, or of the last
+    /// Fields that change without notice are as old as that, or as the last
     /// [`refresh_infos`](super::Inventory::refresh_infos).
     #[must_use]
     pub fn info(&self) -> Option<&LinkInfo> {
@@ -85,7 +85,7 @@ impl InventoryEntry {
         self.refused.as_ref()
     }
 
-    /// What the last snapshot tells of the link; `None` where there are no snapshots.
+    /// The link in the last snapshot; `None` if the inventory walks.
     #[must_use]
     pub fn snapshot(&self) -> Option<&SnapshotEntry> {
         match &self.told {
@@ -94,7 +94,7 @@ impl InventoryEntry {
         }
     }
 
-    /// Whether the info has been read, and this has been told since.
+    /// Whether the info is known, and nothing reported here differs from then.
     pub(super) fn is_as(&self, told: &Told) -> bool {
         self.refused.is_none() && self.told.is_as(told)
     }

@@ -23,11 +23,11 @@ pub struct Inventory {
     links: Vec<InventoryEntry>,
 }
 
-/// A link as a walk met it.
+/// A link that a walk found.
 struct Met {
     id: LinkId,
     told: Told,
-    /// `None` if nothing has changed since it was read.
+    /// `None` if the known info is still right.
     info: Option<Result<LinkInfo>>,
 }
 
@@ -52,7 +52,7 @@ impl Inventory {
         }
     }
 
-    /// What looks at the links. It says by which method, and why not by a better one.
+    /// The snapshotter, which tells the method in use, and why a better one is not.
     #[must_use]
     pub fn snapshotter(&self) -> &Snapshotter {
         &self.snapshotter
@@ -60,20 +60,19 @@ impl Inventory {
 
     /// Looks at all links, and returns what changed since the last look.
     ///
-    /// A link whose info is refused is in the inventory all the same: with what the snapshot
-    /// reports, with the info that was read last if there is one, and with the error
-    /// ([`InventoryEntry::refused`]).
+    /// A link whose info the kernel refuses stays in the inventory, with what the snapshot reports,
+    /// the info that was read last, if any, and the error ([`InventoryEntry::refused`]).
     ///
-    /// Some of what infos have changes without notice, and is no change here: how many events
-    /// `kprobe_multi` links and kprobes have missed, and the path of a file that was moved, of
-    /// `uprobe_multi` links. [`refresh_infos`](Self::refresh_infos) reads those again.
+    /// Two things change without notice, and are not reported: the number of events that
+    /// `kprobe_multi` links and kprobes missed, and the path of a `uprobe_multi` link whose file
+    /// was moved. [`refresh_infos`](Self::refresh_infos) reads them again.
     ///
     /// # Errors
     ///
     /// As [`Snapshotter::read`] by a snapshot, and as [`bpf_link::links`] by a walk: without
     /// snapshots, [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`) without
-    /// `CAP_SYS_ADMIN`; and `EMFILE`, `ENFILE` or `ENOMEM` where there is nothing left to open
-    /// links with. The inventory is as before then.
+    /// `CAP_SYS_ADMIN`; and `EMFILE`, `ENFILE` or `ENOMEM` if no link can be opened for lack of
+    /// descriptors or memory. An error leaves the inventory as it was.
     ///
     /// # Kernel
     ///
@@ -132,14 +131,14 @@ impl Inventory {
         Ok(changes)
     }
 
-    /// Reads the infos again in which something changes without notice: of `kprobe_multi`,
-    /// `uprobe_multi` and `perf_event` links. A link that has gone, or whose info is refused, stays
-    /// as it was.
+    /// Reads the infos again of all `kprobe_multi`, `uprobe_multi` and `perf_event` links, as these
+    /// change without notice. The entry of a link that is gone, or whose info is refused, stays as
+    /// it was.
     ///
     /// # Errors
     ///
-    /// [`Error::Link`](crate::Error::Link) with `EMFILE`, `ENFILE` or `ENOMEM`: there is nothing
-    /// left to open links with. Some links may have been read.
+    /// [`Error::Link`](crate::Error::Link) with `EMFILE`, `ENFILE` or `ENOMEM`: no link can be
+    /// opened for lack of descriptors or memory. Some infos may have been read already.
     pub fn refresh_infos(&mut self) -> Result<()> {
         const KINDS: [LinkKind; 3] = [
             LinkKind::KprobeMulti,
@@ -160,14 +159,14 @@ impl Inventory {
         Ok(())
     }
 
-    /// The link with this id, as it was at the last look.
+    /// The link with this id, as of the last look.
     #[must_use]
     pub fn get(&self, id: LinkId) -> Option<&InventoryEntry> {
         let place = self.links.binary_search_by_key(&id, InventoryEntry::id);
         place.ok().and_then(|place| self.links.get(place))
     }
 
-    /// All links as they were at the last look, in the order of their ids.
+    /// All links as of the last look, in the order of their ids.
     pub fn iter(&self) -> std::slice::Iter<'_, InventoryEntry> {
         self.links.iter()
     }
@@ -202,8 +201,8 @@ fn read(link: &RawLink, buf: &mut InfoBuf) -> Result<LinkInfo> {
     Ok(buf.read(link)?.into_owned())
 }
 
-/// Whether a snapshot tells whatever may change with notice: the program, and whether the hook is
-/// there.
+/// Whether a snapshot shows every change of such a link that `refresh` reports: another program, or
+/// the loss of its hook.
 fn tells_all(entry: &SnapshotEntry) -> bool {
     match entry.kind() {
         LinkKind::Xdp | LinkKind::Tcx | LinkKind::Netkit => entry.ifindex().is_some(),
@@ -211,12 +210,12 @@ fn tells_all(entry: &SnapshotEntry) -> bool {
         LinkKind::Netns => entry.netns_inode().is_some(),
         LinkKind::Sockmap | LinkKind::StructOps => entry.map_id().is_some(),
         LinkKind::Unknown(_) => false,
-        // The others stay on their hooks.
+        // The others never lose their hooks.
         _ => true,
     }
 }
 
-/// Whether the process, or the machine, has nothing left to open links with.
+/// Whether no link can be opened for lack of descriptors or memory.
 fn is_exhausted(error: &bpf_link::Error) -> bool {
     const NOTHING_LEFT: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
     error

@@ -10,7 +10,7 @@ use super::entry::{InventoryEntry, Told};
 use crate::error::{Error, Result};
 use crate::info::LinkInfo;
 
-/// Takes the links of a look in the order of their ids.
+/// Compares the links of a look, in the order of their ids, with those of the look before.
 pub(super) struct Merge {
     before: Peekable<IntoIter<InventoryEntry>>,
     now: Vec<InventoryEntry>,
@@ -26,8 +26,8 @@ impl Merge {
         }
     }
 
-    /// The next link, and what was told of it. Its info is asked for only if that is not what was
-    /// told before, or does not tell all.
+    /// Takes the next link. Its info is read only if what was reported about it has changed, or
+    /// does not show every change.
     pub(super) fn meet(
         &mut self,
         id: LinkId,
@@ -48,12 +48,12 @@ impl Merge {
             before => before,
         };
         let entry = match (ask(), before) {
-            // It has gone since it was seen.
+            // It is gone by now.
             (Err(Error::Link(bpf_link::Error::Vanished(_))), before) => {
                 self.changes.went.extend(before);
                 return;
             }
-            // What was read before stays, until it can be read again.
+            // The old info stays until it can be read again.
             (Err(error), Some(before)) if before.info.is_some() => {
                 self.now.push(InventoryEntry {
                     refused: Some(error),
@@ -83,14 +83,14 @@ impl Merge {
         self.now.push(entry);
     }
 
-    /// After the last link: what is left has gone.
+    /// Ends the look: the links that it has not met are gone.
     pub(super) fn finish(mut self) -> (Vec<InventoryEntry>, Changes) {
         self.changes.went.extend(self.before);
         (self.now, self.changes)
     }
 }
 
-/// Whether nothing has changed but what changes without notice.
+/// Whether only counters differ, if anything does.
 fn is_same(before: &InventoryEntry, now: &InventoryEntry) -> bool {
     let info = |entry: &InventoryEntry| entry.info.clone().map(without_counts);
     info(before) == info(now)
@@ -98,7 +98,7 @@ fn is_same(before: &InventoryEntry, now: &InventoryEntry) -> bool {
         && before.is_defunct() == now.is_defunct()
 }
 
-/// Without what grows while the program runs.
+/// The info without counters that grow while the program runs.
 fn without_counts(mut info: LinkInfo) -> LinkInfo {
     use crate::kinds::PerfEventDetails::{Kprobe, Kretprobe};
     match &mut info {

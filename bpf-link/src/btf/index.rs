@@ -67,7 +67,7 @@ impl<'a> Index<'a> {
         None
     }
 
-    /// How many bytes an array of characters has; `None` for any other type.
+    /// The length of an array of characters, in bytes; `None` for any other type.
     pub(crate) fn bytes_of_array(&self, id: u32) -> Option<u32> {
         let array = self.resolve(id).filter(|found| found.kind == ARRAY)?;
         let element = self.resolve(word(array.bytes, TYPE_SIZE)?)?;

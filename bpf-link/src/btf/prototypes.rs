@@ -1,5 +1,5 @@
-//! What functions take and return: whether a trampoline, which calls tracing programs, can pass it
-//! on.
+//! Whether a trampoline, which calls tracing programs, can pass on the arguments and the return
+//! value of a function.
 
 use super::types::{
     ENUM, ENUM64, FUNC, INTEGER, Malformed, POINTER, PROTOTYPE, STRUCT, TYPE_SIZE, Type, Types,
@@ -12,17 +12,17 @@ pub(super) struct Prototypes<'a> {
     own: Vec<Type<'a>>,
 }
 
-/// How many words of 8 bytes a trampoline passes on (`MAX_BPF_FUNC_ARGS`).
+/// The most words of 8 bytes that a trampoline passes on (`MAX_BPF_FUNC_ARGS`).
 const MOST_WORDS: u32 = 12;
-/// The largest argument, in bytes.
+/// The size of the largest argument, in bytes.
 const LARGEST: u32 = 16;
-/// The largest value that is returned, in bytes.
+/// The size of the largest return value, in bytes.
 const LARGEST_RETURNED: u32 = 8;
-/// How many typedefs and qualifiers there are on the way to a type, at most.
+/// The most typedefs and qualifiers before a type.
 const NAMES: u32 = 32;
 
 impl<'a> Prototypes<'a> {
-    /// Goes over all types once.
+    /// Reads all types once.
     pub(super) fn read(bytes: &'a [u8], base: Option<&'a [u8]>) -> Result<Self, Malformed> {
         let (mut first_id, mut strings_start, mut of_base) = (1, 0, Vec::new());
         if let Some(base) = base {
@@ -58,7 +58,7 @@ impl<'a> Prototypes<'a> {
         };
         let mut words = 0;
         for argument in prototype.bytes.get(TYPE_SIZE..)?.chunks_exact(8) {
-            // Nothing stands for arguments that vary.
+            // `void` stands for variable arguments.
             let size = self.size(word(argument, 4)?)?;
             if size == 0 || size > LARGEST {
                 return Some(false);
@@ -76,7 +76,7 @@ impl<'a> Prototypes<'a> {
         }
     }
 
-    /// Whatever it is called, and however it is qualified.
+    /// The type behind typedefs and qualifiers.
     fn resolve(&self, id: u32) -> Option<&Type<'a>> {
         let mut found = self.get(id)?;
         for _ in 0..NAMES {
@@ -93,7 +93,8 @@ impl<'a> Prototypes<'a> {
             .is_some_and(|found| matches!(found.kind, STRUCT | UNION))
     }
 
-    /// In bytes; `None` for what trampolines do not know, such as numbers with a fraction.
+    /// Its size in bytes; `None` for types that trampolines do not pass, such as floating-point
+    /// numbers.
     fn size(&self, id: u32) -> Option<u32> {
         let found = self.resolve(id)?;
         match found.kind {

@@ -1,4 +1,4 @@
-//! `BPF_MAP_CREATE` of the maps that questions to the kernel need.
+//! `BPF_MAP_CREATE`, of maps that serve to find out what the kernel supports.
 
 use std::io;
 use std::mem::offset_of;

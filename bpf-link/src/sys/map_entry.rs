@@ -1,4 +1,4 @@
-//! What the kernel is told about an entry of a map.
+//! The arguments of commands on one entry of a map.
 
 use std::mem::offset_of;
 

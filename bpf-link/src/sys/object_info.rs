@@ -74,8 +74,8 @@ pub(crate) fn prog_info(program: BorrowedFd<'_>) -> Result<Option<ObjectInfo>, R
     }
 }
 
-/// The number of the program's first function in its own BTF; `None` if it was loaded without any,
-/// or the kernel does not tell this caller. The descriptor is a program's.
+/// The id of the program's first function in the program's BTF; `None` if the program has no BTF,
+/// or the kernel does not tell this caller. The descriptor has to be that of a program.
 pub(crate) fn prog_function(program: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     /// A `struct bpf_func_info`: the first instruction, and the number of the function.
     type Function = [u32; 2];

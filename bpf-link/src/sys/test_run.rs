@@ -1,5 +1,5 @@
-//! The system calls that tell XDP programs for devices from those for the entries of maps. None of
-//! them runs a program.
+//! System calls that distinguish XDP programs for devices from those for the entries of maps. None
+//! of them runs a program.
 
 use std::io;
 use std::mem::offset_of;
@@ -30,10 +30,10 @@ const _: () = {
     assert!(size_of::<TestAttr>() == size_of::<Kernel>());
 };
 
-/// `BPF_PROG_TEST_RUN` on live packets, in larger batches than the kernel makes. It is refused, and
-/// nothing runs: with `EINVAL` an XDP program that does not run on devices, or only on a certain
-/// one; with `E2BIG` one that runs on any; with `EBADF` no program at all. Before Linux 5.18 all
-/// are refused with `EINVAL`.
+/// `BPF_PROG_TEST_RUN` with a batch that is larger than the kernel allows, so nothing runs. The
+/// error is `E2BIG` for an XDP program that runs on any device, `EINVAL` for one that runs on no
+/// device or only on a certain one, and `EBADF` if there is no program. Before Linux 5.18 it is
+/// `EINVAL` in every case.
 pub(crate) fn test_run_too_many(program: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let mut attr = TestAttr {
         prog_fd: program.map_or(NO_DESCRIPTOR, raw),
@@ -47,8 +47,8 @@ pub(crate) fn test_run_too_many(program: Option<BorrowedFd<'_>>) -> io::Result<(
     unsafe { bpf(c::BPF_PROG_TEST_RUN, &mut attr) }.map(drop)
 }
 
-/// Puts a program into an array of programs that nobody else sees and that goes at once. It is
-/// refused with `EINVAL` if it is for a certain device.
+/// Puts a program into an array of programs, which is closed at once. The kernel refuses a program
+/// for a certain device (`EINVAL`).
 pub(crate) fn put_into_array(program: BorrowedFd<'_>) -> io::Result<()> {
     let array = program_array()?;
     let (key, value) = (0_u32, raw(program));

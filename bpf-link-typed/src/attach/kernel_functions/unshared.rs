@@ -1,4 +1,4 @@
-//! Functions that have a name of their own.
+//! Functions whose names no other function has.
 
 use std::collections::{HashMap, HashSet};
 

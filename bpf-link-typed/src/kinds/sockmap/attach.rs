@@ -41,8 +41,8 @@ impl<'a> SockmapAttach<'a> {
     /// Attaches the program: it runs as long as the link has a descriptor or a pin. The link keeps
     /// the map.
     ///
-    /// The program stays the caller's, and so does a map that was lent. A program that was attached
-    /// without a link is put aside for good: the kernel does not refuse that.
+    /// The caller keeps the program, and the map if it was lent. A program that is attached without
+    /// a link is replaced for good: the kernel does not refuse that.
     ///
     /// # Errors
     ///

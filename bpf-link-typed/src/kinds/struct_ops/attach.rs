@@ -60,8 +60,7 @@ impl<'a> StructOpsAttach<'a> {
             .map_err(|source| refused(map, source))
     }
 
-    /// Adds the map whose callbacks have the name. The list is empty if it is a name of the
-    /// kernel's own callbacks.
+    /// Adds the map that registered the name. The list stays empty if the kernel itself did.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let wanted = StructOpsMap::of(&self.map).ok()??;

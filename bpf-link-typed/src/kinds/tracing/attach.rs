@@ -187,7 +187,7 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// As the error that the program is on its function already, if there is a link that says so.
+    /// Turns the refusal into `AlreadyAttached` if the program has a link on its function.
     fn or_attached(&self, program: BorrowedFd<'_>, refusal: Error) -> Error {
         let is_as_loaded = matches!(self.place, Place::Hook(_) | Place::AsLoaded);
         let source = match refusal {
@@ -205,8 +205,8 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// Says who is on the function that was to be replaced: an extension, or what traces it. All
-    /// are there by links.
+    /// Adds the holders of the function that was to be replaced: its extension, or the programs
+    /// that trace it. All of them have links.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         let Place::ExtensionOf(target, function) = &self.place else {
             return refusal;

@@ -59,10 +59,10 @@ impl<'a> TracingMultiAttach<'a> {
     }
 
     /// To all functions of the kernel that programs can be attached to and whose names match a
-    /// pattern: `tcp_*`, or `ext4:ext4_*` for those of one module, the program must then have been
+    /// pattern: `tcp_*`, or `ext4:ext4_*` for those of one module. The program must then have been
     /// loaded for that module. In the pattern, `*` stands for any characters, and `?` for one.
     ///
-    /// They are those that the kernel has now. Left out are functions that cannot be traced, that
+    /// The functions are looked up now. Left out are functions that cannot be traced, that
     /// take or return what tracing programs cannot be passed
     /// ([`Btf::passable_functions`](crate::Btf::passable_functions)), that never return (unless the
     /// program runs on entry alone), and those whose name several functions have, as the kernel

@@ -11,7 +11,7 @@ use crate::sys;
 pub(super) fn of(directory: &OwnedFd) -> Option<u32> {
     /// If the list changes between two reads, a line may be missing that was there all the time.
     const ATTEMPTS: usize = 3;
-    /// More than the kernel writes in one read, so that there are few reads.
+    /// The kernel fills at most a page per read, so this is large enough.
     const BUFFER: usize = 64 << 10;
     let file = sys::open_file_id(directory.as_fd()).ok()?.in_proc_locks();
     (0..ATTEMPTS).find_map(|_| {
