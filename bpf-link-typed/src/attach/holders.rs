@@ -20,25 +20,25 @@ pub(crate) fn listed(hook: &Hook<'_>) -> Option<Vec<HookHolder>> {
     Some(holders.collect())
 }
 
-/// The same where the query lists no links. Of a link of that kind `is_here` gives the program, if
-/// it is on the hook.
+/// The same where the query lists no links. For a link of that kind that is on the hook,
+/// `program_here` returns the program.
 pub(crate) fn queried(
     hook: &Hook<'_>,
     kind: LinkKind,
-    is_here: impl Fn(RawLink) -> Option<ProgramId>,
+    program_here: impl Fn(RawLink) -> Option<ProgramId>,
 ) -> Option<Vec<HookHolder>> {
     let found = hook.query().ok()?;
     let programs: Vec<ProgramId> = found.programs.iter().map(|program| program.id).collect();
-    Some(with_links(&programs, kind, is_here))
+    Some(with_links(&programs, kind, program_here))
 }
 
 /// These programs, with their links.
 pub(crate) fn with_links(
     programs: &[ProgramId],
     kind: LinkKind,
-    is_here: impl Fn(RawLink) -> Option<ProgramId>,
+    program_here: impl Fn(RawLink) -> Option<ProgramId>,
 ) -> Vec<HookHolder> {
-    let mut links = links_here(kind, is_here);
+    let mut links = links_here(kind, program_here);
     let holders = programs.iter().map(|program| HookHolder {
         program: Some(*program),
         map: None,
@@ -55,13 +55,13 @@ pub(crate) fn with_links(
     holders.collect()
 }
 
-/// The holders of a hook that only links can hold: all links of that kind for which `is_here`
+/// The holders of a hook that only links can hold: all links of that kind for which `program_here`
 /// returns a program.
 pub(crate) fn by_links(
     kind: LinkKind,
-    is_here: impl Fn(RawLink) -> Option<ProgramId>,
+    program_here: impl Fn(RawLink) -> Option<ProgramId>,
 ) -> Option<Vec<HookHolder>> {
-    let holders = links_here(kind, is_here)?.into_iter();
+    let holders = links_here(kind, program_here)?.into_iter();
     let holders = holders.map(|(link, program)| HookHolder {
         program: Some(program),
         map: None,
@@ -118,7 +118,7 @@ impl Error {
 /// links.
 fn links_here<T>(
     kind: LinkKind,
-    is_here: impl Fn(RawLink) -> Option<T>,
+    found_here: impl Fn(RawLink) -> Option<T>,
 ) -> Option<Vec<(LinkId, T)>> {
     let mut here = Vec::new();
     for link in bpf_link::links() {
@@ -127,7 +127,7 @@ fn links_here<T>(
             continue;
         }
         let Ok(id) = link.id() else { continue };
-        here.extend(is_here(link).map(|program| (id, program)));
+        here.extend(found_here(link).map(|found| (id, found)));
     }
     Some(here)
 }

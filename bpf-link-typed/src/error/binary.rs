@@ -116,7 +116,10 @@ impl fmt::Display for BinaryProblem {
                 is_stripped,
                 has_unread_symbols,
             } => {
-                let stripped = Stripped(*is_stripped, *has_unread_symbols);
+                let stripped = Stripped {
+                    is_stripped: *is_stripped,
+                    has_unread_symbols: *has_unread_symbols,
+                };
                 write!(f, "has no function {name}{stripped}")?;
                 Similar(similar).fmt(f)
             }
@@ -152,23 +155,29 @@ impl fmt::Display for BinaryProblem {
                 is_stripped,
                 has_unread_symbols,
             } => {
-                let stripped = Stripped(*is_stripped, *has_unread_symbols);
+                let stripped = Stripped {
+                    is_stripped: *is_stripped,
+                    has_unread_symbols: *has_unread_symbols,
+                };
                 write!(f, "has no function that matches {pattern}{stripped}")
             }
         }
     }
 }
 
-/// Whether symbols are missing, and whether they are there but were not read.
-struct Stripped(bool, bool);
+/// Which symbols are missing, in words.
+struct Stripped {
+    is_stripped: bool,
+    has_unread_symbols: bool,
+}
 
 impl fmt::Display for Stripped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 {
+        if self.is_stripped {
             f.write_str(" among its exported ones, and is stripped of the others")?;
         }
-        if self.1 {
-            f.write_str(" but for those in .gnu_debugdata, which the feature elf-xz reads")?;
+        if self.has_unread_symbols {
+            f.write_str("; more are in .gnu_debugdata, which takes the feature elf-xz to read")?;
         }
         Ok(())
     }
@@ -199,7 +208,7 @@ mod tests {
         assert_eq!(
             unread.to_string(),
             "has no function that matches init_* among its exported ones, and is stripped of the \
-             others but for those in .gnu_debugdata, which the feature elf-xz reads"
+             others; more are in .gnu_debugdata, which takes the feature elf-xz to read"
         );
         let ambiguous = BinaryProblem::Ambiguous {
             name: "init".to_owned(),
