@@ -43,7 +43,7 @@ use verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Runs on this kernel of the matrix only, as `6.12`, or on one between them, as `6.16`; may be
+    /// Runs on this kernel of the matrix only, such as `6.12`, whatever form it belongs to; may be
     /// given more than once
     #[arg(long = "kernel", value_name = "SERIES", value_parser = kernel)]
     kernels: Vec<&'static Kernel>,

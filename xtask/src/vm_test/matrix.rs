@@ -11,12 +11,12 @@ pub(crate) struct Kernel {
     pub(crate) runs: Runs,
 }
 
-/// When a kernel runs that nobody has asked for by its series.
+/// When a kernel runs that nobody named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runs {
     Always,
-    /// In the long form: it is between two that always run, and lies before or after a change that
-    /// links have seen.
+    /// In the long form only. It comes between two kernels that always run, just before or after a
+    /// change to links.
     InLongForm,
 }
 
@@ -43,7 +43,7 @@ pub(crate) static KERNELS: [Kernel; 6] = [
         suites: &["trixie-backports"],
         runs: Runs::InLongForm,
     },
-    // With tracing_multi, of which it says nothing.
+    // Has tracing_multi, but no info about such links.
     Kernel {
         series: "7.2",
         suites: &["trixie-backports"],
