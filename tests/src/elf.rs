@@ -24,7 +24,7 @@ impl ElfFile {
     }
 }
 
-/// These bytes compressed with xz, as they are in `.gnu_debugdata`.
+/// Compresses bytes with xz, as `.gnu_debugdata` has them.
 ///
 /// # Errors
 ///

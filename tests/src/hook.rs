@@ -93,9 +93,9 @@ hooks! {
     XDP = (BPF_PROG_TYPE_XDP, BPF_XDP, 2);
     /// XDP, loaded without an attach type, as older loaders do.
     XDP_UNTYPED = (BPF_PROG_TYPE_XDP, 0, 2);
-    /// Packets that are redirected to an entry of a map of devices.
+    /// XDP programs for entries of a device map (`BPF_XDP_DEVMAP`).
     XDP_DEVMAP = (BPF_PROG_TYPE_XDP, BPF_XDP_DEVMAP, 2);
-    /// Packets that are redirected to an entry of a map of processors.
+    /// XDP programs for entries of a CPU map (`BPF_XDP_CPUMAP`).
     XDP_CPUMAP = (BPF_PROG_TYPE_XDP, BPF_XDP_CPUMAP, 2);
     /// Packets that come in at a network device.
     TCX_INGRESS = (BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, TCX_NEXT);

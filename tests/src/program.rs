@@ -183,7 +183,7 @@ impl<'a> Loader<'a> {
         Self { flags, ..self }
     }
 
-    /// Sets the device that the program is for, and no other.
+    /// Binds the program to this device.
     #[must_use]
     pub fn device(self, index: u32) -> Self {
         Self {

@@ -149,7 +149,7 @@ fn errors(compiled: &Output) -> String {
     String::from_utf8_lossy(&compiled.stderr).into_owned()
 }
 
-/// What the enums say of text that is not one of their names, which is derived by another crate.
+/// A stand-in for the enums' error for unknown names, which derives from another crate.
 const STAND_IN: &str = "
     pub struct UnknownName;
     impl UnknownName {

@@ -123,11 +123,11 @@ impl Input {
     }
 }
 
-/// The last symbol that begins at or before a place has the place in it, up to where the next symbol
-/// begins. If it is a function, the place is found there, under the first of its names. Of what has
-/// no end, only the beginning is certain.
+/// A place belongs to the last symbol that starts at or before it and ends where the next symbol
+/// starts. If that symbol is a function, it is found under the first of its names. If nothing
+/// follows a symbol, only its start is certain.
 fn check_place(table: &SymbolTable, functions: &[Listed<'_>], starts: &[u64], place: u64) {
-    // What is hidden is nowhere.
+    // Hidden addresses match nothing.
     let visible = || starts.iter().copied().filter(|start| *start != 0);
     let next = visible().filter(|start| *start > place).min();
     assert_eq!(table.size_at(place), next.map(|next| next - place));

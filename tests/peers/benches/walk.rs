@@ -26,8 +26,7 @@ const NAMED: usize = 1_000;
 /// The numbers of links for which a snapshot is measured beside the walks.
 const SNAPSHOTS: [usize; 2] = [1_000, 5_000];
 
-/// The number of links for which an inventory is refreshed, and how many of them are others each
-/// time.
+/// The number of links in the inventory, and how many of them are replaced before each refresh.
 const INVENTORY: usize = 10_000;
 const CHANGED: usize = 10;
 
@@ -118,7 +117,7 @@ fn snapshots(bench: &mut Bench, links: usize) -> Result<()> {
     Ok(())
 }
 
-/// Some links go and others come, and then an inventory is refreshed. The others walk.
+/// Refreshes an inventory after some links were replaced. The other sides walk.
 fn inventory(bench: &mut Bench, links: usize, program: &Program) -> Result<()> {
     let mut inventory = Inventory::load()?;
     inventory.refresh()?;

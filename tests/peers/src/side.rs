@@ -25,7 +25,7 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// The same after something else each time, which does not count.
+    /// The same, with something done before each run that is not timed.
     #[must_use]
     pub fn after(self, mut first: impl FnMut() + 'a) -> Self {
         let mut run = self.run;

@@ -20,7 +20,7 @@ pub const SEMAPHORES_ADDRESS: u64 = 0xd_0000;
 const PAGE: u64 = 0x1_0000;
 /// The headers are no longer than this.
 const HEADERS: usize = 0x200;
-/// How far what is for the dynamic loader is from its offset.
+/// The difference between address and offset of the dynamic loader's tables.
 const LOADED: u64 = 0x10_0000;
 
 /// The code is nothing but instructions that do nothing, with a return every 16 bytes.
@@ -60,7 +60,7 @@ struct Sections<'a> {
     dynamic: Option<Dynamic>,
 }
 
-/// Where what is for the dynamic loader is in the file: all of it, and the tags (`.dynamic`).
+/// Where the dynamic loader's tables are in the file: all of them, and the tags (`.dynamic`).
 struct Dynamic {
     begin: u64,
     tags: u64,
@@ -209,7 +209,7 @@ fn add_sections(file: &ElfFile, sections: &mut Sections<'_>) {
     }
 }
 
-/// Adds what the dynamic loader finds by address, and no section says.
+/// Adds the dynamic loader's tables, which no section describes.
 fn add_dynamic(file: &ElfFile, sections: &mut Sections<'_>) -> Dynamic {
     let form = sections.out.part();
     let mut strings = Strings::new();

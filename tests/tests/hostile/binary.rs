@@ -44,7 +44,7 @@ fn probe() -> impl Strategy<Value = ElfProbe> {
     })
 }
 
-/// What is compressed into a file: another one, whole or damaged, or something else.
+/// The contents of `.gnu_debugdata`: an ELF file, whole or damaged, or something else.
 fn debug_data() -> impl Strategy<Value = Vec<u8>> {
     let symbols = vec(symbol(), 1..6);
     let changes = vec((any::<Index>(), any::<u8>()), 0..3);
@@ -68,7 +68,7 @@ fn file() -> impl Strategy<Value = ElfFile> {
     let parts = (vec(symbol(), 0..6), vec(symbol(), 0..6), vec(probe(), 0..3));
     let build_id = prop::option::of(vec(any::<u8>(), 0..24));
     let debug_data = prop::option::of(debug_data());
-    // Most have section headers; what is exported is found in either way.
+    // Most files have section headers; exported symbols are found with and without.
     let tables = (prop::bool::weighted(0.7), any::<bool>());
     let file = (form, parts, build_id, debug_data, tables);
     file.prop_map(|(form, parts, build_id, debug_data, tables)| {
@@ -120,7 +120,7 @@ proptest! {
     }
 }
 
-/// Damage to what the dynamic loader is told.
+/// Damage to the dynamic loader's tables.
 #[test]
 fn changed_tags_are_read() {
     let whole = ElfFile {

@@ -56,7 +56,7 @@ impl Made {
     }
 }
 
-/// Holds that the file has no function of this name, and only this one that is close to it.
+/// Checks that the file has no function of this name, and that the error suggests this one.
 fn ensure_missing(made: &Made, name: &str, similar: &str, is_stripped: bool) -> Result<()> {
     let refused = problem(made.binary.function(name), &made.path)?;
     let expected = BinaryProblem::NoSuchSymbol {

@@ -1,4 +1,4 @@
-//! An inventory of all links, held against walks with infos.
+//! An inventory of all links, compared with walks that read all infos.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -49,7 +49,7 @@ const MOST: usize = 40;
 
 type Walked = BTreeMap<LinkId, LinkInfo>;
 
-/// Those of these links that a walk finds, without what counts.
+/// Those of our links that a walk finds, without counters.
 fn walk(ours: &BTreeSet<LinkId>) -> Result<Walked> {
     let mut buf = InfoBuf::new();
     let mut walked = Walked::new();
@@ -79,7 +79,7 @@ fn without_counts(info: &LinkInfo) -> LinkInfo {
     info
 }
 
-/// The links of a machine that changes.
+/// Links that come, go and change at random.
 struct World {
     program: Program,
     others: [Program; 2],
@@ -87,7 +87,7 @@ struct World {
     cgroup: File,
     links: Vec<RawLink>,
     has_xdp: Option<LinkId>,
-    /// The links that are or were here: others may be of other processes.
+    /// All links that were ever made here. Any others belong to other processes.
     ours: BTreeSet<LinkId>,
 }
 
@@ -161,7 +161,7 @@ impl World {
     }
 }
 
-/// A snapshotter with this method; with the next best where the verifier has no casts.
+/// A snapshotter that uses this method, or the next best if the verifier has no casts.
 fn load(best: SnapshotMethod) -> Result<Snapshotter> {
     let snapshotter = Snapshotter::load_at_most(best)?;
     let is_next_best = snapshotter.method() == SnapshotMethod::ProbeRead;
@@ -254,7 +254,7 @@ fn is_about(changes: &Changes, id: LinkId) -> bool {
         || changes.changed.iter().any(|change| change.id == id)
 }
 
-/// The kernel detaches the link, and nobody has told the inventory.
+/// The kernel detaches the link when its device goes.
 fn a_device_that_goes(_sandbox: &Sandbox) -> Result<()> {
     let device = Device::create(DeviceKind::Veth, "goes")?;
     let link = XdpAttach::to("goes")
@@ -276,7 +276,7 @@ fn a_device_that_goes(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Of which no info tells.
+/// No info shows this, but the snapshot does.
 fn a_netfilter_link_that_is_detached(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::NETFILTER)?;
     let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
@@ -296,7 +296,7 @@ fn a_netfilter_link_that_is_detached(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A snapshot takes less privilege than infos do: what they would tell is missing, and why is said.
+/// A snapshot needs less privilege than infos do. The entry has no info then, and the reason.
 fn without_the_privilege_for_infos(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("inventory")?;
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
@@ -322,7 +322,7 @@ fn without_the_privilege_for_infos(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// By whichever method, nothing that was known is lost, or said to have gone.
+/// With each method, a failed look loses nothing and reports nothing as gone.
 fn a_look_that_fails(_sandbox: &Sandbox) -> Result<()> {
     let first = xdp(&Program::passing(Hook::XDP)?)?;
     let id = first.id()?;
@@ -342,7 +342,7 @@ fn a_look_that_fails(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The path of a file that was moved, of which nothing gives notice.
+/// The path of a file that was moved, which `refresh` does not notice.
 fn infos_are_read_again(sandbox: &Sandbox) -> Result<()> {
     let [before, after] = ["before", "after"].map(|name| sandbox.directory().join(name));
     // Instructions that do nothing, so that there is something to probe.

@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<Ran> {
     Ran::of(command(arguments)?)
 }
 
-/// How much a short pipe holds, which is the least that it can.
+/// The size of a short pipe, which is the smallest that the kernel makes.
 pub(crate) const PAGE: usize = 4096;
 
 /// Starts the lister; returns it, and the end of the pipe that it writes to.

@@ -147,8 +147,8 @@ fn soak(sandbox: &Sandbox, time: Duration, seed: u64, threads: usize) -> Result<
     ))
 }
 
-/// How much memory this process has from the kernel, in bytes, without what it shows of files: its
-/// code comes in as it is called.
+/// The anonymous memory of this process, in bytes. Mapped files do not count, as code is read in
+/// when it is first called.
 fn resident_memory() -> Result<u64> {
     const FILE: &str = "/proc/self/statm";
     let text = std::fs::read_to_string(FILE).context(FILE)?;

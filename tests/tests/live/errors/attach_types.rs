@@ -1,5 +1,5 @@
-//! A program of the right type that was loaded for another attach type: what is certain is said,
-//! and what may be so is said as that.
+//! Programs of the right type that were loaded for another attach type. The error says so, or says
+//! that it may be so where that cannot be found out.
 
 use anyhow::{Result, ensure};
 use bpf_link::{AttachType, program_fits};
@@ -13,7 +13,7 @@ use crate::fixture::chain::check_refusal;
 use crate::functions::test::function_id;
 use crate::harness::{Need, Test, test};
 
-/// The kernel takes XDP programs for trial runs on live packets.
+/// The kernel can run XDP programs on live packets as a test.
 const TRIAL_RUNS: &[Need] = &[Need::Member("xdp_test_data", "batch_size")];
 
 pub(crate) const TESTS: &[Test] = &[
@@ -36,7 +36,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(where_they_fit),
 ];
 
-/// Holds that the error says that this program was loaded for something else.
+/// Checks that the error says that this program was loaded for something else.
 fn check_mismatch<T: std::fmt::Debug>(
     attached: Result<T, Error>,
     hook: &str,
@@ -58,7 +58,7 @@ fn check_mismatch<T: std::fmt::Debug>(
     Ok(())
 }
 
-/// Holds that the error says that it may be so.
+/// Checks that the error says that this may be so.
 fn check_perhaps<T: std::fmt::Debug>(
     attached: Result<T, Error>,
     hook: &str,
@@ -211,7 +211,7 @@ fn a_tracepoint(_sandbox: &Sandbox) -> Result<()> {
     check_perhaps(attached, "hook trace_fentry", &program)
 }
 
-/// Nothing is attached by asking, and what is not a program has no answer.
+/// Asking attaches nothing, and gives no answer for anything but programs.
 fn where_they_fit(_sandbox: &Sandbox) -> Result<()> {
     for (hook, attach_type, fits) in [
         (Hook::CGROUP_INGRESS, AttachType::CgroupInetIngress, true),

@@ -185,7 +185,7 @@ fn callbacks_of_the_kernel(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Holds that the name of the callbacks is taken by those of the other map.
+/// Checks that the error names the other map, whose callbacks have the name.
 fn check_map_taken(
     wanted: &CongestionControl,
     taken_by: &CongestionControl,

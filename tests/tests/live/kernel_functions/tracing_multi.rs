@@ -1,4 +1,4 @@
-//! `tracing_multi` links on what a pattern picks.
+//! `tracing_multi` links on functions that match a pattern.
 
 use std::collections::HashSet;
 

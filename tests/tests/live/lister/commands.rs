@@ -299,7 +299,7 @@ fn kinds_are_probed(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// What cannot be written is said to be that, also where a change was made.
+/// A failed write is reported as one, and so is that the change was made.
 fn a_full_disk(_sandbox: &Sandbox) -> Result<()> {
     let counted = Counted::new()?;
     let id = counted.link.id()?.to_string();

@@ -108,7 +108,7 @@ fn programs_and_maps(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The kernel keeps 15 bytes of a name, and the program's types have all of it.
+/// The kernel keeps 15 bytes of a name, and the program's BTF has all of it.
 fn names_that_the_kernel_cuts(_sandbox: &Sandbox) -> Result<()> {
     let program = described_as("drop_martians_of_every_tenant")?;
     let link = on_xdp(&program)?;
@@ -128,7 +128,7 @@ fn names_that_the_kernel_cuts(_sandbox: &Sandbox) -> Result<()> {
         );
     }
     ensure!(list(&["--prog", &format!("{whole}s")])?.is_empty());
-    // Short names, and those of programs without types, are what the kernel has.
+    // Short names, and names of programs without BTF, are the kernel's.
     let plain = Program::passing(Hook::XDP)?;
     let info = bpf_link::ProgramInfo::of(&plain)?;
     ensure!(info.whole_name()? == info.name);

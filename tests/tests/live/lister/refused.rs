@@ -89,7 +89,7 @@ fn the_watch_goes_on(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A link is not said to be unpinned because nobody could look.
+/// If the pins cannot be read, no link is reported as unpinned.
 fn pins_that_cannot_be_looked_for(sandbox: &Sandbox) -> Result<()> {
     let mut there = Counted::new()?;
     let id = there.link.id()?;
@@ -100,7 +100,7 @@ fn pins_that_cannot_be_looked_for(sandbox: &Sandbox) -> Result<()> {
     let arguments = ["--json", "--pinned"];
     let mut watching = Watching::start_with(&arguments, errors.try_clone()?.into())?;
     watching.hear("{")?;
-    // Enough for the links, and not for the directories.
+    // Enough descriptors for links, but not for directories.
     let before = allow_descriptors(watching.process(), Some(STANDARD + 1))?;
     said(&errors, "some pins are not shown")?;
     allow_descriptors(watching.process(), before)?;
@@ -112,7 +112,7 @@ fn pins_that_cannot_be_looked_for(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the lister has complained of this; returns all that it has said.
+/// Waits until standard error has this; returns all of standard error.
 fn said(mut errors: &File, of: &str) -> Result<String> {
     let mut said = String::new();
     eventually_holds(of, || {

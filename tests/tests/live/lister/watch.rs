@@ -59,7 +59,7 @@ impl Watching {
         }
     }
 
-    /// Whether it has said something, or has ended, since the last line that was read.
+    /// Whether there is more output, or it has ended, since the last line that was read.
     fn has_news(&self) -> Result<bool> {
         let mut output = [PollFd::new(self.lines.get_ref(), PollFlags::IN)];
         let ready = poll(&mut output, Some(&Timespec::default()))?;
@@ -203,7 +203,7 @@ fn only_some_links(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// It does not wait for a change to see that nobody reads it.
+/// It ends when its reader goes, even if nothing changes.
 fn its_reader_goes(_sandbox: &Sandbox) -> Result<()> {
     let watching = Watching::start(&[])?;
     let Watching { mut child, lines } = watching;

@@ -13,7 +13,7 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[test!(maps_that_options_own).needs(Need::SOCKMAP)];
 
-/// The options are all that has the maps when the set is applied, on another thread.
+/// When the set is applied, on another thread, only the builders still own the maps.
 fn maps_that_options_own(sandbox: &Sandbox) -> Result<()> {
     let directory = sandbox.bpffs().join("agent");
     let (sockets, elements) = (Map::sockmap(1)?, Map::hash(4, 4, 1)?);

@@ -45,7 +45,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 pub(crate) const ROLES: &[Role] = &[role!(agent)];
 
-/// In the short form it is killed before one in so many of its calls, and each run takes others.
+/// In the short form it is killed before every seventh of its calls, starting at a random one.
 const STRIDE: usize = 7;
 
 /// What is in the set. All programs of one of these count in one counter, so that it shows by how
@@ -290,8 +290,8 @@ struct Events {
 }
 
 impl Events {
-    /// Updated in place: every event is seen by exactly one version. Replaced beside the old: by one
-    /// at least. On a hook that takes one program: by one at most.
+    /// Updated in place: every event is seen by exactly one version. Replaced beside the old: by
+    /// one at least. On a hook that takes one program: by one at most.
     ///
     /// Where nothing was there, what the killed agent had attached may run a little longer.
     fn judge(&self, were_there: bool) -> Result<()> {

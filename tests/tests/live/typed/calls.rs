@@ -16,8 +16,8 @@ use bpf_link_typed::{
 use crate::fixture::xdp;
 use crate::harness::{Need, Test, test};
 
-/// On newer kernels, the program that counts can be preempted. Until it goes on, the kernel does not
-/// run it for the calls of other processes; nor theirs for ours. So each test runs alone.
+/// On newer kernels, the counting program can be preempted. Until it resumes, the kernel skips
+/// counting programs for the calls of other processes. So each of these tests runs alone.
 pub(crate) const TESTS: &[Test] = &[
     test!(a_pin).needs(Need::PERF_EVENT).alone(),
     test!(a_kind_of_fixed_size).needs(Need::PERF_EVENT).alone(),

@@ -304,8 +304,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Holds that the function of the target has no room for the extension, because of this program,
-/// where the kernel reports what links are on.
+/// Checks that the error names this program as what keeps the extension off the function, where the
+/// kernel reports what links are attached to.
 fn ensure_held(
     target: &Replaceable,
     extension: &Program,

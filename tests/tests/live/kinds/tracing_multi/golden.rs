@@ -15,7 +15,7 @@ const FSESSION_MULTI: Hook = Hook::new(BPF_PROG_TYPE_TRACING, BPF_TRACE_FSESSION
 
 pub(crate) const TESTS: &[Test] = &[
     test!(recorded),
-    // Where the kernel says nothing, bpftool makes something of that.
+    // bpftool prints made-up values where the kernel reports nothing.
     test!(as_bpftool_says)
         .needs(bpftool::NEEDS)
         .also_needs(Need::TRACING_MULTI)

@@ -156,8 +156,8 @@ fn by_name(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The same functions as by their numbers. While somebody holds the old link, the run tries again
-/// and again: it does not read all types for each attempt, or it would not end in this test's time.
+/// Names and ids of the same functions are the same hook. While somebody holds the old link, the
+/// run tries again and again. If each attempt read all types, this test would run out of time.
 fn taken_over_by_name(sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::FENTRY_MULTI)?;
     let [one, other, third] = test::FUNCTIONS;

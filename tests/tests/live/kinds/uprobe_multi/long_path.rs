@@ -182,8 +182,8 @@ fn another_hook_is_taken_over(sandbox: &Sandbox) -> Result<()> {
     Ok(ensured.link.detach_and_unpin()?)
 }
 
-/// One of its own kind is taken over where nothing tells what the link is: the kernel refuses its
-/// info, and there is no procfs.
+/// A takeover succeeds although the info of a link of the same kind is refused and there is no
+/// procfs to ask instead.
 fn a_search_passes_it_over(sandbox: &Sandbox) -> Result<()> {
     let in_the_way = OutOfReach::new(sandbox, "agent")?;
     let ours = Ours::by_name(&std::ffi::CString::new(in_the_way.program.name()?)?);
