@@ -91,6 +91,7 @@ mod object;
 mod open_enum;
 mod open_in_root;
 mod perf_event;
+mod perf_programs;
 mod pin;
 mod probe;
 mod query;
@@ -137,6 +138,7 @@ pub use object::{
 };
 pub use open_in_root::open_in_root;
 pub use perf_event::PerfEvent;
+pub use perf_programs::{perf_event_program, tracepoint_programs};
 pub use pin::{
     PinDirectory, PinEntry, PinLock, check_directories, check_owner, is_temporary_pin,
     temporary_pin,

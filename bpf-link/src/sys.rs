@@ -27,6 +27,7 @@ mod object;
 mod object_info;
 mod open_in_root;
 mod perf_event;
+mod perf_programs;
 mod pinned;
 mod probe;
 mod prog_load;
@@ -66,6 +67,7 @@ pub(crate) use object::{obj_get, obj_pin};
 pub(crate) use object_info::{is_program, map_info, prog_function, prog_info};
 pub(crate) use open_in_root::open_in_root;
 pub(crate) use perf_event::{perf_event_disable, perf_event_enable, perf_event_open};
+pub(crate) use perf_programs::{perf_event_query_bpf, task_fd_query};
 pub(crate) use probe::{create_struct_ops_map, link_create_from_nowhere, load_probe};
 pub(crate) use prog_load::ProgramUse;
 #[cfg(feature = "snapshot")]

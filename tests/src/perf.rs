@@ -10,6 +10,7 @@ use bpf_link_sys::{
     PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_PAGE_FAULTS, PERF_TYPE_SOFTWARE, PERF_TYPE_TRACEPOINT,
 };
 
+use crate::Program;
 use crate::sandbox::Sandbox;
 use crate::sys::{self, PerfConfig};
 
@@ -136,6 +137,15 @@ impl PerfEvent {
     /// What the kernel answered.
     pub fn disable(&self) -> Result<()> {
         sys::perf_disable(self.as_fd()).context("disabling a perf event")
+    }
+
+    /// Lets it run this program, without a link.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn set_program(&self, program: &Program) -> Result<()> {
+        sys::perf_set_bpf(self.as_fd(), program.as_fd()).context("a program of a perf event")
     }
 }
 

@@ -35,7 +35,7 @@ pub use object::{
     obj_pin, prog_info,
 };
 pub use packet::packet_socket;
-pub use perf::{PerfConfig, perf_disable, perf_enable, perf_event_open};
+pub use perf::{PerfConfig, perf_disable, perf_enable, perf_event_open, perf_set_bpf};
 pub use trace::{interrupt, system_call_ahead, to_next_system_call, trace};
 
 /// A `bpf_attr` of which every byte is zero, padding included.

@@ -9,13 +9,12 @@ use crate::error::{Error, HolderLink, HookHolder};
 /// What a query of the hook lists: the programs with their links.
 pub(crate) fn listed(hook: &Hook<'_>) -> Option<Vec<HookHolder>> {
     let found = hook.query().ok()?;
-    let holders = found.programs.iter().map(|program| HookHolder {
-        program: Some(program.id),
-        map: None,
-        name: program_name(program.id),
-        link: program
-            .link
-            .map_or(HolderLink::WithoutLink, HolderLink::Link),
+    let holders = found.programs.iter().map(|program| {
+        let link = program.link;
+        of_program(
+            program.id,
+            link.map_or(HolderLink::WithoutLink, HolderLink::Link),
+        )
     });
     Some(holders.collect())
 }
@@ -39,18 +38,16 @@ pub(crate) fn with_links(
     program_here: impl Fn(RawLink) -> Option<ProgramId>,
 ) -> Vec<HookHolder> {
     let mut links = links_here(kind, program_here);
-    let holders = programs.iter().map(|program| HookHolder {
-        program: Some(*program),
-        map: None,
-        name: program_name(*program),
-        link: match &mut links {
+    let holders = programs.iter().map(|program| {
+        let link = match &mut links {
             None => HolderLink::Unknown,
             Some(links) => match links.iter().position(|(_, of)| of == program) {
                 // A program may be on a hook twice, by a link each.
                 Some(at) => HolderLink::Link(links.swap_remove(at).0),
                 None => HolderLink::WithoutLink,
             },
-        },
+        };
+        of_program(*program, link)
     });
     holders.collect()
 }
@@ -62,13 +59,19 @@ pub(crate) fn by_links(
     program_here: impl Fn(RawLink) -> Option<ProgramId>,
 ) -> Option<Vec<HookHolder>> {
     let holders = links_here(kind, program_here)?.into_iter();
-    let holders = holders.map(|(link, program)| HookHolder {
+    let holders = holders.map(|(link, program)| of_program(program, HolderLink::Link(link)));
+    Some(holders.collect())
+}
+
+/// This program, with its name.
+pub(crate) fn of_program(program: ProgramId, link: HolderLink) -> HookHolder {
+    let info = ProgramInfo::from_id(program);
+    HookHolder {
         program: Some(program),
         map: None,
-        name: program_name(program),
-        link: HolderLink::Link(link),
-    });
-    Some(holders.collect())
+        name: info.map_or_else(|_| CString::default(), |info| info.name),
+        link,
+    }
 }
 
 /// The `struct_ops` maps among these that are in use, with their links.
@@ -130,8 +133,4 @@ fn links_here<T>(
         here.extend(found_here(link).map(|found| (id, found)));
     }
     Some(here)
-}
-
-fn program_name(id: ProgramId) -> CString {
-    ProgramInfo::from_id(id).map_or_else(|_| CString::default(), |info| info.name)
 }

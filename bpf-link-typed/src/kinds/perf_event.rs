@@ -5,6 +5,7 @@ mod counted;
 mod counter;
 mod ensure;
 mod events;
+mod holders;
 mod kprobe;
 #[cfg(test)]
 mod tests;

@@ -113,6 +113,8 @@ pub enum Command {
     ObjGet,
     /// `BPF_PROG_QUERY`
     ProgQuery,
+    /// `BPF_TASK_FD_QUERY`
+    TaskFdQuery,
     /// `BPF_PROG_LOAD`, of a program that a probe or a snapshot needs.
     ProgLoad,
     /// `BPF_MAP_CREATE`, of a map that a probe needs.
@@ -123,6 +125,8 @@ pub enum Command {
     PerfEventEnable,
     /// `ioctl(2)` with `PERF_EVENT_IOC_DISABLE`
     PerfEventDisable,
+    /// `ioctl(2)` with `PERF_EVENT_IOC_QUERY_BPF`
+    PerfEventQueryBpf,
     /// `renameat2(2)` with `RENAME_NOREPLACE`
     Rename,
     /// `renameat(2)`, which replaces what is at the new path
@@ -184,11 +188,13 @@ impl fmt::Display for Command {
             Self::ObjPin => "BPF_OBJ_PIN",
             Self::ObjGet => "BPF_OBJ_GET",
             Self::ProgQuery => "BPF_PROG_QUERY",
+            Self::TaskFdQuery => "BPF_TASK_FD_QUERY",
             Self::ProgLoad => "BPF_PROG_LOAD",
             Self::MapCreate => "BPF_MAP_CREATE",
             Self::PerfEventOpen => "perf_event_open",
             Self::PerfEventEnable => "ioctl(PERF_EVENT_IOC_ENABLE)",
             Self::PerfEventDisable => "ioctl(PERF_EVENT_IOC_DISABLE)",
+            Self::PerfEventQueryBpf => "ioctl(PERF_EVENT_IOC_QUERY_BPF)",
             Self::Rename => "renameat2",
             Self::RenameOver => "renameat",
             Self::Unlink => "unlinkat",

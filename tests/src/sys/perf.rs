@@ -4,7 +4,9 @@ use std::ffi::{CStr, c_int, c_long};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use bpf_link_sys::{PERF_EVENT_IOC_DISABLE, PERF_EVENT_IOC_ENABLE, perf_event_attr};
+use bpf_link_sys::{
+    PERF_EVENT_IOC_DISABLE, PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_SET_BPF, perf_event_attr,
+};
 
 use super::address;
 
@@ -73,7 +75,7 @@ pub fn perf_event_open(event: &PerfConfig<'_>) -> io::Result<OwnedFd> {
 ///
 /// What the kernel answered.
 pub fn perf_enable(event: BorrowedFd<'_>) -> io::Result<()> {
-    ioctl(event, PERF_EVENT_IOC_ENABLE)
+    ioctl(event, PERF_EVENT_IOC_ENABLE, 0)
 }
 
 /// Stops an event.
@@ -82,14 +84,22 @@ pub fn perf_enable(event: BorrowedFd<'_>) -> io::Result<()> {
 ///
 /// What the kernel answered.
 pub fn perf_disable(event: BorrowedFd<'_>) -> io::Result<()> {
-    ioctl(event, PERF_EVENT_IOC_DISABLE)
+    ioctl(event, PERF_EVENT_IOC_DISABLE, 0)
 }
 
-/// An `ioctl(2)` whose argument is the number 0.
-fn ioctl(event: BorrowedFd<'_>, request: u32) -> io::Result<()> {
-    let no_flags: c_int = 0;
-    // SAFETY: neither of the two requests that come here takes its argument for a pointer.
-    let returned = unsafe { libc::ioctl(event.as_raw_fd(), request.into(), no_flags) };
+/// Lets an event run a program, without a link.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn perf_set_bpf(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    ioctl(event, PERF_EVENT_IOC_SET_BPF, program.as_raw_fd())
+}
+
+/// An `ioctl(2)` whose argument is a number.
+fn ioctl(event: BorrowedFd<'_>, request: u32, argument: c_int) -> io::Result<()> {
+    // SAFETY: none of the requests that come here takes its argument for a pointer.
+    let returned = unsafe { libc::ioctl(event.as_raw_fd(), request.into(), argument) };
     if returned < 0 {
         Err(io::Error::last_os_error())
     } else {

@@ -7,8 +7,9 @@ use bpf_link::{AttachType, LinkCreate, PerfEventArgs, ProgramType, RawLink};
 use super::PerfEventLink;
 use super::counted::processors;
 use super::events::PerfTarget;
+use super::holders;
 use crate::attach::fit;
-use crate::attach::holders;
+use crate::attach::tracefs::Tracepoint;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a perf event: a tracepoint, a kprobe or uprobe, a counter, or an event of
@@ -81,10 +82,9 @@ impl<'a> PerfEventAttach<'a> {
     /// - [`Error::NoEventSource`]: the kernel has no kprobes, or no uprobes.
     /// - [`Error::File`]: tracefs is not mounted, or what the kernel says about events cannot be
     ///   read.
-    /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already. Not told
-    ///   for an event of the caller's.
-    /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the tracepoint or probe, which is all
-    ///   that it takes.
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already.
+    /// - [`Error::HookTaken`]: an event of the caller's runs a program already (`EEXIST`), or 64
+    ///   programs are on the tracepoint or probe, which is all that it takes (`E2BIG`).
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller
@@ -92,9 +92,10 @@ impl<'a> PerfEventAttach<'a> {
     ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the symbol or the path is empty;
     ///   - [`Command`](bpf_link::Error::Command) for `perf_event_open(2)`: as
     ///     [`PerfEvent::open`](bpf_link::PerfEvent::open);
-    ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: an event of the caller's has a
-    ///     program already, or its tracepoint has this one; `EBADF`: it is no perf event; `EINVAL`:
-    ///     the program is for another sort of event, or this kernel has no such links.
+    ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: an event of the caller's runs a
+    ///     program already, or its tracepoint has this one, and which of the two it is takes
+    ///     `CAP_SYS_ADMIN` to ask; `EBADF`: it is no perf event; `EINVAL`: the program is for
+    ///     another sort of event, or this kernel has no such links.
     ///
     /// # Kernel
     ///
@@ -105,8 +106,8 @@ impl<'a> PerfEventAttach<'a> {
             PerfTarget::Fd(event) => {
                 let created = self.create(&program, *event).map(PerfEventLink);
                 return created.map_err(|source| match source.errno() {
-                    Some(libc::EACCES) => self.reads_beyond_record(source),
-                    _ => self.does_not_fit(&program, source),
+                    Some(libc::EEXIST) => holders::with_program_of(*event, source),
+                    _ => self.refused(&program, *event, source),
                 });
             }
             PerfTarget::Tracepoint(event) => event.open(),
@@ -120,12 +121,8 @@ impl<'a> PerfEventAttach<'a> {
             Err(source) => {
                 let source = source.naming(self.target.named());
                 Err(match source.errno() {
-                    Some(libc::EACCES) => self.reads_beyond_record(source),
                     Some(libc::EEXIST) => Error::AlreadyAttached(source),
-                    Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
-                        holders::unknown(source)
-                    }
-                    _ => self.does_not_fit(&program, source),
+                    _ => self.refused(&program, event.as_fd(), source),
                 })
             }
         }
@@ -142,6 +139,30 @@ impl<'a> PerfEventAttach<'a> {
         };
         let online = processors()?.into_iter();
         Ok(online.map(|number| (number, on(number))).collect())
+    }
+
+    fn refused(
+        &self,
+        program: &(impl AsFd + ?Sized),
+        event: BorrowedFd<'_>,
+        source: bpf_link::Error,
+    ) -> Error {
+        match source.errno() {
+            Some(libc::EACCES) => self.reads_beyond_record(source),
+            Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
+                let name = self.tracepoint().map(|tracepoint| tracepoint.name);
+                let holders = holders::of_tracepoint(event, name).unwrap_or_default();
+                Error::HookTaken { holders, source }
+            }
+            _ => self.does_not_fit(program, source),
+        }
+    }
+
+    fn tracepoint(&self) -> Option<Tracepoint<'_>> {
+        match &self.target {
+            PerfTarget::Tracepoint(event) => Some(event.tracepoint()),
+            _ => None,
+        }
     }
 
     fn does_not_fit(&self, program: &(impl AsFd + ?Sized), source: bpf_link::Error) -> Error {
@@ -161,10 +182,7 @@ impl<'a> PerfEventAttach<'a> {
     /// `EACCES`: the creation of a link on an event has no other reason for it than that the
     /// program reads beyond the tracepoint's record. A missing privilege is `EPERM` there.
     fn reads_beyond_record(&self, source: bpf_link::Error) -> Error {
-        let tracepoint = match &self.target {
-            PerfTarget::Tracepoint(event) => Some(event.tracepoint()),
-            _ => None,
-        };
+        let tracepoint = self.tracepoint();
         Error::ReadsBeyondRecord {
             tracepoint: tracepoint.map(|tracepoint| tracepoint.to_string().into()),
             size: tracepoint.and_then(|tracepoint| tracepoint.record_size()),

@@ -6,13 +6,15 @@ use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{ProgramId, StructOpsMap};
-use bpf_link_tests::{CongestionControl, Hook, Map, Program, Sandbox, device, names};
+use bpf_link_tests::{CongestionControl, Hook, Map, PerfEvent, Program, Sandbox, device, names};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Error, FileRef, HolderLink, NetnsAttach, NetnsHook, SockmapAttach,
-    SockmapHook, StructOpsAttach, TcxAttach, TcxHook, XdpAttach, XdpMode,
+    CgroupAttach, CgroupHook, Error, FileRef, HolderLink, NetnsAttach, NetnsHook, PerfEventAttach,
+    SockmapAttach, SockmapHook, StructOpsAttach, TcxAttach, TcxHook, TracepointEvent, XdpAttach,
+    XdpMode,
 };
 
 use crate::fixture::LOOPBACK;
+use crate::fixture::attaching::since;
 use crate::fixture::chain::{check, check_refusal};
 use crate::harness::{Need, Test, test};
 
@@ -25,6 +27,8 @@ pub(crate) const TESTS: &[Test] = &[
         .alone()
         .needs(Need::SOCKMAP)
         .also_needs(&[Need::Function("sock_map_bpf_prog_query")]),
+    test!(an_event_of_the_caller).needs(Need::PERF_EVENT),
+    test!(a_tracepoint).needs(Need::PERF_EVENT).alone(),
     test!(tcx).needs(Need::TCX),
     test!(callbacks).needs(Need::STRUCT_OPS).alone(),
     test!(callbacks_without_a_link)
@@ -123,6 +127,93 @@ fn a_sockmap(_sandbox: &Sandbox) -> Result<()> {
         &program,
         HolderLink::Link(link.id()?),
     )
+}
+
+fn an_event_of_the_caller(sandbox: &Sandbox) -> Result<()> {
+    let event = || PerfEvent::tracepoint(sandbox, "syscalls", "sys_enter_getppid");
+    let (one, two) = (
+        Program::passing(Hook::TRACEPOINT)?,
+        Program::passing(Hook::TRACEPOINT)?,
+    );
+    let first = event()?;
+    let to = PerfEventAttach::to_event(&first);
+    let link = to.attach(&one)?;
+    check_taken(to.attach(&two), "hook perf_event", &one, HolderLink::Unknown)?;
+    // The event has no program, but its tracepoint has this one.
+    let refused = PerfEventAttach::to_event(&event()?).attach(&one);
+    ensure!(
+        matches!(refused, Err(Error::AlreadyAttached(_))),
+        "{refused:?}"
+    );
+    drop(link);
+
+    // Of these the kernel does not tell.
+    let event = PerfEvent::page_fault()?;
+    let to = PerfEventAttach::to_event(&event);
+    let _link = to.attach(&Program::passing(Hook::PERF_EVENT)?)?;
+    let error = check_refusal(to.attach(&Program::passing(Hook::PERF_EVENT)?), &[])?;
+    let Error::HookTaken { holders, .. } = &error else {
+        bail!("{error:?}");
+    };
+    ensure!(holders.is_empty() && error.errno() == Some(libc::EEXIST));
+    Ok(())
+}
+
+/// Which takes 64 programs.
+fn a_tracepoint(sandbox: &Sandbox) -> Result<()> {
+    const NAME: [&str; 2] = ["syscalls", "sys_enter_getppid"];
+    let event = TracepointEvent::new(NAME[0], NAME[1]).tracefs(sandbox.tracefs()?);
+    let to = PerfEventAttach::to(event);
+    let mut programs = Vec::new();
+    let mut links = Vec::new();
+    for _ in 0..63 {
+        let program = Program::passing(Hook::TRACEPOINT)?;
+        links.push(to.attach(&program)?);
+        programs.push(program);
+    }
+    let without_link = Program::passing(Hook::TRACEPOINT)?;
+    let event = PerfEvent::tracepoint(sandbox, NAME[0], NAME[1])?;
+    event.set_program(&without_link)?;
+    // It has a link, but on another tracepoint.
+    let elsewhere = TracepointEvent::new("sched", "sched_switch").tracefs(sandbox.tracefs()?);
+    let _elsewhere = PerfEventAttach::to(elsewhere).attach(&without_link)?;
+
+    let one_more = Program::passing(Hook::TRACEPOINT)?;
+    let error = check_refusal(to.attach(&one_more), &["syscalls:sys_enter_getppid"])?;
+    let Error::HookTaken { holders, .. } = &error else {
+        bail!("{error:?}");
+    };
+    ensure!(error.errno() == Some(libc::E2BIG), "{error:?}");
+    // Since Linux 6.6 links say which tracepoint they are on.
+    let reported = since(6, 6, ())?.is_some();
+    let mut expected = Vec::new();
+    for (program, link) in programs.iter().zip(&links) {
+        let link = if reported {
+            HolderLink::Link(link.id()?)
+        } else {
+            HolderLink::Unknown
+        };
+        expected.push((ProgramId::new(program.id()?), link));
+    }
+    let link = if reported {
+        HolderLink::WithoutLink
+    } else {
+        HolderLink::Unknown
+    };
+    expected.push((ProgramId::new(without_link.id()?), link));
+    let found = holders.iter().map(|holder| (holder.program, holder.link));
+    ensure!(found.eq(expected.iter().copied()), "{error:?}");
+
+    // The name of the tracepoint is not known.
+    let event = PerfEvent::tracepoint(sandbox, NAME[0], NAME[1])?;
+    let refused = PerfEventAttach::to_event(&event).attach(&one_more);
+    let Err(Error::HookTaken { holders, .. }) = &refused else {
+        bail!("{refused:?}");
+    };
+    ensure!(holders.len() == 64, "{refused:?}");
+    let mut links = holders.iter().map(|holder| holder.link);
+    ensure!(links.all(|link| link == HolderLink::Unknown), "{refused:?}");
+    Ok(())
 }
 
 /// Which takes 63 programs, and lists them with their links in the order in which they run.

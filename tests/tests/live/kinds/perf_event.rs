@@ -5,6 +5,7 @@ mod counters;
 mod ensure;
 mod golden;
 mod kprobe_refusals;
+mod programs;
 mod soak;
 mod sorts;
 mod tracepoints;
@@ -59,6 +60,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(ensure::TESTS),
     Tests(golden::TESTS),
     Tests(kprobe_refusals::TESTS),
+    Tests(programs::TESTS),
     Tests(sorts::TESTS),
     Tests(tracepoints::TESTS),
     Tests(typed::TESTS),

@@ -138,7 +138,7 @@ fn events_of_the_caller(_sandbox: &Sandbox) -> Result<()> {
     eventually_holds("a tick", || Ok(counter.read()? > 0))?;
     ensure_error!(
         to.attach(&Program::passing(Hook::PERF_EVENT)?),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::HookTaken { .. },
         Some(libc::EEXIST)
     );
     ensure_error!(
