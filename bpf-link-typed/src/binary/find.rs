@@ -33,10 +33,8 @@ pub(super) fn find(
             continue;
         }
         let mut reader = SymbolReader::new(table, segments);
-        table.each(|index, symbol| {
-            if places.binary_search(&symbol.name).is_err() {
-                return Ok(());
-            }
+        let is_wanted = |name| places.binary_search(&name).is_ok();
+        table.each_named(is_wanted, |index, symbol| {
             if symbol.is_imported() {
                 found.is_imported |= symbol.may_be_function();
                 return Ok(());

@@ -159,16 +159,18 @@ impl Format {
         for_size!(self, sections(bytes, self.endian))
     }
 
-    /// Hands over each symbol of a piece of a table, until one is refused.
+    /// Hands over each symbol of a piece of a table whose name is wanted, with its number in the
+    /// piece, until one is refused.
     pub(super) fn symbols<T>(
         self,
         bytes: &[u8],
-        visit: impl FnMut(TableSymbol) -> Result<(), T>,
+        is_wanted: impl Fn(u32) -> bool,
+        visit: impl FnMut(u64, TableSymbol) -> Result<(), T>,
     ) -> Result<(), T> {
         if self.is_64 {
-            symbols::<elf::FileHeader64<Endianness>, T>(bytes, self.endian, visit)
+            symbols::<elf::FileHeader64<Endianness>, T>(bytes, self.endian, is_wanted, visit)
         } else {
-            symbols::<elf::FileHeader32<Endianness>, T>(bytes, self.endian, visit)
+            symbols::<elf::FileHeader32<Endianness>, T>(bytes, self.endian, is_wanted, visit)
         }
     }
 
@@ -235,19 +237,27 @@ fn sections<E: FileHeader<Endian = Endianness>>(bytes: &[u8], endian: Endianness
 fn symbols<E: FileHeader<Endian = Endianness>, T>(
     bytes: &[u8],
     endian: Endianness,
-    mut visit: impl FnMut(TableSymbol) -> Result<(), T>,
+    is_wanted: impl Fn(u32) -> bool,
+    mut visit: impl FnMut(u64, TableSymbol) -> Result<(), T>,
 ) -> Result<(), T> {
-    entries::<E::Sym>(bytes).iter().try_for_each(|entry| {
-        visit(TableSymbol {
-            name: entry.st_name(endian),
+    // Most are passed over, so nothing but their name is read.
+    for (index, entry) in (0..).zip(entries::<E::Sym>(bytes)) {
+        let name = entry.st_name(endian);
+        if !is_wanted(name) {
+            continue;
+        }
+        let symbol = TableSymbol {
+            name,
             address: entry.st_value(endian).into(),
             size: entry.st_size(endian).into(),
             kind: entry.st_type(),
             binding: entry.st_bind(),
             visibility: entry.st_visibility(),
             section: entry.st_shndx(endian),
-        })
-    })
+        };
+        visit(index, symbol)?;
+    }
+    Ok(())
 }
 
 fn dynamic<E: FileHeader<Endian = Endianness>>(

@@ -21,17 +21,26 @@ pub(super) struct SymbolTable<'a> {
 
 impl<'a> SymbolTable<'a> {
     /// Hands over each symbol, with its number in the table.
-    pub(super) fn each(&self, mut visit: impl FnMut(u64, TableSymbol) -> Result<()>) -> Result<()> {
+    pub(super) fn each(&self, visit: impl FnMut(u64, TableSymbol) -> Result<()>) -> Result<()> {
+        self.each_named(|_| true, visit)
+    }
+
+    /// Hands over each symbol whose name is wanted, which is told by its place among the strings.
+    pub(super) fn each_named(
+        &self,
+        is_wanted: impl Fn(u32) -> bool,
+        mut visit: impl FnMut(u64, TableSymbol) -> Result<()>,
+    ) -> Result<()> {
         let format = self.header.format;
         let size = format.symbol_size();
-        let mut index = 0;
+        let mut before = 0;
         self.bytes.in_pieces(self.entries, size, |piece| {
-            format.symbols(piece, |mut symbol| {
+            format.symbols(piece, &is_wanted, |index, mut symbol| {
                 symbol.address = self.address(&symbol);
-                visit(index, symbol)?;
-                index += 1;
-                Ok(())
-            })
+                visit(before + index, symbol)
+            })?;
+            before += (piece.len() / size.max(1)) as u64;
+            Ok(())
         })
     }
 

@@ -138,7 +138,12 @@ fn an_event_of_the_caller(sandbox: &Sandbox) -> Result<()> {
     let first = event()?;
     let to = PerfEventAttach::to_event(&first);
     let link = to.attach(&one)?;
-    check_taken(to.attach(&two), "hook perf_event", &one, HolderLink::Unknown)?;
+    check_taken(
+        to.attach(&two),
+        "hook perf_event",
+        &one,
+        HolderLink::Unknown,
+    )?;
     // The event has no program, but its tracepoint has this one.
     let refused = PerfEventAttach::to_event(&event()?).attach(&one);
     ensure!(
