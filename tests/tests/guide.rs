@@ -98,7 +98,7 @@ fn takeover() -> Result<()> {
     first.says(|line| line.starts_with("lo_xdp: program ") && line.ends_with("; leaving"))?;
     ensure!(first.process.wait()?.success());
 
-    second.end(Signal::INT)?;
+    second.end(Signal::TERM)?;
     let mut third = Agent::start(start)?;
     third.says_of_each_link("updated, instead of program ")?;
     third.says(|line| line == ALONE)?;
@@ -109,7 +109,7 @@ fn takeover() -> Result<()> {
     let mut fourth = Agent::start(start)?;
     fourth.says_of_each_link("updated, instead of program ")?;
     fourth.says(|line| line == ALONE)?;
-    fourth.end(Signal::INT)?;
+    fourth.end(Signal::TERM)?;
     ensure_stops(stop)?;
     ensure!(output(stop)? == "nothing to stop\n");
     Ok(())
@@ -141,14 +141,18 @@ fn failed_attach() -> Result<()> {
     running.says_of_each_link("created")?;
 
     let listed = output(list)?;
-    let ours = listed.lines().find(|line| line.contains("/agent/lo_xdp"));
+    let lines: Vec<&str> = listed.split_inclusive('\n').collect();
+    // What is below a link, such as its pins, is indented.
+    let links = lines.chunk_by(|_, next| next.starts_with("        "));
+    let mut links = links.map(|lines| lines.concat());
+    let ours = links.find(|link| link.contains("/agent/lo_xdp\n"));
     let ours = ours.with_context(|| format!("not there: {listed}"))?;
-    ensure!(ours.contains("xdp") && ours.contains("lo (1)"), "{ours}");
-    ensure!(ours.contains("agent "), "not held by the agent: {ours}");
+    ensure!(ours.contains(" xdp ") && ours.contains("lo (1)"), "{ours}");
+    ensure!(ours.contains("held by agent "), "{ours}");
     let shown = output(show)?;
     ensure!(shown.contains("lo(1)"), "{shown}");
 
-    running.end(Signal::INT)?;
+    running.end(Signal::TERM)?;
     ensure_stops(stop)
 }
 
@@ -216,7 +220,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Ends it by a signal, such as the one from a terminal.
+    /// Ends it by a signal. Not by that of a terminal, which is ignored by what a shell started in the
+    /// background.
     fn end(mut self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.process), signal)?;
         ensure!(!self.process.wait()?.success());
