@@ -143,9 +143,9 @@ fn failed_attach() -> Result<()> {
     let listed = output(list)?;
     let lines: Vec<&str> = listed.split_inclusive('\n').collect();
     // What is below a link, such as its pins, is indented.
-    let links = lines.chunk_by(|_, next| next.starts_with("        "));
-    let mut links = links.map(|lines| lines.concat());
-    let ours = links.find(|link| link.contains("/agent/lo_xdp\n"));
+    let mut blocks = lines.chunk_by(|_, next| next.starts_with("        "));
+    let ours = blocks.find(|block| block.iter().any(|line| line.contains("/agent/lo_xdp\n")));
+    let ours = ours.map(<[&str]>::concat);
     let ours = ours.with_context(|| format!("not there: {listed}"))?;
     ensure!(ours.contains(" xdp ") && ours.contains("lo (1)"), "{ours}");
     ensure!(ours.contains("held by agent "), "{ours}");
