@@ -1,7 +1,23 @@
-//! Guides: how to do a thing from its beginning to its end.
+//! Guides: how to do a thing from its beginning to its end, and how to come here from another
+//! library.
 
 #[doc = include_str!("../docs/failed-attach.md")]
 pub mod failed_attach {}
+
+#[doc = include_str!("../docs/from-aya.md")]
+pub mod from_aya {}
+
+#[doc = include_str!("../docs/from-cilium-ebpf.md")]
+pub mod from_cilium_ebpf {}
+
+#[doc = include_str!("../docs/from-libbpf.md")]
+pub mod from_libbpf {}
+
+#[doc = include_str!("../docs/from-libbpf-rs.md")]
+pub mod from_libbpf_rs {}
+
+#[doc = include_str!("../docs/sections.md")]
+pub mod sections {}
 
 #[doc = include_str!("../docs/takeover.md")]
 pub mod takeover {}

@@ -62,6 +62,10 @@
 //!
 //! What an attach was refused for, and how to find out: [`guide::failed_attach`].
 //!
+//! If you know another library, its functions are listed with what you write here:
+//! [`guide::from_aya`], [`guide::from_libbpf_rs`], [`guide::from_libbpf`],
+//! [`guide::from_cilium_ebpf`]. [`guide::sections`] has the builder for each section name.
+//!
 //! # Restarts and upgrades
 //!
 //! An agent makes one call for each of its links when it starts, and need not know what was there

@@ -1,0 +1,119 @@
+//! The pages that lead over from other libraries, `bpf-link-typed/docs/from-*.md` and
+//! `sections.md`.
+//!
+//! - Each function of the other library that is in its list, in `api/`, is on its page; and each
+//!   that is on the page is in the list.
+//! - What a page says is written here is compiled: the modules below have it, word for word.
+#![forbid(unsafe_code)]
+
+#[expect(dead_code, reason = "it is compiled, and does not run")]
+mod aya;
+#[expect(dead_code, reason = "it is compiled, and does not run")]
+mod cilium_ebpf;
+#[expect(dead_code, reason = "it is compiled, and does not run")]
+mod libbpf;
+#[expect(dead_code, reason = "it is compiled, and does not run")]
+mod libbpf_rs;
+mod page;
+#[expect(dead_code, reason = "it is compiled, and does not run")]
+mod sections;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+
+use page::{Page, called, code, unformatted};
+
+macro_rules! page {
+    ($name:literal, $names:literal, $compiled:literal) => {
+        Page {
+            name: $name,
+            text: include_str!(concat!("../../../bpf-link-typed/docs/", $name, ".md")),
+            names: include_str!(concat!("api/", $names, ".txt")),
+            compiled: include_str!(concat!($compiled, ".rs")),
+        }
+    };
+}
+
+const PAGES: [Page; 5] = [
+    page!("from-aya", "aya", "aya"),
+    page!("from-cilium-ebpf", "cilium-ebpf", "cilium_ebpf"),
+    page!("from-libbpf", "libbpf", "libbpf"),
+    page!("from-libbpf-rs", "libbpf-rs", "libbpf_rs"),
+    page!("sections", "sections", "sections"),
+];
+
+/// What a row's expression is given to.
+fn keep<T>(_kept: T) {}
+
+/// A value that the compiled rows are about. None of them runs.
+fn given<T>() -> T {
+    unreachable!("the rows are compiled only")
+}
+
+#[test]
+fn pages_have_every_function_of_the_other_library() -> Result<()> {
+    for page in &PAGES {
+        let rows = page.rows()?;
+        let cells = rows
+            .ways
+            .iter()
+            .chain(&rows.left_out)
+            .map(|[theirs, _]| theirs);
+        let on_page: BTreeSet<&str> = cells.flat_map(|cell| code(cell).map(called)).collect();
+        let listed: BTreeSet<&str> = page.names().collect();
+        let missing: Vec<_> = listed.difference(&on_page).collect();
+        ensure!(missing.is_empty(), "{}.md lacks {missing:?}", page.name);
+        let unknown: Vec<_> = on_page.difference(&listed).collect();
+        ensure!(
+            unknown.is_empty(),
+            "{}.md has {unknown:?}, which its list has not",
+            page.name
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_written_here_compiles() -> Result<()> {
+    for page in &PAGES {
+        let compiled = unformatted(page.compiled);
+        for [theirs, ours] in page.rows()?.ways {
+            let is_ours = |code: &&str| code.contains('(') || code.contains("::");
+            for written in code(ours).filter(is_ours) {
+                ensure!(
+                    compiled.contains(&unformatted(written)),
+                    "{}.md, {theirs}: `{written}` is not compiled by {}.rs",
+                    page.name,
+                    page.name.trim_start_matches("from-").replace('-', "_")
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_row_says_what_is_written_here_or_why_not() -> Result<()> {
+    for page in &PAGES {
+        let rows = page.rows()?;
+        ensure!(
+            !rows.ways.is_empty() && !rows.left_out.is_empty(),
+            "{}.md has too few",
+            page.name
+        );
+        for [theirs, ours] in rows.ways.iter().chain(&rows.left_out) {
+            ensure!(
+                code(theirs).next().is_some(),
+                "{}.md: {theirs} names nothing",
+                page.name
+            );
+            ensure!(
+                !ours.trim().is_empty(),
+                "{}.md: {theirs} has an empty cell",
+                page.name
+            );
+        }
+    }
+    Ok(())
+}
