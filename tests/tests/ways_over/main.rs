@@ -4,6 +4,7 @@
 //! - Each function of the other library that is in its list, in `api/`, is on its page; and each
 //!   that is on the page is in the list.
 //! - What a page says is written here is compiled: the modules below have it, word for word.
+//! - A section name leads to the hook that libbpf loads its programs for.
 #![forbid(unsafe_code)]
 
 #[expect(dead_code, reason = "it is compiled, and does not run")]
@@ -21,6 +22,9 @@ mod sections;
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
+use bpf_link_typed::{
+    AttachType, CgroupHook, NetkitHook, NetnsHook, SockmapHook, TcxHook, TracingHook,
+};
 
 use page::{Page, called, code, unformatted};
 
@@ -40,8 +44,10 @@ const PAGES: [Page; 5] = [
     page!("from-cilium-ebpf", "cilium-ebpf", "cilium_ebpf"),
     page!("from-libbpf", "libbpf", "libbpf"),
     page!("from-libbpf-rs", "libbpf-rs", "libbpf_rs"),
-    page!("sections", "sections", "sections"),
+    SECTIONS,
 ];
+
+const SECTIONS: Page = page!("sections", "sections", "sections");
 
 /// What a row's expression is given to.
 fn keep<T>(_kept: T) {}
@@ -61,7 +67,7 @@ fn pages_have_every_function_of_the_other_library() -> Result<()> {
             .chain(&rows.left_out)
             .map(|[theirs, _]| theirs);
         let on_page: BTreeSet<&str> = cells.flat_map(|cell| code(cell).map(called)).collect();
-        let listed: BTreeSet<&str> = page.names().collect();
+        let listed: BTreeSet<&str> = page.names().map(|(name, _)| name).collect();
         let missing: Vec<_> = listed.difference(&on_page).collect();
         ensure!(missing.is_empty(), "{}.md lacks {missing:?}", page.name);
         let unknown: Vec<_> = on_page.difference(&listed).collect();
@@ -115,5 +121,56 @@ fn every_row_says_what_is_written_here_or_why_not() -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// How a row names the hook of this attach type, if it is one that a builder takes.
+fn hook(attach_type: AttachType) -> Option<String> {
+    let hooks = [
+        format!(
+            "CgroupHook::{:?}",
+            CgroupHook::from_attach_type(attach_type)
+        ),
+        format!(
+            "NetkitHook::{:?}",
+            NetkitHook::from_attach_type(attach_type)
+        ),
+        format!("NetnsHook::{:?}", NetnsHook::from_attach_type(attach_type)),
+        format!(
+            "SockmapHook::{:?}",
+            SockmapHook::from_attach_type(attach_type)
+        ),
+        format!("TcxHook::{:?}", TcxHook::from_attach_type(attach_type)),
+        format!(
+            "TracingHook::{:?}",
+            TracingHook::from_attach_type(attach_type)
+        ),
+    ];
+    hooks.into_iter().find(|hook| !hook.contains("Other("))
+}
+
+/// The hook of a section's row is the one of the attach type that libbpf loads its programs for.
+#[test]
+fn sections_lead_to_the_hook_of_their_attach_type() -> Result<()> {
+    let rows = SECTIONS.rows()?;
+    let mut compared = 0;
+    for (section, attach_type) in SECTIONS.names() {
+        let Some(attach_type) = attach_type else {
+            continue;
+        };
+        let attach_type = attach_type.trim_start_matches("BPF_").to_ascii_lowercase();
+        let Some(hook) = hook(attach_type.parse()?) else {
+            continue;
+        };
+        let mut of_section = rows.ways.iter();
+        let row = of_section.find(|[theirs, _]| code(theirs).any(|name| name == section));
+        let ours = row.map_or("", |[_, ours]| ours);
+        ensure!(
+            ours.contains(&format!("{hook})")),
+            "{section} is for {hook}, and its row has {ours}"
+        );
+        compared += 1;
+    }
+    ensure!(compared > 50, "only {compared} sections were compared");
     Ok(())
 }

@@ -7,7 +7,8 @@ pub(crate) struct Page {
     /// Its file, for messages.
     pub(crate) name: &'static str,
     pub(crate) text: &'static str,
-    /// The names that have to be on it, a line each. Lines that begin with `# ` are about the list.
+    /// The names that have to be on it, a line each, with what else is to be known of them. Lines
+    /// that begin with `# ` are about the list.
     pub(crate) names: &'static str,
     /// The source that compiles what the page says is written here.
     pub(crate) compiled: &'static str,
@@ -51,9 +52,13 @@ impl Page {
         Ok(rows)
     }
 
-    /// The names that have to be on it.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.names.lines().filter(|line| !line.starts_with("# "))
+    /// The names that have to be on it, each with what its list says about it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+        let lines = self.names.lines().filter(|line| !line.starts_with("# "));
+        lines.map(|line| match line.split_once(' ') {
+            Some((name, about)) => (name, Some(about)),
+            None => (line, None),
+        })
     }
 }
 
