@@ -40,7 +40,7 @@
 //! | in C | here | example |
 //! |---|---|---|
 //! | the type of a named field, declared in place | `<enclosing named type>__<field>` | [`bpf_attr__link_create__kprobe_multi`] |
-//! | an anonymous member | the first name inside it, with `_union` or `_struct` behind | `link_create.target_btf_id_union` |
+//! | an anonymous member | the first name inside it, followed by `_union` or `_struct` | `link_create.target_btf_id_union` |
 //! | the type of an anonymous member | `<enclosing named type>__<that name>` | [`bpf_attr__link_create__target_btf_id_union`] |
 //! | an anonymous enum | its constants, typed as an integer | [`BPF_F_RDONLY`] |
 //!

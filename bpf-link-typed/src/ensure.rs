@@ -51,7 +51,7 @@ use seen::{Hook, Seen};
 /// The options that a link of one kind is attached with: [`XdpAttach`](crate::XdpAttach) and so on,
 /// a type for each kind.
 ///
-/// What all of them have in common is that a link can be had by them over restarts and upgrades:
+/// What all of them have in common is that they can keep a link over restarts and upgrades:
 /// [`ensure_pinned`](Self::ensure_pinned). This trait is implemented for them only.
 pub trait Attach: Recipe + Sized {
     /// Whatever is there, end with a link by these options that is pinned at this path on a bpffs:
@@ -172,10 +172,11 @@ pub trait AttachProgram: Attach {
 /// A link of these that runs the program already may have other options, so it is replaced by one
 /// with the options that are wanted, and the outcome says [`Why::NotReported`]:
 /// [`keep_unreported`](Self::keep_unreported) keeps it. The program that is there already is
-/// attached again, without a gap where the hook takes it twice. The kernel does not take it twice for
-/// a tracing program, a program on a tracepoint (of a perf event; a raw one before Linux 6.10) and a
-/// program on functions of `tracing_multi`: there, replacing a program with itself leaves a gap.
-/// Linux 5.10 attaches a tracing program only once, so that is an error there, and changes nothing.
+/// attached again, without a gap where the hook takes it twice. The kernel does not take it twice
+/// for a tracing program, a program on a tracepoint (of a perf event; a raw one before Linux 6.10)
+/// and a program on functions of `tracing_multi`: there, replacing a program with itself leaves a
+/// gap. Linux 5.10 attaches a tracing program only once, so that is an error there, and changes
+/// nothing.
 ///
 /// # What is certain
 ///

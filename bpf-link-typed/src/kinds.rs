@@ -76,7 +76,7 @@ macro_rules! for_every_kind {
 }
 pub(crate) use for_every_kind;
 
-/// Says of the attach options of a kind that a link can be had by them over restarts, and that they
+/// Says of the attach options of a kind that they can keep a link over restarts, and that they
 /// are for a program.
 macro_rules! program {
     ($Attach:ident $(<$a:lifetime>)?) => {

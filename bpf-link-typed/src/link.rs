@@ -24,7 +24,7 @@ macro_rules! define {
         /// refuses, and the error is [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) with
         /// the kind, the command and the kernel's error number.
         #[derive(Debug)]
-        #[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
+        #[must_use = "a link that is dropped takes its program off the hook, unless it is pinned or held elsewhere"]
         #[non_exhaustive]
         pub enum Link {
             $(

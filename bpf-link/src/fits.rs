@@ -15,8 +15,8 @@ use crate::sys;
 ///
 /// Nothing is attached, and nothing runs. `Some(false)` also where this kernel does not have the
 /// attach type at all. `None` if there is no way to find out: for functions of the kernel, the
-/// program may be for entry, return, or instead of the function. Also `None` if it is not a program,
-/// or the caller lacks a privilege.
+/// program may be for entry, return, or instead of the function. Also `None` if it is not a
+/// program, or the caller lacks a privilege.
 ///
 /// ```no_run
 /// use bpf_link::{AttachType, program_fits};

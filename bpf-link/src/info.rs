@@ -116,8 +116,8 @@ impl LinkInfo {
         bytes.get(..self.len as usize).unwrap_or(bytes)
     }
 
-    /// This release's `struct bpf_link_info`: [`as_bytes`](Self::as_bytes), with zeros behind where
-    /// the kernel's ends.
+    /// This release's `struct bpf_link_info`: [`as_bytes`](Self::as_bytes), with zeros
+    /// after the end of the kernel's.
     #[inline]
     #[must_use]
     pub fn as_struct_bytes(&self) -> &[u8; Self::SIZE] {

@@ -15,10 +15,10 @@ use crate::sys;
 /// go takes the program off its hook; a link that is pinned, or that another process holds, goes on
 /// working. To take a program off while others hold the link, there is [`detach`](Self::detach).
 ///
-/// A `RawLink` remembers at which path it was pinned, by itself or by the one who opened it from
-/// there; a [clone](Self::try_clone) does not.
+/// A `RawLink` remembers at which path it was pinned, whether it was pinned through this `RawLink`
+/// or opened from there; a [clone](Self::try_clone) does not.
 #[derive(Debug)]
-#[must_use = "a link that is dropped at once goes, unless it is pinned or held elsewhere"]
+#[must_use = "a link that is dropped takes its program off the hook, unless it is pinned or held elsewhere"]
 pub struct RawLink {
     pub(crate) fd: sys::LinkFd,
     pub(crate) pin: Option<PinPath>,

@@ -58,7 +58,7 @@ pub struct LinkIds {
 /// # Errors
 ///
 /// An item is an error if one link cannot be opened ([`Error::Command`] with `EMFILE`, say), and
-/// the walk goes on behind it; the error's target is the link's id. As with [`LinkIds`], the walk
+/// the walk goes on after it; the error's target is the link's id. As with [`LinkIds`], the walk
 /// ends if the kernel refuses to go on.
 ///
 /// # Kernel
@@ -73,7 +73,7 @@ impl Iterator for LinkIds {
     type Item = Result<LinkId>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        /// The largest id; the kernel refuses to look behind it.
+        /// The largest id; the kernel refuses to look beyond it.
         const MAX: u32 = i32::MAX.unsigned_abs();
         if self.ended || self.last >= MAX {
             return None;

@@ -10,7 +10,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use crate::eventually::eventually_holds;
 
-/// A cgroup that a test has made, and that goes when this is dropped.
+/// A cgroup that a test has made, and that is removed when this is dropped.
 #[derive(Debug)]
 pub struct Cgroup {
     /// Where the tree that it is in is mounted.

@@ -12,7 +12,7 @@ use netlink_packet_route::tc::{
 use crate::netlink;
 use crate::program::Program;
 
-/// The queueing discipline `clsact` of a device, which only has filters. It goes when this is
+/// The queueing discipline `clsact` of a device, which only has filters. It is removed when this is
 /// dropped, and they with it.
 #[derive(Debug)]
 pub struct ClassicTc {

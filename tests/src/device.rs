@@ -38,15 +38,15 @@ impl DeviceKind {
     }
 }
 
-/// A network device that a test has made, and that goes when this is dropped; its peer goes with
-/// it.
+/// A network device that a test has made, and that is removed when this is dropped; its peer goes
+/// with it.
 #[derive(Debug)]
 pub struct Device {
     index: u32,
 }
 
 impl Device {
-    /// Makes a device of this name, and, where the kind comes in pairs, a peer with `_p` behind the
+    /// Makes a device of this name, and, where the kind comes in pairs, a peer with `_p` after the
     /// name. Both are up.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
-//! What might be typed behind `bpf-links`: words that it knows, and some that it does not.
+//! What might be typed after `bpf-links`: words that it knows, and some that it does not.
 
-/// Commands, and a word that is none.
+/// Commands, and a word that is not a command.
 pub const COMMANDS: &[&str] = &[
     "list",
     "show",
@@ -16,7 +16,7 @@ pub const COMMANDS: &[&str] = &[
     "no",
 ];
 
-/// Options, and a word that is none.
+/// Options, and a word that is not an option.
 pub const OPTIONS: &[&str] = &[
     "--kind",
     "--prog",

@@ -31,7 +31,7 @@ impl Netns {
     ///
     /// # Errors
     ///
-    /// There is no such process, or it is none of the caller's business.
+    /// There is no such process, or the caller may not look at it.
     pub fn of_process(number: u32) -> Result<Self> {
         let path = format!("/proc/{number}/ns/net");
         let file = std::fs::File::open(&path).context(path)?;

@@ -145,7 +145,7 @@ fn the_lengths_are_those_of_the_buffers() -> Result<()> {
 }
 
 /// A kernel that knows less of a link has a shorter `bpf_link_info`.
-/// What every kind has, with the hole behind it.
+/// What every kind has, with the hole after it.
 const HEADER: usize = 16;
 
 /// Whether the kernel had more to say than that there is a link: the older ones have not, of some

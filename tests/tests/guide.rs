@@ -179,7 +179,7 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// A running agent, which goes when this does.
+/// A running agent, which is killed when this is dropped.
 struct Agent {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -220,8 +220,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Ends it by a signal. Not by that of a terminal, which is ignored by what a shell started in the
-    /// background.
+    /// Ends it by a signal. Not by that of a terminal, which is ignored by what a shell started in
+    /// the background.
     fn end(mut self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.process), signal)?;
         ensure!(!self.process.wait()?.success());

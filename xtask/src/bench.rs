@@ -63,7 +63,7 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     print!("{}", machine()?);
     if !args.kernels.is_empty() {
-        // Which cargo adds by itself.
+        // Which cargo adds anyway.
         let arguments = [vec!["--bench".to_owned()], args.of_criterion()].concat();
         return vm_test::bench(&args.kernels, &arguments);
     }

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ]);
         command::run(&mut cargo)
     };
-    // Whoever builds the libraries in a workspace sees what the compiler warns of.
+    // Users who build the libraries in a workspace see what the compiler warns of.
     run(&published, &["check", "--quiet"], "-Dwarnings")?;
     step.next("unit tests");
     let tests = ["test", "--quiet", "--lib", "--all-features"];

@@ -1,4 +1,4 @@
-//! The published crates by themselves: a copy of them as a workspace, with nothing of what the rest
+//! The published crates alone: a copy of them as a workspace, with nothing of what the rest
 //! of this one asks for.
 
 use std::fs;

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let headers = match &args.headers {
         Some(dir) => Headers::in_dir(dir)?,
         None => Headers::of_package(&mut debian, args.mirror.as_deref()).context(
-            "Debian's headers cannot be had (`--headers DIR` takes them from a directory)",
+            "Debian's headers cannot be fetched (`--headers DIR` takes them from a directory)",
         )?,
     };
     headers.expect_kernel(debian.kernel())?;

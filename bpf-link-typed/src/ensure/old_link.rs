@@ -1,4 +1,4 @@
-//! How a link goes whose place another has taken.
+//! What becomes of a link that another has replaced.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ link_type! {
     /// it.
     ///
     /// Since Linux 6.4. Updated by a map, and detached since Linux 6.11. The kernel's subsystem may
-    /// detach it by itself. Once detached, it has no map.
+    /// detach it on its own. Once detached, it has no map.
     #[doc(alias = "BPF_LINK_TYPE_STRUCT_OPS")]
     pub struct StructOpsLink: StructOps, StructOpsInfo;
     facts: facts! {

@@ -52,7 +52,7 @@ info! {
         count: Option<u32>,
         /// The functions, as numbers of their types in the BTF object. Since Linux 7.3.
         ids: Option<Vec<u32>> => Option<&'a [u32]>,
-        /// Where the program is called in each of the functions, which may be a few bytes behind
+        /// Where the program is called in each of the functions, which may be a few bytes after
         /// the function's own address. Since Linux 7.3.
         addresses: Option<Hideable<Vec<u64>>> => Option<Hideable<&'a [u64]>>,
         /// What `bpf_get_attach_cookie` returns to the program in each of the functions; zeros if

@@ -7,7 +7,8 @@ use bpf_link::{LinkId, LinkKind};
 
 use crate::ensure::Planned;
 
-/// What [`LinkSet::apply`](crate::LinkSet::apply) would do now: [`LinkSet::plan`](crate::LinkSet::plan).
+/// What [`LinkSet::apply`](crate::LinkSet::apply) would do now, from
+/// [`LinkSet::plan`](crate::LinkSet::plan).
 ///
 /// It is good for what was seen when it was made. What the kernel says to a command shows only when
 /// that is given: any program may be refused.

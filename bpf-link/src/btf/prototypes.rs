@@ -76,7 +76,7 @@ impl<'a> Prototypes<'a> {
         }
     }
 
-    /// The type behind typedefs and qualifiers.
+    /// The type without its typedefs and qualifiers.
     fn resolve(&self, id: u32) -> Option<&Type<'a>> {
         let mut found = self.get(id)?;
         for _ in 0..NAMES {

@@ -53,9 +53,9 @@ pub fn is_temporary_pin(path: impl AsRef<Path>) -> bool {
 }
 
 impl RawLink {
-    /// Pins the link at this path in the place of whatever is there, in one step: whoever opens the
-    /// path gets the old link or this one. What was there loses this pin, and so goes if nothing
-    /// else holds it.
+    /// Pins the link at this path in the place of whatever is there, in one step: a process that
+    /// opens the path gets the old link or this one. What was there loses this pin, and is freed
+    /// if nothing else holds it.
     ///
     /// If the link remembers a pin, that pin is moved. Otherwise it is first pinned beside the
     /// path, at [`temporary_pin`]; a process that is killed in between leaves that behind. If there

@@ -143,7 +143,7 @@ impl LinkFd {
         //   that goes with it, and `Layout::checked` proves that no mark is on either;
         // - each address is that of a slice which `lent` borrows mutably for longer than the call,
         //   and whose entries have the size that the kernel writes; the length is the slice's own,
-        //   or that of the shortest slice where one length goes for several.
+        //   or that of the shortest slice where one length is that of several.
         let answer = unsafe { get_info(self.fd.as_fd(), info) };
         let unwritten = before.restore(request.layout, lent);
         let len = match answer {
@@ -208,7 +208,7 @@ pub(crate) fn object_start(object: BorrowedFd<'_>) -> io::Result<ObjectStart> {
     // SAFETY:
     // - the attr is three initialised integers without padding;
     // - its only pointer is `start`, which is live for the call, as long as `info_len` says, and
-    //   ours to write; the kernel takes the fields behind it for zeros, and so follows no pointer.
+    //   ours to write; the kernel takes the fields after it for zeros, and so follows no pointer.
     unsafe { bpf(c::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
     Ok(start)
 }

@@ -2,7 +2,7 @@
 //!
 //! The kernel gives back what it does not write. So such a field goes in with a mark, and is
 //! missing if the mark comes back. A mark of 32 bits is a number that the field never has; one of
-//! 64 bits is made up at random for this process, as a cookie can be any number.
+//! 64 bits is chosen at random for this process, as a cookie can be any number.
 //! [`layout`](super::layout) says which fields those are.
 
 use std::hash::{BuildHasher as _, RandomState};

@@ -1,4 +1,4 @@
-//! Whatever might be typed behind `bpf-links`.
+//! Whatever might be typed after `bpf-links`.
 #![no_main]
 
 #[path = "../src/arguments.rs"]

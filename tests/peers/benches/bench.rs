@@ -1,4 +1,4 @@
-//! Takes measures, prints them, and reports them to whoever has this run in a guest.
+//! Takes measures, prints them, and reports them to the process that runs this in a guest.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

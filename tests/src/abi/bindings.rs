@@ -116,7 +116,7 @@ fn add_fields(
 
 /// A path, with the name that C has for a field.
 fn join(path: &str, name: &str) -> String {
-    // bindgen puts this behind what is a word of Rust.
+    // bindgen puts this after a name that is a word of Rust.
     let name = match name.strip_suffix('_') {
         Some(word) if syn::parse_str::<syn::Ident>(word).is_err() => word,
         _ => name,

@@ -100,8 +100,8 @@ impl Types<'_> {
         Ok((placed, whole))
     }
 
-    /// Whether a member has no name in C: then its name here is the first name inside it, with what
-    /// it is behind.
+    /// Whether a member has no name in C: then its name here is the first name inside it, followed
+    /// by what it is.
     pub(super) fn is_anonymous(&self, member: &str, ty: &str) -> Result<bool> {
         let definition = self.definitions.get(ty);
         let suffix = match definition.map(|definition| definition.is_union) {

@@ -6,7 +6,7 @@
 //! (`BPF_LINK_REPORT`), one JSON object per line:
 //!
 //! - `{"boot":{"release":"...","version":"..."}}` first: the kernel, in uname's words;
-//! - `{"note":"..."}`: something that some test may miss, but that is no failure by itself;
+//! - `{"note":"..."}`: something that some test may miss, but that is no failure on its own;
 //! - `{"start":"live"}` and `{"exit":"live","status":"exit status: 0"}` around the lines of each
 //!   test binary;
 //! - `{"error":"..."}`: this program could not do its work;

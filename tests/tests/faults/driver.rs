@@ -43,7 +43,7 @@ pub(crate) fn main(task: &Task) -> ExitCode {
 }
 
 fn drive(task: &Task) -> Result<()> {
-    // Whoever stops the tracer, or the judge, stops the driver.
+    // A signal that stops the tracer, or the judge, stops the driver.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let call = match task.0.as_str() {
         DESCRIPTORS => None,

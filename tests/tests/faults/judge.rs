@@ -155,7 +155,7 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::to("statx(", libc::ENOENT, PINNED),
     Answer::to("BPF_OBJ_GET,", libc::ENOENT, PINNED),
     Answer::to("unlinkat(", libc::ENOENT, PINNED),
-    // Whoever may not open the program that is there updates its link all the same, without
+    // A caller that may not open the program that is there updates its link all the same, without
     // expecting it, or goes on without a way back to it; and so it does where that program has
     // gone.
     Answer::to("BPF_PROG_GET_FD_BY_ID", libc::EPERM, OVER_ANOTHER),

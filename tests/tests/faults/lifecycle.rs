@@ -56,7 +56,7 @@ pub(crate) fn under_find() -> Result<()> {
     })
 }
 
-/// Each fault in each of these calls: it ends by itself, with an error that has the error number,
+/// Each fault in each of these calls: it exits, with an error that has the error number,
 /// unless the fault is an answer.
 fn every_fault(
     name: &str,

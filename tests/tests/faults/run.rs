@@ -15,7 +15,7 @@ use crate::observation::Outcome;
 /// What makes an operation fail.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// The call of this position, counted from 1, is made to fail by whoever traces this process.
+    /// The call of this position, counted from 1, is made to fail by the tracer of this process.
     Injected(Call, Class, usize),
     /// There are only so many descriptors left.
     Descriptors(usize),

@@ -1,4 +1,4 @@
-//! What might be typed behind `bpf-links`.
+//! What might be typed after `bpf-links`.
 
 #[path = "../../fuzz/src/arguments.rs"]
 mod always;

@@ -254,7 +254,7 @@ fn is_about(changes: &Changes, id: LinkId) -> bool {
         || changes.changed.iter().any(|change| change.id == id)
 }
 
-/// The kernel detaches the link when its device goes.
+/// The kernel detaches the link when its device is removed.
 fn a_device_that_goes(_sandbox: &Sandbox) -> Result<()> {
     let device = Device::create(DeviceKind::Veth, "goes")?;
     let link = XdpAttach::to("goes")

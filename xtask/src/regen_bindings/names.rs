@@ -6,7 +6,7 @@
 //! - the type of a named field is `<enclosing named type>__<field>`; anonymous levels between the
 //!   two leave no trace, as they leave none in C;
 //! - an anonymous member is named after the first name inside it, with `_struct` or `_union`
-//!   behind, and its type is `<enclosing named type>__<that name>`.
+//!   after it, and its type is `<enclosing named type>__<that name>`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub(super) struct Names {
     pub(super) types: BTreeMap<String, String>,
     /// Members: numbered type and numbered name to stable name.
     pub(super) fields: BTreeMap<(String, String), String>,
-    /// Enums without a name: numbered name to the integer type behind it.
+    /// Enums without a name: numbered name to its integer type.
     pub(super) enums: BTreeMap<String, Type>,
 }
 

@@ -72,7 +72,7 @@ fn without_context(message: &str) -> &str {
     }
 }
 
-/// Every kind of oops has its number since the boot behind it: `invalid opcode: 0000 [#1] SMP`.
+/// Every kind of oops is followed by its number since the boot: `invalid opcode: 0000 [#1] SMP`.
 fn is_trouble(message: &str) -> bool {
     STARTS.iter().any(|start| message.starts_with(start)) || message.contains(" [#")
 }

@@ -64,7 +64,7 @@ pub(crate) struct Machine {
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// QEMU exited by itself.
+    /// QEMU exited without being asked.
     Exited(ExitStatus),
     /// It was killed at this limit.
     TimedOut(Duration),

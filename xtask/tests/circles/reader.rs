@@ -202,7 +202,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     /// `pub(in crate::module)` uses nothing of that module.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
-    /// The path is the name of an attribute, which is none of ours.
+    /// The path is the name of an attribute, which is not ours.
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
         if let Meta::List(list) = &attribute.meta {
             self.tokens(list.tokens.clone());

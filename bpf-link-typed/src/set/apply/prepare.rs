@@ -237,7 +237,7 @@ impl Run<'_, '_> {
     }
 
     /// The place in which the links of a hook are in the order of the set: before the next that is
-    /// there already. If there is none, they are by themselves.
+    /// there already. If there is none, each is on its own.
     fn place_in_order(&self, index: usize) -> Result<Option<Position<LinkId>>> {
         let Some(slot) = self.slots.get(index).filter(|slot| !slot.ready.is_placed()) else {
             return Ok(None);

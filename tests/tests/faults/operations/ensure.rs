@@ -120,7 +120,7 @@ fn check(run: &Run<'_>, link: &RawLink, program: &Program) -> Result<()> {
     ensure_program(link, program)
 }
 
-/// Whoever hears at the end that there is no pin looks again, and finds all done.
+/// A caller that hears at the end that there is no pin looks again, and finds all done.
 fn is_second_look(outcome: Outcome) -> bool {
     outcome == Outcome::AlreadyRunning
 }
@@ -216,13 +216,13 @@ fn ensure_replaced_with_a_gap(run: &mut Run<'_>) -> Result<()> {
     let done = run.attempt(|| to.run(&new))?;
     match &done {
         Some(done) => {
-            // Whoever hears that the pin has gone, once the old one is off, begins again with a
-            // hook that is free.
+            // A caller that hears that the pin has gone, once the old one is off, begins again with
+            // a hook that is free.
             let is_replaced = matches!(done.outcome, Outcome::Replaced { .. });
             ensure!(is_replaced || is_second_look(done.outcome), "{done:?}");
             check(run, done.link.as_raw(), &new)?;
         }
-        // Whoever is refused has put the old one back.
+        // A caller that is refused has put the old one back.
         None => ensure!([old.id()?, new.id()?].contains(&runs(&path)?)),
     }
     drop(done);

@@ -79,7 +79,7 @@ fn try_clone(run: &mut Run<'_>) -> Result<()> {
     let clone = run.attempt(|| link.try_clone())?;
     let was_made = clone.is_some();
     drop(link);
-    // Whoever has a clone has the link.
+    // The holder of a clone has the link.
     ensure!(is_dissected()? == was_made);
     drop(clone);
     drop(dissecting(&dissector()?)?.try_clone()?);

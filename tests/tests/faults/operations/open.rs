@@ -108,7 +108,7 @@ fn from_an_id_that_has_gone(run: &mut Run<'_>) -> Result<()> {
 /// be there, of other processes.
 const LOOKED_AT: usize = 30;
 
-/// The first error is the operation's; those that a walk passes over are none.
+/// The first error is the operation's; those that a walk passes over are not errors.
 fn walk_of_ids(run: &mut Run<'_>) -> Result<()> {
     let link = dissecting(&dissector()?)?;
     let id = link.id()?;

@@ -98,8 +98,8 @@ fn move_a_pin(run: &mut Run<'_>) -> Result<()> {
     link.pin(&old)?;
     let done = run.attempt(|| link.pin(&new))?;
     if old.exists() && done.is_some() {
-        // Whoever hears that there is no old pin makes a new one, and the old one is there all the
-        // same.
+        // A caller that hears that there is no old pin makes a new one, and the old one is there
+        // all the same.
         run.ensure_pinned(&link, &["new", "old"])?;
         ensure!(link.pin_path() == Some(new.as_path()));
         std::fs::remove_file(&old)?;
@@ -206,7 +206,7 @@ fn pin_over_another_by_a_move(run: &mut Run<'_>) -> Result<()> {
 fn lock_the_directory(run: &mut Run<'_>) -> Result<()> {
     let path = run.path("pin");
     drop(run.attempt(|| PinLock::of(&path))?);
-    // Whoever failed has not kept it.
+    // A call that failed has not kept it.
     drop(PinLock::of(&path)?);
     Ok(())
 }
@@ -218,7 +218,8 @@ fn unpin(run: &mut Run<'_>) -> Result<()> {
     let done = run.attempt(|| link.unpin())?;
     ensure!(link.pin_path().is_some() == done.is_none());
     if done.is_some() && path.exists() {
-        // Whoever hears that there is no pin has nothing to remove, and it is there all the same.
+        // A caller that hears that there is no pin has nothing to remove, and it is there all the
+        // same.
         run.ensure_pinned(&link, &["pin"])?;
         std::fs::remove_file(&path)?;
     }

@@ -83,8 +83,8 @@ fn typed_detach_and_unpin(run: &mut Run<'_>) -> Result<()> {
     link.pin(&path)?;
     match run.attempt_whatever(Outcome::Done, || link.detach_and_unpin())? {
         Ok(()) => {
-            // Whoever hears that there is no pin has nothing to remove, and it is there all the
-            // same.
+            // A caller that hears that there is no pin has nothing to remove, and it is there all
+            // the same.
             if path.exists() {
                 std::fs::remove_file(&path)?;
             }

@@ -172,7 +172,7 @@ fn a_device_goes_with_its_network_namespace(_sandbox: &Sandbox) -> Result<()> {
     let link = other.inside(|| {
         let inside = Device::create(DeviceKind::Veth, "inside")?;
         let target = LinkTarget::Ifindex(inside.index());
-        // The device stays until its namespace goes.
+        // The device stays until its namespace is gone.
         std::mem::forget(inside);
         Ok(sys::link_create(program.as_fd(), target, BPF_XDP, 0)?)
     })?;

@@ -51,7 +51,7 @@ fn churn(stop: &AtomicBool, program: &Program, netns: &Netns) -> Result<u64> {
                 &LinkCreate::new(program, AttachType::Xdp).target_ifindex(LOOPBACK),
             ) {
                 Ok(link) => drop(link),
-                // Whoever walks still holds the last one.
+                // The walk still holds the last one.
                 Err(error) if error.errno() == Some(libc::EBUSY) => continue,
                 Err(error) => bail!(error),
             }

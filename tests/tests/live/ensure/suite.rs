@@ -1,4 +1,4 @@
-//! What holds for every kind of link that is had over restarts and upgrades: one suite, which is
+//! What holds for every kind of link that is kept over restarts and upgrades: one suite, which is
 //! run over each.
 
 use std::ffi::CString;

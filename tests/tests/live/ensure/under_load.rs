@@ -183,7 +183,7 @@ fn netkit(sandbox: &Sandbox) -> Result<()> {
     over_a_wire(sandbox, "netkit", receiver, Hook::NETKIT_PEER)
 }
 
-/// A run keeps the program that it began with. Whoever reads finds a link at the pin at any time.
+/// A run keeps the program that it began with. A reader finds a link at the pin at any time.
 fn iter(sandbox: &Sandbox) -> Result<()> {
     let map = Map::hash(4, 4, 1)?;
     map.update(&[0; 4], &[0; 4])?;

@@ -41,7 +41,7 @@ fn find(name: &str, tests: &[&'static Test]) -> Result<&'static Test> {
 
 /// Runs the test in a sandbox, if the sandbox has what it needs.
 fn judge(test: &Test) -> Result<Outcome> {
-    // Whoever stops the test binary stops its tests.
+    // A signal that stops the test binary stops its tests.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let sandbox = Sandbox::enter().context("entering the sandbox")?;
     if let Some(missing) = test.missing(Place::Sandbox)? {

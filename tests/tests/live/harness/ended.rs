@@ -112,7 +112,7 @@ fn kill_all(child: &mut Child) -> Result<ExitStatus> {
     // itself.
     let killed = rustix::process::kill_process_group(Pid::from_child(child), Signal::KILL);
     if !has_ended_within(PATIENCE, child)? {
-        // It would never be over: whoever waits for its pipes waits with it.
+        // It would never be over: what waits for its pipes waits with it.
         eprintln!(
             "process {} cannot be killed: the kernel holds it",
             child.id()

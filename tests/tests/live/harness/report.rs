@@ -1,4 +1,4 @@
-//! The report for whoever runs this binary: `BPF_LINK_REPORT=PATH`.
+//! The report for what runs this binary: `BPF_LINK_REPORT=PATH`.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -155,7 +155,7 @@ impl Player {
         self.child.kill()?;
         let status = self.child.wait()?;
         let is_killed = status.signal() == Some(Signal::KILL.as_raw());
-        ensure!(is_killed, "{} had ended by itself: {status}", self.name);
+        ensure!(is_killed, "{} had exited before: {status}", self.name);
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

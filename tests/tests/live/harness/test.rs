@@ -58,7 +58,7 @@ impl Test {
     }
 
     /// Says that no other test may run at the same time: for a test that opens links that are not
-    /// its own, as whoever walks all links does. As long as they are open, links that other tests
+    /// its own, as each walk of all links does. As long as they are open, links that other tests
     /// have closed stay.
     pub(crate) const fn alone(self) -> Self {
         Self {

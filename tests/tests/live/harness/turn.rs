@@ -1,6 +1,6 @@
 //! Which tests may run at the same time.
 //!
-//! Whoever opens a link that is not its own keeps it alive for that moment, and a test that has
+//! A test that opens a link of another keeps it alive for that moment, and a test that has
 //! just closed it sees it stay. So tests that walk all links run alone: alone in this process, and
 //! alone on the machine, where other test binaries may be running.
 

@@ -202,7 +202,7 @@ fn with_another_thread<T>(work: impl FnOnce(u32) -> Result<T>) -> Result<T> {
         let (end, ended) = std::sync::mpsc::channel::<()>();
         scope.spawn(move || {
             let tid = rustix::thread::gettid().as_raw_nonzero().get();
-            // It ends when the other end of either goes.
+            // It ends when the other end of either is closed.
             let _ = say.send(tid);
             let _ = ended.recv();
         });

@@ -142,7 +142,7 @@ fn fragments(_sandbox: &Sandbox) -> Result<()> {
         field.check(&info)?;
     }
     ensure!(counting.runs(send_packet)?);
-    // The kernel puts them together at priority -400, and the program has to come behind that.
+    // The kernel puts them together at priority -400, and the program has to come after that.
     let program = Program::passing(Hook::NETFILTER)?;
     let args = NetfilterArgs::new(NFPROTO_IPV4, NF_INET_PRE_ROUTING, -400)
         .flags(NetfilterFlags::IP_DEFRAG);

@@ -204,7 +204,7 @@ fn sixty_four_lookups_in_order(_sandbox: &Sandbox) -> Result<()> {
     ensure!(order()? == ids);
     let first = programs.first().context("there is none")?;
     ensure_refused!(create(first), Error::Command(_), Some(libc::E2BIG));
-    // One goes, and the same program may come again.
+    // One is detached, and the same program may come again.
     drop(links.remove(0));
     let _last = create(first)?;
     let mut rotated = ids;

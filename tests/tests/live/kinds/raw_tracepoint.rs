@@ -167,7 +167,7 @@ fn before_there_was_a_cookie(_sandbox: &Sandbox) -> Result<()> {
         Error::UnsupportedByKernel(_),
         Some(libc::EINVAL)
     );
-    // Nothing else is said to be unsupported, and no cookie is none.
+    // Nothing else is said to be unsupported; nor is a request without a cookie.
     let other = Program::passing(Hook::XDP)?;
     ensure_refused!(
         RawLink::open_raw_tracepoint(&RawTracepointOpen::named(&other, ENTRY)?),

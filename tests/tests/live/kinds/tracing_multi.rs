@@ -192,7 +192,7 @@ fn the_functions(_sandbox: &Sandbox) -> Result<()> {
             cookies: &mut [],
         })?;
         for (&(_, function, _), found) in sorted.iter().zip(found) {
-            // The place that is patched may be behind an instruction that jumps have to land on.
+            // The place that is patched may be after an instruction that jumps have to land on.
             let start = address_of(&CString::new(function)?)?;
             ensure!(
                 [start, start + 4].contains(&found),

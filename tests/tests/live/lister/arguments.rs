@@ -1,4 +1,4 @@
-//! Whatever is typed behind `bpf-links` by somebody without privilege: it ends as it says that it
+//! Whatever is typed after `bpf-links` by somebody without privilege: it ends as it says that it
 //! ends, and nothing is changed.
 
 use std::ffi::OsString;
@@ -61,7 +61,7 @@ fn any_arguments(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A command, as a rule, and what it is given: words, or bytes that are none.
+/// A command, as a rule, and what it is given: words, or bytes that are not words.
 fn arguments(random: &mut Random, words: &[&str]) -> Vec<OsString> {
     let mut typed = vec![];
     typed.extend(random.choose(COMMANDS).map(OsString::from));

@@ -59,7 +59,7 @@ pub(crate) fn devices(stop: &AtomicBool) -> Result<u64> {
         while !stop.load(Ordering::Relaxed) {
             match RawLink::create(&request) {
                 Ok(link) => drop(link),
-                // Whoever lists still holds the last one.
+                // The list still holds the last one.
                 Err(error) if error.errno() == Some(libc::EBUSY) => continue,
                 Err(error) => bail!(error),
             }

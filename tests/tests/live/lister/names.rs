@@ -258,7 +258,7 @@ fn traced_functions_of_a_multi_link(_sandbox: &Sandbox) -> Result<()> {
         let function = function.with_context(|| format!("{name}: {shown}"))?;
         ensure!(*at(function, "id") == u32::from(id), "{function}");
         ensure!(function.get("module") == Some(&Value::Null), "{function}");
-        // The place that is patched may be behind an instruction that jumps have to land on.
+        // The place that is patched may be after an instruction that jumps have to land on.
         let (start, found) = (address_of(&CString::new(name)?)?, at(function, "addr"));
         ensure!(*found == start || *found == start + 4, "{function}");
     }

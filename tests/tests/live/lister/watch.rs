@@ -203,7 +203,7 @@ fn only_some_links(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// It ends when its reader goes, even if nothing changes.
+/// It ends when its reader closes the pipe, even if nothing changes.
 fn its_reader_goes(_sandbox: &Sandbox) -> Result<()> {
     let watching = Watching::start(&[])?;
     let Watching { mut child, lines } = watching;

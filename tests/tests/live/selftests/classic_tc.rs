@@ -45,7 +45,7 @@ fn runs_of(one: &CounterMap, other: &CounterMap) -> Result<[u64; 2]> {
     Ok([one.read()? - before, other.read()? - of_other])
 }
 
-/// Both run where the link's program leaves the packet to whoever is next, and the link's alone
+/// Both run where the link's program leaves the packet to the next one, and the link's alone
 /// where it decides.
 fn links_run_before_filters(_sandbox: &Sandbox) -> Result<()> {
     for (side, hook, add_filter) in SIDES {

@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(an_event_runs_until_its_link_is_let_go).needs(Need::PERF_EVENT),
 ];
 
-/// Whoever has the descriptors attaches, and asks; but finds nobody else's.
+/// A caller that has the descriptors attaches, and asks; but finds nobody else's.
 fn a_descriptor_takes_no_privilege(_sandbox: &Sandbox) -> Result<()> {
     let event = PerfEvent::clock(1_000_000)?;
     let (program, counter) = counting(Hook::PERF_EVENT)?;

@@ -11,7 +11,7 @@ pub(super) struct Selftest {
     pub(super) tests: &'static [&'static str],
     /// What the libraries have no words for, so that it cannot be asserted through them, and why
     /// that is so.
-    #[expect(dead_code, reason = "it is for whoever reads the table")]
+    #[expect(dead_code, reason = "it is for readers of the table")]
     pub(super) beyond: &'static str,
 }
 
@@ -35,10 +35,10 @@ impl Selftest {
 }
 
 /// A buffer is a slice: it has an address and a length, or neither.
-const SLICES: &str = "an address without a length, a length without an address, an address that is none: a buffer is a slice";
+const SLICES: &str = "an address without a length, a length without an address, an address of nothing: a buffer is a slice";
 /// A descriptor is borrowed from its owner.
 const DESCRIPTORS: &str =
-    "the descriptor -1: a descriptor is borrowed from whoever owns it, and so is open";
+    "the descriptor -1: a descriptor is borrowed from its owner, and so is open";
 
 /// The table.
 #[rustfmt::skip]
@@ -131,7 +131,7 @@ pub(super) const SELFTESTS: &[Selftest] = &[
         "kinds::uprobe_multi::conforms_by_descriptor", "kinds::uprobe_multi::process::one_process_and_no_other", "kinds::uprobe_multi::conforms_as_session",
         "kinds::uprobe_multi::reference_counters_count", "selftests::tracing::sessions_of_a_file_that_end_at_the_entry",
         "selftests::tracing::a_breakpoint_is_no_place_for_a_probe", "selftests::tracing::one_counter_to_a_place",
-    ]).beyond("addresses that are none, no offsets, a path together with a descriptor, the descriptor -1: the arguments are slices, and the file one of the two"),
+    ]).beyond("addresses of nothing, no offsets, a path together with a descriptor, the descriptor -1: the arguments are slices, and the file one of the two"),
     row("tracing_multi", "ids, cookies, sessions, limits, sleeping, duplicates; one that fails undoes the others", &[
         "kinds::tracing_multi::conforms", "kinds::tracing_multi::conforms_on_exit", "kinds::tracing_multi::sorts::session", "kinds::tracing_multi::functions_that_do_not_go",
         "kinds::tracing_multi::a_program_on_the_same_function", "selftests::tracing::a_program_that_sleeps_on_many", "selftests::tracing::functions_of_a_module",
@@ -166,7 +166,7 @@ pub(super) const SELFTESTS: &[Selftest] = &[
     row("sockmap_basic: with_link", "links and programs without links, updates, slots that exclude each other", &[
         "selftests::network::sockmap_with_and_without_links", "kinds::sockmap::conforms", "kinds::sockmap::one_link_to_a_slot", "kinds::sockmap::a_program_that_does_not_fit",
     ]),
-    row("test_struct_ops_module: detach_link", "whoever waits is told of the end", &[
+    row("test_struct_ops_module: detach_link", "what waits is told of the end", &[
         "selftests::others::a_detached_link_is_told_to_who_waits", "kinds::struct_ops::a_detached_link_hangs_up",
     ]),
     row("bpf_tcp_ca", "updates under the same name, no other, by a map for links, from the expected map", &[

@@ -94,7 +94,7 @@ pub(crate) fn prepare(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-/// A place of each kind that this kernel has, for the thread of this number; why there is none of
+/// A place of each kind that this kernel has, for the thread of this number; why it has none of
 /// the others.
 pub(crate) fn all(
     sandbox: &Sandbox,

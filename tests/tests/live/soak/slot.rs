@@ -146,8 +146,8 @@ impl<'a> Slot<'a> {
         Ok(Told::Done)
     }
 
-    /// Closes the descriptor: a pinned link stays, any other goes. One that was pinned may take a
-    /// moment: the pin holds it a while longer.
+    /// Closes the descriptor: a pinned link stays, any other is freed. One that was pinned may take
+    /// a moment: the pin holds it a while longer.
     fn close(&mut self, model: Model, gate: &RwLock<()>) -> Result<Told> {
         let _last = gate.write().unwrap_or_else(PoisonError::into_inner);
         if self.link.take().is_none() {

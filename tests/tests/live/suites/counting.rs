@@ -80,9 +80,9 @@ impl Counting {
 
     /// Waits until it has stopped: until what `work` does does not make it run any more.
     ///
-    /// When the last reference to a link goes, the kernel removes the link's id first and takes the
-    /// program off its hook after that, often in a worker. So that there is no such link any more
-    /// does not tell that its program has stopped.
+    /// When the last reference to a link is dropped, the kernel removes the link's id first and
+    /// takes the program off its hook after that, often in a worker. So that there is no such link
+    /// any more does not tell that its program has stopped.
     pub(crate) fn stops(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         eventually_holds("the program has stopped", || Ok(!self.runs(&mut work)?))
     }

@@ -120,7 +120,7 @@ impl<const N: usize> Lent<N> {
             );
             ensure!(
                 rest.iter().all(|&entry| entry == UNTOUCHED),
-                "behind the {name} is {rest:x?}"
+                "after the {name} is {rest:x?}"
             );
         }
         Ok(())

@@ -51,7 +51,7 @@ impl Place<'_> {
         Ok(Attached { link, program })
     }
 
-    /// So many, one behind the other.
+    /// So many, one after the other.
     fn attach_some<const N: usize>(&self) -> Result<[Attached; N]> {
         let attach = || self.attach(AttachFlags::empty(), MprogArgs::new());
         let some: Vec<_> = std::iter::repeat_with(attach)
@@ -233,7 +233,8 @@ pub(crate) fn anchors_that_are_not_here(place: &Place<'_>, elsewhere: &Place<'_>
     place.ensure_order(&[&here])
 }
 
-/// An anchor of another kind never gets to the kernel, and what is no link is said to be none.
+/// An anchor of another kind never gets to the kernel, and what is not a link is said not to be
+/// one.
 pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
     let here = place.attach(AttachFlags::empty(), MprogArgs::new())?;
     let other = xdp(&Program::passing(Hook::XDP)?)?;

@@ -15,7 +15,7 @@ const STRINGS_AT: usize = 16;
 const LONGEST: usize = 400;
 const STRINGS: usize = 600;
 
-/// The first types, cut behind each word: some of these places are between two types.
+/// The first types, cut after each word: some of these places are between two types.
 pub(super) fn seeds() -> Result<Vec<Vec<u8>>> {
     let whole = fs::read(VMLINUX).context(VMLINUX)?;
     let seeds = (0..=LONGEST).step_by(4).map(|len| cut(&whole, len));

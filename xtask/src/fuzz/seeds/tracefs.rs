@@ -28,7 +28,7 @@ fn parts() -> Result<Vec<String>> {
             .collect::<Vec<_>>()
     };
     let mut parts = places.map(|place| part(place).join("\n") + "\n").to_vec();
-    // A function of a module, as there may be none here.
+    // A function of a module, as this kernel may have none.
     parts.push("ffffffffc0000010 t nf_conntrack_in\t[nf_conntrack]\n".to_owned());
     Ok(parts)
 }

@@ -106,7 +106,7 @@ impl<'a> Place<'a> {
         Ok(outcome)
     }
 
-    /// A process that puts this version there so many times, whoever puts another there meanwhile.
+    /// A process that puts this version there so many times, also while others put another there.
     /// It waits for a line.
     pub(crate) fn contender(&self, version: Attached, swaps: u32) -> Result<Player> {
         let [agent, target, pin, version] = self.arguments(version)?;

@@ -107,7 +107,7 @@ fn event_of_the_caller(sandbox: &Sandbox) -> Result<()> {
     perf_event(sandbox, sort, &of_a_counter()?, &use_new_memory)
 }
 
-/// Where a probe of the kernel is, which may be behind an instruction that jumps have to land on.
+/// Where a probe of the kernel is, which may be after an instruction that jumps have to land on.
 fn address_of_probe(event: KprobeEvent<'_>) -> Result<Value> {
     let probe = PerfEventAttach::to(event).attach(&counting_here(Hook::KPROBE)?)?;
     let info = serde_json::to_value(probe.info()?)?;

@@ -32,7 +32,7 @@ fn callbacks(sandbox: &Sandbox) -> Result<()> {
         event: &|_| {
             let [here, _there] = connect()?;
             match set_tcp_congestion(&here, &name) {
-                // There is none of this name once the link has gone.
+                // Nothing has this name once the link has gone.
                 Ok(()) | Err(Errno::NOENT) => Ok(()),
                 Err(error) => Err(error.into()),
             }
