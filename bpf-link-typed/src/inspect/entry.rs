@@ -10,8 +10,9 @@ use crate::info::LinkInfo;
 pub struct InventoryEntry {
     pub(super) id: LinkId,
     pub(super) told: Told,
-    pub(super) info: Option<LinkInfo>,
-    pub(super) refused: Option<Error>,
+    // Each look moves all entries, so what is large is elsewhere.
+    pub(super) info: Option<Box<LinkInfo>>,
+    pub(super) refused: Option<Box<Error>>,
 }
 
 /// What decides whether to read the info again.
@@ -20,7 +21,7 @@ pub(super) enum Told {
     /// By a snapshot.
     Record(SnapshotEntry),
     /// By the kernel's info, without names and arrays.
-    Info(bpf_link::LinkInfo),
+    Info(Box<bpf_link::LinkInfo>),
     /// Nothing is known.
     Nothing,
 }
@@ -45,7 +46,7 @@ impl InventoryEntry {
     /// The kind of the link; `None` if only its id is known.
     #[must_use]
     pub fn kind(&self) -> Option<LinkKind> {
-        let of_info = self.info.as_ref().map(LinkInfo::kind);
+        let of_info = self.info().map(LinkInfo::kind);
         of_info.or_else(|| self.snapshot().map(SnapshotEntry::kind))
     }
 
@@ -74,7 +75,7 @@ impl InventoryEntry {
     /// [`refresh_infos`](super::Inventory::refresh_infos).
     #[must_use]
     pub fn info(&self) -> Option<&LinkInfo> {
-        self.info.as_ref()
+        self.info.as_deref()
     }
 
     /// Why the last look could not read the info: most often [`Error::Link`] with
@@ -82,7 +83,7 @@ impl InventoryEntry {
     /// a link by its id. The next look tries again.
     #[must_use]
     pub fn refused(&self) -> Option<&Error> {
-        self.refused.as_ref()
+        self.refused.as_deref()
     }
 
     /// The link in the last snapshot; `None` if the inventory walks.

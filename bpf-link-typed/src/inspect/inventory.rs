@@ -21,6 +21,9 @@ pub struct Inventory {
     buf: InfoBuf,
     /// In the order of their ids.
     links: Vec<InventoryEntry>,
+    /// What the last look was kept in, with room for the next.
+    seen: Vec<SnapshotEntry>,
+    spare: Vec<InventoryEntry>,
 }
 
 /// A link that a walk found.
@@ -49,6 +52,8 @@ impl Inventory {
             snapshot: vec![0; Snapshotter::BUFFER],
             buf: InfoBuf::new(),
             links: Vec::new(),
+            seen: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -86,15 +91,17 @@ impl Inventory {
     }
 
     fn by_snapshot(&mut self) -> Result<Changes> {
-        let seen = self.snapshotter.read(&mut self.snapshot)?;
-        let seen: Vec<SnapshotEntry> = seen.collect::<bpf_link::Result<_>>()?;
-        let mut merge = Merge::new(std::mem::take(&mut self.links));
-        for entry in seen {
-            let ask = || read_by_id(entry.id(), &mut self.buf);
-            merge.meet(entry.id(), Told::Record(entry), tells_all(&entry), ask);
+        self.seen.clear();
+        for entry in self.snapshotter.read(&mut self.snapshot)? {
+            self.seen.push(entry?);
         }
-        let (links, changes) = merge.finish();
-        self.links = links;
+        let mut merge = Merge::new(self.links.drain(..), &mut self.spare);
+        for entry in &self.seen {
+            let ask = || read_by_id(entry.id(), &mut self.buf);
+            merge.meet(entry.id(), Told::Record(*entry), tells_all(entry), ask);
+        }
+        let changes = merge.finish();
+        std::mem::swap(&mut self.links, &mut self.spare);
         Ok(changes)
     }
 
@@ -104,7 +111,7 @@ impl Inventory {
             let met = link.and_then(|link| Ok((link.info()?, link)));
             all.push(match met {
                 Ok((info, link)) => {
-                    let (id, told) = (info.id(), Told::Info(info));
+                    let (id, told) = (info.id(), Told::Info(Box::new(info)));
                     let is_known = self.get(id).is_some_and(|known| known.is_as(&told));
                     let info = (!is_known).then(|| read(&link, &mut self.buf));
                     Met { id, told, info }
@@ -120,14 +127,14 @@ impl Inventory {
                 },
             });
         }
-        let mut merge = Merge::new(std::mem::take(&mut self.links));
+        let mut merge = Merge::new(self.links.drain(..), &mut self.spare);
         for Met { id, told, info } in all {
             let tells_all = info.is_none();
             let ask = || info.unwrap_or_else(|| read_by_id(id, &mut self.buf));
             merge.meet(id, told, tells_all, ask);
         }
-        let (links, changes) = merge.finish();
-        self.links = links;
+        let changes = merge.finish();
+        std::mem::swap(&mut self.links, &mut self.spare);
         Ok(changes)
     }
 
@@ -151,7 +158,7 @@ impl Inventory {
                 continue;
             };
             match read_by_id(entry.id, &mut self.buf) {
-                Ok(read) => *info = read,
+                Ok(read) => **info = read,
                 Err(crate::Error::Link(error)) if is_exhausted(&error) => return Err(error.into()),
                 Err(_) => {}
             }

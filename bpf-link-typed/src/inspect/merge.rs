@@ -1,7 +1,7 @@
 //! One look, compared with the one before.
 
 use std::iter::Peekable;
-use std::vec::IntoIter;
+use std::vec::Drain;
 
 use bpf_link::LinkId;
 
@@ -11,17 +11,18 @@ use crate::error::{Error, Result};
 use crate::info::LinkInfo;
 
 /// Compares the links of a look, in the order of their ids, with those of the look before.
-pub(super) struct Merge {
-    before: Peekable<IntoIter<InventoryEntry>>,
-    now: Vec<InventoryEntry>,
+pub(super) struct Merge<'a> {
+    before: Peekable<Drain<'a, InventoryEntry>>,
+    now: &'a mut Vec<InventoryEntry>,
     changes: Changes,
 }
 
-impl Merge {
-    pub(super) fn new(before: Vec<InventoryEntry>) -> Self {
+impl<'a> Merge<'a> {
+    /// The entries of this look are put in `now`, which is empty.
+    pub(super) fn new(before: Drain<'a, InventoryEntry>, now: &'a mut Vec<InventoryEntry>) -> Self {
         Self {
-            now: Vec::with_capacity(before.len()),
-            before: before.into_iter().peekable(),
+            before: before.peekable(),
+            now,
             changes: Changes::default(),
         }
     }
@@ -56,15 +57,15 @@ impl Merge {
             // The old info stays until it can be read again.
             (Err(error), Some(before)) if before.info.is_some() => {
                 self.now.push(InventoryEntry {
-                    refused: Some(error),
+                    refused: Some(Box::new(error)),
                     ..before
                 });
                 return;
             }
             (info, before) => {
                 let (info, refused) = match info {
-                    Ok(info) => (Some(info), None),
-                    Err(error) => (None, Some(error)),
+                    Ok(info) => (Some(Box::new(info)), None),
+                    Err(error) => (None, Some(Box::new(error))),
                 };
                 let entry = InventoryEntry {
                     id,
@@ -84,15 +85,15 @@ impl Merge {
     }
 
     /// Ends the look: the links that it has not met are gone.
-    pub(super) fn finish(mut self) -> (Vec<InventoryEntry>, Changes) {
+    pub(super) fn finish(mut self) -> Changes {
         self.changes.went.extend(self.before);
-        (self.now, self.changes)
+        self.changes
     }
 }
 
 /// Whether only counters differ, if anything does.
 fn is_same(before: &InventoryEntry, now: &InventoryEntry) -> bool {
-    let info = |entry: &InventoryEntry| entry.info.clone().map(without_counts);
+    let info = |entry: &InventoryEntry| entry.info().cloned().map(without_counts);
     info(before) == info(now)
         && before.program_id() == now.program_id()
         && before.is_defunct() == now.is_defunct()
