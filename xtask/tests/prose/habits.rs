@@ -1,10 +1,12 @@
 //! Habits of writing that make readers stop, looked for in comments, texts and Markdown.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use regex::{Regex, RegexSet};
+
+use crate::files;
 
 /// How many columns a comment has.
 const COLUMNS: usize = 100;
@@ -71,7 +73,7 @@ fn habits_that_make_readers_stop() -> Result<()> {
 #[test]
 fn comments_that_are_too_wide() -> Result<()> {
     let mut found = Vec::new();
-    for path in sources("rs")? {
+    for path in files::with_extension("rs")? {
         let source = read(&path)?;
         let mut is_code = false;
         for (number, line) in (1..).zip(source.lines()) {
@@ -118,7 +120,7 @@ fn all_prose() -> Result<Vec<Vec<Line>>> {
     let this_file = Path::new(file!()).file_name();
     let text = Regex::new(r#""(?:[^"\\]|\\.)*""#)?;
     let mut all = Vec::new();
-    for path in sources("rs")? {
+    for path in files::with_extension("rs")? {
         if path.file_name() == this_file {
             continue;
         }
@@ -128,7 +130,7 @@ fn all_prose() -> Result<Vec<Vec<Line>>> {
         };
         all.push(lines(&path, line)?);
     }
-    for path in sources("md")? {
+    for path in files::with_extension("md")? {
         all.push(lines(&path, str::to_owned)?);
     }
     Ok(all)
@@ -151,28 +153,4 @@ fn comment(line: &str) -> Option<&str> {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| path.display().to_string())
-}
-
-/// The workspace's files with this extension, but for what is generated.
-fn sources(extension: &str) -> Result<Vec<PathBuf>> {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    let mut folders = vec![xtask.parent().unwrap_or(xtask).to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let entry = entry?;
-            let (path, name) = (entry.path(), entry.file_name());
-            let is_hidden = name.as_encoded_bytes().starts_with(b".");
-            if entry.file_type()?.is_dir() {
-                if !is_hidden && name != "target" && name != "corpus" {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|it| it == extension) && name != "bindings.rs" {
-                found.push(path);
-            }
-        }
-    }
-    ensure!(!found.is_empty(), "no files in {extension}");
-    found.sort();
-    Ok(found)
 }
