@@ -7,12 +7,12 @@
 //!
 //! What it does:
 //!
-//! - tells the fifteen kinds of Linux 7.3 apart, each with the operations that it has, and keeps
-//!   later ones;
-//! - attaches programs to each of them, with all that the kernel takes: [`XdpAttach`],
-//!   [`CgroupAttach`] and so on, a type for each kind;
-//! - counts events by the names that the `perf` tool has for them, each so many times or so many
-//!   times in a second, on each processor as well: [`CounterEvent`],
+//! - has a type for each of the fifteen kinds of Linux 7.3, with the operations that the kind has;
+//!   a link of a later kind is an [`OtherLink`];
+//! - attaches programs, with every option that the kernel has: [`XdpAttach`], [`CgroupAttach`] and
+//!   so on, a builder for each kind;
+//! - runs programs on events that have the names of the `perf` tool, after a number of events or a
+//!   number of times in a second, on each processor if you like: [`CounterEvent`],
 //!   [`LinkSet::add_each_processor`];
 //! - finds functions of the kernel by name, pattern and system call: [`KernelFunctions`];
 //! - keeps an inventory of all links of a machine up to date, with the feature `inspect`;
@@ -20,16 +20,15 @@
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link, and tells a field that it does not
 //!   report from 0;
-//! - leaves names and arrays in memory that the caller lends, or copies them out.
+//! - reads names and arrays into a buffer that you reuse, or into values of their own.
 //!
 //! What it does not do:
 //!
-//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd),
-//!   from any other crate;
-//! - call `bpf(2)` itself: commands go through the layer below, [`bpf_link`]. What this crate does
-//!   through the standard library is read files of procfs, sysfs and tracefs, open the files and
-//!   directories that builders name by path, and make directories for pins
-//!   ([`Ensure::create_parents`]).
+//! - load programs or create maps: pass in those of any other crate, as anything that is
+//!   [`AsFd`](std::os::fd::AsFd);
+//! - call `bpf(2)` itself: the layer below, [`bpf_link`], does. This crate only reads files of
+//!   procfs, sysfs and tracefs, opens the files and directories that you name by path, and makes
+//!   directories for pins ([`Ensure::create_parents`]), all through the standard library.
 //!
 //! ```no_run
 //! use bpf_link_typed::{InfoBuf, Link, LinkInfoRef, XdpLink};
@@ -60,7 +59,7 @@
 //! # }
 //! ```
 //!
-//! What an attach was refused for, and how to find out: [`guide::failed_attach`].
+//! If an attach is refused, [`guide::failed_attach`] shows how to find out why.
 //!
 //! If you know another library, its functions are listed with what you write here:
 //! [`guide::from_aya`], [`guide::from_libbpf_rs`], [`guide::from_libbpf`],
@@ -68,9 +67,9 @@
 //!
 //! # Restarts and upgrades
 //!
-//! An agent makes one call for each of its links when it starts, and need not know what was there
-//! before: nothing, its own link of an hour ago, that of the version before, one whose hook has
-//! gone, or what a run left that was killed half-way.
+//! When an agent starts, it makes one call for each of its links. It need not know what an earlier
+//! run left: nothing, a link of this version or the previous one, a link whose hook has gone, or
+//! half of an upgrade.
 //!
 //! ```no_run
 //! use bpf_link_typed::{Attach as _, CgroupAttach, CgroupHook};
@@ -85,23 +84,23 @@
 //! # }
 //! ```
 //!
-//! The link is left to its pin when it is dropped. [`Ensured::stop`] takes the program off and
-//! leaves nothing behind, unless another agent has taken over. What is certain, and for which kinds
-//! there is a gap, [`Ensure`] says.
+//! When the link is dropped, its pin keeps it. [`Ensured::stop`] detaches the program and removes
+//! the pin, unless another agent has taken over. [`Ensure`] lists the guarantees, and the kinds for
+//! which there is a gap. For all links of an agent at once, use a [`LinkSet`].
 //!
 //! # Kinds
 //!
-//! All have an id, a program (`struct_ops` links a map instead), pins and info. Updating puts
-//! another program, or map, in the place of the link's; not every kind can be detached while
-//! somebody holds it. Behind each field of the info is since which Linux the kernel reports it. The
-//! same is there as data: [`KindFacts`].
+//! All kinds have an id, a program (`struct_ops` links a map instead), pins and info. An update
+//! replaces the program, or the map. Not every kind can be detached while somebody holds the link.
+//! The last column has the fields of the info, after the version of Linux that first reports them.
+//! The same is available as data: [`KindFacts`].
 //!
 #![doc = include_str!("../docs/kinds.md")]
 //!
 //! # What this kernel can do
 //!
-//! The table says since when Linux has a kind. A kernel may be built without it, or have it from a
-//! later one; so ask it:
+//! The table has the first version of Linux with each kind. But a kernel may be built without the
+//! kind, or a distribution may have backported it. So ask the kernel:
 //!
 //! ```
 //! use bpf_link_typed::{LinkKind, Support, TcxLink, XdpLink};
@@ -120,9 +119,8 @@
 //! }
 //! ```
 //!
-//! Nothing is attached for that. Which programs a hook has is asked of the hook:
-//! [`TcxHook::query`], [`CgroupHook::query`], [`NetkitHook::query`], [`NetnsHook::query`],
-//! [`SockmapHook::query`].
+//! This attaches nothing. To find out which programs a hook has, call [`TcxHook::query`],
+//! [`CgroupHook::query`], [`NetkitHook::query`], [`NetnsHook::query`] or [`SockmapHook::query`].
 //!
 //! # How arguments are written
 //!
@@ -130,14 +128,14 @@
 //!
 //! # Features
 //!
-//! - `elf`: functions and USDT probes of programs and libraries by their names: `Binary`. It is off
-//!   by default, and nothing of it is built without.
-//! - `elf-xz`: with `elf`, the symbols of local functions that Fedora and RHEL compress into
-//!   stripped binaries (`.gnu_debugdata`). It is off by default.
-//! - `inspect`: the module `inspect`, with an inventory of all links of a machine. It is off by
-//!   default.
-//! - `serde`: what the kernel says about links can be serialized and read back, under the names
-//!   that the fields have here. It is off by default.
+//! All are off by default.
+//!
+//! - `elf`: finds functions and USDT probes of programs and libraries by name: `Binary`.
+//! - `elf-xz`: the same, and reads the symbols of local functions that Fedora and RHEL compress
+//!   into stripped binaries (`.gnu_debugdata`).
+//! - `inspect`: the module `inspect`, with an inventory of all links of a machine.
+//! - `serde`: serializes what the kernel says about links, under the names of the fields, and reads
+//!   it back.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     feature = "serde",
