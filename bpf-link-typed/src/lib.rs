@@ -137,6 +137,8 @@
 //! - `serde`: serializes what the kernel says about links, under the names of the fields, and reads
 //!   it back.
 #![forbid(unsafe_code)]
+// Docs.rs marks what a feature brings.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     feature = "serde",
     expect(

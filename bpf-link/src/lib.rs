@@ -68,6 +68,8 @@
 //! }
 //! ```
 #![deny(unsafe_code)]
+// Docs.rs marks what a feature brings.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod args;
 mod attach_type;
