@@ -20,7 +20,10 @@ use crate::{command, progress};
 use apt::Apt;
 pub(crate) use package::Package;
 
-/// A suite of the archive, as `trixie-backports`, in one component, for amd64.
+/// What Debian calls the architecture that packages are for where nobody says otherwise.
+const AMD64: &str = "amd64";
+
+/// A suite of the archive, as `trixie-backports`, in one component, for one architecture.
 #[derive(Debug)]
 pub(crate) struct Suite {
     name: String,
@@ -32,16 +35,31 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Names a suite, whose files are to be kept under `target`; `mirror` is the base URL of the
+    /// Names a suite for amd64, whose files are to be kept under `target`; `mirror` is the base URL of the
     /// archive, or `None` for the one that this machine's apt is configured with. Touches neither
     /// disk nor network.
     pub(crate) fn new(target: &Path, name: &str, component: &str, mirror: Option<&str>) -> Self {
-        let dir = target.join("debian").join(format!("{name}-{component}"));
+        Self::of_architecture(target, name, component, AMD64, mirror)
+    }
+
+    /// The same for another architecture, by Debian's name of it.
+    pub(crate) fn of_architecture(
+        target: &Path,
+        name: &str,
+        component: &str,
+        architecture: &str,
+        mirror: Option<&str>,
+    ) -> Self {
+        let mut dir = format!("{name}-{component}");
+        if architecture != AMD64 {
+            dir = format!("{dir}-{architecture}");
+        }
+        let dir = target.join("debian").join(dir);
         Self {
             name: name.to_owned(),
             component: component.to_owned(),
             mirror: mirror.map(str::to_owned),
-            apt: Apt::new(dir.join("apt")),
+            apt: Apt::new(dir.join("apt"), architecture),
             packages: dir.join("packages"),
             updated: Cell::new(false),
         }

@@ -19,7 +19,7 @@ const NAME: &str = "features";
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args) -> Result<()> {
-    let manifest = published::copy(NAME)?;
+    let manifest = published::copy(NAME, &[])?;
     let target_dir = workspace::target().join(NAME).join("target");
     let mut ran = 0;
     for package in workspace::LIBRARIES {

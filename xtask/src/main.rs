@@ -1,9 +1,12 @@
 //! What a maintainer of this workspace runs: `cargo xtask <task>`.
 
+mod architecture;
 mod asan;
 mod bench;
+mod check_architectures;
 mod command;
 mod debian;
+mod debian_rust;
 mod features;
 mod fuzz;
 mod oldest_dependencies;
@@ -34,6 +37,8 @@ enum Task {
     Asan(asan::Args),
     /// Measures the library beside the bare system calls, aya and libbpf-rs
     Bench(bench::Args),
+    /// Builds the published crates for other architectures, and runs tests of some under emulation
+    CheckArchitectures(check_architectures::Args),
     /// Builds the published crates with each of their features alone
     Features(features::Args),
     /// Feeds the parsers with hostile input
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Asan(args) => asan::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::CheckArchitectures(args) => check_architectures::run(&args),
         Task::Features(args) => features::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::OldestDependencies(args) => oldest_dependencies::run(&args),

@@ -18,7 +18,7 @@ const NAME: &str = "oldest-dependencies";
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args) -> Result<()> {
-    let manifest = published::copy(NAME)?;
+    let manifest = published::copy(NAME, &[])?;
     let target_dir = workspace::target().join(NAME).join("target");
     let cargo = |arguments: &[&str]| -> Command {
         let mut cargo = command::new(env!("CARGO"));

@@ -1,15 +1,13 @@
 //! `cargo xtask oldest-rust`: the published crates and the lister with the oldest Rust that they
 //! promise to be built with, from Debian.
 
-mod toolchain;
-
 use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 
+use crate::debian_rust::Toolchain;
 use crate::{command, progress, published, workspace};
-use toolchain::Toolchain;
 
 const NAME: &str = "oldest-rust";
 /// The version in the workspace's manifest.
@@ -27,15 +25,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let dir = workspace::target().join(NAME);
-    let toolchain = Toolchain::fetch(&dir, args.mirror.as_deref())?;
+    let toolchain = Toolchain::fetch(args.mirror.as_deref())?;
     let version = command::run(toolchain.rustc().arg("--version"))?;
     ensure!(
         version.starts_with(&format!("rustc {PROMISED}.")),
         "Rust {PROMISED} is promised, and Debian has {version}"
     );
-    let published = published::copy(NAME)?;
-    let target_dir = dir.join("target");
+    let published = published::copy(NAME, &[])?;
+    let target_dir = workspace::target().join(NAME).join("target");
     let step = progress::step(NAME, "building");
     let run = |manifest: &Path, arguments: &[&str], lints: &str| {
         let mut cargo = toolchain.cargo();

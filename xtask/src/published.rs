@@ -11,9 +11,9 @@ use crate::workspace;
 /// What their unit tests use of what they are developed with.
 const USED_BY_UNIT_TESTS: &str = "serde_json";
 
-/// Makes the copy, in a directory of this name below the workspace's target directory; returns the
-/// manifest.
-pub(crate) fn copy(name: &str) -> Result<PathBuf> {
+/// Makes the copy, in a directory of this name below the workspace's target directory, with room for
+/// other packages that the caller puts there; returns the manifest.
+pub(crate) fn copy(name: &str, others: &[&str]) -> Result<PathBuf> {
     let copy = workspace::target().join(name).join("workspace");
     if copy.exists() {
         fs::remove_dir_all(&copy).with_context(|| copy.display().to_string())?;
@@ -27,11 +27,13 @@ pub(crate) fn copy(name: &str) -> Result<PathBuf> {
         fs::copy(&from, copy.join(file)).with_context(|| from.display().to_string())?;
     }
     let manifest = copy.join("Cargo.toml");
-    rewrite(&manifest, |text| with_members(text, &workspace::LIBRARIES))?;
+    let members = [&workspace::LIBRARIES, others].concat();
+    rewrite(&manifest, |text| with_members(text, &members))?;
     Ok(manifest)
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+/// Copies a directory with all that is in it.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| to.display().to_string())?;
     for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
         let entry = entry?;

@@ -33,11 +33,16 @@ const INHERITED: [&str; 6] = [
 #[derive(Debug)]
 pub(super) struct Apt {
     dir: PathBuf,
+    /// Debian's name of the architecture that the packages are for.
+    architecture: String,
 }
 
 impl Apt {
-    pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir }
+    pub(super) fn new(dir: PathBuf, architecture: &str) -> Self {
+        Self {
+            dir,
+            architecture: architecture.to_owned(),
+        }
     }
 
     /// Writes the configuration and the one source.
@@ -50,7 +55,9 @@ impl Apt {
             let dir = self.dir.join(sub);
             fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
-        let source = format!("deb [arch=amd64 signed-by={keyring}] {mirror} {suite} {component}\n");
+        let architecture = &self.architecture;
+        let source =
+            format!("deb [arch={architecture} signed-by={keyring}] {mirror} {suite} {component}\n");
         fs::write(self.dir.join("sources.list"), source)?;
         let dump = command::run(command::new("apt-config").arg("dump"))?;
         fs::write(self.config(), self.configuration(&dump)?)?;
@@ -110,6 +117,7 @@ impl Apt {
             .to_str()
             .context("the target directory is not UTF-8")?;
         ensure!(!dir.contains('"'), "the target directory has a quote in it");
+        let architecture = &self.architecture;
         let mut config = String::new();
         for line in machine.lines() {
             if INHERITED.iter().any(|key| line.starts_with(key)) {
@@ -129,8 +137,8 @@ Dir::State "{dir}";
 Dir::State::lists "{dir}/lists";
 Dir::State::status "/dev/null";
 Dir::Cache "{dir}/cache";
-APT::Architecture "amd64";
-APT::Architectures {{ "amd64"; }};
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
 APT::Sandbox::User "root";
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";
@@ -167,13 +175,14 @@ mod tests {
         let machine = "Acquire::http::Proxy \"http://proxy:3128\";\n\
             Acquire::Languages:: \"de\";\n\
             APT::Update::Post-Invoke:: \"rm -f /var/cache/apt/archives/*.deb\";\n";
-        let config = Apt::new("/t".into())
+        let config = Apt::new("/t".into(), "arm64")
             .configuration(machine)
             .expect("a plain path");
         assert!(config.contains("Acquire::http::Proxy \"http://proxy:3128\";"));
         assert!(!config.contains("\"de\""));
         assert!(!config.contains("Post-Invoke"));
         assert!(config.contains("Dir::State::lists \"/t/lists\";"));
+        assert!(config.contains("APT::Architecture \"arm64\";"));
     }
 
     #[test]

@@ -1,36 +1,45 @@
 //! Debian's rustc and cargo, unpacked with the libraries that they need and run with those, on
-//! whatever this machine is.
+//! whatever this machine is; and Rust's standard library for other architectures.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::command;
+use crate::architecture::Architecture;
 use crate::debian::{self, Suite};
+use crate::{command, workspace};
 
+const NAME: &str = "debian-rust";
 const SUITE: &str = "trixie";
+const COMPONENT: &str = "main";
+const STANDARD_LIBRARY: &str = "libstd-rust-dev";
 const PACKAGES: [&str; 2] = ["rustc", "cargo"];
+/// Where the scripts are that run its programs.
+const SCRIPTS: &str = "bin";
 /// Where they are in the tree of what was unpacked.
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 const SYSROOT: &str = "usr";
+/// Where the standard library of each target is, below the sysroot.
+const TARGETS: &str = "lib/rustlib";
 
 /// A toolchain that has been unpacked.
 #[derive(Debug)]
-pub(super) struct Toolchain {
-    /// Where the scripts are that run its programs.
-    scripts: PathBuf,
+pub(crate) struct Toolchain {
+    dir: PathBuf,
 }
 
 impl Toolchain {
     /// Fetches and unpacks what is not there.
-    pub(super) fn fetch(dir: &Path, mirror: Option<&str>) -> Result<Self> {
+    pub(crate) fn fetch(mirror: Option<&str>) -> Result<Self> {
+        let target = workspace::target();
+        let dir = target.join(NAME);
         let tree = dir.join("tree");
         if !tree.exists() {
-            let suite = Suite::new(dir.parent().unwrap_or(dir), SUITE, "main", mirror);
+            let suite = Suite::new(&target, SUITE, COMPONENT, mirror);
             let mut debs = vec![];
             for package in suite.closure(&PACKAGES)? {
                 if is_needed(&package.name) {
@@ -39,7 +48,7 @@ impl Toolchain {
             }
             debian::unpack_all(&debs, &tree)?;
         }
-        let scripts = dir.join("bin");
+        let scripts = dir.join(SCRIPTS);
         fs::create_dir_all(&scripts).with_context(|| scripts.display().to_string())?;
         let [tree_path, rustc] =
             [&tree, &scripts.join("rustc")].map(|path| path.display().to_string());
@@ -52,22 +61,52 @@ impl Toolchain {
             &scripts.join("cargo"),
             &format!("env RUSTC='{rustc}' {run} '{tree_path}/usr/bin/cargo'"),
         )?;
-        Ok(Self { scripts })
+        Ok(Self { dir })
     }
 
-    pub(super) fn rustc(&self) -> Command {
-        command::new(self.scripts.join("rustc"))
+    /// Gives it the standard library of another architecture, fetched if it is not there.
+    pub(crate) fn add(&self, architecture: &Architecture, mirror: Option<&str>) -> Result<()> {
+        let Architecture { debian, target, .. } = architecture;
+        let tree = self.dir.join(debian);
+        if !tree.exists() {
+            let all = workspace::target();
+            let suite = Suite::of_architecture(&all, SUITE, COMPONENT, debian, mirror);
+            let mut served = suite.served(STANDARD_LIBRARY, |name| name == STANDARD_LIBRARY)?;
+            ensure!(
+                !served.is_empty(),
+                "{SUITE} has no {STANDARD_LIBRARY} for {debian}"
+            );
+            debian::unpack(&suite.fetch(&served.swap_remove(0))?, &tree)?;
+        }
+        let place = |tree: &Path| tree.join(SYSROOT).join(TARGETS).join(target);
+        let (from, to) = (place(&tree), place(&self.dir.join("tree")));
+        ensure!(
+            from.is_dir(),
+            "{STANDARD_LIBRARY} for {debian} has nothing for {target}"
+        );
+        if !to.exists() {
+            symlink(&from, &to).with_context(|| to.display().to_string())?;
+        }
+        Ok(())
     }
 
-    pub(super) fn cargo(&self) -> Command {
-        command::new(self.scripts.join("cargo"))
+    pub(crate) fn rustc(&self) -> Command {
+        command::new(self.script("rustc"))
+    }
+
+    pub(crate) fn cargo(&self) -> Command {
+        command::new(self.script("cargo"))
+    }
+
+    fn script(&self, name: &str) -> PathBuf {
+        self.dir.join(SCRIPTS).join(name)
     }
 }
 
 /// The two, and libraries: programs are linked by this machine's compiler, with its C library.
 fn is_needed(package: &str) -> bool {
     PACKAGES.contains(&package)
-        || package == "libstd-rust-dev"
+        || package == STANDARD_LIBRARY
         || package.starts_with("lib") && !package.ends_with("-dev")
 }
 

@@ -1,0 +1,106 @@
+//! The architectures beside x86-64 that the libraries are built for, with Debian's Rust and what
+//! goes with it.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::command;
+
+/// A 64-bit architecture that Debian trixie has a standard library of Rust for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Architecture {
+    /// The kernel's name of it, which is QEMU's, too.
+    pub(crate) name: &'static str,
+    /// Debian's.
+    pub(crate) debian: &'static str,
+    /// The target of Rust's compiler.
+    pub(crate) target: &'static str,
+    /// What the programs of GNU's cross compiler begin with.
+    pub(crate) gnu: &'static str,
+}
+
+pub(crate) static AARCH64: Architecture = Architecture {
+    name: "aarch64",
+    debian: "arm64",
+    target: "aarch64-unknown-linux-gnu",
+    gnu: "aarch64-linux-gnu",
+};
+
+pub(crate) static PPC64LE: Architecture = Architecture {
+    name: "ppc64le",
+    debian: "ppc64el",
+    target: "powerpc64le-unknown-linux-gnu",
+    gnu: "powerpc64le-linux-gnu",
+};
+
+pub(crate) static RISCV64: Architecture = Architecture {
+    name: "riscv64",
+    debian: "riscv64",
+    target: "riscv64gc-unknown-linux-gnu",
+    gnu: "riscv64-linux-gnu",
+};
+
+pub(crate) static S390X: Architecture = Architecture {
+    name: "s390x",
+    debian: "s390x",
+    target: "s390x-unknown-linux-gnu",
+    gnu: "s390x-linux-gnu",
+};
+
+/// All of them.
+pub(crate) static ARCHITECTURES: [&Architecture; 4] = [&AARCH64, &PPC64LE, &RISCV64, &S390X];
+
+impl Architecture {
+    /// The compiler that links programs for it, which needs to be installed.
+    pub(crate) fn linker(&self) -> Result<String> {
+        let gcc = format!("{}-gcc", self.gnu);
+        let package = format!("gcc-{}", self.gnu);
+        installed(gcc, &package)
+    }
+
+    /// The program that runs its programs here, which needs to be installed.
+    pub(crate) fn emulator(&self) -> Result<String> {
+        installed(format!("qemu-{}", self.name), "qemu-user")
+    }
+
+    /// What cargo calls a setting of this target, as a variable.
+    pub(crate) fn variable(&self, setting: &str) -> String {
+        let target = self.target.to_uppercase().replace('-', "_");
+        format!("CARGO_TARGET_{target}_{setting}")
+    }
+}
+
+/// The program, or an error that names Debian's package of it.
+fn installed(program: String, package: &str) -> Result<String> {
+    let mut version: Command = command::new(&program);
+    version.arg("--version").stdout(Stdio::null());
+    match version.status() {
+        Ok(status) if status.success() => Ok(program),
+        Ok(status) => bail!("{program} --version failed ({status})"),
+        Err(error) => {
+            bail!("cannot run {program}, which is in Debian's package {package}: {error}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_a_target_are_variables() {
+        let expected = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER";
+        assert_eq!(AARCH64.variable("RUNNER"), expected);
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_its_package() {
+        let error = installed("qemu-no-such".to_owned(), "qemu-user").expect_err("it is missing");
+        let text = error.to_string();
+        assert!(
+            text.contains("qemu-no-such") && text.contains("qemu-user"),
+            "{text}"
+        );
+    }
+}

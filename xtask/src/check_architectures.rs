@@ -1,0 +1,133 @@
+//! `cargo xtask check-architectures`: the published crates for every architecture that Debian has a
+//! standard library for, and their tests that need no kernel under emulation.
+
+mod golden;
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::architecture::{AARCH64, ARCHITECTURES, Architecture, S390X};
+use crate::debian_rust::Toolchain;
+use crate::{command, progress, published, workspace};
+
+const NAME: &str = "check-architectures";
+
+const LINTS: &str = "-Dwarnings";
+const STATIC: &str = "-Ctarget-feature=+crt-static";
+
+/// Where tests are run: the one that most machines beside x86-64 are, and one that writes the
+/// highest byte of a number first.
+static EMULATED: [&Architecture; 2] = [&AARCH64, &S390X];
+
+/// Builds the published crates for every 64-bit architecture that Debian has Rust's standard
+/// library for, without a warning.
+///
+/// On aarch64 and s390x, under QEMU's emulation, it runs their unit tests, and where the order of
+/// bytes is x86-64's reads again what kernels have said of links (tests/fixtures).
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Fetch the packages from this mirror, not from the one that apt is configured with
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mirror = args.mirror.as_deref();
+    let emulated = EMULATED.into_iter().map(Emulated::new);
+    let emulated = emulated.collect::<Result<Vec<_>>>()?;
+    let toolchain = Toolchain::fetch(mirror)?;
+    for architecture in ARCHITECTURES {
+        toolchain.add(architecture, mirror)?;
+    }
+    let manifest = published::copy(NAME, &[golden::MEMBER])?;
+    golden::add(&manifest)?;
+    let cargo = |arguments: &[&str]| {
+        let mut cargo = toolchain.cargo();
+        cargo.args(arguments).args(["--quiet", "--all-features"]);
+        cargo.args(["--config", "profile.dev.debug=false"]);
+        cargo.arg("--manifest-path").arg(&manifest);
+        let target_dir = workspace::target().join(NAME).join("target");
+        cargo.arg("--target-dir").arg(target_dir);
+        cargo
+    };
+
+    let step = progress::step(NAME, "building");
+    let mut check = cargo(&["check"]);
+    for architecture in ARCHITECTURES {
+        // What runs tests is built for those.
+        if !EMULATED.contains(&architecture) {
+            check.args(["--target", architecture.target]);
+        }
+    }
+    command::run(check.env("RUSTFLAGS", LINTS))?;
+    let mut lines = vec![format!("{} architectures", ARCHITECTURES.len())];
+    for emulated in emulated {
+        let name = emulated.architecture.name;
+        step.next(&format!("tests on {name}"));
+        let mut test = cargo(&["test", "--lib", "--test", golden::TEST]);
+        let passed = passed(&command::run(emulated.runs(&mut test))?);
+        ensure!(passed > 0, "no test was run on {name}");
+        lines.push(format!("{passed} tests on {name}"));
+    }
+    drop(step);
+    println!("{NAME}: {}", lines.join(", "));
+    Ok(())
+}
+
+/// An architecture whose programs can be linked and run here.
+struct Emulated {
+    architecture: &'static Architecture,
+    linker: String,
+    emulator: String,
+}
+
+impl Emulated {
+    fn new(architecture: &'static Architecture) -> Result<Self> {
+        Ok(Self {
+            architecture,
+            linker: architecture.linker()?,
+            emulator: architecture.emulator()?,
+        })
+    }
+
+    /// Has cargo build for it, and run what it builds. Static, so that it needs no file of such a
+    /// machine.
+    fn runs<'a>(&self, cargo: &'a mut Command) -> &'a mut Command {
+        let Self {
+            architecture,
+            linker,
+            emulator,
+        } = self;
+        cargo
+            .args(["--target", architecture.target])
+            .env(architecture.variable("LINKER"), linker)
+            .env(architecture.variable("RUNNER"), emulator)
+            .env("RUSTFLAGS", format!("{LINTS} {STATIC}"))
+    }
+}
+
+/// How many tests have passed, by what they have printed.
+fn passed(output: &str) -> usize {
+    let results = output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: ok. "));
+    results
+        .filter_map(|line| line.split(' ').next()?.parse::<usize>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_counted() {
+        let output = "running 2 tests\n..\n\
+            test result: ok. 2 passed; 0 failed; 0 ignored\n\n\
+            running 40 tests\n\
+            test result: ok. 40 passed; 0 failed; 0 ignored\n";
+        assert_eq!(passed(output), 42);
+        assert_eq!(passed(""), 0);
+    }
+}
