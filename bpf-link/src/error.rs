@@ -3,6 +3,7 @@
 mod command;
 mod exposure;
 mod invalid_request;
+mod no_jit;
 mod not_supported;
 mod target;
 mod words;

@@ -11,7 +11,7 @@ mod tracing;
 use std::io;
 use std::sync::OnceLock;
 
-use crate::error::{CommandError, Error, InvalidRequest, Result};
+use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target};
 use crate::kind::LinkKind;
 use answer::{Answer, refusal};
 use question::Question;
@@ -46,9 +46,11 @@ impl LinkKind {
     /// Asks the kernel whether it can create links of this kind.
     ///
     /// It is asked for something that it must refuse: a kernel that has the kind finds another
-    /// fault than one that has not. Nothing is attached. For a moment there is a program, or a map
-    /// in the case of `struct_ops`; nothing is left. An answer that is certain is kept as long as
-    /// the process runs; what could not be told is asked again.
+    /// fault than one that has not. Nothing is attached, except for [`Tracing`](Self::Tracing) on
+    /// processors other than x86-64: there a program is attached for a moment to
+    /// `bpf_fentry_test1`, which the kernel calls for tests of programs only. For a moment there is
+    /// a program, or a map in the case of `struct_ops`; nothing is left. An answer that is certain
+    /// is kept as long as the process runs; what could not be told is asked again.
     ///
     /// [`Yes`](Support::Yes) is about the kind. A hook, a function or an option of it may be
     /// missing all the same: the error of the creation tells.
@@ -58,7 +60,12 @@ impl LinkKind {
     /// None is returned. [`No`](Support::No) has
     ///
     /// - `EINVAL`: the kernel does not know the kind, or the type of program that goes with it;
-    /// - `EOPNOTSUPP`: the kernel was built without the kind.
+    /// - `EOPNOTSUPP`: the kernel was built without the kind;
+    /// - 524, the kernel's `ENOTSUPP`, for [`Tracing`](Self::Tracing): the kernel has no code for
+    ///   this processor that calls a program from a function;
+    /// - `ENOMEM` for [`Tracing`](Self::Tracing): the kernel has no BPF JIT, which its source says
+    ///   in words. It is [`Unknown`](Support::Unknown) with this number where a program that needs
+    ///   no JIT cannot be loaded either, or is compiled.
     ///
     /// [`Unknown`](Support::Unknown) has
     ///
@@ -69,16 +76,14 @@ impl LinkKind {
     ///   no descriptor left. For [`Tracing`](Self::Tracing) and [`Iter`](Self::Iter) it may have
     ///   [`Command::ReadKernelTypes`](crate::Command::ReadKernelTypes), as they are asked for with
     ///   a function of the kernel: with `ENOENT` the kernel's types, or the function, are not
-    ///   there, and without a number they are in a format that this release does not know. On other
-    ///   processors than x86-64 the answer for [`Tracing`](Self::Tracing) never is
-    ///   [`Yes`](Support::Yes), and has no number either: there a kernel may take the program and
-    ///   have no way to attach it.
+    ///   there, and without a number they are in a format that this release does not know.
     ///
     /// # Kernel
     ///
     /// `BPF_PROG_LOAD` and then `BPF_LINK_CREATE` or `BPF_RAW_TRACEPOINT_OPEN`; for `struct_ops`
-    /// `BPF_MAP_CREATE` and `BPF_PROG_LOAD`. Tracing programs are not attached even in part: that
-    /// they can be loaded for a function is the answer.
+    /// `BPF_MAP_CREATE` and `BPF_PROG_LOAD`. On x86-64, tracing programs are not attached even in
+    /// part: that they can be loaded for a function is the answer. Other processors got the code
+    /// that calls them later; arm64 has none in Linux 6.1.
     #[must_use]
     pub fn probe(self) -> Support {
         static ANSWERS: [OnceLock<Answer>; LinkKind::KNOWN.len() + 1] =
@@ -99,6 +104,10 @@ impl LinkKind {
                     Answer::Yes => Support::Yes,
                     Answer::No(command, errno) => {
                         Support::No(refusal(self, command, io::Error::from_raw_os_error(errno)))
+                    }
+                    Answer::NoJit => {
+                        let target = Target::Probe(self);
+                        Support::No(CommandError::without_jit(Command::ProgLoad, target))
                     }
                 }
             }

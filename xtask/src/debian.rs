@@ -35,9 +35,9 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Names a suite for amd64, whose files are to be kept under `target`; `mirror` is the base URL of the
-    /// archive, or `None` for the one that this machine's apt is configured with. Touches neither
-    /// disk nor network.
+    /// Names a suite for amd64, whose files are to be kept under `target`; `mirror` is the base URL
+    /// of the archive, or `None` for the one that this machine's apt is configured with. Touches
+    /// neither disk nor network.
     pub(crate) fn new(target: &Path, name: &str, component: &str, mirror: Option<&str>) -> Self {
         Self::of_architecture(target, name, component, AMD64, mirror)
     }

@@ -11,8 +11,8 @@ use crate::workspace;
 /// What their unit tests use of what they are developed with.
 const USED_BY_UNIT_TESTS: &str = "serde_json";
 
-/// Makes the copy, in a directory of this name below the workspace's target directory, with room for
-/// other packages that the caller puts there; returns the manifest.
+/// Makes the copy, in a directory of this name below the workspace's target directory, with room
+/// for other packages that the caller puts there; returns the manifest.
 pub(crate) fn copy(name: &str, others: &[&str]) -> Result<PathBuf> {
     let copy = workspace::target().join(name).join("workspace");
     if copy.exists() {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use super::no_jit::NoJit;
 use super::not_supported::NotSupported;
 use super::target::Target;
 
@@ -13,6 +14,8 @@ pub struct CommandError {
     /// Boxed, so that an error is small.
     target: Box<Target>,
     source: io::Error,
+    /// Whether it is certain that it was refused because the kernel has no BPF JIT.
+    lacks_jit: bool,
 }
 
 impl CommandError {
@@ -21,6 +24,16 @@ impl CommandError {
             command,
             target: Box::new(target),
             source,
+            lacks_jit: false,
+        }
+    }
+
+    /// A command that was refused because the kernel has no BPF JIT.
+    pub(crate) fn without_jit(command: Command, target: Target) -> Self {
+        let source = io::Error::from_raw_os_error(NoJit::ERRNO);
+        Self {
+            lacks_jit: true,
+            ..Self::new(command, target, source)
         }
     }
 
@@ -61,10 +74,12 @@ impl fmt::Display for CommandError {
     }
 }
 
-/// The source is the error as the system gave it, or for `ENOTSUPP` what that is in words.
+/// The source is the error as the system gave it, or in words what the system has none for: that is
+/// `ENOTSUPP`, and that the kernel has no BPF JIT.
 impl std::error::Error for CommandError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.errno() {
+            _ if self.lacks_jit => Some(&NoJit),
             Some(NotSupported::ERRNO) => Some(&NotSupported),
             _ => Some(&self.source),
         }

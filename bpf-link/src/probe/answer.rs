@@ -11,6 +11,8 @@ pub(super) enum Answer {
     Yes,
     /// What the kernel refused, and the number that it answered.
     No(Command, i32),
+    /// The kernel has no BPF JIT, and so refused to load the program with `ENOMEM`.
+    NoJit,
 }
 
 /// What proves that a kind is missing, or why it could not be told.

@@ -26,7 +26,7 @@ pub(super) fn ask() -> Result<Answer> {
     let map = judge(Command::MapCreate, sys::create_struct_ops_map(NO_TYPE))?;
     match map {
         Answer::Yes => judge(Command::ProgLoad, sys::load_probe(&program)),
-        Answer::No(..) => Ok(map),
+        Answer::No(..) | Answer::NoJit => Ok(map),
     }
 }
 
