@@ -11,6 +11,7 @@ mod features;
 mod fuzz;
 mod oldest_dependencies;
 mod oldest_rust;
+mod picture;
 mod progress;
 mod public_api;
 mod published;
@@ -47,6 +48,8 @@ enum Task {
     OldestDependencies(oldest_dependencies::Args),
     /// Builds the published crates with the oldest Rust that they allow
     OldestRust(oldest_rust::Args),
+    /// Draws the README's picture of bpf-links
+    Picture(picture::Args),
     /// Writes down what the published crates offer, or compares
     PublicApi(public_api::Args),
     /// Regenerates the bindings of bpf-link-sys from the kernel's UAPI headers
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::run(&args),
         Task::OldestDependencies(args) => oldest_dependencies::run(&args),
         Task::OldestRust(args) => oldest_rust::run(&args),
+        Task::Picture(args) => picture::run(&args),
         Task::PublicApi(args) => public_api::run(&args),
         Task::RegenBindings(args) => regen_bindings::run(&args),
         Task::Soak(args) => soak::run(&args),

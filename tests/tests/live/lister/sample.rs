@@ -1,4 +1,5 @@
-//! The table of the README: `bpf-links` on a machine with ten different links.
+//! The table in the README of `bpf-links`, and the picture of it: a machine with ten different
+//! links.
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use bpf_link_typed::{
 };
 
 use crate::harness::{Need, Role, Test, role, test};
+use crate::lister::terminal::on_a_terminal;
 use crate::lister::{LISTER, run, text};
 
 pub(crate) const TESTS: &[Test] = &[test!(is_in_the_readme)
@@ -30,7 +32,10 @@ const OTHERS: &[Need] = &[
     Need::Device(DeviceKind::Veth),
 ];
 
-const README: &str = include_str!("../../../../README.md");
+const README: &str = include_str!("../../../../bpf-link-typed/bpf-links/README.md");
+const PICTURE: &str = include_str!("../../../../bpf-link-typed/bpf-links/list.svg");
+/// The variable with the path of the file that the table is written to with its colours.
+const COLOURED: &str = "BPF_LINK_COLOURED";
 /// How the README has the paths of the sandbox: as they are on most machines.
 const CGROUPS: &str = "/sys/fs/cgroup";
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
@@ -38,9 +43,8 @@ const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 fn is_in_the_readme(sandbox: &Sandbox) -> Result<()> {
     let mut player = role!(machine)
         .start_with_whole_names(&[text(sandbox.cgroup_root()?)?, text(sandbox.directory())?])?;
-    let count: usize = player.hear()?.parse()?;
-    let rows = (0..count).map(|_| player.hear());
-    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let rows = hear_rows(&mut player)?;
+    let coloured = hear_rows(&mut player)?;
     player.finish()?;
 
     let tables = README.split("```text\n").skip(1);
@@ -53,7 +57,30 @@ fn is_in_the_readme(sandbox: &Sandbox) -> Result<()> {
         .map(without_numbers)
         .eq(rows.iter().map(|row| without_numbers(row)));
     ensure!(is_so, "the README has not this table:\n{}", rows.join("\n"));
+    if let Some(path) = std::env::var_os(COLOURED) {
+        // The picture is made from this.
+        return Ok(std::fs::write(path, coloured.join("\n"))?);
+    }
+    let drawn = PICTURE.lines().filter(|line| line.contains("<tspan x="));
+    let drawn = drawn.map(|line| without_numbers(&without_tags(line)));
+    let is_so = drawn
+        .filter(|row| !row.is_empty())
+        .eq(rows.iter().map(|row| without_numbers(row)));
+    ensure!(is_so, "the picture is another: `cargo xtask picture`");
     Ok(())
+}
+
+fn hear_rows(player: &mut role::Player) -> Result<Vec<String>> {
+    let count: usize = player.hear()?.parse()?;
+    (0..count).map(|_| player.hear()).collect()
+}
+
+/// The text of a line of SVG.
+fn without_tags(line: &str) -> String {
+    let mut parts = line.split('<');
+    let before = parts.next().unwrap_or_default().to_owned();
+    let after_tags = parts.filter_map(|part| part.split_once('>'));
+    after_tags.fold(before, |text, (_, more)| text + more)
 }
 
 /// A row, without the numbers, which differ each time, and the room that they take.
@@ -81,19 +108,22 @@ fn machine(arguments: &[String]) -> Result<()> {
     let listed = attach_all(&cgroup, &map, &library).and_then(|links| {
         let ids = links.iter().map(|link| Ok(link.id()?.to_string()));
         let ids = ids.collect::<Result<Vec<_>>>()?;
-        let table = run(&["list"])?.well()?;
-        Ok((ids, table))
+        // On a terminal of unknown width, where nothing is shortened.
+        let coloured = on_a_terminal(&["list"], 0, "")?;
+        Ok((ids, [run(&["list"])?.well()?, coloured]))
     });
     std::fs::remove_dir(&cgroup)?;
-    let (ids, table) = listed?;
+    let (ids, tables) = listed?;
     let is_shown = |row: &&str| {
         let id = row.split_ascii_whitespace().next();
-        id.is_some_and(|id| id == "ID" || ids.iter().any(|ours| ours == id))
+        id.is_some_and(|id| id.contains("ID") || ids.iter().any(|ours| ours == id))
     };
-    let rows: Vec<&str> = table.lines().filter(is_shown).collect();
-    role::say(&rows.len().to_string())?;
-    for row in rows {
-        role::say(&row.replace(cgroups, CGROUPS).replace(libraries, LIBRARIES))?;
+    for table in tables {
+        let rows: Vec<&str> = table.lines().filter(is_shown).collect();
+        role::say(&rows.len().to_string())?;
+        for row in rows {
+            role::say(&row.replace(cgroups, CGROUPS).replace(libraries, LIBRARIES))?;
+        }
     }
     Ok(())
 }

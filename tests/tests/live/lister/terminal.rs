@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// Runs the lister on a terminal of this width and returns the output.
-fn on_a_terminal(arguments: &[&str], width: u16, no_color: &str) -> Result<String> {
+pub(super) fn on_a_terminal(arguments: &[&str], width: u16, no_color: &str) -> Result<String> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let here = openpt(flags)?;
     grantpt(&here)?;
