@@ -19,6 +19,18 @@ pub(crate) const SYMBOLS: [&CStr; 3] = [
     c"__arm64_sys_getgid",
     c"__arm64_sys_getppid",
 ];
+#[cfg(target_arch = "riscv64")]
+pub(crate) const SYMBOLS: [&CStr; 3] = [
+    c"__riscv_sys_getuid",
+    c"__riscv_sys_getgid",
+    c"__riscv_sys_getppid",
+];
+#[cfg(target_arch = "s390x")]
+pub(crate) const SYMBOLS: [&CStr; 3] = [
+    c"__s390x_sys_getuid",
+    c"__s390x_sys_getgid",
+    c"__s390x_sys_getppid",
+];
 
 /// How each of them is called.
 pub(crate) const CALLS: [fn(); 3] = [

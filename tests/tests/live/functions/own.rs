@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use bpf_link_tests::own_code;
 
 /// A function that can be probed.
@@ -41,6 +41,8 @@ pub(crate) fn offset_of(function: Function) -> Result<u64> {
 /// with.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn no_instruction() -> Result<u64> {
+    use anyhow::Context as _;
+
     /// `push %es`
     const INVALID: u8 = 0x06;
     let start = offset_of(first)?;

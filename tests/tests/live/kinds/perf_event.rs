@@ -133,6 +133,10 @@ fn make_the_system_call() {
 const SYSTEM_CALL: &str = "__x64_sys_getppid";
 #[cfg(target_arch = "aarch64")]
 const SYSTEM_CALL: &str = "__arm64_sys_getppid";
+#[cfg(target_arch = "riscv64")]
+const SYSTEM_CALL: &str = "__riscv_sys_getppid";
+#[cfg(target_arch = "s390x")]
+const SYSTEM_CALL: &str = "__s390x_sys_getppid";
 
 #[inline(never)]
 extern "C" fn probed(value: u32) -> u32 {

@@ -179,7 +179,7 @@ fn functions_of_a_program(_sandbox: &Sandbox) -> Result<()> {
         anyhow::bail!("{refused:?}");
     };
     let id = id.get();
-    ensure!(id == target.id()? && unknown.as_slice() == [c"replacable"]);
+    ensure!(id == target.id()? && unknown.as_slice() == [c"replacable".to_owned()]);
     ensure!(
         similar
             .iter()

@@ -212,7 +212,7 @@ fn names_that_there_are_not(_sandbox: &Sandbox) -> Result<()> {
     else {
         anyhow::bail!("{refused:?}");
     };
-    ensure!(unknown.as_slice() == [c"vfs_raed", c"no_such_function_here"]);
+    ensure!(unknown.as_slice() == [c"vfs_raed", c"no_such_function_here"].map(ToOwned::to_owned));
     let [close] = similar.as_slice() else {
         anyhow::bail!("{similar:?}");
     };
