@@ -1,4 +1,5 @@
-//! Looking at all links of a machine again and again. Needs the feature `inspect`.
+//! Looking at all links of a machine again and again, and at what is attached to one place
+//! ([`hooks`]). Needs the feature `inspect`.
 //!
 //! ```no_run
 //! use bpf_link_typed::inspect::Inventory;
@@ -20,6 +21,7 @@
 
 mod changes;
 mod entry;
+pub mod hooks;
 mod inventory;
 mod merge;
 

@@ -81,9 +81,15 @@ pub fn xdp_programs(index: u32) -> Result<XdpPrograms> {
         let target = Target::ifindex(index);
         CommandError::new(Command::GetNetworkDevice, target, source).classify()
     })?;
-    Ok(XdpPrograms {
-        generic: ProgramId::new(found.generic),
-        driver: ProgramId::new(found.driver),
-        hardware: ProgramId::new(found.hardware),
-    })
+    Ok(XdpPrograms::of(found))
+}
+
+impl XdpPrograms {
+    pub(crate) fn of(found: sys::XdpProgramIds) -> Self {
+        Self {
+            generic: ProgramId::new(found.generic),
+            driver: ProgramId::new(found.driver),
+            hardware: ProgramId::new(found.hardware),
+        }
+    }
 }

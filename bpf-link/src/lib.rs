@@ -11,8 +11,8 @@
 //!   they are links;
 //! - walks all links of the machine, correctly while they come and go; or with the feature
 //!   `snapshot` looks at all of them at once, in a small part of the time;
-//! - asks which programs a hook has, what programs, maps and BTF objects are called, and opens
-//!   pinned programs, and perf events to attach to;
+//! - asks which programs a hook has, and which of them netlink knows, what programs, maps and BTF
+//!   objects are called, and opens pinned programs and maps, and perf events to attach to;
 //! - asks the kernel which kinds it can create;
 //! - keeps the kernel's error number, the command, and what it was done to.
 //!
@@ -89,6 +89,7 @@ mod iter_target;
 mod kind;
 mod link;
 mod netns;
+mod network_device;
 mod object;
 mod open_enum;
 mod open_in_root;
@@ -103,6 +104,7 @@ mod snapshot;
 mod struct_ops;
 #[expect(unsafe_code, reason = "the one module that makes system calls")]
 mod sys;
+mod tc_filter;
 mod thread;
 mod unknown_name;
 mod update;
@@ -134,9 +136,10 @@ pub use iter_target::IterTarget;
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
 pub use netns::in_netns;
+pub use network_device::{NetworkDevice, network_device, network_devices};
 pub use object::{
-    BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_program,
-    open_program,
+    BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_map,
+    open_pinned_program, open_program,
 };
 pub use open_in_root::open_in_root;
 pub use perf_event::PerfEvent;
@@ -151,6 +154,7 @@ pub use rejected::Rejected;
 #[cfg(feature = "snapshot")]
 pub use snapshot::{Snapshot, SnapshotEntry, SnapshotMethod, SnapshotRefusal, Snapshotter};
 pub use struct_ops::StructOpsMap;
+pub use tc_filter::{TcFilter, TcParent, tc_filters};
 pub use thread::share_descriptors;
 pub use unknown_name::UnknownName;
 pub use update::Update;

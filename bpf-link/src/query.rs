@@ -95,7 +95,9 @@ impl<'a> Hook<'a> {
     ///     device (netkit);
     ///   - `EINVAL`: the descriptor is not a network namespace (netns) or a map (sockmap),
     ///     or a hook other than a cgroup's was asked for [`effective`](Self::effective) programs;
-    ///   - `EOPNOTSUPP`: the map is not a map of sockets (sockmap).
+    ///   - `EOPNOTSUPP`: the map is not a map of sockets (sockmap);
+    ///   - `EBUSY`: the map has a stream verdict and was asked for a verdict, or the other way
+    ///     round: it cannot have both (sockmap).
     ///
     /// # Kernel
     ///

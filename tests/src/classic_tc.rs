@@ -12,8 +12,8 @@ use netlink_packet_route::tc::{
 use crate::netlink;
 use crate::program::Program;
 
-/// The queueing discipline `clsact` of a device, which only has filters. It is removed when this is
-/// dropped, and they with it.
+/// The queueing discipline `clsact` or `ingress` of a device, which only has filters. It is removed
+/// when this is dropped, and they with it.
 #[derive(Debug)]
 pub struct ClassicTc {
     index: u32,
@@ -34,13 +34,38 @@ impl ClassicTc {
         Ok(Self { index })
     }
 
+    /// Makes the older discipline `ingress`, which only has filters of what comes in.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn create_for_ingress(index: u32) -> Result<Self> {
+        let mut message = discipline(index)?;
+        message.attributes = vec![TcAttribute::Kind("ingress".to_owned())];
+        netlink::order(
+            RouteNetlinkMessage::NewQueueDiscipline(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .with_context(|| format!("making an ingress for the device {index}"))?;
+        Ok(Self { index })
+    }
+
     /// Has packets that come in go through this program, which says what becomes of them.
     ///
     /// # Errors
     ///
     /// What the kernel answered.
     pub fn filter_ingress(&self, program: &Program) -> Result<()> {
-        self.filter(TcHandle::MIN_INGRESS, program)
+        self.filter(TcHandle::MIN_INGRESS, 1, program)
+    }
+
+    /// As [`filter_ingress`](Self::filter_ingress), with a priority other than 1.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered.
+    pub fn filter_ingress_at(&self, priority: u16, program: &Program) -> Result<()> {
+        self.filter(TcHandle::MIN_INGRESS, priority, program)
     }
 
     /// As [`filter_ingress`](Self::filter_ingress), for those that go out.
@@ -49,11 +74,10 @@ impl ClassicTc {
     ///
     /// What the kernel answered.
     pub fn filter_egress(&self, program: &Program) -> Result<()> {
-        self.filter(TcHandle::MIN_EGRESS, program)
+        self.filter(TcHandle::MIN_EGRESS, 1, program)
     }
 
-    fn filter(&self, minor: u16, program: &Program) -> Result<()> {
-        const PRIORITY: u32 = 1;
+    fn filter(&self, minor: u16, priority: u16, program: &Program) -> Result<()> {
         // Packets of every protocol, which is a number of 16 bits with the high byte first.
         let protocol = u16::try_from(libc::ETH_P_ALL)?.to_be();
         let mut message = TcMessage::with_index(i32::try_from(self.index)?);
@@ -61,7 +85,7 @@ impl ClassicTc {
             major: TcHandle::CLSACT.major,
             minor,
         };
-        message.header.info = (PRIORITY << 16) | u32::from(protocol);
+        message.header.info = (u32::from(priority) << 16) | u32::from(protocol);
         let number = u32::try_from(program.as_fd().as_raw_fd())?;
         message.attributes = vec![
             TcAttribute::Kind(TcFilterBpf::KIND.to_owned()),
@@ -108,9 +132,9 @@ fn discipline(index: u32) -> Result<TcMessage> {
 }
 
 fn delete(index: u32) -> Result<()> {
-    netlink::order(
-        RouteNetlinkMessage::DelQueueDiscipline(discipline(index)?),
-        0,
-    )
-    .with_context(|| format!("removing the clsact of the device {index}"))
+    let mut message = discipline(index)?;
+    // Whichever of the two it is.
+    message.attributes.clear();
+    netlink::order(RouteNetlinkMessage::DelQueueDiscipline(message), 0)
+        .with_context(|| format!("removing the clsact of the device {index}"))
 }

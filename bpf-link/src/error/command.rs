@@ -170,6 +170,9 @@ pub enum Command {
     InterfaceName,
     /// `RTM_GETLINK` over netlink, or the `socket(2)` that it needs
     GetNetworkDevice,
+    /// `RTM_GETQDISC`, `RTM_GETTCLASS` or `RTM_GETTFILTER` over netlink, or the `socket(2)` that
+    /// they need
+    GetTcFilters,
     /// `setns(2)` with `CLONE_NEWNET`
     EnterNetns,
     /// `clone(2)` of a thread
@@ -224,6 +227,7 @@ impl fmt::Display for Command {
             Self::InterfaceIndex => "ioctl(SIOCGIFINDEX)",
             Self::InterfaceName => "ioctl(SIOCGIFNAME)",
             Self::GetNetworkDevice => "RTM_GETLINK",
+            Self::GetTcFilters => "RTM_GETTFILTER",
             Self::EnterNetns => "setns",
             Self::StartThread => "starting a thread",
             Self::CompareDescriptors => "kcmp",

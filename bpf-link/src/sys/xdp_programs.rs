@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::get_link::{Asked, Attributes, DeviceMessage, get_link, u32_at};
+use super::get_link::{Asked, DeviceMessage, get_link};
+use super::netlink::{Attributes, u32_at};
 
 /// The programs of a device, by mode; 0 where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,9 +31,13 @@ pub(crate) fn xdp_programs(ifindex: u32) -> io::Result<XdpProgramIds> {
 }
 
 fn parse(answer: &[u8]) -> io::Result<XdpProgramIds> {
-    let device = DeviceMessage::parse(answer)?;
+    Ok(of_device(DeviceMessage::parse(answer)?))
+}
+
+/// The programs that this message about a device has.
+pub(super) fn of_device(device: DeviceMessage<'_>) -> XdpProgramIds {
     let Some(xdp) = device.attributes().find(|(kind, _)| *kind == IFLA_XDP) else {
-        return Ok(XdpProgramIds::default());
+        return XdpProgramIds::default();
     };
     let mut programs = XdpProgramIds::default();
     let (mut attached, mut only) = (0, 0);
@@ -54,21 +59,14 @@ fn parse(answer: &[u8]) -> io::Result<XdpProgramIds> {
         XDP_ATTACHED_HW => programs.hardware = only,
         _ => {}
     }
-    Ok(programs)
+    programs
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::get_link::{HEADER, INFO};
+    use super::super::get_link::INFO;
+    use super::super::netlink::{HEADER, attribute};
     use super::*;
-
-    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let len = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
-        let mut bytes = [len.to_ne_bytes(), kind.to_ne_bytes()].concat();
-        bytes.extend_from_slice(value);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
 
     fn answer(attributes: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER + INFO];

@@ -13,6 +13,7 @@ mod errors;
 mod fixture;
 mod functions;
 mod harness;
+mod hooks;
 mod inventory;
 mod kernel_functions;
 mod kinds;
@@ -38,6 +39,7 @@ const ALL: &[Listed] = &[
     Folder(commands::ALL),
     Folder(ensure::ALL),
     Folder(errors::ALL),
+    Folder(hooks::ALL),
     Tests(inventory::TESTS),
     Folder(kernel_functions::ALL),
     Folder(kinds::ALL),

@@ -1,6 +1,7 @@
 //! Pins: made, moved, removed, opened, and every way in which that is refused.
 
 mod at;
+mod map;
 mod over;
 mod program;
 
@@ -23,6 +24,7 @@ use crate::harness::{Test, test};
 pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(at::TESTS),
+    Tests(map::TESTS),
     Tests(over::TESTS),
     Roles(over::ROLES),
     Tests(program::TESTS),

@@ -5,7 +5,7 @@
 //! equivalent in the files of the kinds is in the files of this directory.
 
 mod cgroups;
-mod classic_tc;
+pub(crate) mod classic_tc;
 mod network;
 mod others;
 mod table;

@@ -29,7 +29,8 @@ impl SockmapHook {
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
     ///     `CAP_NET_ADMIN`;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the descriptor is not a map;
-    ///     `EOPNOTSUPP`: the map is of another type.
+    ///     `EOPNOTSUPP`: the map is of another type; `EBUSY`: the map has a program of
+    ///     [`SkbVerdict`](Self::SkbVerdict), which excludes this one, or the other way round.
     ///
     /// # Kernel
     ///

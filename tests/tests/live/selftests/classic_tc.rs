@@ -12,7 +12,7 @@ use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 
 /// The discipline that has the filters, and the filters that are programs.
-const CLASSIC_TC: &[Need] = &[
+pub(crate) const CLASSIC_TC: &[Need] = &[
     Need::Function("clsact_init"),
     Need::Function("cls_bpf_classify"),
 ];

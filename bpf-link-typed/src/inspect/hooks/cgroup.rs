@@ -1,0 +1,251 @@
+//! What is attached to a cgroup, and to those above it.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bpf_link::{AttachFlags, AttachType, Hook, HookPrograms, ProgramId};
+
+use super::attached::{AttachPoint, AttachedBy, CgroupOrigin};
+use super::inspector::{HookInspector, Seen};
+use super::links::LinkPlace;
+use super::note::{NoteAbout, Notes};
+use super::place::{HookPlace, PlaceHooks};
+use crate::attach::file_ref::{FileRef, by_descriptor, missing_file};
+use crate::error::{Error, Result};
+use crate::kinds::CgroupHook;
+
+/// `BPF_F_ALLOW_MULTI`
+const ALLOW_MULTI: AttachFlags = AttachFlags::from_bits_retain(bpf_link_sys::BPF_F_ALLOW_MULTI);
+
+/// A cgroup above the one that is asked about.
+struct Ancestor {
+    id: u64,
+    file: File,
+}
+
+/// The own programs of a cgroup or of one above it, on one hook.
+struct Level {
+    cgroup_id: u64,
+    origin: CgroupOrigin,
+    own: HookPrograms,
+}
+
+impl HookInspector {
+    /// What runs for this cgroup: the programs that are attached to it, and those of the cgroups
+    /// above it that it inherits ([`CgroupOrigin`] tells them apart).
+    ///
+    /// The kernel does not say from where a program is inherited. That is found by asking the
+    /// cgroups above. If several of them have the same program, the nearest is taken to run first,
+    /// as the kernel does without `BPF_F_PREORDER`.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::File`](crate::Error::File): the path cannot be opened.
+    /// - [`Error::NotACgroup`](crate::Error::NotACgroup) (`EBADF`): the file is not the directory
+    ///   of a cgroup of version 2.
+    ///
+    /// Hooks that cannot be asked are notes, such as all of them without `CAP_NET_ADMIN`.
+    ///
+    /// # Kernel
+    ///
+    /// As [`CgroupHook::query`](crate::CgroupHook::query) and
+    /// [`query_effective`](crate::CgroupHook::query_effective).
+    pub fn cgroup<'a>(&mut self, cgroup: impl Into<FileRef<'a>>) -> Result<PlaceHooks> {
+        let cgroup = cgroup.into();
+        let file = cgroup.open()?;
+        let Some(id) = bpf_link::cgroup_id(&file.as_fd())? else {
+            return Err(not_a_cgroup(&cgroup, file.as_fd()));
+        };
+        let mut notes = Notes::default();
+        let mut ancestors = None;
+        let mut seen = Vec::new();
+        for hook in CgroupHook::ALL {
+            let attach_type = hook.attach_type();
+            let effective = match Hook::of_fd(attach_type, &file).effective().query() {
+                Ok(found) => found.programs,
+                // What the kernel does not have has no programs.
+                Err(bpf_link::Error::UnsupportedByKernel(_)) => continue,
+                Err(error) => {
+                    notes.add_hook(attach_type, error.into());
+                    continue;
+                }
+            };
+            if effective.is_empty() {
+                continue;
+            }
+            let effective: Vec<_> = effective.iter().map(|program| program.id).collect();
+            let ancestors = ancestors.get_or_insert_with(|| above(file.as_fd(), id, &mut notes));
+            let levels = levels(*hook, file.as_fd(), id, ancestors, &mut notes);
+            let from = origins(&effective, &levels);
+            seen.extend(self.of_hook(*hook, &effective, &levels, &from));
+        }
+        let place = HookPlace::Cgroup {
+            id,
+            path: cgroup.path_in_words(),
+        };
+        Ok(self.answer(place, seen, notes))
+    }
+
+    /// The programs of one hook, with where they are from and their links. Each of `from` is a
+    /// level, if it is known.
+    fn of_hook(
+        &self,
+        hook: CgroupHook,
+        effective: &[ProgramId],
+        levels: &[Level],
+        from: &[Option<usize>],
+    ) -> Vec<Seen> {
+        let attach_type = hook.attach_type();
+        let seen = effective.iter().zip(from).map(|(program, from)| {
+            let level = from.and_then(|from| levels.get(from));
+            let is_on = |on: &LinkPlace| match on {
+                LinkPlace::Cgroup {
+                    id,
+                    attach_type: of_link,
+                } if *of_link == attach_type => {
+                    // Without a level it may be on any cgroup.
+                    level.map(|level| *id == level.cgroup_id)
+                }
+                _ => Some(false),
+            };
+            let of_level: Vec<_> = match level {
+                Some(level) => level.own.programs.iter().map(|own| own.id).collect(),
+                None => vec![*program],
+            };
+            let by = self.links().of_programs(&of_level, is_on);
+            let mut by = of_level.iter().zip(by).filter(|(own, _)| *own == program);
+            let flags = level.map(|level| {
+                let mut own = level.own.programs.iter();
+                let own = own.find(|own| own.id == *program);
+                own.and_then(|own| own.flags).unwrap_or(level.own.flags)
+            });
+            Seen {
+                point: AttachPoint::Cgroup {
+                    hook,
+                    flags,
+                    origin: level.map_or_else(
+                        || origin_without_a_level(*program, levels),
+                        |level| level.origin.clone(),
+                    ),
+                },
+                program: *program,
+                by: by.next().map_or(AttachedBy::NoLink, |(_, by)| by),
+            }
+        });
+        seen.collect()
+    }
+}
+
+/// The cgroups above this one, from the nearest up, as far as they have a path here.
+fn above(file: BorrowedFd<'_>, id: u64, notes: &mut Notes) -> Vec<Ancestor> {
+    let mut ancestors: Vec<Ancestor> = Vec::new();
+    loop {
+        let (below, id) = match ancestors.last() {
+            Some(last) => (last.file.as_fd(), last.id),
+            None => (file, id),
+        };
+        let path = by_descriptor(below).join("..");
+        let parent = File::open(&path).map_err(|source| Error::File { path, source });
+        let parent = parent.and_then(|file| {
+            let id = bpf_link::cgroup_id(&file)?;
+            Ok(id.map(|id| Ancestor { id, file }))
+        });
+        match parent {
+            Ok(Some(parent)) if parent.id != id => ancestors.push(parent),
+            Ok(_) => return ancestors,
+            Err(error) => {
+                notes.add(NoteAbout::Ancestors, Some(Arc::new(error)));
+                return ancestors;
+            }
+        }
+    }
+}
+
+/// What this hook has on the cgroup and on each above it.
+fn levels(
+    hook: CgroupHook,
+    file: BorrowedFd<'_>,
+    id: u64,
+    ancestors: &[Ancestor],
+    notes: &mut Notes,
+) -> Vec<Level> {
+    let mut levels = Vec::new();
+    let own = [(id, file, true)].into_iter();
+    let above = ancestors
+        .iter()
+        .map(|above| (above.id, above.file.as_fd(), false));
+    for (cgroup_id, file, is_own) in own.chain(above) {
+        match Hook::of_fd(hook.attach_type(), &file).query() {
+            Ok(own) => levels.push(Level {
+                cgroup_id,
+                origin: if is_own {
+                    CgroupOrigin::Own
+                } else {
+                    CgroupOrigin::Ancestor {
+                        id: Some(cgroup_id),
+                        path: path_of(file),
+                    }
+                },
+                own,
+            }),
+            Err(error) => {
+                notes.add(NoteAbout::Ancestors, Some(Arc::new(error.into())));
+                return levels;
+            }
+        }
+    }
+    levels
+}
+
+fn path_of(file: BorrowedFd<'_>) -> Option<PathBuf> {
+    std::fs::read_link(by_descriptor(file)).ok()
+}
+
+/// From which level each program is. The kernel puts the programs of the cgroup first, then those
+/// of the one above it, and so on; a level that does not share its hook counts only if nothing is
+/// below it. What does not fit that is told only if one level alone has the program.
+fn origins(effective: &[ProgramId], levels: &[Level]) -> Vec<Option<usize>> {
+    let mut expected = Vec::new();
+    for (place, level) in levels.iter().enumerate() {
+        if expected.is_empty() || level.own.flags.contains(ALLOW_MULTI) {
+            let programs = level.own.programs.iter();
+            expected.extend(programs.map(|program| (program.id, place)));
+        }
+    }
+    if expected.iter().map(|(id, _)| id).eq(effective) {
+        return expected.into_iter().map(|(_, place)| Some(place)).collect();
+    }
+    let only_level = |id: &ProgramId| {
+        let has = |level: &Level| level.own.programs.iter().any(|own| own.id == *id);
+        let mut places = levels.iter().enumerate().filter(|(_, level)| has(level));
+        let first = places.next().map(|(place, _)| place);
+        first.filter(|_| places.next().is_none())
+    };
+    effective.iter().map(only_level).collect()
+}
+
+/// What is known where no level alone has the program.
+fn origin_without_a_level(program: ProgramId, levels: &[Level]) -> CgroupOrigin {
+    let is_own = |level: &Level| level.own.programs.iter().any(|own| own.id == program);
+    match levels.first() {
+        Some(own) if !is_own(own) => CgroupOrigin::Ancestor {
+            id: None,
+            path: None,
+        },
+        _ => CgroupOrigin::Unknown,
+    }
+}
+
+/// The error for a file that is not a cgroup, from what the kernel says to it.
+fn not_a_cgroup(cgroup: &FileRef<'_>, file: BorrowedFd<'_>) -> Error {
+    match Hook::of_fd(AttachType::CgroupInetIngress, &file).query() {
+        Err(source) if source.errno() == Some(libc::EBADF) => Error::NotACgroup {
+            path: cgroup.given_path(),
+            source,
+        },
+        Err(error) => error.into(),
+        Ok(_) => missing_file(&cgroup.path_in_words(), libc::EBADF),
+    }
+}
