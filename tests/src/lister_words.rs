@@ -4,6 +4,7 @@
 pub const COMMANDS: &[&str] = &[
     "list",
     "show",
+    "hooks",
     "pin",
     "unpin",
     "detach",
@@ -55,6 +56,7 @@ pub const VALUES: &[&str] = &[
     "xdp,tcx",
     "99",
     "lo",
+    "map:1",
     "hook",
     "bash",
     "/sys/fs/bpf/a",

@@ -1,5 +1,9 @@
 //! The arguments, and the help.
 
+// With its path, as the fuzzer includes this file by path, too.
+#[path = "args/place.rs"]
+mod place;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +12,8 @@ use bpf_link_typed::{LinkId, LinkKind, ProgramId};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use place::Place;
 
 /// Show and change this machine's BPF links.
 ///
@@ -25,6 +31,7 @@ use clap_complete::Shell;
 Examples:
   bpf-links list --kind xdp,tcx --pins
   bpf-links show /sys/fs/bpf/agent/lo
+  bpf-links hooks lo /sys/fs/cgroup/system.slice
   bpf-links list --defunct --json-lines | jq .id
 
 Exit status: 0 on success; 1 if something failed, with the reason on standard error; 2 for wrong usage. If the kernel refuses to \
@@ -54,6 +61,16 @@ pub(crate) enum Command {
 
     /// Show one link in detail
     Show(Show),
+
+    /// Show what is attached to devices, cgroups, network namespaces and maps
+    ///
+    /// This also shows programs that were attached without a link, such as XDP set over netlink and
+    /// classic tc filters. The programs of each hook are in the order in which they run.
+    ///
+    /// Without a PLACE: what is attached to the devices of this network namespace, to the namespace
+    /// itself, and directly to each cgroup. A cgroup that is named is shown with the programs that
+    /// it inherits.
+    Hooks(Hooks),
 
     /// Pin a link on a bpffs, so that it stays attached when no process holds it
     ///
@@ -179,6 +196,25 @@ pub(crate) struct Show {
     pub(crate) with: With,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Hooks {
+    /// A device (name or index), map:ID, or a path: of a cgroup, a network namespace or a pinned
+    /// map
+    ///
+    /// Write a path that has no slash as ./a.
+    #[arg(value_name = "PLACE", value_parser = OsStringValueParser::new().try_map(Place::parse))]
+    pub(crate) places: Vec<Place>,
+
+    /// Look for devices in this network namespace: a file such as /run/netns/a
+    ///
+    /// Without a PLACE, show all its devices and the namespace itself, and no cgroups.
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().try_map(file))]
+    pub(crate) netns: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) with: With,
+}
+
 /// What to find besides the links.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct With {
@@ -285,6 +321,13 @@ fn by_path<N: Clone + Send + Sync + 'static>(
     })
 }
 
+fn file(path: OsString) -> Result<PathBuf, &'static str> {
+    if path.is_empty() {
+        return Err("expected a path");
+    }
+    Ok(path.into())
+}
+
 fn kind(text: &str) -> Result<LinkKind, String> {
     text.parse().map_err(|_| {
         let known = LinkKind::KNOWN.iter().copied();
@@ -368,6 +411,17 @@ mod tests {
         for wrong in ["0", "4294967296", "-5"] {
             assert_eq!(link(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn hooks_are_of_any_number_of_places() {
+        let hooks = |netns| parse(&["hooks", "lo", "5", "/a", "--netns", netns, "--pins"]);
+        assert!(matches!(
+            hooks("/b").map(|args| args.command),
+            Ok(Command::Hooks(hooks)) if hooks.places.len() == 3 && hooks.with.pins
+        ));
+        assert!(hooks("").is_err());
+        assert!(parse(&["hooks", "map:0"]).is_err());
     }
 
     #[test]

@@ -69,11 +69,23 @@ pub(crate) fn print(error: &anyhow::Error) {
 
 /// What went wrong, outermost first.
 pub(crate) fn line(error: &anyhow::Error) -> String {
-    let mut line = format!("{error:#}");
-    if let Some(missing) = error.chain().find_map(missing_privilege) {
-        line = format!("{line} ({missing})");
+    line_of(error.as_ref())
+}
+
+/// The same for an error that is kept.
+pub(crate) fn line_of(error: &(dyn StdError + 'static)) -> String {
+    let mut causes = vec![error];
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        causes.push(cause);
+        last = cause;
     }
-    line
+    let words: Vec<_> = causes.iter().map(ToString::to_string).collect();
+    let words = words.join(": ");
+    match causes.into_iter().find_map(missing_privilege) {
+        Some(missing) => format!("{words} ({missing})"),
+        None => words,
+    }
 }
 
 /// The privilege that the caller lacks, if that is why the kernel refused.

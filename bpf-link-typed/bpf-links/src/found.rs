@@ -1,10 +1,12 @@
 //! What is looked up once for all links: names, pins and holders.
 
-use bpf_link_typed::LinkInfoRef;
+use std::path::PathBuf;
+
+use bpf_link_typed::{LinkId, LinkInfoRef};
 
 use crate::args::With;
 use crate::filter::Filter;
-use crate::holders::{self, Holders};
+use crate::holders::{self, Holder, Holders};
 use crate::notes::Notes;
 use crate::pinned::{self, Pinned};
 use crate::resolve::Resolver;
@@ -39,13 +41,23 @@ impl<'a> Found<'a> {
         reasons.collect()
     }
 
+    /// Where this link is pinned, if that was asked for.
+    pub(crate) fn pins(&self, id: LinkId) -> Option<&[PathBuf]> {
+        self.pinned.as_ref().map(|pinned| pinned.of(id))
+    }
+
+    /// Who holds this link, if that was asked for.
+    pub(crate) fn holders(&self, id: LinkId) -> Option<&[Holder]> {
+        self.holders.as_ref().map(|holders| holders.of(id))
+    }
+
     pub(crate) fn view<'b>(&'b self, info: LinkInfoRef<'b>) -> View<'b> {
         let id = info.id();
         View {
             info,
             resolver: &self.resolver,
-            pinned: self.pinned.as_ref().map(|pinned| pinned.of(id)),
-            holders: self.holders.as_ref().map(|holders| holders.of(id)),
+            pinned: self.pins(id),
+            holders: self.holders(id),
         }
     }
 }

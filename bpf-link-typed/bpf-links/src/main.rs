@@ -7,7 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `args.rs` | the arguments, and the help |
-//! | `list.rs`, `show.rs`, `change.rs`, `watch.rs`, `probe.rs`, `help.rs` | the commands |
+//! | `list.rs`, `show.rs`, `hooks.rs`, `change.rs`, `watch.rs`, `probe.rs`, `help.rs` | the commands |
 //! | `which.rs` | the link or program that an argument names |
 //! | `filter.rs` | which links are shown |
 //! | `view.rs`, `found.rs` | a link as it is shown, and what is found out about all of them |
@@ -25,6 +25,7 @@ mod filter;
 mod found;
 mod help;
 mod holders;
+mod hooks;
 mod json;
 mod kinds;
 mod list;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::List(args) => list::run(args, json),
         Command::Show(args) => show::run(args, json).map(done),
+        Command::Hooks(args) => hooks::run(args, json),
         Command::Pin(args) => change::pin(args, json),
         Command::Unpin(args) => change::unpin(args, json),
         Command::Detach(args) => change::detach(args, json),

@@ -21,7 +21,7 @@ use bpf_link_typed::{BtfId, LinkInfoRef, MapId, ProgramId, TracingInfo};
 
 use crate::notes::Notes;
 use btf::Function;
-use cgroups::Cgroups;
+pub(crate) use cgroups::Cgroups;
 pub(crate) use devices::Device;
 use devices::Devices;
 pub(crate) use netfilter::{family_name, hook_name};

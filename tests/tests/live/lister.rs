@@ -6,6 +6,7 @@ pub(crate) mod churn;
 mod commands;
 mod filters;
 mod found;
+mod hooks;
 mod names;
 mod refused;
 mod sample;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(filters::TESTS),
     Tests(found::TESTS),
     Roles(found::ROLES),
+    Tests(hooks::TESTS),
     Tests(names::TESTS),
     Tests(refused::TESTS),
     Tests(sample::TESTS),

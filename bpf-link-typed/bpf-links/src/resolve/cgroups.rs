@@ -10,10 +10,10 @@ use crate::mounts::Mounts;
 use crate::notes::Notes;
 
 /// All cgroups that can be seen in this mount namespace.
-pub(super) struct Cgroups(HashMap<u64, PathBuf>);
+pub(crate) struct Cgroups(HashMap<u64, PathBuf>);
 
 impl Cgroups {
-    pub(super) fn find(notes: &Notes) -> Self {
+    pub(crate) fn find(notes: &Notes) -> Self {
         let mut cgroups = HashMap::new();
         let mut add = || {
             for mount in Mounts::read()?.of("cgroup2") {
@@ -26,6 +26,13 @@ impl Cgroups {
             notes.add("some cgroups are shown without paths", error);
         }
         Self(cgroups)
+    }
+
+    /// All of them, in the order of their paths.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        let mut paths: Vec<_> = self.0.values().map(PathBuf::as_path).collect();
+        paths.sort_unstable();
+        paths
     }
 
     pub(super) fn path(&self, id: u64) -> Option<&Path> {

@@ -42,6 +42,8 @@ fn usage(_sandbox: &Sandbox) -> Result<()> {
         &["show", "0"],
         &["pin", "1"],
         &["update", "1"],
+        &["hooks", "map:0"],
+        &["hooks", "--netns", ""],
         &["watch", "--interval", "-1"],
     ] {
         let ran = run(wrong)?;
@@ -339,6 +341,7 @@ fn what_goes_with_the_command(sandbox: &Sandbox) -> Result<()> {
     for (page, word) in [
         ("bpf-links.1", "Exit status"),
         ("bpf-links-list.1", "holders"),
+        ("bpf-links-hooks.1", "PLACE"),
         ("bpf-links-watch.1", "changes"),
     ] {
         let page = std::fs::read_to_string(directory.join(page))?;

@@ -55,7 +55,7 @@ pub(super) fn on_a_terminal(arguments: &[&str], width: u16, no_color: &str) -> R
 }
 
 /// The width of the widest line, without colours.
-fn widest(text: &str) -> usize {
+pub(super) fn widest(text: &str) -> usize {
     let lines = text.lines().map(|line| line.trim_end().chars().count());
     lines.max().unwrap_or_default()
 }
