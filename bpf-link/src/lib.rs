@@ -10,7 +10,8 @@
 //! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that
 //!   they are links;
 //! - walks all links of the machine, correctly while they come and go; or with the feature
-//!   `snapshot` looks at all of them at once, in a small part of the time;
+//!   `snapshot` looks at all of them at once, in a small part of the time, and at the processes
+//!   that have them open;
 //! - asks which programs a hook has, and which of them netlink knows, what programs, maps and BTF
 //!   objects are called, and opens pinned programs and maps, and perf events to attach to;
 //! - asks the kernel which kinds it can create;
@@ -85,9 +86,13 @@ mod info;
 mod inode;
 mod interface;
 mod iter;
+#[cfg(feature = "snapshot")]
+mod iter_program;
 mod iter_target;
 mod kind;
 mod link;
+#[cfg(feature = "snapshot")]
+mod link_files;
 mod netns;
 mod network_device;
 mod object;
@@ -132,9 +137,13 @@ pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 pub use info::LinkInfo;
 pub use inode::{cgroup_id, netns_inode};
 pub use interface::{XdpPrograms, interface_index, interface_name, xdp_programs};
+#[cfg(feature = "snapshot")]
+pub use iter_program::refusal::IterRefusal;
 pub use iter_target::IterTarget;
 pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
+#[cfg(feature = "snapshot")]
+pub use link_files::{LinkFile, LinkFileScanner, LinkFiles};
 pub use netns::in_netns;
 pub use network_device::{NetworkDevice, network_device, network_devices};
 pub use object::{

@@ -2,25 +2,25 @@
 
 mod entry;
 mod field;
-mod instruction;
-mod load;
 mod method;
 mod plan;
 mod program;
 mod record;
-mod run;
 
 use std::iter::FusedIterator;
 
 use crate::error::Result;
 use crate::id::LinkId;
+use crate::iter_program::load::Loaded;
+use crate::iter_program::look::without_cast;
+use crate::iter_program::refusal::IterRefusal;
+use crate::iter_program::run::Run;
 use crate::kind::LinkKind;
 use crate::walk::{Links, links};
 use field::Fields;
-use load::Loaded;
 use plan::Plan;
+use program::assemble;
 use record::Record;
-use run::Run;
 
 pub use entry::SnapshotEntry;
 pub use method::{SnapshotMethod, SnapshotRefusal};
@@ -119,7 +119,7 @@ impl Snapshotter {
             }
         };
         for method in PROGRAMS.into_iter().filter(|method| *method >= best) {
-            match Loaded::new(&plan, method) {
+            match load(&plan, method) {
                 Ok(loaded) => {
                     return Ok(Self {
                         loaded: Some(loaded),
@@ -128,7 +128,7 @@ impl Snapshotter {
                         ..walk
                     });
                 }
-                Err(refusal) => walk.refuse(refusal)?,
+                Err(refusal) => walk.refuse(SnapshotRefusal { method, refusal })?,
             }
         }
         Ok(walk)
@@ -136,10 +136,8 @@ impl Snapshotter {
 
     /// Keeps a refusal, unless the next attempt may succeed.
     fn refuse(&mut self, refusal: SnapshotRefusal) -> Result<()> {
-        const PASSING: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN];
-        let errno = refusal.error.errno();
-        if errno.is_some_and(|errno| PASSING.contains(&errno)) {
-            return Err(refusal.error);
+        if refusal.refusal.is_passing() {
+            return Err(refusal.refusal.into());
         }
         self.refusals.push(refusal);
         Ok(())
@@ -191,6 +189,11 @@ impl Snapshotter {
     }
 }
 
+fn load(plan: &Plan, method: SnapshotMethod) -> Result<Loaded, IterRefusal> {
+    let instructions = assemble(plan, method).ok_or_else(without_cast)?;
+    Loaded::new(*b"bpf_link_snap\0\0\0", plan.target, &instructions)
+}
+
 fn known(plan: &Plan, method: SnapshotMethod) -> Known {
     let mut known = Known::default();
     for (number, fields) in (0..).zip(&mut known) {
@@ -213,7 +216,7 @@ pub struct Snapshot<'a> {
 
 #[derive(Debug)]
 enum Source<'a> {
-    Run { run: Run<'a>, own: LinkId },
+    Run { run: Run<'a, Record>, own: LinkId },
     Walk(Links),
     Ended,
 }

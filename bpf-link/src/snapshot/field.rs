@@ -58,10 +58,8 @@ impl Fields {
     }
 }
 
-/// A field, and the ways to it. The first that the kernel has is taken.
-///
-/// A way is members of structures with dots, and `->` after a member that is a pointer; in
-/// brackets is what it points to where the kernel has it as `void *`.
+/// A field, and the ways to it, as `Look::number` takes them. The first that the kernel has is
+/// taken.
 pub(super) type Ways = (Field, &'static [&'static str]);
 
 /// A kind of links.

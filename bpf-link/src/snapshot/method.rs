@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::Error;
+use crate::iter_program::refusal::IterRefusal;
 
 /// How a [`Snapshotter`](crate::Snapshotter) looks at links, from the one that tells most to the
 /// one that every kernel has.
@@ -26,8 +27,7 @@ pub enum SnapshotMethod {
 #[derive(Debug)]
 pub struct SnapshotRefusal {
     pub(super) method: SnapshotMethod,
-    pub(super) error: Error,
-    pub(super) verifier_log: String,
+    pub(super) refusal: IterRefusal,
 }
 
 impl SnapshotRefusal {
@@ -35,8 +35,7 @@ impl SnapshotRefusal {
     pub(super) fn of_all(error: Error) -> Self {
         Self {
             method: SnapshotMethod::IdsOnly,
-            error,
-            verifier_log: String::new(),
+            refusal: error.into(),
         }
     }
 
@@ -50,13 +49,13 @@ impl SnapshotRefusal {
     /// What was refused, and why.
     #[must_use]
     pub fn error(&self) -> &Error {
-        &self.error
+        self.refusal.error()
     }
 
     /// What the kernel's verifier said of the program; empty if it said nothing.
     #[must_use]
     pub fn verifier_log(&self) -> &str {
-        &self.verifier_log
+        self.refusal.verifier_log()
     }
 }
 

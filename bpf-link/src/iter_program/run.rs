@@ -1,38 +1,46 @@
-//! One look at all links.
+//! One run of a program over all objects.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::marker::PhantomData;
 
-use zerocopy::FromBytes as _;
+use zerocopy::FromBytes;
 
-use super::record::Record;
 use crate::error::{Command, CommandError, Error, Result, Target};
 
-/// A run of the program: what it writes, record by record.
+/// A run of a program: what it writes, record by record.
 #[derive(Debug)]
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a, R> {
     file: File,
     buf: &'a mut [u8],
     /// In place of a buffer in which no record has room.
-    small: [u8; Record::SIZE],
+    small: [u8; SMALL],
     /// Which bytes of the buffer are read, and not given out yet.
     start: usize,
     end: usize,
+    records: PhantomData<R>,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn new(file: File, buf: &'a mut [u8]) -> Self {
+/// How large a record may be.
+pub(crate) const SMALL: usize = 128;
+
+impl<'a, R: FromBytes> Run<'a, R> {
+    const FITS: () = assert!(size_of::<R>() > 0 && size_of::<R>() <= SMALL);
+
+    pub(crate) fn new(file: File, buf: &'a mut [u8]) -> Self {
+        let () = Self::FITS;
         Self {
             file,
             buf,
-            small: [0; Record::SIZE],
+            small: [0; SMALL],
             start: 0,
             end: 0,
+            records: PhantomData,
         }
     }
 
     /// The next record; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Record>> {
+    pub(crate) fn next(&mut self) -> Result<Option<R>> {
         loop {
             let Self {
                 file,
@@ -40,15 +48,16 @@ impl<'a> Run<'a> {
                 small,
                 start,
                 end,
+                ..
             } = self;
-            let buf = if buf.len() < Record::SIZE {
+            let buf = if buf.len() < size_of::<R>() {
                 &mut small[..]
             } else {
                 &mut buf[..]
             };
             let unread = buf.get(*start..*end).unwrap_or_default();
-            if let Ok((record, _)) = Record::read_from_prefix(unread) {
-                *start += Record::SIZE;
+            if let Ok((record, _)) = R::read_from_prefix(unread) {
+                *start += size_of::<R>();
                 return Ok(Some(record));
             }
             // Part of a record may be there.
@@ -61,7 +70,7 @@ impl<'a> Run<'a> {
                 Ok(0) => return Err(refused(ErrorKind::UnexpectedEof.into())),
                 Ok(len) => *end += len,
                 // A signal; or the kernel wants to be asked again, as it has passed over many
-                // links.
+                // objects.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
                 Err(error) => return Err(refused(error)),

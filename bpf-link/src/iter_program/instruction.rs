@@ -5,7 +5,7 @@ use bpf_link_sys as c;
 /// A register.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-pub(super) enum Register {
+pub(crate) enum Register {
     /// What a call and the program return.
     R0,
     /// The first argument of a call, which loses it.
@@ -37,40 +37,40 @@ fn instruction(code: u32, to: Register, from: u8, offset: i16, value: i32) -> c:
 }
 
 /// `to = value`
-pub(super) fn set(to: Register, value: i32) -> c::bpf_insn {
+pub(crate) fn set(to: Register, value: i32) -> c::bpf_insn {
     instruction(c::BPF_ALU64 | c::BPF_MOV | c::BPF_K, to, 0, 0, value)
 }
 
 /// `to = from`
-pub(super) fn copy(to: Register, from: Register) -> c::bpf_insn {
+pub(crate) fn copy(to: Register, from: Register) -> c::bpf_insn {
     let code = c::BPF_ALU64 | c::BPF_MOV | c::BPF_X;
     instruction(code, to, from as u8, 0, 0)
 }
 
 /// `to += value`
-pub(super) fn add(to: Register, value: i32) -> c::bpf_insn {
+pub(crate) fn add(to: Register, value: i32) -> c::bpf_insn {
     instruction(c::BPF_ALU64 | c::BPF_ADD | c::BPF_K, to, 0, 0, value)
 }
 
 /// `to = *(from + offset)`, a number of so many bytes
-pub(super) fn load(to: Register, from: Register, offset: i16, size: u32) -> c::bpf_insn {
+pub(crate) fn load(to: Register, from: Register, offset: i16, size: u32) -> c::bpf_insn {
     let code = c::BPF_LDX | c::BPF_MEM | width(size);
     instruction(code, to, from as u8, offset, 0)
 }
 
 /// `*(to + offset) = from`, so many bytes of it
-pub(super) fn store(to: Register, offset: i16, from: Register, size: u32) -> c::bpf_insn {
+pub(crate) fn store(to: Register, offset: i16, from: Register, size: u32) -> c::bpf_insn {
     let code = c::BPF_STX | c::BPF_MEM | width(size);
     instruction(code, to, from as u8, offset, 0)
 }
 
 /// `*(to + offset) = 0`, 8 bytes
-pub(super) fn store_zero(to: Register, offset: i16) -> c::bpf_insn {
+pub(crate) fn store_zero(to: Register, offset: i16) -> c::bpf_insn {
     instruction(c::BPF_ST | c::BPF_MEM | c::BPF_DW, to, 0, offset, 0)
 }
 
 /// `if register == value`, leaves out so many instructions
-pub(super) fn skip_if_equal(register: Register, value: i32, skipped: i16) -> c::bpf_insn {
+pub(crate) fn skip_if_equal(register: Register, value: i32, skipped: i16) -> c::bpf_insn {
     instruction(
         c::BPF_JMP | c::BPF_JEQ | c::BPF_K,
         register,
@@ -81,7 +81,7 @@ pub(super) fn skip_if_equal(register: Register, value: i32, skipped: i16) -> c::
 }
 
 /// `if register != value`, leaves out so many instructions
-pub(super) fn skip_unless_equal(register: Register, value: i32, skipped: i16) -> c::bpf_insn {
+pub(crate) fn skip_unless_equal(register: Register, value: i32, skipped: i16) -> c::bpf_insn {
     instruction(
         c::BPF_JMP | c::BPF_JNE | c::BPF_K,
         register,
@@ -93,20 +93,20 @@ pub(super) fn skip_unless_equal(register: Register, value: i32, skipped: i16) ->
 
 /// Calls a helper.
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
-pub(super) fn call(helper: c::bpf_func_id) -> c::bpf_insn {
+pub(crate) fn call(helper: c::bpf_func_id) -> c::bpf_insn {
     instruction(c::BPF_JMP | c::BPF_CALL, Register::R0, 0, 0, helper as i32)
 }
 
 /// Calls a function of the kernel, by its number in the kernel's types.
 #[expect(clippy::cast_possible_truncation, reason = "a small number")]
-pub(super) fn call_function(function: i32) -> c::bpf_insn {
+pub(crate) fn call_function(function: i32) -> c::bpf_insn {
     let code = c::BPF_JMP | c::BPF_CALL;
     let from = c::BPF_PSEUDO_KFUNC_CALL as u8;
     instruction(code, Register::R0, from, 0, function)
 }
 
 /// Returns what is in R0.
-pub(super) fn exit() -> c::bpf_insn {
+pub(crate) fn exit() -> c::bpf_insn {
     instruction(c::BPF_JMP | c::BPF_EXIT, Register::R0, 0, 0, 0)
 }
 

@@ -1,0 +1,29 @@
+//! What the program writes for each file that is a link's.
+
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// What the program writes for one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct Record {
+    pub(super) pid: u32,
+    pub(super) tid: u32,
+    pub(super) fd: u32,
+    pub(super) link: u32,
+    pub(super) kind: u32,
+    /// Nothing: what follows is written 8 bytes at a time.
+    pub(super) padding: u32,
+    /// The name of the process, and a NUL.
+    pub(super) comm: [u8; COMM],
+}
+
+/// `TASK_COMM_LEN`
+pub(super) const COMM: usize = 16;
+
+impl Record {
+    /// How many bytes it takes.
+    pub(super) const SIZE: usize = size_of::<Self>();
+}
+
+// It is set to 0 in steps of 8 bytes.
+const _: () = assert!(Record::SIZE % 8 == 0 && Record::SIZE < 256);
