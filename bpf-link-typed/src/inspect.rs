@@ -1,5 +1,5 @@
-//! Looking at all links of a machine again and again, and at what is attached to one place
-//! ([`hooks`]). Needs the feature `inspect`.
+//! Looking at all links of a machine again and again: what they are, who holds them, and where they
+//! are pinned; and at what is attached to one place ([`hooks`]). Needs the feature `inspect`.
 //!
 //! ```no_run
 //! use bpf_link_typed::inspect::Inventory;
@@ -21,11 +21,20 @@
 
 mod changes;
 mod entry;
+mod holders;
 pub mod hooks;
 mod inventory;
 mod merge;
+mod mounts;
+mod pins;
 
-pub use bpf_link::{SnapshotEntry, SnapshotMethod, SnapshotRefusal, Snapshotter};
+pub use bpf_link::{
+    IterRefusal, LinkFile, LinkFileScanner, LinkFiles, SnapshotEntry, SnapshotMethod,
+    SnapshotRefusal, Snapshotter,
+};
 pub use changes::{Change, Changes};
 pub use entry::InventoryEntry;
+pub use holders::{Holder, HolderMethod, Holders, NoIterator, UnreadHolders};
 pub use inventory::Inventory;
+pub use mounts::{Mount, Mounts};
+pub use pins::{PinNote, Pins};

@@ -15,8 +15,9 @@
 //!   number of times in a second, on each processor if you like: [`CounterEvent`],
 //!   [`LinkSet::add_each_processor`];
 //! - finds functions of the kernel by name, pattern and system call: [`KernelFunctions`];
-//! - keeps an inventory of all links of a machine up to date, and lists what is attached to a
-//!   device, a cgroup, a network namespace or a map, with the feature `inspect`;
+//! - keeps an inventory of all links of a machine up to date, finds who holds them and where they
+//!   are pinned, and lists what is attached to a device, a cgroup, a network namespace or a map,
+//!   with the feature `inspect`;
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link, and tells a field that it does not
@@ -134,8 +135,8 @@
 //! - `elf`: finds functions and USDT probes of programs and libraries by name: `Binary`.
 //! - `elf-xz`: the same, and reads the symbols of local functions that Fedora and RHEL compress
 //!   into stripped binaries (`.gnu_debugdata`).
-//! - `inspect`: the module `inspect`, with an inventory of all links of a machine, and with what is
-//!   attached to one place.
+//! - `inspect`: the module `inspect`, with an inventory of all links of a machine, their holders
+//!   and pins, and what is attached to one place.
 //! - `serde`: serializes what the kernel says about links, under the names of the fields, and reads
 //!   it back.
 #![forbid(unsafe_code)]

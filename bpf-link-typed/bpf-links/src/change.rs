@@ -10,7 +10,7 @@ use bpf_link_typed::RawLink;
 use crate::args::{Link, Named, Pin, Update, With};
 use crate::failure::{Refused, Status};
 use crate::notes::Notes;
-use crate::pinned::Pinned;
+use crate::search::Search;
 use crate::show;
 use crate::which;
 
@@ -29,9 +29,14 @@ pub(crate) fn unpin(args: &Link, json: bool) -> Result<Status> {
         return answer(&link, json);
     };
     let notes = Notes::default();
-    let pinned = Pinned::find(&notes);
+    let with = With {
+        pins: true,
+        ..With::default()
+    };
+    let mut search = Search::new(with);
+    search.refresh(&notes);
     notes.print();
-    let pins = pinned.of(id);
+    let pins = search.pins.as_ref().map_or(&[][..], |pins| pins.of(id));
     ensure!(
         !pins.is_empty(),
         "link {id} is not pinned where this process can see it"

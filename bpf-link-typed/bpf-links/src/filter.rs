@@ -94,7 +94,7 @@ impl<'a> Filter<'a> {
             && (!args.pinned || view.pinned.is_some_and(|pinned| !pinned.is_empty()))
             && args.pid.is_none_or(|pid| {
                 let mut holders = view.holders.unwrap_or_default().iter();
-                holders.any(|holder| holder.pid == pid)
+                holders.any(|holder| holder.pid() == pid)
             })
     }
 

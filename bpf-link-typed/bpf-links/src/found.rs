@@ -2,30 +2,30 @@
 
 use std::path::PathBuf;
 
+use bpf_link_typed::inspect::Holder;
 use bpf_link_typed::{LinkId, LinkInfoRef};
 
 use crate::args::With;
 use crate::filter::Filter;
-use crate::holders::{self, Holder, Holders};
 use crate::notes::Notes;
-use crate::pinned::{self, Pinned};
 use crate::resolve::Resolver;
+use crate::search::{HOLDERS, PINS, Search};
 use crate::view::View;
 
 pub(crate) struct Found<'a> {
     notes: &'a Notes,
     resolver: Resolver<'a>,
-    pinned: Option<Pinned>,
-    holders: Option<Holders>,
+    search: &'a Search,
 }
 
 impl<'a> Found<'a> {
-    pub(crate) fn find(with: With, notes: &'a Notes) -> Self {
+    /// Looks up names, beside the pins and holders that this search looks for now.
+    pub(crate) fn find(search: &'a mut Search, notes: &'a Notes) -> Self {
+        search.refresh(notes);
         Self {
             notes,
             resolver: Resolver::new(notes),
-            pinned: with.pins.then(|| Pinned::find(notes)),
-            holders: with.holders.then(|| Holders::find(notes)),
+            search,
         }
     }
 
@@ -33,8 +33,8 @@ impl<'a> Found<'a> {
     /// pinned, or held by a process.
     pub(crate) fn why_incomplete(&self) -> Vec<String> {
         let looked_for = [
-            self.pinned.is_some().then_some(pinned::WHAT),
-            self.holders.is_some().then_some(holders::WHAT),
+            self.search.pins.is_some().then_some(PINS),
+            self.search.holders.is_some().then_some(HOLDERS),
         ];
         let missing = looked_for.into_iter().flatten();
         let reasons = missing.filter_map(|what| Some(format!("{what}: {}", self.notes.why(what)?)));
@@ -43,12 +43,12 @@ impl<'a> Found<'a> {
 
     /// Where this link is pinned, if that was asked for.
     pub(crate) fn pins(&self, id: LinkId) -> Option<&[PathBuf]> {
-        self.pinned.as_ref().map(|pinned| pinned.of(id))
+        self.search.pins.as_ref().map(|pins| pins.of(id))
     }
 
     /// Who holds this link, if that was asked for.
     pub(crate) fn holders(&self, id: LinkId) -> Option<&[Holder]> {
-        self.holders.as_ref().map(|holders| holders.of(id))
+        self.search.holders.as_ref().map(|holders| holders.of(id))
     }
 
     pub(crate) fn view<'b>(&'b self, info: LinkInfoRef<'b>) -> View<'b> {

@@ -17,12 +17,14 @@ use crate::json::escape;
 use crate::json::values::Each;
 use crate::notes::Notes;
 use crate::output;
+use crate::search::Search;
 use json::PlaceJson;
 
 /// Returns whether everything could be found out that was asked for.
 pub(crate) fn run(args: &Hooks, json: bool) -> Result<Status> {
     let notes = Notes::default();
-    let found = Found::find(args.with, &notes);
+    let mut search = Search::new(args.with);
+    let found = Found::find(&mut search, &notes);
     let mut inspector = HookInspector::load()?;
     let mut refused = Refused::default();
     let is_overview = args.places.is_empty();

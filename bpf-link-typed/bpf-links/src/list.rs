@@ -14,6 +14,7 @@ use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output};
+use crate::search::Search;
 use crate::table::{Row, Table};
 use crate::text;
 use crate::view::View;
@@ -22,7 +23,8 @@ use crate::view::View;
 pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
     let filter = Filter::new(&args.filter)?;
     let notes = Notes::default();
-    let found = Found::find(found::with(args.with, &filter), &notes);
+    let mut search = Search::new(found::with(args.with, &filter));
+    let found = Found::find(&mut search, &notes);
     let mut writer = Writer::new(args, json);
     let mut buf = InfoBuf::new();
     let mut refused = Refused::default();

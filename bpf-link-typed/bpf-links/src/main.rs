@@ -11,10 +11,10 @@
 //! | `which.rs` | the link or program that an argument names |
 //! | `filter.rs` | which links are shown |
 //! | `view.rs`, `found.rs` | a link as it is shown, and what is found out about all of them |
+//! | `search.rs` | where links are pinned, and who holds them |
 //! | `json.rs`, `text.rs`, `table.rs` | the ways in which it is shown |
 //! | `kinds.rs` | what is shown of each kind |
 //! | `resolve.rs` | names for the ids and indices in a link |
-//! | `pinned.rs`, `holders.rs`, `mounts.rs` | where links are pinned, and who holds them |
 //! | `output.rs`, `notes.rs`, `failure.rs` | results, notes and errors |
 #![forbid(unsafe_code)]
 
@@ -24,17 +24,15 @@ mod failure;
 mod filter;
 mod found;
 mod help;
-mod holders;
 mod hooks;
 mod json;
 mod kinds;
 mod list;
-mod mounts;
 mod notes;
 mod output;
-mod pinned;
 mod probe;
 mod resolve;
+mod search;
 mod show;
 mod table;
 mod text;

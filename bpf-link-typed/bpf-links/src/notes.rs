@@ -19,9 +19,9 @@ impl Notes {
     }
 
     /// The same, for what the kernel has refused.
-    pub(crate) fn refused(&self, what: &'static str, why: bpf_link::Error) {
+    pub(crate) fn refused(&self, what: &'static str, why: &bpf_link::Error) {
         if !self.0.borrow().contains_key(what) {
-            self.add(what, failure::line(&why.into()));
+            self.add(what, failure::line_of(why));
         }
     }
 

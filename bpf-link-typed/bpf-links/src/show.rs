@@ -12,6 +12,7 @@ use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output, printable};
+use crate::search::Search;
 use crate::text;
 use crate::view::View;
 use crate::which;
@@ -27,7 +28,8 @@ pub(crate) fn run(args: &Show, json: bool) -> Result<()> {
 
 pub(crate) fn write(link: &RawLink, with: With, json: bool) -> Result<()> {
     let notes = Notes::default();
-    let found = Found::find(with, &notes);
+    let mut search = Search::new(with);
+    let found = Found::find(&mut search, &notes);
     let mut buf = InfoBuf::new();
     let view = found.view(buf.read(link)?);
     let mut out = output::open();

@@ -2,9 +2,9 @@
 
 use std::ffi::CStr;
 
+use bpf_link_typed::inspect::Holder;
 use bpf_link_typed::{KernelFunction, MapId};
 
-use crate::holders::Holder;
 use crate::view::View;
 
 /// How many functions are named.
@@ -20,7 +20,7 @@ pub(crate) fn program(view: &View<'_>) -> Option<String> {
 
 /// A process that holds a link.
 pub(crate) fn holder(holder: &Holder) -> String {
-    format!("{} ({})", String::from_utf8_lossy(&holder.comm), holder.pid)
+    format!("{} ({})", holder.comm().to_string_lossy(), holder.pid())
 }
 
 pub(crate) fn program_name(view: &View<'_>) -> Option<String> {

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use bpf_link_typed::inspect::Holder;
 use bpf_link_typed::{IterTarget, LinkInfoRef};
 
-use crate::holders::Holder;
 use crate::resolve::Resolver;
 
 pub(crate) struct View<'a> {

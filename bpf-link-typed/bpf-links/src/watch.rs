@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::SystemTime;
 
@@ -19,6 +20,7 @@ use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output, printable, shortened};
+use crate::search::Search;
 use crate::text;
 
 /// A link as it was at the last look.
@@ -35,6 +37,8 @@ struct Shown {
     kind: LinkKind,
     program: Option<String>,
     attached_to: String,
+    /// Its pins, if they were looked for.
+    pinned: Option<Vec<PathBuf>>,
     /// The link as JSON, where that is asked for.
     json: Option<Box<RawValue>>,
 }
@@ -62,6 +66,7 @@ pub(crate) fn run(args: &Watch, json: bool) -> Result<Status> {
     let filter = Filter::new(&args.filter)?;
     let mut watcher = Watcher {
         json,
+        search: Search::new(found::with(With::default(), &filter)),
         filter,
         refused: Refused::default(),
     };
@@ -105,18 +110,24 @@ pub(crate) fn run(args: &Watch, json: bool) -> Result<Status> {
 struct Watcher<'a> {
     json: bool,
     filter: Filter<'a>,
+    search: Search,
     refused: Refused,
 }
 
 impl Watcher<'_> {
     /// Looks at all links.
     fn look(&mut self, before: &Links, notes: &Notes) -> Result<Links> {
-        let with = found::with(With::default(), &self.filter);
-        let found = Found::find(with, notes);
+        let Self {
+            json,
+            filter,
+            search,
+            refused,
+        } = self;
+        let found = Found::find(search, notes);
         let incomplete = found.why_incomplete();
         let is_complete = incomplete.is_empty();
         for why in incomplete {
-            self.refused.add_line(why);
+            refused.add_line(why);
         }
         let mut buf = InfoBuf::new();
         let mut seen = BTreeMap::new();
@@ -124,14 +135,22 @@ impl Watcher<'_> {
             let now = match link {
                 Err(error) if failure::ends_a_walk(&error) => return Err(error.into()),
                 Err(error) => Err(error.into()),
-                Ok(link) => self.look_at(&link, before, &found, &mut buf),
+                Ok(link) => look_at(&link, *json, filter, before, &found, &mut buf),
             };
             match now {
                 Ok(mut now) => {
                     let id = now.said.id();
                     // What is not found this time may be there as before.
-                    if now.shown.is_none() && !is_complete {
-                        now.shown = before.get(&id).and_then(|known| known.shown.clone());
+                    if !is_complete {
+                        let known = before.get(&id).and_then(|known| known.shown.as_ref());
+                        now.shown = match (now.shown, known) {
+                            (None, known) => known.cloned(),
+                            (Some(shown), Some(known)) => Some(Shown {
+                                pinned: known.pinned.clone(),
+                                ..shown
+                            }),
+                            (shown, None) => shown,
+                        };
                     }
                     seen.insert(id, now);
                 }
@@ -140,45 +159,47 @@ impl Watcher<'_> {
                     let id = failure::link(&error).filter(|id| !seen.contains_key(id));
                     let known = id.and_then(|id| Some((id, before.get(&id)?.clone())));
                     seen.extend(known);
-                    self.refused.add(&error);
+                    refused.add(&error);
                 }
             }
         }
         Ok(seen)
     }
+}
 
-    /// Looks at one link; reuses what is known if it did not change.
-    fn look_at(
-        &self,
-        link: &RawLink,
-        before: &Links,
-        found: &Found<'_>,
-        buf: &mut InfoBuf,
-    ) -> Result<Seen> {
-        let said = link.info()?;
-        // Pins and holders can change while the kernel reports the same.
-        let is_fixed = !self.filter.needs_more_than_info();
-        let known = before.get(&said.id()).filter(|known| known.said == said);
-        if let Some(known) = known.filter(|_| is_fixed) {
-            return Ok(known.clone());
-        }
-        if !self.filter.may_show(&said) {
-            return Ok(Seen { said, shown: None });
-        }
-        let view = found.view(buf.read(link)?);
-        let shown = if self.filter.shows(&view) {
-            let json = self.json.then(|| escape::raw(&LinkJson(&view)));
-            Some(Shown {
-                kind: said.kind(),
-                program: text::program(&view),
-                attached_to: kinds::attached_to(&view),
-                json: json.transpose()?,
-            })
-        } else {
-            None
-        };
-        Ok(Seen { said, shown })
+/// Looks at one link; reuses what is known if it did not change.
+fn look_at(
+    link: &RawLink,
+    json: bool,
+    filter: &Filter<'_>,
+    before: &Links,
+    found: &Found<'_>,
+    buf: &mut InfoBuf,
+) -> Result<Seen> {
+    let said = link.info()?;
+    // Pins and holders can change while the kernel reports the same.
+    let is_fixed = !filter.needs_more_than_info();
+    let known = before.get(&said.id()).filter(|known| known.said == said);
+    if let Some(known) = known.filter(|_| is_fixed) {
+        return Ok(known.clone());
     }
+    if !filter.may_show(&said) {
+        return Ok(Seen { said, shown: None });
+    }
+    let view = found.view(buf.read(link)?);
+    let shown = if filter.shows(&view) {
+        let json = json.then(|| escape::raw(&LinkJson(&view)));
+        Some(Shown {
+            kind: said.kind(),
+            program: text::program(&view),
+            attached_to: kinds::attached_to(&view),
+            pinned: view.pinned.map(<[PathBuf]>::to_vec),
+            json: json.transpose()?,
+        })
+    } else {
+        None
+    };
+    Ok(Seen { said, shown })
 }
 
 /// The differences.
@@ -206,6 +227,7 @@ impl Shown {
         self.kind == other.kind
             && self.program == other.program
             && self.attached_to == other.attached_to
+            && self.pinned == other.pinned
     }
 
     fn program(&self) -> &str {
@@ -227,6 +249,12 @@ impl Shown {
         if self.attached_to != before.attached_to {
             changes.push(format!("{} -> {}", before.attached_to, self.attached_to));
         }
+        let pins = |link: &Self| link.pinned.clone().unwrap_or_default();
+        let (was, is) = (pins(before), pins(self));
+        let added = is.iter().filter(|path| !was.contains(path));
+        changes.extend(added.map(|path| format!("pinned at {}", path.display())));
+        let removed = was.iter().filter(|path| !is.contains(path));
+        changes.extend(removed.map(|path| format!("unpinned from {}", path.display())));
         changes.join("; ")
     }
 }

@@ -37,7 +37,6 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(commands::TESTS),
     Tests(filters::TESTS),
     Tests(found::TESTS),
-    Roles(found::ROLES),
     Tests(hooks::TESTS),
     Tests(names::TESTS),
     Tests(refused::TESTS),

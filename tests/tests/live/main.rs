@@ -13,6 +13,7 @@ mod errors;
 mod fixture;
 mod functions;
 mod harness;
+mod holders;
 mod hooks;
 mod inventory;
 mod kernel_functions;
@@ -21,6 +22,7 @@ mod lifetime;
 mod lister;
 mod objects;
 mod pin;
+mod pinned_links;
 mod selftests;
 mod set;
 mod snapshot;
@@ -39,6 +41,7 @@ const ALL: &[Listed] = &[
     Folder(commands::ALL),
     Folder(ensure::ALL),
     Folder(errors::ALL),
+    Folder(holders::ALL),
     Folder(hooks::ALL),
     Tests(inventory::TESTS),
     Folder(kernel_functions::ALL),
@@ -47,6 +50,7 @@ const ALL: &[Listed] = &[
     Folder(lister::ALL),
     Folder(objects::ALL),
     Folder(pin::ALL),
+    Tests(pinned_links::TESTS),
     Folder(selftests::ALL),
     Folder(set::ALL),
     Folder(snapshot::ALL),

@@ -6,9 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use bpf_link_typed::AttachType;
+use bpf_link_typed::inspect::Holder;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
-
-use crate::holders::Holder;
 
 /// A name, or a number where there is no name.
 pub(crate) struct NameOrNumber<'a>(pub(crate) Option<&'a str>, pub(crate) u32);
@@ -93,8 +92,8 @@ pub(crate) struct Pid<'a>(pub(crate) &'a Holder);
 impl Serialize for Pid<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("pid", &self.0.pid)?;
-        name(&mut map, "comm", &self.0.comm)?;
+        map.serialize_entry("pid", &self.0.pid())?;
+        name(&mut map, "comm", self.0.comm().to_bytes())?;
         map.end()
     }
 }

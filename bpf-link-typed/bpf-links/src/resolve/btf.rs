@@ -48,7 +48,7 @@ impl Objects {
             Ok(object) => Some(Rc::new(object)),
             Err(Error::Vanished(_)) => None,
             Err(error) => {
-                notes.refused(WHAT, error);
+                notes.refused(WHAT, &error);
                 None
             }
         };

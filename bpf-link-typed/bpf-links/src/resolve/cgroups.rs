@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::mounts::Mounts;
+use bpf_link_typed::inspect::Mounts;
+
 use crate::notes::Notes;
 
 /// All cgroups that can be seen in this mount namespace.

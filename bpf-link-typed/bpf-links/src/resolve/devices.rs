@@ -105,7 +105,7 @@ impl Devices {
         }
         let twins = self.twins.get_or_init(|| {
             xdp_links().unwrap_or_else(|error| {
-                notes.refused(WHAT, error);
+                notes.refused(WHAT, &error);
                 HashMap::new()
             })
         });
@@ -121,7 +121,7 @@ fn has_link(index: u32, attach_type: AttachType, link: LinkId, notes: &Notes) ->
             .iter()
             .any(|program| program.link == Some(link)),
         Err(error @ Error::PermissionDenied(_)) => {
-            notes.refused(WHAT, error);
+            notes.refused(WHAT, &error);
             false
         }
         Err(_) => false,

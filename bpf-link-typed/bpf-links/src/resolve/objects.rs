@@ -53,14 +53,14 @@ impl<I: Copy + Eq + Hash, T> Known<I, T> {
 
 impl Objects {
     pub(super) fn program(&self, id: ProgramId, notes: &Notes) -> Option<Rc<ProgramInfo>> {
-        let refused = |error| notes.refused("some programs are shown without names", error);
+        let refused = |error| notes.refused("some programs are shown without names", &error);
         self.programs.get(id, ProgramInfo::from_id, refused)
     }
 
     /// The name of a program; as the kernel has cut it, if the whole name cannot be found out.
     pub(super) fn program_name(&self, id: ProgramId, notes: &Notes) -> Option<Rc<CString>> {
         let program = self.program(id, notes)?;
-        let refused = |error| notes.refused("some names of programs are cut", error);
+        let refused = |error| notes.refused("some names of programs are cut", &error);
         let whole = self
             .program_names
             .get(id, |_| program.whole_name(), refused);
@@ -68,7 +68,7 @@ impl Objects {
     }
 
     pub(super) fn map(&self, id: MapId, notes: &Notes) -> Option<Rc<MapInfo>> {
-        let refused = |error| notes.refused("some maps are shown without names", error);
+        let refused = |error| notes.refused("some maps are shown without names", &error);
         self.maps.get(id, MapInfo::from_id, refused)
     }
 }

@@ -5,13 +5,13 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use bpf_link::RawLink;
-use bpf_link_tests::{Map, Sandbox, eventually_holds, pins, sys};
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{Map, Sandbox, pins};
 use serde_json::{Value, json};
 
 use crate::fixture::Counted;
-use crate::harness::{Need, Role, Test, role, test};
+use crate::harness::{Need, Test, test};
+use crate::holders::{HOLDER, LAST, OWN_TABLE, THREAD_THAT_HOLDS};
 use crate::lister::{LISTER, Nobody, at, list, run, show, text};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -23,8 +23,6 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(LISTER)
         .also_needs(&[Need::Linux(5, 19)]),
 ];
-
-pub(crate) const ROLES: &[Role] = &[role!(holder), role!(thread_that_holds)];
 
 fn pins_are_found(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
@@ -72,21 +70,12 @@ fn pins_are_found(sandbox: &Sandbox) -> Result<()> {
     Ok(counted.link.unpin()?)
 }
 
-/// Opens a link by its path, says so, and waits.
-fn holder(arguments: &[String]) -> Result<()> {
-    let link = RawLink::from_pinned(arguments.first().context("no path")?)?;
-    let again = link.try_clone()?;
-    role::say(&again.id()?.to_string())?;
-    while role::listen()?.is_some() {}
-    Ok(())
-}
-
 fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
     let id = counted.link.id()?;
     let path = sandbox.bpffs().join("pin");
     counted.link.pin(&path)?;
-    let mut player = role!(holder).start(&[text(&path)?])?;
+    let mut player = HOLDER.start(&[text(&path)?])?;
     player.hear()?;
     let comm = std::fs::read_to_string("/proc/self/comm")?;
     let comm = comm.trim_end();
@@ -114,42 +103,13 @@ fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
     Ok(counted.link.unpin()?)
 }
 
-/// As [`holder`], in a thread: with a table of descriptors of its own, or after the first thread
-/// has ended.
-fn thread_that_holds(arguments: &[String]) -> Result<()> {
-    match arguments {
-        [how, path] if how == OWN_TABLE => {
-            sys::with_own_descriptors(holder, std::slice::from_ref(path))?
-        }
-        [how, path] if how == LAST => {
-            let path = path.clone();
-            std::thread::spawn(move || {
-                let held = first_thread_has_ended().and_then(|()| holder(&[path]));
-                std::process::exit(i32::from(held.is_err()))
-            });
-            sys::end_this_thread()
-        }
-        _ => bail!("{arguments:?}"),
-    }
-}
-
-const OWN_TABLE: &str = "own table";
-const LAST: &str = "last";
-
-fn first_thread_has_ended() -> Result<()> {
-    eventually_holds("the first thread has ended", || {
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        Ok(status.contains("State:\tZ"))
-    })
-}
-
 fn threads_that_hold_are_found(sandbox: &Sandbox) -> Result<()> {
     let mut counted = Counted::new()?;
     let id = counted.link.id()?;
     let path = sandbox.bpffs().join("pin");
     counted.link.pin(&path)?;
     for how in [OWN_TABLE, LAST] {
-        let mut player = role!(thread_that_holds).start(&[how, text(&path)?])?;
+        let mut player = THREAD_THAT_HOLDS.start(&[how, text(&path)?])?;
         ensure!(player.hear()? == id.to_string());
         let shown = show(id, &["--holders"])?;
         let pids = at(&shown, "pids").as_array().context("no pids")?;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _};
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Sandbox, eventually_holds};
+use bpf_link_tests::{Sandbox, eventually_holds, pins};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
@@ -100,16 +100,39 @@ fn pins_that_cannot_be_looked_for(sandbox: &Sandbox) -> Result<()> {
     let arguments = ["--json", "--pinned"];
     let mut watching = Watching::start_with(&arguments, errors.try_clone()?.into())?;
     watching.hear("{")?;
-    // Enough descriptors for links, but not for directories.
+    // Enough descriptors for links and for directories, but not for a pin that is new.
     let before = allow_descriptors(watching.process(), Some(STANDARD + 1))?;
+    let new = sandbox.bpffs().join("new");
+    pins::pin(&there.link, &new)?;
     said(&errors, "some pins are not shown")?;
+    std::fs::rename(&new, &pin)?;
+    looks_again(watching.process())?;
     allow_descriptors(watching.process(), before)?;
+    there.link.detach()?;
+    let mut next = || -> Result<Value> {
+        let next: Value = serde_json::from_str(&watching.hear("{")?)?;
+        ensure!(*at(at(&next, "link"), "id") == id.get(), "{next}");
+        Ok(at(&next, "event").clone())
+    };
+    ensure!(next()? == "changed");
     there.link.unpin()?;
-    let next: Value = serde_json::from_str(&watching.hear("{")?)?;
-    ensure!(*at(&next, "event") == "went", "{next}");
-    ensure!(*at(at(&next, "link"), "id") == id.get(), "{next}");
+    ensure!(next()? == "went");
     ensure!(watching.interrupt()?.code() == Some(1));
     Ok(())
+}
+
+/// Waits until a watch has looked some more times: it sleeps after each look.
+fn looks_again(watch: Pid) -> Result<()> {
+    const SLEEPS: u64 = 50;
+    let status = format!("/proc/{}/status", watch.as_raw_nonzero());
+    let slept = || -> Result<u64> {
+        let status = std::fs::read_to_string(&status)?;
+        let mut lines = status.lines();
+        let slept = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        Ok(slept.context("not in the status")?.trim().parse()?)
+    };
+    let before = slept()?;
+    eventually_holds("it looks again", || Ok(slept()? > before + SLEEPS))
 }
 
 /// Waits until standard error has this; returns all of standard error.

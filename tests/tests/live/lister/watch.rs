@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(the_watch).needs(LISTER).alone(),
     test!(as_json).needs(LISTER).alone(),
     test!(only_some_links).needs(LISTER).alone(),
+    test!(other_pins_of_a_link).needs(LISTER).alone(),
     test!(its_reader_goes).needs(LISTER).alone(),
 ];
 
@@ -200,6 +201,29 @@ fn only_some_links(sandbox: &Sandbox) -> Result<()> {
     for watching in [changes, pinned] {
         ensure!(watching.interrupt()?.success());
     }
+    Ok(())
+}
+
+fn other_pins_of_a_link(sandbox: &Sandbox) -> Result<()> {
+    let mut link = many(1)?.pop().context("no link")?;
+    let id = link.id()?;
+    let (first, second) = (
+        sandbox.bpffs().join("first"),
+        sandbox.bpffs().join("second"),
+    );
+    link.pin(&first)?;
+    let mut watching = Watching::start(&["--pinned"])?;
+    watching.hear(&format!("  {id} iter: program "))?;
+    let mut again = link.try_clone()?;
+    again.pin(&second)?;
+    let said = watching.hear(&format!("~ {id} iter: "))?;
+    ensure!(said.trim_end() == format!("~ {id} iter: pinned at {}", second.display()));
+    link.unpin()?;
+    let said = watching.hear(&format!("~ {id} iter: "))?;
+    ensure!(said.trim_end() == format!("~ {id} iter: unpinned from {}", first.display()));
+    again.unpin()?;
+    watching.hear(&format!("- {id} iter: "))?;
+    ensure!(watching.interrupt()?.success());
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// Where the kernel shows its types.
-const TYPES: &str = "/sys/kernel/btf/vmlinux";
+pub(crate) const TYPES: &str = "/sys/kernel/btf/vmlinux";
 
 fn the_best(_sandbox: &Sandbox) -> Result<()> {
     let snapshotter = Snapshotter::load()?;
@@ -219,7 +219,7 @@ fn without_types(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// Does something while functions have other names in the kernel's types.
-fn with_names(
+pub(crate) fn with_names(
     sandbox: &Sandbox,
     names: &[(&str, &str)],
     work: impl FnOnce() -> Result<()>,

@@ -1,105 +1,75 @@
-//! `--holders`: the processes that hold a descriptor of a link, from procfs.
+//! The holders of links, as procfs has them.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use bpf_link::share_descriptors;
-use bpf_link_typed::LinkId;
+use bpf_link::{LinkId, share_descriptors};
 
-use crate::failure;
-use crate::notes::Notes;
+use super::holder::Holder;
+use super::note::UnreadHolders;
 
-pub(crate) const WHAT: &str = "some holders are missing";
 const PROCESSES: &str = "/proc";
 /// How the descriptors of links are named: fresh ones, and those that were opened by id or by path.
 const NAMES: [&[u8]; 2] = [b"anon_inode:bpf_link", b"anon_inode:bpf-link"];
 
-/// A process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pub(crate) pid: u32,
-    pub(crate) comm: Vec<u8>,
+/// What was found, in no order and perhaps twice, and what could not be read.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) holders: Vec<Holder>,
+    pub(super) unread: Option<UnreadHolders>,
 }
 
-/// The holders of all links, as they were when they were looked for.
-pub(crate) struct Holders(HashMap<LinkId, Vec<Holder>>);
-
-/// What could not be read.
-#[derive(Default)]
-struct Unread {
-    processes: usize,
-    why: Option<io::Error>,
-}
-
-impl Holders {
-    pub(crate) fn find(notes: &Notes) -> Self {
-        let mut holders = Self(HashMap::new());
-        let mut unread = Unread::default();
-        match fs::read_dir(PROCESSES) {
-            Ok(entries) => {
-                let can_compare = has_our_numbers();
-                let pids = entries.flatten();
-                let pids = pids.filter_map(|entry| Some((number(&entry)?, entry.path())));
-                for (pid, process) in pids.filter(|(pid, _)| *pid != std::process::id()) {
-                    match holders.add(pid, &process, can_compare) {
-                        Err(error) if !has_ended(&error) => {
-                            unread.processes += 1;
-                            unread.why.get_or_insert(error);
-                        }
-                        _ => {}
-                    }
-                }
+/// Reads the descriptors of all processes.
+pub(super) fn find() -> Found {
+    let mut found = Found::default();
+    let entries = match fs::read_dir(PROCESSES) {
+        Ok(entries) => entries,
+        Err(error) => {
+            found.unread = Some(UnreadHolders::Procfs(error));
+            return found;
+        }
+    };
+    let can_compare = has_our_numbers();
+    let pids = entries.flatten();
+    for (pid, process) in pids.filter_map(|entry| Some((number(&entry)?, entry.path()))) {
+        match links_of_process(pid, &process, can_compare) {
+            Ok(links) if !links.is_empty() => {
+                let comm = command(&process);
+                let holders = links.into_iter().map(|link| Holder::new(link, pid, &comm));
+                found.holders.extend(holders);
             }
-            Err(error) => notes.add(WHAT, error),
+            Err(error) if !has_ended(&error) => found.unread = Some(one_more(found.unread, error)),
+            _ => {}
         }
-        if let Some(why) = unread.why {
-            let missing = if failure::lacks_ptrace() {
-                " (CAP_SYS_PTRACE is missing)"
-            } else {
-                ""
-            };
-            let processes = match unread.processes {
-                1 => "1 process".to_owned(),
-                count => format!("{count} processes"),
-            };
-            notes.add(
-                WHAT,
-                format_args!("cannot read the descriptors of {processes}: {why}{missing}"),
-            );
-        }
-        holders
     }
+    found
+}
 
-    fn add(&mut self, pid: u32, process: &Path, can_compare: bool) -> io::Result<()> {
-        let mut links = links_of(process)?;
-        let tasks = process.join("task");
-        // A link of its own, one to the directory above it, and one for each thread.
-        if fs::metadata(&tasks)?.nlink() > 3 {
-            links.extend(links_of_other_tables(pid, &tasks, can_compare)?);
-        }
-        if links.is_empty() {
-            return Ok(());
-        }
-        links.sort_unstable();
-        links.dedup();
-        let holder = Holder {
-            pid,
-            comm: command(process),
-        };
-        for link in links {
-            self.0.entry(link).or_default().push(holder.clone());
-        }
-        Ok(())
+/// Counts another process that could not be read.
+fn one_more(unread: Option<UnreadHolders>, error: io::Error) -> UnreadHolders {
+    match unread {
+        Some(UnreadHolders::Processes { count, first }) => UnreadHolders::Processes {
+            count: count + 1,
+            first,
+        },
+        _ => UnreadHolders::Processes {
+            count: 1,
+            first: error,
+        },
     }
+}
 
-    /// Who holds this link.
-    pub(crate) fn of(&self, id: LinkId) -> &[Holder] {
-        self.0.get(&id).map_or(&[], Vec::as_slice)
+fn links_of_process(pid: u32, process: &Path, can_compare: bool) -> io::Result<Vec<LinkId>> {
+    let mut links = links_of(process)?;
+    let tasks = process.join("task");
+    // A link of its own, one to the directory above it, and one for each thread.
+    if fs::metadata(&tasks)?.nlink() > 3 {
+        links.extend(links_of_other_tables(pid, &tasks, can_compare)?);
     }
+    Ok(links)
 }
 
 /// The links in a process's or a thread's table of descriptors.
@@ -175,8 +145,7 @@ fn command(process: &Path) -> Vec<u8> {
 
 /// A process that has ended, or a descriptor that was closed.
 fn has_ended(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
 #[cfg(test)]

@@ -9,23 +9,34 @@ use std::path::PathBuf;
 
 const TABLE: &str = "/proc/self/mountinfo";
 
-pub(crate) struct Mounts(Vec<Mount>);
+/// What is mounted in the mount namespace of this process, and can be seen from its root.
+#[derive(Clone, Debug)]
+pub struct Mounts(Vec<Mount>);
 
+/// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
-    pub(crate) path: PathBuf,
+#[non_exhaustive]
+pub struct Mount {
+    /// Where it is mounted.
+    pub path: PathBuf,
     /// The `st_dev` of its files.
-    pub(crate) device: u64,
+    pub device: u64,
     file_system: Vec<u8>,
 }
 
 impl Mounts {
-    pub(crate) fn read() -> io::Result<Self> {
+    /// Reads the table of mounts.
+    ///
+    /// # Errors
+    ///
+    /// `/proc/self/mountinfo` cannot be read, as where no procfs is mounted (`ENOENT`).
+    pub fn read() -> io::Result<Self> {
         Ok(Self(parse(&fs::read(TABLE)?)))
     }
 
-    /// The mounts of this file system that are not covered by other mounts.
-    pub(crate) fn of(&self, file_system: &str) -> impl Iterator<Item = Mount> {
+    /// The mounts of this type of file system, such as `bpf` or `cgroup2`, that are not covered by
+    /// other mounts.
+    pub fn of(&self, file_system: &str) -> impl Iterator<Item = Mount> {
         let mounts = self.0.iter();
         mounts
             .filter(move |mount| mount.file_system == file_system.as_bytes())
@@ -58,10 +69,7 @@ fn parse(table: &[u8]) -> Vec<Mount> {
 /// Reads `253:17`.
 fn device(text: &[u8]) -> Option<u64> {
     let (major, minor) = std::str::from_utf8(text).ok()?.split_once(':')?;
-    Some(rustix::fs::makedev(
-        major.parse().ok()?,
-        minor.parse().ok()?,
-    ))
+    Some(libc::makedev(major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Reads `a\040b`: spaces, tabs, line breaks and backslashes are written in octal digits.
@@ -101,7 +109,7 @@ mod tests {
         };
         assert_eq!(bpf.path.to_str(), Some("/sys/fs/bpf"));
         assert_eq!(bpf.file_system, b"bpf");
-        assert_eq!(bpf.device, rustix::fs::makedev(0, 26));
+        assert_eq!(bpf.device, libc::makedev(0, 26));
         assert_eq!(cgroup.path.to_str(), Some("/mnt/a b\\"));
         assert_eq!(cgroup.file_system, b"cgroup2");
     }
