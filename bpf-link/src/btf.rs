@@ -102,8 +102,9 @@ impl Btf {
     /// Since Linux 5.11.
     pub fn of_module(name: &str) -> Result<Self> {
         let base = Self::of_kernel()?;
-        let name = CString::new(name);
-        let name = name.map_err(|_| InvalidRequest::NameHasNul)?;
+        let name = CString::new(name).map_err(|refused| InvalidRequest::NameHasNul {
+            name: refused.into_vec().into(),
+        })?;
         // A name with a slash would be a path, and `vmlinux` is not a module.
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         let bytes = name.as_bytes();

@@ -76,6 +76,8 @@ pub enum Error {
     /// (`EPERM`). Without one, an update could crash the kernel: see
     /// [`RawLink::update`](crate::RawLink::update).
     MapOutOfReach {
+        /// The link, as the caller named it.
+        link: Box<Target>,
         /// The map that the link has.
         attached: MapId,
         /// The refused command.
@@ -111,8 +113,8 @@ pub enum Error {
     NotOnBpffs {
         /// The path that was to be a pin.
         path: PathBuf,
-        /// The refused command.
-        source: CommandError,
+        /// The refused command; `None` where this was found before anything was tried.
+        source: Option<CommandError>,
     },
 
     /// A pin can be moved within one mount of a bpffs only, and the new path is on another
@@ -136,8 +138,8 @@ pub enum Error {
     PinName {
         /// The path that was to be a pin.
         path: PathBuf,
-        /// The refused command.
-        source: CommandError,
+        /// The refused command; `None` where this was found before anything was tried.
+        source: Option<CommandError>,
     },
 
     /// Another process had the lock of the pin's directory for as long as it was waited for
@@ -203,10 +205,9 @@ macro_rules! command_of {
             | Error::WrongObject { source, .. }
             | Error::OldProgramMismatch { source, .. }
             | Error::MapOutOfReach { source, .. }
-            | Error::NotOnBpffs { source, .. }
             | Error::OtherMount { source, .. }
-            | Error::PinName { source, .. }
             | Error::LockHeld { source, .. } => Some(source),
+            Error::NotOnBpffs { source, .. } | Error::PinName { source, .. } => source.into(),
             Error::NotALink(_)
             | Error::NotAProgram(_)
             | Error::NotAMap(_)

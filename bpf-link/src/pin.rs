@@ -217,11 +217,11 @@ fn pin_refused(new: &PinPath, source: io::Error) -> Error {
         Some(libc::EINVAL) if new.dir().is_some() => Error::UnsupportedByKernel(error),
         Some(libc::EPERM) if matches!(new.parent_is_on_bpffs(), Ok(false)) => Error::NotOnBpffs {
             path: new.path().to_owned(),
-            source: error,
+            source: Some(error),
         },
         Some(libc::EPERM) if has_dot(new) => Error::PinName {
             path: new.path().to_owned(),
-            source: error,
+            source: Some(error),
         },
         _ => error.classify(),
     }
@@ -240,7 +240,7 @@ pub(crate) fn rename_refused(
         Some(libc::ENOENT) => Error::PathNotFound(error),
         Some(libc::EXDEV) if matches!(new.parent_is_on_bpffs(), Ok(false)) => Error::NotOnBpffs {
             path: new.path().to_owned(),
-            source: error,
+            source: Some(error),
         },
         Some(libc::EXDEV) => Error::OtherMount {
             from: old.path().to_owned(),
@@ -249,7 +249,7 @@ pub(crate) fn rename_refused(
         },
         Some(libc::EPERM) if has_dot(new) => Error::PinName {
             path: new.path().to_owned(),
-            source: error,
+            source: Some(error),
         },
         _ => error.classify(),
     }

@@ -128,7 +128,8 @@ impl RawLink {
         let update = update.into();
         if update.old.is_none() && update.flags.contains(UpdateFlags::REPLACE) {
             // The kernel would take descriptor 0 for what is expected.
-            return Err(InvalidRequest::NothingExpected.into());
+            let link = Box::new(self.target());
+            return Err(InvalidRequest::NothingExpected { link }.into());
         }
         match self.kind()? {
             LinkKind::StructOps => self.update_map(update),
@@ -191,7 +192,12 @@ impl RawLink {
                 Ok(old) => old,
                 Err(Error::Vanished(_)) => continue,
                 Err(Error::PermissionDenied(source)) => {
-                    return Err(Error::MapOutOfReach { attached, source });
+                    let link = Box::new(self.target());
+                    return Err(Error::MapOutOfReach {
+                        link,
+                        attached,
+                        source,
+                    });
                 }
                 Err(error) => return Err(error),
             };

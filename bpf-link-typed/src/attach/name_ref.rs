@@ -14,8 +14,10 @@ pub struct NameRef<'a>(Cow<'a, [u8]>);
 impl NameRef<'_> {
     /// As the kernel takes it; an error if there is a NUL in it.
     pub(crate) fn to_c_string(&self) -> Result<CString> {
-        let name = CString::new(&*self.0);
-        name.map_err(|_| bpf_link::Error::InvalidRequest(InvalidRequest::NameHasNul).into())
+        let name = CString::new(&*self.0).map_err(|refused| InvalidRequest::NameHasNul {
+            name: refused.into_vec().into(),
+        });
+        Ok(name.map_err(bpf_link::Error::from)?)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

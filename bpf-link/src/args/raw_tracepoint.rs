@@ -25,7 +25,7 @@ impl<'a> RawTracepointOpen<'a> {
     /// it.
     pub fn named(program: &'a (impl AsFd + ?Sized), name: &'a CStr) -> Result<Self, Error> {
         if name.to_bytes().len() > Self::NAME_MAX {
-            return Err(InvalidRequest::TracepointName.into());
+            return Err(InvalidRequest::TracepointName { name: name.into() }.into());
         }
         Ok(Self {
             program: program.as_fd(),

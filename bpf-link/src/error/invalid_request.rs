@@ -1,5 +1,8 @@
 //! Requests that are not sent.
 
+use std::ffi::CString;
+
+use super::target::Target;
 use crate::attach_type::AttachType;
 use crate::kind::LinkKind;
 
@@ -33,19 +36,30 @@ pub enum InvalidRequest {
     #[error("a session cannot be a return probe as well")]
     SessionReturn,
     /// A tracepoint's name is longer than the 127 bytes that the kernel reads of it.
-    #[error("a tracepoint's name is 127 bytes at most")]
-    TracepointName,
+    #[error("a tracepoint's name is 127 bytes at most, and not {name:?}")]
+    TracepointName {
+        /// The name.
+        name: CString,
+    },
     /// The name of a function to probe, or of a file, is empty: the kernel would take the offset of
     /// a kprobe for an address.
     #[error("the name of what is to be probed is empty")]
     EmptyName,
     /// A name has a NUL in it, and the kernel would read what comes before.
-    #[error("the name has a NUL in it")]
-    NameHasNul,
+    #[error("the name \"{}\" has a NUL in it", name.escape_ascii())]
+    NameHasNul {
+        /// The name.
+        name: Box<[u8]>,
+    },
     /// An update was to replace only what is expected on the link, and nothing was said to be
     /// expected. The kernel would take the program or map with descriptor 0 for it.
-    #[error("an update with BPF_F_REPLACE needs the program or map that is expected on the link")]
-    NothingExpected,
+    #[error(
+        "an update of {link} with BPF_F_REPLACE needs the program or map that is expected there"
+    )]
+    NothingExpected {
+        /// The link, as the caller named it.
+        link: Box<Target>,
+    },
     /// The buffers are for a link of another kind.
     #[error("the buffers are not for a {0} link")]
     Buffers(LinkKind),

@@ -6,6 +6,7 @@ use super::Error;
 use crate::kind::UpdateBy;
 
 impl fmt::Display for Error {
+    #[expect(clippy::too_many_lines, reason = "there is one arm for each error")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command(error) => fmt::Display::fmt(error, f),
@@ -19,7 +20,10 @@ impl fmt::Display for Error {
             }
             Self::UnsupportedByKind { kind, source } => {
                 let (command, target) = (source.command(), source.target());
-                write!(f, "{kind} links do not support {command}, and {target} is one")
+                write!(
+                    f,
+                    "{kind} links do not support {command}, and {target} is one"
+                )
             }
             Self::WrongObject {
                 kind,
@@ -31,7 +35,10 @@ impl fmt::Display for Error {
                     UpdateBy::Map => "map",
                 };
                 let target = source.target();
-                write!(f, "{kind} links are updated by a {object}, and {target} is one")
+                write!(
+                    f,
+                    "{kind} links are updated by a {object}, and {target} is one"
+                )
             }
             Self::OldProgramMismatch { source, .. } => {
                 let target = source.target();
@@ -40,18 +47,26 @@ impl fmt::Display for Error {
                     "{target} does not have the program or map that was expected on it"
                 )
             }
-            Self::MapOutOfReach { .. } => f.write_str(
-                "the map that is on the link cannot be opened: to update the link takes that map, or CAP_SYS_ADMIN",
+            Self::MapOutOfReach { link, attached, .. } => write!(
+                f,
+                "map {attached} of {link} cannot be opened: the update takes that map, or CAP_SYS_ADMIN"
             ),
             Self::HookGone(error) => write!(f, "the hook of {} has gone", error.target()),
             Self::StaleRevision(error) => {
                 let target = error.target();
-                write!(f, "the programs of {target} have changed since the expected revision")
+                write!(
+                    f,
+                    "the programs of {target} have changed since the expected revision"
+                )
             }
             Self::Vanished(error) => write!(f, "{} has vanished", error.target()),
             Self::Unsettled(error) => write!(f, "{} is still being attached", error.target()),
             Self::BufferTooShort(error) => {
-                write!(f, "a buffer that was lent for {} is too short", error.target())
+                write!(
+                    f,
+                    "a buffer that was lent for {} is too short",
+                    error.target()
+                )
             }
             Self::NotALink(target) => write!(f, "{target} is not a bpf_link"),
             Self::NotAProgram(target) => write!(f, "{target} is not a BPF program"),
@@ -76,7 +91,10 @@ impl fmt::Display for Error {
             }
             Self::PinName { path, .. } => {
                 let path = path.display();
-                write!(f, "the last part of {path} has a dot in it, which a bpffs does not allow")
+                write!(
+                    f,
+                    "the last part of {path} has a dot in it, which a bpffs does not allow"
+                )
             }
             Self::PathHasNul { path } => {
                 // The byte is written as an escape.

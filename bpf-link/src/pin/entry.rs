@@ -131,7 +131,7 @@ pub(crate) fn get_refused(pin: &PinPath, source: io::Error) -> Error {
         Some(libc::EINVAL) if pin.dir().is_some() => Error::UnsupportedByKernel(error),
         Some(libc::EACCES) if matches!(pin.is_on_bpffs(), Ok(false)) => Error::NotOnBpffs {
             path: pin.path().to_owned(),
-            source: error,
+            source: Some(error),
         },
         Some(libc::EACCES) if pin.file_id().is_ok_and(sys::FileId::is_directory) => {
             Error::NotALink(pin.target())

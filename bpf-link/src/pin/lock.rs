@@ -63,9 +63,9 @@ impl PinLock {
     /// - [`Error::PathHasNul`].
     /// - [`Error::PathNotFound`] (`ENOENT`): the path's directory does not exist, or the path has
     ///   no name at its end.
-    /// - [`Error::NotOnBpffs`]: the path's directory is not on a bpffs. Nothing was refused, so
-    ///   there is no error number.
-    /// - [`Error::PinName`]: the path's last part has a dot in it. Again there is no error number.
+    /// - [`Error::NotOnBpffs`]: the path's directory is not on a bpffs. Nothing was tried, so
+    ///   there is no source and no error number.
+    /// - [`Error::PinName`]: the path's last part has a dot in it. Again there is no source.
     /// - [`Error::LockHeld`] (`EWOULDBLOCK`): somebody else had the lock all the time.
     /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not read the directory.
     /// - [`Error::Command`] with `ENOTDIR` (what the pin is to be in is no directory) or `EMFILE`
@@ -212,26 +212,18 @@ impl Drop for PinLock {
 
 /// Refuses a directory or a name in which nothing can be pinned.
 fn check(path: &PinPath, directory: &OwnedFd) -> Result<()> {
-    let error = |command, reason| {
-        let source = io::Error::new(io::ErrorKind::InvalidInput, reason);
-        CommandError::new(command, path.target(), source)
-    };
-    let on_bpffs = sys::is_on(sys::FileSystem::Bpffs, directory.as_fd()).map_err(|source| {
-        CommandError::new(Command::StatFileSystem, path.target(), source).classify()
-    })?;
+    let on_bpffs = sys::is_on(sys::FileSystem::Bpffs, directory.as_fd())
+        .map_err(|source| refused(path, Command::StatFileSystem, source))?;
     if !on_bpffs {
         return Err(Error::NotOnBpffs {
             path: path.path().to_owned(),
-            source: error(
-                Command::StatFileSystem,
-                "the directory is on another file system",
-            ),
+            source: None,
         });
     }
     if has_dot(path) {
         return Err(Error::PinName {
             path: path.path().to_owned(),
-            source: error(Command::ObjPin, "it was not tried"),
+            source: None,
         });
     }
     Ok(())

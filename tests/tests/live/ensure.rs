@@ -32,6 +32,7 @@ use bpf_link_typed::{
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
 use crate::fixture::attaching::counting;
+use crate::fixture::chain::check_refusal;
 use crate::fixture::runs;
 use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
@@ -131,13 +132,14 @@ fn not_on_a_bpffs(sandbox: &Sandbox) -> Result<()> {
 
 fn a_name_that_is_none(sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
-    let refused = XdpAttach::to("lo")
-        .ensure_pinned(sandbox.bpffs().join("a.dot"))
-        .run(&program);
+    let dot = sandbox.bpffs().join("a.dot");
+    let refused = XdpAttach::to("lo").ensure_pinned(&dot).run(&program);
+    let refused = check_refusal(refused, &[&dot.to_string_lossy()])?;
     ensure!(
-        matches!(refused, Err(Error::Link(bpf_link::Error::PinName { .. }))),
+        matches!(refused, Error::Link(bpf_link::Error::PinName { .. })),
         "{refused:?}"
     );
+    ensure!(std::error::Error::source(&refused).is_none());
     let refused = XdpAttach::to("lo").ensure_pinned("/").run(&program);
     ensure!(
         matches!(refused, Err(Error::Link(bpf_link::Error::PathNotFound(_)))),

@@ -12,6 +12,7 @@ use bpf_link_tests::{
     CongestionControl, CounterMap, Device, DeviceKind, Hook, Map, Program, Sandbox, iterator,
 };
 
+use crate::fixture::chain::check_refusal;
 use crate::fixture::{Counted, ensure_refused, refusal, runs, without_descriptors, xdp};
 use crate::harness::{Need, Test, test};
 use crate::suites::descriptor_zero;
@@ -119,9 +120,14 @@ fn a_replacement_of_nothing(_sandbox: &Sandbox) -> Result<()> {
     let new = Program::passing(Hook::XDP)?;
     let replace = Update::program(&new).flags(UpdateFlags::REPLACE);
     descriptor_zero::with(&counted.program, |_| {
-        ensure_refused!(
-            counted.link.update(replace),
-            Error::InvalidRequest(InvalidRequest::NothingExpected)
+        let named = format!("link {}", counted.link.id()?);
+        let error = check_refusal(counted.link.update(replace), &[&named])?;
+        ensure!(
+            matches!(
+                error,
+                Error::InvalidRequest(InvalidRequest::NothingExpected { .. })
+            ),
+            "{error:?}"
         );
         Ok(())
     })?;

@@ -15,6 +15,7 @@ use bpf_link::{
 };
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, eventually_holds};
 
+use crate::fixture::chain::check_refusal;
 use crate::fixture::{as_nobody, ensure_refused, refusal};
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
@@ -243,11 +244,12 @@ fn names_that_are_too_long(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::ENOENT)
     );
     let too_long = CString::new("x".repeat(128))?;
-    ensure_refused!(
-        RawTracepointOpen::named(&program, &too_long),
-        Error::InvalidRequest(InvalidRequest::TracepointName),
-        None
-    );
+    let refused = RawTracepointOpen::named(&program, &too_long);
+    let refused = check_refusal(refused, &[&"x".repeat(128)])?;
+    let Error::InvalidRequest(InvalidRequest::TracepointName { name }) = &refused else {
+        anyhow::bail!("{refused:?}");
+    };
+    ensure!(*name == too_long);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{Btf, BtfId, BtfInfo, BtfTypeId, Error, InvalidRequest, ProgramInfo};
 use bpf_link_tests::{CounterMap, KernelBtf, Replaceable, Sandbox};
 
+use crate::fixture::chain::check_refusal;
 use crate::fixture::{as_nobody, ensure_refused, without_descriptors};
 use crate::harness::{Need, Test, test};
 
@@ -179,11 +180,11 @@ fn functions_that_cannot_be_read(_sandbox: &Sandbox) -> Result<()> {
     ] {
         ensure_refused!(Btf::of_module(name), Error::Command(_), Some(libc::ENOENT));
     }
-    let refused = Btf::of_module("a\0b");
+    let refused = check_refusal(Btf::of_module("a\0b"), &[r#""a\x00b""#])?;
     ensure!(
         matches!(
             refused,
-            Err(Error::InvalidRequest(InvalidRequest::NameHasNul))
+            Error::InvalidRequest(InvalidRequest::NameHasNul { .. })
         ),
         "{refused:?}"
     );

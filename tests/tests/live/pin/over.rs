@@ -8,6 +8,7 @@ use bpf_link::{Command, Error, PinLock, RawLink, temporary_pin};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, links, pins, sys};
 use rustix::mount::{MountFlags, mount_remount};
 
+use crate::fixture::chain::check_refusal;
 use crate::fixture::{Counted, ensure_refused, refusal, without_descriptors, xdp};
 use crate::harness::{Role, Test, role, test};
 
@@ -147,11 +148,12 @@ fn locks_that_do_not_go(sandbox: &Sandbox) -> Result<()> {
         Some(libc::ENOENT)
     );
     ensure_refused!(PinLock::of("/"), Error::PathNotFound(_), Some(libc::ENOENT));
-    ensure_refused!(
-        PinLock::of(sandbox.directory().join("pin")),
-        Error::NotOnBpffs { .. }
-    );
-    ensure_refused!(PinLock::of(bpffs.join("a.dot")), Error::PinName { .. });
+    let (elsewhere, dot) = (sandbox.directory().join("pin"), bpffs.join("a.dot"));
+    let refused = check_refusal(PinLock::of(&elsewhere), &[&elsewhere.to_string_lossy()])?;
+    ensure!(matches!(refused, Error::NotOnBpffs { source: None, .. }));
+    let refused = check_refusal(PinLock::of(&dot), &[&dot.to_string_lossy()])?;
+    ensure!(matches!(refused, Error::PinName { source: None, .. }));
+    ensure!(std::error::Error::source(&refused).is_none());
     ensure_refused!(PinLock::of("nul\0"), Error::PathHasNul { .. });
     let mut link = xdp(&Program::passing(Hook::XDP)?)?;
     link.pin(bpffs.join("pin"))?;

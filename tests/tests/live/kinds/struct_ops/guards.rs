@@ -9,8 +9,9 @@ use bpf_link_tests::{CongestionControl, Sandbox};
 use rustix::net::sockopt::set_tcp_congestion;
 
 use super::{is_known, map_id, name};
+use crate::fixture::chain::check_refusal;
 use crate::fixture::traffic::connect;
-use crate::fixture::{as_nobody, ensure_refused, refusal};
+use crate::fixture::{as_nobody, ensure_refused};
 use crate::harness::{Need, Test, test};
 use crate::suites::descriptor_zero;
 
@@ -96,11 +97,12 @@ fn a_replacement_of_descriptor_zero(_sandbox: &Sandbox) -> Result<()> {
     for map in [&first, &second] {
         descriptor_zero::with(map, |_| {
             for update in spellings(map) {
-                let error = refusal(link.update(update.flags(UpdateFlags::REPLACE)))?;
+                let refused = link.update(update.flags(UpdateFlags::REPLACE));
+                let error = check_refusal(refused, &[&format!("link {}", link.id()?)])?;
                 ensure!(
                     matches!(
                         error,
-                        Error::InvalidRequest(InvalidRequest::NothingExpected)
+                        Error::InvalidRequest(InvalidRequest::NothingExpected { .. })
                     ),
                     "{error:?}"
                 );
@@ -144,7 +146,8 @@ fn a_map_out_of_reach(_sandbox: &Sandbox) -> Result<()> {
     let id = first.id()?;
     as_nobody(|| {
         for update in spellings(&second) {
-            let error = refusal(link.update(update))?;
+            let words = [format!("map {id}"), format!("link {}", link.id()?)];
+            let error = check_refusal(link.update(update), &[&words[0], &words[1]])?;
             let Error::MapOutOfReach { attached, .. } = error else {
                 anyhow::bail!("{error:?}");
             };
