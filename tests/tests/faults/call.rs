@@ -16,6 +16,7 @@ pub(crate) enum Call {
     Newfstatat,
     Statx,
     Fstatfs,
+    Getdents64,
     Fcntl,
     Openat,
     PerfEventOpen,
@@ -67,7 +68,7 @@ impl Class {
 const NO_SUCH_FLAGS: AtFlags = AtFlags::from_bits_retain(1 << 30);
 
 impl Call {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Bpf,
         Self::Renameat,
         Self::Renameat2,
@@ -75,6 +76,7 @@ impl Call {
         Self::Newfstatat,
         Self::Statx,
         Self::Fstatfs,
+        Self::Getdents64,
         Self::Fcntl,
         Self::Openat,
         Self::PerfEventOpen,
@@ -82,6 +84,9 @@ impl Call {
         Self::Socket,
         Self::Flock,
     ];
+
+    /// Those that only sets make.
+    pub(crate) const OF_SETS: [Self; 1] = [Self::Getdents64];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -92,6 +97,7 @@ impl Call {
             Self::Newfstatat => "newfstatat",
             Self::Statx => "statx",
             Self::Fstatfs => "fstatfs",
+            Self::Getdents64 => "getdents64",
             Self::Fcntl => "fcntl",
             Self::Openat => "openat",
             Self::PerfEventOpen => "perf_event_open",
@@ -151,6 +157,11 @@ impl Call {
                 answer.err() == invalid
             }
             Self::Fstatfs => rustix::fs::fstatfs(stdin).is_ok(),
+            Self::Getdents64 => {
+                let mut room = [std::mem::MaybeUninit::uninit(); 64];
+                let mut entries = rustix::fs::RawDir::new(stdin, &mut room);
+                matches!(entries.next(), Some(Err(Errno::NOTDIR)))
+            }
             Self::Fcntl => rustix::io::fcntl_getfd(stdin).is_ok(),
             Self::Openat => rustix::fs::openat(CWD, "/", OFlags::PATH, Mode::empty()).is_ok(),
             Self::PerfEventOpen => {

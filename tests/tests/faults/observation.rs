@@ -41,6 +41,14 @@ impl Outcome {
         }
     }
 
+    /// The words of the error, and of its causes.
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Done => "",
+            Self::Refused(_, words) => words,
+        }
+    }
+
     /// The error number, if it has one.
     pub(crate) fn errno(&self) -> Option<i32> {
         match self {

@@ -1,6 +1,5 @@
 //! One operation, done once with one fault.
 
-use std::fmt;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 
@@ -39,7 +38,7 @@ pub(crate) struct Attempted {
 }
 
 /// An error of one of the libraries.
-pub(crate) trait Refusal: fmt::Display + Send {
+pub(crate) trait Refusal: std::error::Error + Send {
     fn errno(&self) -> Option<i32>;
 }
 
@@ -61,7 +60,7 @@ impl Refusal for bpf_link::Rejected<OwnedFd> {
     }
 }
 
-impl<L: Send> Refusal for bpf_link_typed::Rejected<L> {
+impl<L: Send + std::fmt::Debug> Refusal for bpf_link_typed::Rejected<L> {
     fn errno(&self) -> Option<i32> {
         self.error().errno()
     }
@@ -118,7 +117,7 @@ impl<'a> Run<'a> {
             was_hit,
             outcome: match &result {
                 Ok(_) => Outcome::Done,
-                Err(error) => Outcome::Refused(error.errno(), error.to_string()),
+                Err(error) => Outcome::Refused(error.errno(), chain(error)),
             },
             otherwise,
         });
@@ -145,6 +144,17 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// What an error says, with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
 }
 
 /// Does it with the fault; also says in which thread, and whether the fault was met.
