@@ -50,6 +50,12 @@ pub(super) enum Place<'a> {
 /// The kernel compares no attach type for an extension, but before some release wants this number.
 pub(super) const OF_EXTENSIONS: AttachType = AttachType::from_raw(0);
 
+/// The one that errors have where the program says what it is for.
+const AS_LOADED: AttachType = AttachType::TraceFentry;
+
+/// The types of programs that say what they are for.
+const TYPES: [ProgramType; 3] = [ProgramType::Tracing, ProgramType::Lsm, ProgramType::Ext];
+
 hook_enum! {
     /// How a tracing program is attached to the function that it was loaded for.
     pub enum TracingHook: Tracing {
@@ -264,8 +270,11 @@ impl<'a> TracingAttach<'a> {
     fn attach_as_loaded(&self, program: BorrowedFd<'_>, args: TracingArgs) -> Result<TracingLink> {
         if self.cookie.unwrap_or(0) == 0 {
             let request = RawTracepointOpen::load_time_target(&program);
-            let link = RawLink::open_raw_tracepoint(&request)
-                .map_err(|source| refused(source, Error::from))?;
+            let link = RawLink::open_raw_tracepoint(&request).map_err(|source| {
+                refused(source, |source| {
+                    fit::by_types(program, AS_LOADED, &TYPES, source)
+                })
+            })?;
             return TracingLink::try_from(link).map_err(|rejected| rejected.into_parts().1);
         }
         let mut hooks = TracingHook::ALL.iter().copied();

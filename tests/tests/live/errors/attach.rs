@@ -3,18 +3,19 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{CongestionControl, Hook, Map, Program, Sandbox, names};
+use bpf_link_tests::{CongestionControl, Device, DeviceKind, Hook, Map, Program, Sandbox, names};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, CounterEvent, Error, IterAttach, KprobeEvent, KprobeMultiAttach,
-    NetfilterAttach, NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook, PerfEventAttach,
-    RawTracepointAttach, SockmapAttach, SockmapHook, SoftwareEvent, StructOpsAttach, TcxAttach,
-    TcxHook, TracepointEvent, TracingAttach, TracingHook, UprobeEvent, UprobeMultiAttach,
-    XdpAttach,
+    NetfilterAttach, NetfilterFamily, NetfilterHook, NetkitAttach, NetkitHook, NetnsAttach,
+    NetnsHook, PerfEventAttach, RawTracepointAttach, SockmapAttach, SockmapHook, SoftwareEvent,
+    StructOpsAttach, TcxAttach, TcxHook, TracepointEvent, TracingAttach, TracingHook,
+    TracingMultiAttach, UprobeEvent, UprobeMultiAttach, XdpAttach,
 };
 
 use crate::fixture::LOOPBACK;
 use crate::fixture::chain::{check, check_refusal};
+use crate::functions::test::function_id;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -24,6 +25,11 @@ pub(crate) const TESTS: &[Test] = &[
     test!(what_does_not_fit_a_raw_tracepoint),
     test!(what_does_not_fit_an_iterator),
     test!(what_does_not_fit_a_function),
+    test!(what_does_not_fit_as_it_was_loaded),
+    test!(what_does_not_fit_with_a_cookie).needs(&[Need::Linux(5, 19)]),
+    test!(what_does_not_fit_an_extension),
+    test!(what_does_not_fit_many_functions).needs(Need::TRACING_MULTI),
+    test!(what_does_not_fit_netkit).needs(Need::NETKIT),
     test!(what_does_not_fit_tcx).needs(Need::TCX),
     test!(what_does_not_fit_netfilter).needs(Need::NETFILTER),
     test!(what_does_not_fit_a_sockmap).needs(Need::SOCKMAP),
@@ -136,6 +142,43 @@ fn what_does_not_fit_a_function(_sandbox: &Sandbox) -> Result<()> {
     misfits(&["hook trace_fexit"], Hook::XDP, |program| {
         TracingAttach::to(TracingHook::Fexit).attach(program)
     })
+}
+
+fn what_does_not_fit_as_it_was_loaded(_sandbox: &Sandbox) -> Result<()> {
+    misfits(&["the program's own target"], Hook::XDP, |program| {
+        TracingAttach::as_loaded().attach(program)
+    })
+}
+
+fn what_does_not_fit_with_a_cookie(_sandbox: &Sandbox) -> Result<()> {
+    misfits(&[], Hook::XDP, |program| {
+        TracingAttach::as_loaded().cookie(1).attach(program)
+    })
+}
+
+fn what_does_not_fit_an_extension(_sandbox: &Sandbox) -> Result<()> {
+    misfits(&[], Hook::XDP, |program| {
+        TracingAttach::extension().attach(program)
+    })
+}
+
+fn what_does_not_fit_many_functions(_sandbox: &Sandbox) -> Result<()> {
+    let function = function_id("vfs_read")?;
+    misfits(&["hook trace_fentry_multi"], Hook::XDP, |program| {
+        TracingMultiAttach::to(When::Entry, [function]).attach(program)
+    })
+}
+
+fn what_does_not_fit_netkit(_sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Netkit, "kit")?;
+    let hook = format!(
+        "hook netkit_primary of interface kit (index {})",
+        device.index()
+    );
+    misfits(&[&hook], Hook::XDP, |program| {
+        NetkitAttach::to("kit", NetkitHook::Primary).attach(program)
+    })?;
+    device.delete()
 }
 
 fn what_does_not_fit_netfilter(_sandbox: &Sandbox) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The operations on a link that exists.
 
 use anyhow::{Result, ensure};
-use bpf_link::{Error, LinkId, RawLink, RawTracepointOpen, Update};
+use bpf_link::{Error, InfoBuffers, InvalidRequest, LinkId, RawLink, RawTracepointOpen, Update};
 use bpf_link_tests::{Hook, Program, Sandbox};
 
 use crate::fixture::chain::{check, check_refusal};
@@ -13,6 +13,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(another_program_than_the_expected_one),
     test!(a_link_that_has_gone),
     test!(a_pin),
+    test!(a_pin_of_another),
+    test!(an_info),
     test!(no_descriptor_left),
 ];
 
@@ -71,6 +73,55 @@ fn a_pin(sandbox: &Sandbox) -> Result<()> {
     let elsewhere = sandbox.directory().join("elsewhere");
     let error = check_refusal(link.pin(&elsewhere), &[&elsewhere.display().to_string()])?;
     ensure!(matches!(error, Error::NotOnBpffs { .. }), "{error:?}");
+    Ok(())
+}
+
+/// What is refused about a pin that another link has taken, and about a place for a pin.
+fn a_pin_of_another(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let request = RawTracepointOpen::named(&program, c"sched_switch")?;
+    let mut link = RawLink::open_raw_tracepoint(&request)?;
+    let mut other = RawLink::open_raw_tracepoint(&request)?;
+    let path = sandbox.bpffs().join("words");
+    let named = path.display().to_string();
+    link.pin(&path)?;
+    other.pin_over(&path)?;
+    let error = check_refusal(link.unpin(), &[&named])?;
+    ensure!(matches!(error, Error::PinReplaced { .. }), "{error:?}");
+    other.unpin()?;
+
+    for path in [
+        sandbox.bpffs().join("missing/words"),
+        sandbox.bpffs().join("a.dot"),
+        sandbox.directory().join("elsewhere"),
+    ] {
+        check_refusal(other.pin_over(&path), &[&path.display().to_string()])?;
+    }
+    let directory = sandbox.bpffs().join("directory");
+    std::fs::create_dir(&directory)?;
+    let refused = other.pin_over(&directory);
+    check_refusal(refused, &[&directory.display().to_string()])?;
+    ensure!(sandbox.pinned()?.is_empty());
+    Ok(())
+}
+
+/// What is refused when a link is asked about itself.
+fn an_info(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let request = RawTracepointOpen::named(&program, c"sched_switch")?;
+    let link = RawLink::open_raw_tracepoint(&request)?;
+    let named = format!("link {}", link.id()?);
+    let short = InfoBuffers::RawTracepoint { name: &mut [0; 2] };
+    let error = check_refusal(link.info_with(short), &[&named])?;
+    ensure!(matches!(error, Error::BufferTooShort(_)), "{error:?}");
+    let of_another = InfoBuffers::Iter {
+        target_name: &mut [0; 2],
+    };
+    let error = check_refusal(link.info_with(of_another), &["raw_tracepoint link"])?;
+    ensure!(
+        matches!(error, Error::InvalidRequest(InvalidRequest::Buffers(_))),
+        "{error:?}"
+    );
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use bpf_link_sys::{BPF_F_ID, BPF_F_LINK};
 use bpf_link_tests::sys::{self, LinkTarget};
 use bpf_link_tests::{CongestionControl, Hook, Program, names};
 
+use crate::fixture::chain::check_refusal;
 use crate::fixture::{as_nobody, ensure_refused, refusal, xdp};
 use crate::suites::descriptor_zero;
 
@@ -310,17 +311,20 @@ fn refuse_anchor_in_the_flags(place: &Place<'_>, link: &RawLink) -> Result<()> {
 fn refuse_anchor(place: &Place<'_>, anchor: &RawLink, kind: LinkKind) -> Result<()> {
     let program = place.program()?;
     let id: LinkId = anchor.id()?;
-    for anchor in [Anchor::link(anchor), Anchor::LinkId(id)] {
-        for flags in [AttachFlags::BEFORE, AttachFlags::empty()] {
-            let request = place.request(&program).flags(flags);
-            let error = refusal(RawLink::create(
-                &request.args(MprogArgs::new().anchor(anchor)),
-            ))?;
-            ensure!(error.errno().is_none(), "the kernel was asked: {error:?}");
-            let Error::InvalidRequest(InvalidRequest::Anchor { attach_type, found }) = error else {
-                anyhow::bail!("{error:?}");
-            };
-            ensure!(attach_type == place.attach_type && found == kind);
+    let unnamed = AttachType::Unknown(place.attach_type.as_raw());
+    for asked in [place.attach_type, unnamed] {
+        for anchor in [Anchor::link(anchor), Anchor::LinkId(id)] {
+            for flags in [AttachFlags::BEFORE, AttachFlags::empty()] {
+                let request = place.request_as(asked, &program).flags(flags);
+                let result = RawLink::create(&request.args(MprogArgs::new().anchor(anchor)));
+                let error = check_refusal(result, &[&kind.to_string()])?;
+                ensure!(error.errno().is_none(), "the kernel was asked: {error:?}");
+                let Error::InvalidRequest(InvalidRequest::Anchor { attach_type, found }) = error
+                else {
+                    anyhow::bail!("{error:?}");
+                };
+                ensure!(attach_type == place.attach_type && found == kind);
+            }
         }
     }
     Ok(())

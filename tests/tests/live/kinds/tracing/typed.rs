@@ -245,7 +245,7 @@ fn as_loaded(sandbox: &Sandbox) -> Result<()> {
     let other = Program::passing(Hook::XDP)?;
     ensure_error!(
         TracingAttach::as_loaded().attach(&other),
-        Error::Link(_),
+        Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     Ok(())
@@ -264,7 +264,7 @@ fn as_loaded_with_a_cookie(_sandbox: &Sandbox) -> Result<()> {
     let other = Program::passing(Hook::XDP)?;
     ensure_error!(
         TracingAttach::as_loaded().cookie(COOKIE).attach(&other),
-        Error::Link(_) | Error::AttachTypeMismatch { .. },
+        Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL)
     );
     Ok(())

@@ -4,7 +4,7 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{Error, InfoBuffers, LinkKind, RawLink};
+use bpf_link::{CommandError, Error, InfoBuffers, LinkKind, RawLink, Target};
 use bpf_link_tests::{Hook, Loader, Program, Sandbox, sys};
 use bpf_link_typed::{
     Attach as _, LinkSet, UprobeMultiAttach, UprobeMultiLink, XdpAttach,
@@ -13,6 +13,7 @@ use bpf_link_typed::{
 };
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, open, openat, renameat};
 
+use crate::fixture::chain::check_refusal;
 use crate::fixture::{ensure_refused, hiding_procfs};
 use crate::harness::{Need, Test, test};
 use crate::lister::watch::Watching;
@@ -122,6 +123,18 @@ fn all_but_its_place_is_told(sandbox: &Sandbox) -> Result<()> {
     // Without procfs there is nobody to ask.
     let refused = hiding_procfs(|| link.info())?;
     ensure_refused!(refused, Error::Command(_), Some(libc::ENAMETOOLONG));
+    // One that was opened by its id, or met on a walk, is called by that.
+    let by_id = RawLink::from_id(said.id())?;
+    let walked = bpf_link::links()
+        .filter_map(Result::ok)
+        .find(|other| other.id().ok() == Some(said.id()))
+        .context("the walk does not meet it")?;
+    for opened in [by_id, walked] {
+        let refused = hiding_procfs(|| opened.info())?;
+        let error = check_refusal(refused, &[&format!("link {}", said.id())])?;
+        let target = error.command_error().map(CommandError::target);
+        ensure!(target == Some(&Target::Link(said.id())), "{error:?}");
+    }
     let short = link.info_with(lent(&mut [0; 16]));
     ensure_refused!(short, Error::BufferTooShort(_), Some(libc::ENAMETOOLONG));
 
