@@ -258,7 +258,7 @@ impl<A: Attach> Ensure<A> {
     /// The part of a run that needs the lock.
     fn run_locked(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
-        self.to.check_options()?;
+        self.to.check_options(&self.options.path)?;
         let place = Place::new(&self.options.path, self.options.trust)?;
         place.with_parents(self.options.parents, || self.run_at(&place, &wanted))
     }
@@ -280,6 +280,7 @@ impl<A: Attach> Ensure<A> {
                             link: link.raw().id()?,
                             file,
                             attached: wanted.attached,
+                            lock_within: self.options.lock_within,
                             ask: |link: &A::Link| Ok(A::attached(&link.ask()?)),
                             path: place.path.clone(),
                         };
@@ -313,7 +314,7 @@ impl<A: Attach> Ensure<A> {
 
     fn plan_once(&self, object: BorrowedFd<'_>) -> Result<Plan> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
-        self.to.check_options()?;
+        self.to.check_options(&self.options.path)?;
         let place = Place::new(&self.options.path, self.options.trust)?;
         place.check_directories()?;
         place.check_owner()?;
@@ -334,7 +335,7 @@ impl<A: Attach> Ensure<A> {
             }
         };
         let mut search = |but| match &self.options.ours {
-            Some((ours, _)) => search(&self.to, &wanted, ours, but),
+            Some((ours, _)) => search(&self.to, &wanted, ours, but, &place.path),
             None => Ok(Vec::new()),
         };
         match foresee(&mut seen, &self.rules(&wanted), &mut search) {

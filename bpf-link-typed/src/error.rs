@@ -66,7 +66,8 @@ pub enum Error {
     /// The hook takes one program, or no more than it has.
     ///
     /// The programs are found for xdp, tcx, netkit, a cgroup, a network namespace, a sockmap, a
-    /// function that was to be replaced by an extension, and, as maps, for `struct_ops`.
+    /// function that was to be replaced by an extension, and, as maps, for `struct_ops`. For
+    /// netfilter they are the ones that may have it ([`HookHolder::is_certain`]).
     HookTaken {
         /// The programs that have it, as far as the kernel tells; empty if it does not.
         holders: Vec<HookHolder>,
@@ -78,6 +79,9 @@ pub enum Error {
     PriorityTaken {
         /// The priority that was asked for.
         priority: i32,
+        /// The programs of links that may have it; empty if none is found. The kernel does not
+        /// report in which network namespace they are ([`HookHolder::is_certain`]).
+        holders: Box<[HookHolder]>,
         /// What the kernel answered.
         source: bpf_link::Error,
     },
@@ -308,6 +312,8 @@ pub enum Error {
 
     /// Links of ours could not be looked for: that takes `CAP_SYS_ADMIN` (`EPERM`).
     SearchDenied {
+        /// The pin that they would be taken over to, or the directory of a set.
+        path: PathBuf,
         /// What the kernel answered.
         source: bpf_link::Error,
     },
@@ -317,6 +323,8 @@ pub enum Error {
     /// [`ensure_pinned`](crate::Attach::ensure_pinned). The kernel does not check it in an update
     /// in place, and each new link changes it.
     ExpectedRevision {
+        /// The path that was to be a pin.
+        path: PathBuf,
         /// The revision.
         revision: u64,
     },
@@ -324,6 +332,8 @@ pub enum Error {
     /// Links of ours are on the hook, though not pinned at the path, and the caller has asked to be
     /// told, or there is more than one. Nothing was changed.
     OursFound {
+        /// The path that was to be a pin.
+        path: PathBuf,
         /// Their ids.
         links: Vec<LinkId>,
     },

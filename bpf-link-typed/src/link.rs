@@ -6,6 +6,7 @@ pub(crate) mod link_type;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use bpf_link::{LinkId, LinkKind, PinEntry, PinLock, RawLink, Update, UpdateBy};
 
@@ -13,7 +14,7 @@ use crate::ensure::{Attached, Ours, Standing, Stopped};
 use crate::error::{Rejected, Result};
 use crate::info::buf::{Asked, InfoBuf};
 use crate::info::{LinkInfo, LinkInfoRef};
-use crate::link::let_go::let_go;
+use crate::link::let_go::{let_go, lock_to_stop};
 use crate::other::OtherLink;
 
 macro_rules! define {
@@ -306,14 +307,19 @@ impl Link {
     /// The pin was removed, and the link goes with the last that holds it, with those of
     /// [`RawLink::detach`].
     pub fn stop(path: impl AsRef<Path>, ours: &Ours) -> Result<Stopped> {
+        Self::stop_within(path, ours, PinLock::PATIENCE)
+    }
+
+    /// As [`stop`](Self::stop), but waits for the lock for at most so long. With zero it does not
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`stop`](Self::stop).
+    pub fn stop_within(path: impl AsRef<Path>, ours: &Ours, time: Duration) -> Result<Stopped> {
         let path = path.as_ref();
-        let _lock = match PinLock::of(path) {
-            Ok(lock) => lock,
-            // Without the directory there is no pin.
-            Err(bpf_link::Error::PathNotFound(_)) => {
-                return Ok(Stopped::Left(Standing::NotPinned));
-            }
-            Err(error) => return Err(error.into()),
+        let Some(_lock) = lock_to_stop(path, time)? else {
+            return Ok(Stopped::Left(Standing::NotPinned));
         };
         let mut link = match PinEntry::at(path)? {
             PinEntry::Missing => return Ok(Stopped::Left(Standing::NotPinned)),

@@ -153,7 +153,9 @@ impl<'a> LinkSet<'a> {
     /// one. [`add_from`](Self::add_from) is for options that borrow. On tcx and
     /// netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before those that were
     /// added later and are there already. Links that are there keep their places, also where that
-    /// is not the order of adding.
+    /// is not the order of adding, or not the position that the options say: a set reports that
+    /// ([`SetLink::is_in_place`](crate::set::SetLink::is_in_place)) and moves nothing.
+    /// [`Ensure::restore_position`](crate::Ensure::restore_position) moves a single link.
     ///
     /// # Errors
     ///
@@ -173,7 +175,8 @@ impl<'a> LinkSet<'a> {
     /// The same, and if a new link is attached for it, in this place on the hook: next to a link
     /// that was added before (tcx, netkit, and since Linux 6.17 cgroups).
     ///
-    /// A link that is there already keeps its place.
+    /// A link that is there already keeps its place, and
+    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) says whether that is this one.
     ///
     /// # Errors
     ///

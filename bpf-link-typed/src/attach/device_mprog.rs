@@ -147,8 +147,8 @@ macro_rules! recipe_of_a_list {
                 self.list.compare(info.id, info.ifindex)
             }
 
-            fn check_options(&self) -> $crate::Result<()> {
-                $crate::attach::position::without_revision(self.list.expected_revision)
+            fn check_options(&self, pin: &::std::path::Path) -> $crate::Result<()> {
+                $crate::attach::position::without_revision(self.list.expected_revision, pin)
             }
 
             fn in_place(&self, link: &$Link) -> $crate::Result<Option<bool>> {

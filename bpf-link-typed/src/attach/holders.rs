@@ -52,8 +52,7 @@ pub(crate) fn with_links(
     holders.collect()
 }
 
-/// The holders of a hook that only links can hold: all links of that kind for which `program_here`
-/// returns a program.
+/// All links of that kind for which `program_here` returns a program.
 pub(crate) fn by_links(
     kind: LinkKind,
     program_here: impl Fn(RawLink) -> Option<ProgramId>,
@@ -71,6 +70,7 @@ pub(crate) fn of_program(program: ProgramId, link: HolderLink) -> HookHolder {
         map: None,
         name: info.map_or_else(|_| CString::default(), |info| info.name),
         link,
+        is_certain: true,
     }
 }
 
@@ -91,6 +91,7 @@ pub(crate) fn of_maps(maps: impl Iterator<Item = StructOpsMap>) -> Option<Vec<Ho
             map: Some(found.map.id),
             name: found.map.name,
             link,
+            is_certain: true,
         })
     });
     Some(holders.collect())
@@ -110,6 +111,13 @@ impl Error {
         match self {
             Self::HookTaken { source, .. } => Self::HookTaken {
                 holders: find().unwrap_or_default(),
+                source,
+            },
+            Self::PriorityTaken {
+                priority, source, ..
+            } => Self::PriorityTaken {
+                priority,
+                holders: find().unwrap_or_default().into(),
                 source,
             },
             other => other,

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use bpf_link::{Anchor, AttachFlags, LinkId, MprogArgs, RawLink};
 
@@ -112,11 +113,14 @@ pub(crate) fn is_at<A: Copy, T>(
     }
 }
 
-/// Refuses a revision that is expected, where a link may be updated in place.
-pub(crate) fn without_revision(expected_revision: Option<u64>) -> Result<()> {
+/// Refuses a revision that is expected, where a link may be updated in place by way of this pin.
+pub(crate) fn without_revision(expected_revision: Option<u64>, pin: &Path) -> Result<()> {
     match expected_revision {
         None => Ok(()),
-        Some(revision) => Err(Error::ExpectedRevision { revision }),
+        Some(revision) => Err(Error::ExpectedRevision {
+            path: pin.to_owned(),
+            revision,
+        }),
     }
 }
 

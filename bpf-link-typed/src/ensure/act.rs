@@ -78,7 +78,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             Action::Search => {
                 if let Some((ours, _)) = &self.options.ours {
                     let but = seen.pinned().map(|pinned| pinned.id);
-                    seen.ours = Some(search(self.to, self.wanted, ours, but)?);
+                    seen.ours = Some(search(self.to, self.wanted, ours, but, &self.place.path)?);
                 }
                 Ok(Step::Learned)
             }
@@ -347,6 +347,7 @@ pub(super) fn refused<L, O>(refusal: Refusal, place: &Place, seen: &Seen<L, O>) 
         Refusal::PathTaken(found) => taken(&place.path, found),
         Refusal::BesideTaken => taken(&bpf_link::temporary_pin(&place.path), None),
         Refusal::OursFound => Error::OursFound {
+            path: place.path.clone(),
             links: seen.ours.iter().flatten().map(|ours| ours.id).collect(),
         },
     }

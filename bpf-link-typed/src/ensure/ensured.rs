@@ -4,14 +4,15 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use bpf_link::{LinkId, PinEntry, PinLock};
+use bpf_link::{LinkId, PinEntry};
 
 use crate::ensure::outcome::{Attached, LeftOver, Outcome};
 use crate::ensure::recipe::KindLink;
 use crate::ensure::standing::{Standing, Stopped};
 use crate::error::{Error, Rejected, Result};
-use crate::link::let_go::let_go;
+use crate::link::let_go::{let_go, lock_to_stop};
 
 /// What [`Ensure::run`](crate::Ensure::run) ends with: the link, and what was done.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(super) struct Left<L> {
     pub(super) file: FileId,
     pub(super) link: LinkId,
     pub(super) attached: Attached,
+    /// How long a stop waits for the lock.
+    pub(super) lock_within: Duration,
     /// Asks what is attached by a link.
     pub(super) ask: fn(&L) -> Result<Option<Attached>>,
 }
@@ -52,6 +55,7 @@ impl<L> fmt::Debug for Left<L> {
             .field("file", &self.file)
             .field("link", &self.link)
             .field("attached", &self.attached)
+            .field("lock_within", &self.lock_within)
             .finish_non_exhaustive()
     }
 }
@@ -133,7 +137,10 @@ impl<L: KindLink> Ensured<L> {
     /// taken over, its program, its link and its pin stay as they are. In any case our descriptor
     /// is closed.
     ///
-    /// It takes turns with runs and other stops in the same directory: [`PinLock`]. An agent that
+    /// It takes turns with runs and other stops in the same directory:
+    /// [`PinLock`](bpf_link::PinLock). It waits for the lock as long as the run did:
+    /// [`Ensure::lock_within`](crate::Ensure::lock_within), or
+    /// [`LinkSet::lock_within`](crate::LinkSet::lock_within) for a link of a set. An agent that
     /// ends with this never takes off the program of its successor; to leave its own program
     /// attached, it just ends.
     ///
@@ -156,19 +163,20 @@ impl<L: KindLink> Ensured<L> {
     ///
     /// # Errors
     ///
-    /// Nothing was let go of, with those of [`standing`](Self::standing), of [`PinLock::of`] except
-    /// for a directory that is missing, and of [`RawLink::unpin`](bpf_link::RawLink::unpin). The
-    /// pin was removed, and the kernel frees the link with its last descriptor, with those of
+    /// Nothing was let go of, with those of [`standing`](Self::standing), of
+    /// [`PinLock::of_within`](bpf_link::PinLock::of_within) except for a directory that is missing,
+    /// and of [`RawLink::unpin`](bpf_link::RawLink::unpin). The pin was removed, and the kernel
+    /// frees the link with its last descriptor, with those of
     /// [`RawLink::detach`](bpf_link::RawLink::detach).
-    pub fn stop(mut self) -> Result<Stopped> {
-        let _lock = match PinLock::of(&self.left.path) {
-            Ok(lock) => lock,
-            // Without the directory there is no pin.
-            Err(bpf_link::Error::PathNotFound(_)) => {
-                return Ok(Stopped::Left(Standing::NotPinned));
-            }
-            Err(error) => return Err(error.into()),
-        };
+    pub fn stop(self) -> Result<Stopped> {
+        match lock_to_stop(&self.left.path, self.left.lock_within)? {
+            Some(_lock) => self.stop_locked(),
+            None => Ok(Stopped::Left(Standing::NotPinned)),
+        }
+    }
+
+    /// The same, for a caller who has the lock.
+    pub(super) fn stop_locked(mut self) -> Result<Stopped> {
         match self.standing()? {
             Standing::Ours => {
                 let_go(self.link.raw_mut())?;

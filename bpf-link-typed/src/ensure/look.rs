@@ -113,26 +113,33 @@ pub(super) fn judge<A: Recipe>(
     })
 }
 
-/// Looks for the links of ours that are on the hook; `but` is not one of them.
+/// Looks for the links of ours that are on the hook; `but` is not one of them. One that is
+/// found would be pinned at this path.
 pub(super) fn search<A: Recipe>(
     to: &A,
     wanted: &Wanted<'_>,
     ours: &Ours,
     but: Option<LinkId>,
+    pin: &Path,
 ) -> Result<Vec<Candidate<Held<A>>>> {
-    find(to, wanted, ours, but).map_err(search_denied)
+    find(to, wanted, ours, but).map_err(search_denied(pin))
 }
 
 /// Looks for all links of ours, of whatever kind and hook; those that are known are not among them.
-pub(crate) fn search_all(ours: &Ours, is_known: impl Fn(LinkId) -> bool) -> Result<Vec<RawLink>> {
-    find_all(ours, is_known).map_err(search_denied)
+pub(crate) fn search_all(
+    ours: &Ours,
+    directory: &Path,
+    is_known: impl Fn(LinkId) -> bool,
+) -> Result<Vec<RawLink>> {
+    find_all(ours, is_known).map_err(search_denied(directory))
 }
 
-fn search_denied(error: Error) -> Error {
-    match error {
-        Error::Link(source @ bpf_link::Error::PermissionDenied(_)) => {
-            Error::SearchDenied { source }
-        }
+fn search_denied(path: &Path) -> impl Fn(Error) -> Error {
+    move |error| match error {
+        Error::Link(source @ bpf_link::Error::PermissionDenied(_)) => Error::SearchDenied {
+            path: path.to_owned(),
+            source,
+        },
         error => error,
     }
 }

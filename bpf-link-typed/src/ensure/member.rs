@@ -6,6 +6,7 @@ mod ready;
 mod steps;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
@@ -34,8 +35,8 @@ pub(crate) trait Member: Send + Sync {
     fn kind(&self) -> LinkKind;
 
     /// Looks at what is to be attached. Refuses what is not a program, or not a map, and options
-    /// that cannot be kept to over restarts and upgrades.
-    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>>;
+    /// that cannot be kept to over restarts and upgrades. It is to be pinned at this path.
+    fn ready(&self, run: &OfRun, pin: &Path) -> Result<Box<dyn Ready<'_> + '_>>;
 }
 
 /// What the members of one run share.
@@ -55,10 +56,10 @@ impl Known {
         &self,
         to: &A,
         object: BorrowedFd<'a>,
-        run: &OfRun,
+        (run, pin): (&OfRun, &Path),
     ) -> Result<Box<dyn Ready<'a> + 'a>> {
         let wanted = self.wanted(object, A::Link::KIND, &run.lookups)?;
-        to.check_options()?;
+        to.check_options(pin)?;
         Ok(Box::new(ReadyBy {
             to: to.for_one_run(),
             wanted,
@@ -103,8 +104,8 @@ where
         A::Link::KIND
     }
 
-    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
-        self.known.ready(&self.to, self.program.as_fd(), run)
+    fn ready(&self, run: &OfRun, pin: &Path) -> Result<Box<dyn Ready<'_> + '_>> {
+        self.known.ready(&self.to, self.program.as_fd(), (run, pin))
     }
 }
 
@@ -127,9 +128,9 @@ where
         L::KIND
     }
 
-    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
+    fn ready(&self, run: &OfRun, pin: &Path) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = self.options.of(&self.configuration);
-        self.known.ready(&to, self.program.as_fd(), run)
+        self.known.ready(&to, self.program.as_fd(), (run, pin))
     }
 }
 
@@ -144,8 +145,8 @@ impl<M: AsFd + Send + Sync> Member for OfMap<M> {
         LinkKind::StructOps
     }
 
-    fn ready(&self, run: &OfRun) -> Result<Box<dyn Ready<'_> + '_>> {
+    fn ready(&self, run: &OfRun, pin: &Path) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = StructOpsAttach::of(&self.map);
-        self.known.ready(&to, self.map.as_fd(), run)
+        self.known.ready(&to, self.map.as_fd(), (run, pin))
     }
 }

@@ -42,9 +42,9 @@ impl Place {
     }
 
     /// Where a link is pinned for a moment on the way to the path: the first of these names that
-    /// nothing is in the way of.
+    /// nothing is in the way of. Each name that is in use costs a look, so there is an end to them.
     pub(super) fn beside(&self) -> impl Iterator<Item = PathBuf> + use<> {
-        const NAMES: u32 = 8;
+        const NAMES: u32 = 1 << 16;
         let path = self.path.clone();
         (1..=NAMES).map(move |number| temporary_pin(&path, number))
     }

@@ -1,6 +1,7 @@
 //! What a kind's attach options have to say, so that a link of it can be taken over.
 
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -73,8 +74,9 @@ pub trait Recipe: Clone {
     fn compare(&self, link: &Self::Link, info: &InfoOf<Self>, wanted: &Wanted<'_>)
     -> Result<Match>;
 
-    /// Refuses options that cannot be kept to over restarts and upgrades.
-    fn check_options(&self) -> Result<()> {
+    /// Refuses options that cannot be kept to over restarts and upgrades, for a link that is to be
+    /// pinned at this path.
+    fn check_options(&self, _pin: &Path) -> Result<()> {
         Ok(())
     }
 

@@ -36,7 +36,7 @@ impl Error {
             | Self::AttachTypeMismatch { source, .. }
             | Self::ProgramRefused { source, .. }
             | Self::NotACgroup { source, .. }
-            | Self::SearchDenied { source }
+            | Self::SearchDenied { source, .. }
             | Self::SymbolNotFound { source, .. }
             | Self::InsideInstruction { source, .. }
             | Self::NotToBeProbed { source, .. }

@@ -18,6 +18,9 @@ pub struct HookHolder {
     pub name: CString,
     /// The link that keeps it there.
     pub link: HolderLink,
+    /// Whether it is certain that this one has the hook. Of a netfilter link the kernel does not
+    /// report the network namespace, nor whether it is still attached.
+    pub is_certain: bool,
 }
 
 /// The link that keeps a program on a hook.

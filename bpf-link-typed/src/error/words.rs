@@ -20,9 +20,16 @@ impl fmt::Display for Error {
                 write!(f, "there is no interface {interface}")
             }
             Self::HookTaken { holders, source } => {
-                write!(f, "{} is taken by {}", Hook(source), Holders(holders))
+                let by = if holders.is_empty() {
+                    " by another program"
+                } else {
+                    ""
+                };
+                write!(f, "{} is taken{by}{}", Hook(source), Holders(holders))
             }
-            Self::PriorityTaken { source, .. } => write!(f, "{} is taken", Hook(source)),
+            Self::PriorityTaken {
+                holders, source, ..
+            } => write!(f, "{} is taken{}", Hook(source), Holders(holders)),
             Self::AlreadyAttached(source) => {
                 write!(f, "the program is on {} already", Hook(source))
             }
@@ -153,20 +160,28 @@ impl fmt::Display for Error {
             Self::PinTaken { path, found } => {
                 write!(f, "{} is taken by {}", path.display(), Taken(*found))
             }
-            Self::SearchDenied { .. } => {
-                f.write_str("links of ours could not be looked for, which takes CAP_SYS_ADMIN")
-            }
-            Self::ExpectedRevision { revision } => write!(
+            Self::SearchDenied { path, .. } => write!(
                 f,
-                "revision {revision} of the hook's programs cannot be expected over restarts and upgrades"
+                "links of ours could not be looked for, to be pinned at {}: that takes CAP_SYS_ADMIN",
+                path.display()
+            ),
+            Self::ExpectedRevision { path, revision } => write!(
+                f,
+                "the link that is to be pinned at {} cannot expect revision {revision} of its hook's programs over restarts and upgrades",
+                path.display()
             ),
             Self::TemporaryName { path } => write!(
                 f,
                 "{} has the name of a pin on the way to its place",
                 path.display()
             ),
-            Self::OursFound { links } => {
-                write!(f, "links of ours are on the hook already: {}", Ids(links))
+            Self::OursFound { path, links } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "links of ours are on the hook for {path} already: {}",
+                    Ids(links)
+                )
             }
             Self::Overtaken { path, left } => {
                 let (left, path) = (OrNothing(*left), path.display());
@@ -175,8 +190,8 @@ impl fmt::Display for Error {
             Self::OldProgramPutBack { .. } => {
                 f.write_str("the new program could not be attached, and the old one was put back")
             }
-            Self::OldProgramLost { put_back, .. } => {
-                let because = Because(put_back.as_deref());
+            Self::OldProgramLost { source, put_back } => {
+                let because = Because::unless_said(put_back.as_deref(), source);
                 write!(
                     f,
                     "the new program could not be attached, and the old one could not be put back{because}"
@@ -199,8 +214,12 @@ impl fmt::Display for Error {
                 "{} is the root of a bpffs, where a set has no directory of its own",
                 path.display()
             ),
-            Self::NoWayBack(_) => {
-                f.write_str("the old program cannot be opened, so it could not be put back")
+            Self::NoWayBack(source) => {
+                match source.command_error().map(bpf_link::CommandError::target) {
+                    Some(old) => write!(f, "the old {old}")?,
+                    None => f.write_str("what is attached")?,
+                }
+                f.write_str(" cannot be opened, so it could not be put back")
             }
             Self::SetNotApplied(failure) => fmt::Display::fmt(failure, f),
             Self::CreateDirectory { path, .. } => {
@@ -232,10 +251,11 @@ impl fmt::Display for SetFailure {
                     )?;
                 }
                 LinkState::NotPutBack { source } => {
-                    write!(f, "; the old state of {name} could not be brought back")?;
-                    source
-                        .as_ref()
-                        .map_or(Ok(()), |source| write!(f, ": {source}"))?;
+                    let because = Because::unless_said(source.as_ref(), &self.source);
+                    write!(
+                        f,
+                        "; the old state of {name} could not be brought back{because}"
+                    )?;
                 }
             }
             changed = true;
@@ -277,14 +297,16 @@ impl fmt::Display for Program<'_> {
     }
 }
 
-/// Who has a hook.
+/// Who has a hook, or perhaps has it.
 struct Holders<'a>(&'a [HookHolder]);
 
 impl fmt::Display for Holders<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 4;
-        if self.0.is_empty() {
-            return f.write_str("another program");
+        match self.0.first() {
+            None => return Ok(()),
+            Some(holder) if holder.is_certain => f.write_str(" by ")?,
+            Some(_) => f.write_str(", perhaps by ")?,
         }
         for (index, holder) in self.0.iter().take(SHOWN).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
@@ -356,7 +378,15 @@ impl fmt::Display for Size {
     }
 }
 
+/// Why something could not be undone.
 struct Because<'a>(Option<&'a Error>);
+
+impl<'a> Because<'a> {
+    /// Nothing, if the error's source says the same.
+    fn unless_said(error: Option<&'a Error>, source: &Error) -> Self {
+        Self(error.filter(|error| error.to_string() != source.to_string()))
+    }
+}
 
 impl fmt::Display for Because<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -384,6 +414,44 @@ mod tests {
         assert_eq!(
             wrong(None).to_string(),
             "a 99 link is not of a kind without a type of its own"
+        );
+    }
+
+    /// The source has the cause; the message has the second error only if that is another.
+    #[test]
+    fn a_cause_is_not_said_twice() {
+        let missing = |name: &str| Error::NotInSet { name: name.into() };
+        let lost = |put_back| Error::OldProgramLost {
+            source: Box::new(missing("one")),
+            put_back: Some(Box::new(put_back)),
+        };
+        let not_put_back =
+            "the new program could not be attached, and the old one could not be put back";
+        assert_eq!(lost(missing("one")).to_string(), not_put_back);
+        assert_eq!(
+            lost(missing("two")).to_string(),
+            format!("{not_put_back} (the set has no link two)")
+        );
+        let failure = |source| SetFailure {
+            name: "xdp".into(),
+            links: vec![(
+                "tcx".into(),
+                LinkState::NotPutBack {
+                    source: Some(source),
+                },
+            )],
+            source: missing("one"),
+        };
+        let not_back =
+            "link xdp of the set was refused; the old state of tcx could not be brought back";
+        let rest = "; all else is as before";
+        assert_eq!(
+            failure(missing("one")).to_string(),
+            format!("{not_back}{rest}")
+        );
+        assert_eq!(
+            failure(missing("two")).to_string(),
+            format!("{not_back} (the set has no link two){rest}")
         );
     }
 }

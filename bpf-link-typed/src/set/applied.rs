@@ -1,11 +1,14 @@
 //! A set that was applied: its links, whether they are still its own, and letting go of them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ensure::member::{Kept, Waiting};
 use crate::ensure::{Ensured, Standing, Stopped};
 use crate::error::{Error, Result};
+use crate::link::let_go::lock_to_stop;
 use crate::set::entry::SetKey;
 use crate::set::report::SetReport;
 
@@ -14,6 +17,8 @@ use crate::set::report::SetReport;
 pub struct Applied {
     report: SetReport,
     links: Vec<(Arc<str>, Box<dyn Kept>)>,
+    /// A pin in the directory, and how long a stop waits for its lock.
+    lock: (PathBuf, Duration),
 }
 
 impl fmt::Debug for Applied {
@@ -25,8 +30,16 @@ impl fmt::Debug for Applied {
 }
 
 impl Applied {
-    pub(super) fn new(report: SetReport, links: Vec<(Arc<str>, Box<dyn Kept>)>) -> Self {
-        Self { report, links }
+    pub(super) fn new(
+        report: SetReport,
+        links: Vec<(Arc<str>, Box<dyn Kept>)>,
+        lock: (PathBuf, Duration),
+    ) -> Self {
+        Self {
+            report,
+            links,
+            lock,
+        }
     }
 
     /// Looks what becomes of the old links that were only released.
@@ -94,19 +107,26 @@ impl Applied {
     /// Lets go of the links that still run the set's programs by the set's pins, in reverse order,
     /// and of nothing else: [`Ensured::stop`]. What became of each, by its name.
     ///
+    /// It takes the lock of the directory once for all links, and waits for it as long as
+    /// [`LinkSet::lock_within`](crate::LinkSet::lock_within) says.
+    ///
     /// # Errors
     ///
-    /// As [`Ensured::stop`], with the first that was refused. The others are let go of all the
-    /// same.
+    /// With those of [`PinLock::of_within`](bpf_link::PinLock::of_within), except for a directory
+    /// that is missing, nothing was let go of. Otherwise as [`Ensured::stop`], with the first that
+    /// was refused; the others are let go of all the same.
     pub fn stop(self) -> Result<Vec<(String, Stopped)>> {
+        let (pin, time) = self.lock;
+        let lock = lock_to_stop(&pin, time)?;
         let mut refused: Option<Error> = None;
         let mut stopped = Vec::with_capacity(self.links.len());
         for (name, link) in self.links.into_iter().rev() {
-            match link.stop() {
+            match link.stop_locked() {
                 Ok(answer) => stopped.push((name.to_string(), answer)),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
+        drop(lock);
         refused.map_or(Ok(stopped), Err)
     }
 }

@@ -154,7 +154,9 @@ fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>
         lookups: Rc::default(),
     };
     for (index, entry) in set.entries.iter().enumerate() {
-        let ready = entry.member.ready(&run).map_err(Refusal::of(index))?;
+        let pin = path_in(&directory.path, OsStr::new(&*entry.name));
+        let ready = entry.member.ready(&run, &pin);
+        let ready = ready.map_err(Refusal::of(index))?;
         slots.push(Slot {
             name: &entry.name,
             directory: directory.path.clone(),

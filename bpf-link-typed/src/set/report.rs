@@ -49,6 +49,11 @@ pub struct SetLink {
     pub before: Option<String>,
     /// The link that was on the hook without a pin in the directory, and was taken over.
     pub taken_over: Option<LinkId>,
+    /// Whether the link is in the position on its hook that was asked for, as for
+    /// [`Ensured::is_in_place`](crate::Ensured::is_in_place). A set reports this, and does not move
+    /// a link that is there already.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_in_place: Option<bool>,
 }
 
 /// A link of the directory that is not in the set.
@@ -94,6 +99,9 @@ impl fmt::Display for SetLink {
         if let Some(link) = self.taken_over {
             write!(f, ", from link {link}, which was not pinned")?;
         }
+        if self.is_in_place == Some(false) {
+            f.write_str(", not in the position that was asked for")?;
+        }
         Ok(())
     }
 }
@@ -118,5 +126,92 @@ impl fmt::Display for StaleLink {
             Some(OldLink::Unknown(_)) => "unpinned, perhaps held by another process",
             Some(_) => "removed",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bpf_link::ProgramId;
+
+    use super::*;
+    use crate::ensure::{Attached, Why};
+
+    fn id(id: u32) -> LinkId {
+        LinkId::new(id).expect("it is not 0")
+    }
+
+    #[test]
+    fn a_line_for_each_link() {
+        let previous = Attached::Program(ProgramId::new(34).expect("it is not 0"));
+        let link = |name: &str, link, outcome| SetLink {
+            name: name.into(),
+            link: id(link),
+            outcome,
+            before: None,
+            taken_over: None,
+            is_in_place: None,
+        };
+        let stale = |name: &str, link, removed| StaleLink {
+            name: name.into(),
+            link: id(link),
+            kind: LinkKind::Xdp,
+            removed,
+        };
+        let report = SetReport {
+            links: vec![
+                link("created", 1, Outcome::Created),
+                SetLink {
+                    before: Some("old".into()),
+                    is_in_place: Some(true),
+                    ..link("updated", 2, Outcome::Updated { previous })
+                },
+                SetLink {
+                    taken_over: Some(id(30)),
+                    ..link(
+                        "replaced",
+                        3,
+                        Outcome::Replaced {
+                            why: Why::NotUpdatable,
+                            previous: Some(previous),
+                            gap: false,
+                            old_link: OldLink::Gone,
+                        },
+                    )
+                },
+                SetLink {
+                    is_in_place: Some(false),
+                    ..link("kept", 4, Outcome::AlreadyRunning)
+                },
+            ],
+            stale: vec![
+                stale("stays", 5, None),
+                stale("released", 6, Some(OldLink::Released(id(6)))),
+                stale("held", 7, Some(OldLink::Held(id(7)))),
+                stale("unknown", 8, Some(OldLink::Unknown(id(8)))),
+                stale("gone", 9, Some(OldLink::Gone)),
+            ],
+            left_over: vec![stale("beside", 10, Some(OldLink::Gone))],
+            pins_left: vec![PinLeft {
+                name: "pin".into(),
+                link: id(11),
+                reason: "no".into(),
+            }],
+        };
+        let lines = report.to_string();
+        let expected = [
+            "created: link 1, created",
+            "updated: link 2, updated, instead of program 34, which was pinned as old",
+            "replaced: link 3, replaced without a gap, as it is not updated, \
+             from link 30, which was not pinned",
+            "kept: link 4, already running, not in the position that was asked for",
+            "stays: xdp link 5, not in the set, stays",
+            "released: xdp link 6, unpinned, and goes with the last that holds it",
+            "held: xdp link 7, unpinned, held by another process",
+            "unknown: xdp link 8, unpinned, perhaps held by another process",
+            "gone: xdp link 9, removed",
+            "beside: xdp link 10, removed, which a killed run had left",
+            "pin: the pin of link 11 could not be removed: no",
+        ];
+        assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
     }
 }

@@ -21,8 +21,12 @@ impl Run<'_, '_> {
     pub(super) fn finish(mut self) -> Result<Applied> {
         let mut report = SetReport::default();
         let mut kept = Vec::with_capacity(self.slots.len());
-        for (index, entry) in self.set.entries.iter().enumerate() {
-            let (slot, end) = self.end(index, &mut report)?;
+        // Before the links are given away: one's place may be next to another.
+        let places: Vec<_> = (0..self.slots.len()).map(|at| self.in_place(at)).collect();
+        for ((index, entry), is_in_place) in self.set.entries.iter().enumerate().zip(places) {
+            let (mut slot, mut end) = self.end(index, &mut report)?;
+            slot.is_in_place = is_in_place;
+            end.is_in_place = is_in_place;
             report.links.push(slot);
             if let Some(slot) = self.slots.get(index) {
                 kept.push((entry.name.clone(), slot.ready.kept(end)?));
@@ -32,7 +36,17 @@ impl Run<'_, '_> {
         for (index, found) in found.into_iter().enumerate() {
             self.retire_found(index, found, &mut report);
         }
-        Ok(Applied::new(report, kept))
+        // The lock is of the directory, whatever the name of the pin.
+        let lock = (self.directory.at("pin"), self.set.options.lock_within);
+        Ok(Applied::new(report, kept, lock))
+    }
+
+    /// Whether the slot's link is where it was to be. All links are there by now, so a refusal is
+    /// no reason to undo the set.
+    fn in_place(&self, index: usize) -> Option<bool> {
+        let slot = self.slots.get(index)?;
+        let link = self.works.get(index)?.link.as_ref()?;
+        slot.ready.in_place(link, self.place(index)).ok().flatten()
     }
 
     /// Lets go of what the slot has replaced.
@@ -65,13 +79,16 @@ impl Run<'_, '_> {
             outcome,
             before: other,
             taken_over,
+            is_in_place: None,
         };
         let end = End {
             link,
             outcome,
             taken_over,
+            is_in_place: None,
             path,
             file,
+            lock_within: self.set.options.lock_within,
         };
         Ok((slot, end))
     }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bpf_link::{LinkId, RawLink};
 
@@ -15,7 +16,8 @@ use crate::error::Result;
 pub(crate) trait Kept: Any + Send + Sync {
     fn set_outcome(&mut self, outcome: Outcome);
     fn standing(&self) -> Result<Standing>;
-    fn stop(self: Box<Self>) -> Result<Stopped>;
+    /// Lets go of it, for a caller who has the lock.
+    fn stop_locked(self: Box<Self>) -> Result<Stopped>;
     fn as_any(&self) -> &dyn Any;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
@@ -29,8 +31,8 @@ impl<L: KindLink> Kept for Ensured<L> {
         Self::standing(self)
     }
 
-    fn stop(self: Box<Self>) -> Result<Stopped> {
-        Self::stop(*self)
+    fn stop_locked(self: Box<Self>) -> Result<Stopped> {
+        Self::stop_locked(*self)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -47,8 +49,10 @@ pub(crate) struct End {
     pub(crate) link: RawLink,
     pub(crate) outcome: Outcome,
     pub(crate) taken_over: Option<LinkId>,
+    pub(crate) is_in_place: Option<bool>,
     pub(crate) path: PathBuf,
     pub(crate) file: FileId,
+    pub(crate) lock_within: Duration,
 }
 
 /// A link that is pinned at the path now.
@@ -59,6 +63,7 @@ pub(super) fn of<A: Recipe>(end: End, attached: Attached) -> Result<Box<dyn Kept
             link: link.raw().id()?,
             file: end.file,
             attached,
+            lock_within: end.lock_within,
             ask: |link: &A::Link| Ok(A::attached(&link.ask()?)),
             path: end.path,
         },
@@ -66,6 +71,6 @@ pub(super) fn of<A: Recipe>(end: End, attached: Attached) -> Result<Box<dyn Kept
         outcome: end.outcome,
         taken_over: end.taken_over,
         left_over: None,
-        is_in_place: None,
+        is_in_place: end.is_in_place,
     }))
 }

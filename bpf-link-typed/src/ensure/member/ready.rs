@@ -114,6 +114,15 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
         Ok(Box::new(move |program| Ok(to.create(program)?.into())))
     }
 
+    fn in_place(&self, link: &RawLink, place: Option<Position<LinkId>>) -> Result<Option<bool>> {
+        let placed = place.and_then(|place| self.to.placed(place));
+        let to = placed.as_ref().unwrap_or(&self.to);
+        if !to.is_placed() {
+            return Ok(None);
+        }
+        to.in_place(&A::Link::try_from(link.try_clone()?)?)
+    }
+
     fn kept(&self, end: End) -> Result<Box<dyn Kept>> {
         kept::of::<A>(end, self.wanted.attached)
     }

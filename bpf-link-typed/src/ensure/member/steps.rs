@@ -53,6 +53,10 @@ pub(crate) trait Ready<'a> {
     /// How the old program was attached.
     fn way_back(&self, old: &RawLink) -> Result<WayBack<'a>>;
 
+    /// Whether the link is in this place on its hook, or else in the one that the options say;
+    /// `None` if neither says one, or that cannot be told.
+    fn in_place(&self, link: &RawLink, place: Option<Position<LinkId>>) -> Result<Option<bool>>;
+
     /// What the link is to its caller in the end.
     fn kept(&self, end: End) -> Result<Box<dyn Kept>>;
 }

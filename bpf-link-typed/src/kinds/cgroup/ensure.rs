@@ -1,6 +1,7 @@
 //! Whether a link is on this hook of this cgroup.
 
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use bpf_link::{Hook, HookProgram, LinkCreate, LinkId, LinkKind, ProgramInfo, RawLink, Target};
 
@@ -38,8 +39,8 @@ impl Recipe for CgroupAttach<'_> {
         Ok(Match::hook(Some(is_same)))
     }
 
-    fn check_options(&self) -> Result<()> {
-        position::without_revision(self.expected_revision)
+    fn check_options(&self, pin: &Path) -> Result<()> {
+        position::without_revision(self.expected_revision, pin)
     }
 
     /// The list has no links: it tells of a program that is in it once.

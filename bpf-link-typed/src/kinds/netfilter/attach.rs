@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{AttachType, LinkCreate, NetfilterArgs, NetfilterFlags, RawLink};
+use bpf_link::{AttachType, LinkCreate, LinkKind, NetfilterArgs, NetfilterFlags, RawLink};
 
 use super::NetfilterLink;
 use super::hook::{NetfilterFamily, NetfilterHook};
@@ -70,7 +70,8 @@ impl NetfilterAttach {
     ///
     /// # Errors
     ///
-    /// - [`Error::PriorityTaken`] (`EBUSY`).
+    /// - [`Error::PriorityTaken`] (`EBUSY`): something has this priority. The error names the
+    ///   programs of links that may be it, in whatever network namespace.
     /// - [`Error::HookTaken`] (`E2BIG`): 1024 are on the hook, which is all that it takes.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
@@ -83,7 +84,11 @@ impl NetfilterAttach {
     ///
     /// `BPF_LINK_CREATE`, since Linux 6.4; it ends in `bpf_nf_link_attach` (7.3).
     pub fn attach(&self, program: impl AsFd) -> Result<NetfilterLink> {
-        let program = program.as_fd();
+        self.create_link(program.as_fd())
+            .map_err(|refusal| self.with_holders(refusal))
+    }
+
+    pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
         match &self.netns {
             None => self.attach_here(program),
             Some(netns) => netns.inside(|| self.attach_here(program)),
@@ -99,6 +104,7 @@ impl NetfilterAttach {
             Err(source) => Err(match source.errno() {
                 Some(libc::EBUSY) => Error::PriorityTaken {
                     priority: self.priority,
+                    holders: Box::default(),
                     source,
                 },
                 Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
@@ -107,5 +113,24 @@ impl NetfilterAttach {
                 _ => fit::by_type(program, AttachType::Netfilter, source),
             }),
         }
+    }
+
+    /// Adds the programs of the links that may be in the way: at this priority, or anywhere on a
+    /// hook that is full. They may also be in another network namespace, or not attached any more.
+    pub(super) fn with_holders(&self, refusal: Error) -> Error {
+        let is_full = matches!(refusal, Error::HookTaken { .. });
+        refusal.with_holders(|| {
+            let mut found = holders::by_links(LinkKind::Netfilter, |link| {
+                let info = NetfilterLink(link).info().ok()?;
+                let is_here = info.family == self.family
+                    && info.hook == self.hook
+                    && (is_full || info.priority == self.priority);
+                info.program_id.filter(|_| is_here)
+            })?;
+            for holder in &mut found {
+                holder.is_certain = false;
+            }
+            Some(found)
+        })
     }
 }

@@ -7,7 +7,7 @@ use bpf_link::LinkKind;
 use super::{NetfilterAttach, NetfilterInfo, NetfilterLink};
 use crate::ensure::hook_id::{HookId, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Recipe for NetfilterAttach {
     type Link = NetfilterLink;
@@ -17,7 +17,11 @@ impl Recipe for NetfilterAttach {
     const ATTEMPT_TELLS: bool = true;
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
-        self.attach(program)
+        self.create_link(program)
+    }
+
+    fn name_holders(&self, refusal: Error) -> Error {
+        self.with_holders(refusal)
     }
 
     fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use super::kprobe::KernelPlace;
 use super::{
@@ -61,7 +62,7 @@ impl Recipe for PerfEventAttach<'_> {
         Ok(found.and(cookie_of(event).map(|found| found == cookie)))
     }
 
-    fn check_options(&self) -> Result<()> {
+    fn check_options(&self, _pin: &Path) -> Result<()> {
         match &self.target {
             PerfTarget::Counter(event) => event.check(),
             _ => Ok(()),

@@ -22,7 +22,12 @@ impl Recipe for SockmapAttach<'_> {
 
     fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let map_id = MapInfo::of(&self.map)?.id;
-        let attach_type = u64::from(self.hook.attach_type().as_raw());
+        // These two exclude each other.
+        let slot = match self.hook {
+            SockmapHook::SkbVerdict => SockmapHook::SkbStreamVerdict,
+            slot => slot,
+        };
+        let attach_type = u64::from(slot.attach_type().as_raw());
         Ok(Some(HookId {
             kind: LinkKind::Sockmap,
             numbers: [u64::from(map_id.get()), attach_type, 0],

@@ -9,7 +9,7 @@ use bpf_link::{LinkId, RawLink};
 use crate::attach::position::Position;
 use crate::ensure::member::{self, Hook, Next, Refused};
 use crate::ensure::{Attached, Why};
-use crate::error::{Error, HolderLink, Result};
+use crate::error::{Error, HolderLink, HookHolder, Result};
 use crate::set::assign::{Old, give_back};
 use crate::set::run::{Back, Run, Step, Way, overtaken, overtaken_in};
 
@@ -61,8 +61,10 @@ impl Run<'_, '_> {
         } else {
             slot.ready.name_holders(refusal)
         };
+        let is_a_link =
+            |holder: &HookHolder| holder.is_certain && matches!(holder.link, HolderLink::Link(_));
         let has_link = matches!(&refusal, Error::HookTaken { holders, .. }
-            if holders.iter().any(|holder| matches!(holder.link, HolderLink::Link(_))));
+            if holders.iter().any(is_a_link));
         if has_link {
             return Err(refusal);
         }
@@ -226,8 +228,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The place that the caller has asked for.
-    fn place(&self, index: usize) -> Option<Position<LinkId>> {
+    /// The place next to another link of the set, or at an end, that the caller has asked for.
+    pub(in crate::set) fn place(&self, index: usize) -> Option<Position<LinkId>> {
         match self.slots.get(index)?.place? {
             Position::First => Some(Position::First),
             Position::Last => Some(Position::Last),

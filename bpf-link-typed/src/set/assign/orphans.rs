@@ -13,7 +13,8 @@ impl Assigning<'_> {
         if slots.iter().all(Slot::has_here) {
             return Ok(());
         }
-        let mut orphans = member::search_all(ours, |link| self.directory.has(link))?;
+        let directory = &self.directory;
+        let mut orphans = member::search_all(ours, &directory.path, |link| directory.has(link))?;
         for (index, slot) in slots.iter_mut().enumerate() {
             if !slot.has_here() {
                 self.adopt(slot, &mut orphans).map_err(Refusal::of(index))?;
@@ -41,7 +42,8 @@ impl Assigning<'_> {
             return Ok(());
         };
         if !here.is_empty() {
-            return Err(Error::OursFound { links });
+            let path = slot.path();
+            return Err(Error::OursFound { path, links });
         }
         if slot.ready.attempt_tells() {
             slot.orphan = Some(judged);

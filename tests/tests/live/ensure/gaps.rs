@@ -13,6 +13,7 @@ use bpf_link_typed::{
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin};
 use crate::fixture::attaching::{counting, counts};
+use crate::fixture::chain::{check_refusal, check_silently};
 use crate::fixture::runs;
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Role, Test, role, test};
@@ -75,9 +76,8 @@ fn the_old_program_is_put_back(sandbox: &Sandbox) -> Result<()> {
     let to = XdpAttach::to("lo").ensure_pinned(&pin);
     to.run(&old)?;
     let refused = to.run(&new);
-    let Err(error) = &refused else {
-        anyhow::bail!("{refused:?}");
-    };
+    let named = format!("program {}", new.id()?);
+    let error = &check_refusal(refused, &["interface lo", &named])?;
     ensure!(error.errno() == Some(libc::EINVAL), "{error:?}");
     ensure!(runs(&counter)?);
     let id = ensure_one_link_and_pin(sandbox, &pin)?;
@@ -102,11 +102,14 @@ fn agent(arguments: &[String]) -> Result<()> {
     let program = Program::passing(Hook::NETFILTER)?;
     role::say("ready")?;
     role::listen()?;
-    role::say(match netfilter().ensure_pinned(pin).run(&program) {
-        Err(Error::OldProgramPutBack { .. }) => "put back",
-        Err(Error::OldProgramLost {
+    let refused = netfilter().ensure_pinned(pin).run(&program);
+    let refused = refused.err().context("it was not refused")?;
+    check_silently(&refused, &["priority 77"])?;
+    role::say(match refused {
+        Error::OldProgramPutBack { .. } => "put back",
+        Error::OldProgramLost {
             put_back: Some(_), ..
-        }) => "lost",
+        } => "lost",
         other => anyhow::bail!("{other:?}"),
     })
 }

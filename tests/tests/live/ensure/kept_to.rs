@@ -9,6 +9,7 @@ use bpf_link_typed::{
 };
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
+use crate::fixture::chain::check_refusal;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -28,8 +29,9 @@ fn revision<A: AttachProgram>(sandbox: &Sandbox, [to, at]: [&A; 2], hook: Hook) 
             at.clone().ensure_pinned(&pin).run(&new).map(drop),
             at.clone().ensure_pinned(&pin).plan(&new).map(drop),
         ] {
+            let refused = check_refusal(refused, &[&pin.to_string_lossy(), "revision 1"])?;
             ensure!(
-                matches!(refused, Err(Error::ExpectedRevision { revision: 1 })),
+                matches!(refused, Error::ExpectedRevision { revision: 1, .. }),
                 "{refused:?}"
             );
         }

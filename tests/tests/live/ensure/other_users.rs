@@ -3,20 +3,25 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Exposure, PinLock, check_directories, is_temporary_pin, temporary_pin};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, pins};
-use bpf_link_typed::{Attach as _, Ensure, Error, Link, XdpAttach, ensure::Outcome};
+use bpf_link_typed::{
+    Attach as _, Ensure, Error, Link, XdpAttach,
+    ensure::{Ours, Outcome},
+};
 use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::fixture::as_nobody;
+use crate::fixture::chain::check_refusal;
 use crate::harness::{Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept),
+    test!(a_lock_that_is_kept_from_a_stop),
     test!(a_path_of_ours_without_root),
     test!(a_pin_of_another_user),
     test!(directories_of_other_users),
@@ -50,7 +55,8 @@ fn ensure_exposed(to: &Ensure<XdpAttach>, at: &Path, by: Exposure) -> Result<()>
     let program = Program::passing(Hook::XDP)?;
     let before = our_links()?;
     for refused in [to.run(&program).map(drop), to.plan(&program).map(drop)] {
-        let Err(Error::Link(bpf_link::Error::Exposed { path, how })) = &refused else {
+        let refused = check_refusal(refused, &[&at.to_string_lossy()])?;
+        let Error::Link(bpf_link::Error::Exposed { path, how }) = &refused else {
             anyhow::bail!("{}: {refused:?}", at.display());
         };
         ensure!(path == at && *how == by, "{}: {refused:?}", at.display());
@@ -96,6 +102,33 @@ fn a_lock_that_is_kept(sandbox: &Sandbox) -> Result<()> {
     player.tell("enough")?;
     player.finish()?;
     ensure_runs(&to(&pin).lock_within(Duration::ZERO))?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A stop waits as long as the run did, and with zero not at all.
+fn a_lock_that_is_kept_from_a_stop(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let directory = sandbox.bpffs().to_str().context("not UTF-8")?;
+    let program = Program::passing(Hook::XDP)?;
+    let done = to(&pin).lock_within(Duration::ZERO).run(&program)?;
+    let mut player = role!(keeper).start(&[directory])?;
+    ensure!(player.hear()? == "locked");
+    let ours = Ours::by_name(c"no such name");
+    let started = Instant::now();
+    let words = [format!("process {}", player.id())];
+    let words = words.each_ref().map(String::as_str);
+    for refused in [done.stop(), Link::stop_within(&pin, &ours, Duration::ZERO)] {
+        let refused = check_refusal(refused, &words)?;
+        ensure!(
+            matches!(refused, Error::Link(bpf_link::Error::LockHeld { .. })),
+            "{refused:?}"
+        );
+    }
+    ensure!(started.elapsed() < PinLock::PATIENCE);
+    ensure!(our_links()?.len() == 1 && sandbox.pinned()? == [pin.as_path()]);
+    player.tell("enough")?;
+    player.finish()?;
+    Link::from_pinned(&pin)?.detach_and_unpin()?;
     ensure_nothing_left(sandbox)
 }
 
@@ -234,7 +267,7 @@ fn names_of_temporary_pins(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// There are eight names; with all of them in use the run is refused.
+/// Whatever has the names of temporary pins, there is another name.
 fn what_is_in_the_way_of_a_temporary_pin(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let map = Map::array(4, 1)?;
@@ -242,21 +275,18 @@ fn what_is_in_the_way_of_a_temporary_pin(sandbox: &Sandbox) -> Result<()> {
     let name = temporary.to_str().context("not UTF-8")?;
     let mut in_the_way = Vec::new();
     to(&pin).run(&Program::passing(Hook::XDP)?)?;
-    for number in 1..=8 {
+    for number in 1..=12 {
         let done = to(&pin).run(&Program::passing(Hook::XDP)?)?;
         ensure!(matches!(done.outcome, Outcome::Updated { .. }), "{done:?}");
         let path = match number {
             1 => temporary.clone(),
             number => PathBuf::from(format!("{name}{number}")),
         };
+        ensure!(is_temporary_pin(&path), "{}", path.display());
         pins::pin(&map, &path)?;
         in_the_way.push(path);
     }
-    let refused = to(&pin).run(&Program::passing(Hook::XDP)?);
-    ensure!(
-        matches!(&refused, Err(Error::PinTaken { path, found: None }) if *path == temporary),
-        "{refused:?}"
-    );
+    ensure!(sandbox.pinned()?.len() == 1 + in_the_way.len());
     for path in in_the_way {
         fs::remove_file(path)?;
     }

@@ -16,6 +16,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabiliti
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
 use crate::fixture::attaching::{counting, counts};
+use crate::fixture::chain::check_refusal;
 use crate::fixture::runs;
 use crate::fixture::traffic::send_packet;
 use crate::harness::role::Player;
@@ -353,7 +354,9 @@ fn more_than_one_of_ours(sandbox: &Sandbox) -> Result<()> {
         .ensure_pinned(&pin)
         .take_over(ours()?)
         .run(&program);
-    let Err(Error::OursFound { links }) = &refused else {
+    let named = format!("{}, {}", ids[0], ids[1]);
+    let refused = check_refusal(refused, &[&pin.to_string_lossy(), &named])?;
+    let Error::OursFound { links, .. } = &refused else {
         anyhow::bail!("{refused:?}");
     };
     ensure!(links.as_slice() == ids && our_links()?.len() == 2);
@@ -450,12 +453,14 @@ fn without_the_privilege_to_open_by_id(sandbox: &Sandbox) -> Result<()> {
         done.link.detach_and_unpin()?;
         // To look for what is ours takes it, and nothing is attached unseen.
         let refused = to.take_over(ours()?).run(&second);
+        let refused = check_refusal(refused, &[&pin.to_string_lossy()])?;
         ensure!(
             matches!(
                 refused,
-                Err(Error::SearchDenied {
-                    source: bpf_link::Error::PermissionDenied(_)
-                })
+                Error::SearchDenied {
+                    source: bpf_link::Error::PermissionDenied(_),
+                    ..
+                }
             ),
             "{refused:?}"
         );

@@ -1,10 +1,10 @@
 //! Positions among the programs of a hook, over restarts and upgrades.
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds};
+use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Anchor, Attach as _, AttachProgram, CgroupAttach, CgroupHook, Ensure, Link, LinkAnchor,
-    Position, TcxAttach, TcxHook,
+    NetkitAttach, NetkitHook, Position, TcxAttach, TcxHook,
     ensure::{Outcome, Why},
 };
 
@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(beside_an_anchor).needs(Need::TCX),
     test!(first_in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
     test!(first_on_a_tcx_hook).needs(Need::TCX),
+    test!(first_on_a_netkit_hook).needs(Need::NETKIT),
     test!(last_on_a_tcx_hook).needs(Need::TCX),
 ];
 
@@ -71,6 +72,13 @@ fn displaced<A: AttachProgram<Link: Into<Link>>>(
 fn first_on_a_tcx_hook(sandbox: &Sandbox) -> Result<()> {
     let to = TcxAttach::to("lo", TcxHook::Ingress).position(Position::First);
     displaced(sandbox, (&to, &to), Hook::TCX_INGRESS, true)
+}
+
+fn first_on_a_netkit_hook(sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Netkit, "kit")?;
+    let to = NetkitAttach::to("kit", NetkitHook::Primary).position(Position::First);
+    displaced(sandbox, (&to, &to), Hook::NETKIT_PRIMARY, true)?;
+    device.delete()
 }
 
 fn last_on_a_tcx_hook(sandbox: &Sandbox) -> Result<()> {

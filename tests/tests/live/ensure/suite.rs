@@ -15,6 +15,7 @@ use bpf_link_typed::{
 
 use crate::ensure::end::{Done, ensure_one_link_and_pin, is_pinned, our_links, temporary};
 use crate::ensure::planned::run_as_planned;
+use crate::fixture::chain::check_refusal;
 use crate::suites::conformance::Counting;
 
 /// What the call is told besides the options of the kind.
@@ -363,8 +364,10 @@ impl Subject<'_> {
         let id = held.id()?;
         std::fs::remove_file(&path)?;
         let refused = (self.here)(How::Report(&self.name), &path, &self.first);
+        let named = format!("{} already: {id}", path.display());
+        let refused = check_refusal(refused, &[&named])?;
         ensure!(
-            matches!(&refused, Err(Error::OursFound { links }) if *links == [id]),
+            matches!(&refused, Error::OursFound { links, .. } if *links == [id]),
             "{refused:?}"
         );
         ensure!(our_links()? == [id.get()] && self.sandbox.pinned()?.is_empty());
@@ -376,9 +379,10 @@ impl Subject<'_> {
         let done = (self.here)(How::TakeOver(&self.name), &path, &self.first);
         if self.way == Way::OldFirst && !held.kind().is_detachable() {
             // It is in the way as long as it is held, and pinned again.
+            let refused = check_refusal(done, &[])?;
             ensure!(
-                matches!(done, Err(Error::OldLinkHeld { link, .. }) if link == id),
-                "{done:?}"
+                matches!(refused, Error::OldLinkHeld { link, .. } if link == id),
+                "{refused:?}"
             );
             ensure!(self.ensure_runs(&self.second, &self.first)? == id);
             drop(held);

@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{ProgramId, StructOpsMap};
 use bpf_link_tests::{CongestionControl, Hook, Map, PerfEvent, Program, Sandbox, device, names};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Error, FileRef, HolderLink, NetnsAttach, NetnsHook, PerfEventAttach,
-    SockmapAttach, SockmapHook, StructOpsAttach, TcxAttach, TcxHook, TracepointEvent, XdpAttach,
-    XdpMode,
+    CgroupAttach, CgroupHook, Error, FileRef, HolderLink, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, NetnsAttach, NetnsHook, PerfEventAttach, SockmapAttach, SockmapHook,
+    StructOpsAttach, TcxAttach, TcxHook, TracepointEvent, XdpAttach, XdpMode,
 };
 
 use crate::fixture::LOOPBACK;
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_device_with_a_link).alone(),
     test!(a_device_without_a_link).alone(),
     test!(a_cgroup).alone(),
+    test!(a_netfilter_priority).needs(Need::NETFILTER).alone(),
     test!(a_network_namespace).alone(),
     test!(a_sockmap)
         .alone()
@@ -86,9 +87,16 @@ fn a_cgroup(sandbox: &Sandbox) -> Result<()> {
     for _ in 0..64 {
         links.push(to.attach(&program)?);
     }
-    let Err(Error::HookTaken { holders, .. }) = to.attach(&program) else {
+    let path = cgroup.path().to_string_lossy();
+    let by_path = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let refused = check_refusal(by_path.attach(&program), &[&path])?;
+    let Error::HookTaken { holders, .. } = refused else {
+        bail!("{refused:?}");
+    };
+    let Err(Error::HookTaken { holders: of_fd, .. }) = to.attach(&program) else {
         bail!("it takes more than 64");
     };
+    ensure!(of_fd == holders, "{of_fd:?}");
     let mut found: Vec<_> = holders.iter().map(|holder| holder.link).collect();
     let mut expected = Vec::new();
     for link in &links {
@@ -101,6 +109,46 @@ fn a_cgroup(sandbox: &Sandbox) -> Result<()> {
     found.sort_by_key(id);
     expected.sort_by_key(id);
     ensure!(found == expected, "{found:?}");
+    Ok(())
+}
+
+/// The kernel does not report where a netfilter link is, so the error names the links that may have
+/// the priority.
+fn a_netfilter_priority(_sandbox: &Sandbox) -> Result<()> {
+    let (one, two) = (
+        Program::passing(Hook::NETFILTER)?,
+        Program::passing(Hook::NETFILTER)?,
+    );
+    let at =
+        |priority| NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalOut, priority);
+    let link = at(-70).attach(&one)?;
+    let _elsewhere = at(-71).attach(&one)?;
+    let named = format!(
+        "perhaps by program {} ({}) of link {}",
+        one.id()?,
+        one.name()?,
+        link.id()?
+    );
+    let error = check_refusal(at(-70).attach(&two), &["priority -70", &named])?;
+    let Error::PriorityTaken { holders, .. } = &error else {
+        bail!("{error:?}");
+    };
+    let [holder] = &**holders else {
+        bail!("{error:?}");
+    };
+    ensure!(!holder.is_certain && holder.link == HolderLink::Link(link.id()?));
+    ensure!(error.errno() == Some(libc::EBUSY), "{error:?}");
+
+    // One that is detached, or in another network namespace, looks the same.
+    link.detach()?;
+    let other = at(-70).attach(&two)?;
+    let error = check_refusal(at(-70).attach(&two), &["priority -70"])?;
+    let Error::PriorityTaken { holders, .. } = &error else {
+        bail!("{error:?}");
+    };
+    ensure!(holders.len() == 2, "{error:?}");
+    ensure!(holders.iter().all(|holder| !holder.is_certain));
+    drop((link, other));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The order of the links of a set on a hook that takes several.
 
-use anyhow::{Result, ensure};
-use bpf_link_tests::{Hook, Program, Sandbox};
+use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Anchor, CgroupAttach, CgroupHook, HookPrograms, LinkSet, Position, TcxAttach, TcxHook,
 };
@@ -12,6 +12,7 @@ use crate::harness::{Need, Test, test};
 pub(crate) const TESTS: &[Test] = &[
     test!(in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
     test!(on_a_tcx_hook).needs(Need::TCX),
+    test!(out_of_place).needs(Need::TCX),
 ];
 
 fn ids(hook: &HookPrograms) -> Vec<u32> {
@@ -81,5 +82,44 @@ fn on_a_tcx_hook(sandbox: &Sandbox) -> Result<()> {
     let expected = [b.id()?, a.id()?, c.id()?];
     ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
     applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A set reports links that are not where they were to be, and does not move them.
+fn out_of_place(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [a, b, c] = [(); 3].map(|()| Program::passing(Hook::TCX_INGRESS));
+    let [a, b, c] = [a?, b?, c?];
+    let to = || TcxAttach::to("lo", TcxHook::Ingress);
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    let anywhere = set.add("anywhere", to(), &a)?;
+    let first = set.add("first", to().position(Position::<Anchor<'_>>::First), &b)?;
+    let after = set.add_placed("after", to(), &c, Position::After(&first))?;
+    let check = |in_place: bool| -> Result<()> {
+        let applied = set.apply()?;
+        let report = applied.report();
+        let places: Vec<_> = report.links.iter().map(|link| link.is_in_place).collect();
+        let expected = [None, Some(in_place), Some(true)];
+        ensure!(places == expected, "{report}");
+        for (key, expected) in [&anywhere, &first, &after].into_iter().zip(expected) {
+            let link = applied.get(key).context("it is in the set")?;
+            ensure!(link.is_in_place == expected, "{link:?}");
+        }
+        let says = report.to_string().contains("not in the position");
+        ensure!(says != in_place, "{report}");
+        Ok(())
+    };
+    check(true)?;
+    let other = to()
+        .position(Position::<Anchor<'_>>::First)
+        .attach(&Program::passing(Hook::TCX_INGRESS)?)?;
+    let before = ids(&TcxHook::Ingress.query("lo")?);
+    check(false)?;
+    ensure!(ids(&TcxHook::Ingress.query("lo")?) == before);
+    drop(other);
+    eventually_holds("first again", || {
+        Ok(ids(&TcxHook::Ingress.query("lo")?).len() == 3)
+    })?;
+    set.apply()?.stop()?;
     ensure_nothing_left(sandbox)
 }

@@ -8,12 +8,13 @@ use bpf_link_tests::{
 };
 use bpf_link_typed::{
     BtfTypeId, CgroupAttach, CgroupHook, Error, LinkKind, LinkSet, NetfilterAttach,
-    NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook, Position, TcxAttach, TcxHook,
-    TracingAttach, XdpAttach, ensure::Ours, set::SetFailure,
+    NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook, Position, SockmapAttach, SockmapHook,
+    TcxAttach, TcxHook, TracingAttach, XdpAttach, ensure::Ours, set::SetFailure,
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::ensure::others::without_sys_admin;
+use crate::fixture::chain::check;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -21,6 +22,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(in_the_way),
     test!(names),
     test!(on_one_hook),
+    test!(on_one_priority).needs(Need::NETFILTER),
+    test!(on_one_sockmap).needs(Need::SOCKMAP),
     test!(on_one_function).needs(Need::TRACING),
     test!(with_one_map).needs(Need::STRUCT_OPS),
     test!(the_directory),
@@ -87,12 +90,69 @@ fn on_one_hook(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
+fn on_one_priority(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let program = Program::passing(Hook::NETFILTER)?;
+    let at = |hook, priority| NetfilterAttach::to(NetfilterFamily::Ipv4, hook, priority);
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("a", at(NetfilterHook::LocalIn, -79), &program)?;
+    set.add("b", at(NetfilterHook::LocalIn, -79), &program)?;
+    ensure_same_hook(&set)?;
+    // Another priority, and another hook.
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("a", at(NetfilterHook::LocalIn, -79), &program)?;
+    set.add("b", at(NetfilterHook::LocalIn, -78), &program)?;
+    set.add("c", at(NetfilterHook::LocalOut, -79), &program)?;
+    set.apply()?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Two slots of a map exclude each other.
+fn on_one_sockmap(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let map = Map::sockmap(1)?;
+    let [verdict, stream, message] = [
+        Program::passing(Hook::SK_SKB_VERDICT)?,
+        Program::passing(Hook::SK_SKB_STREAM_VERDICT)?,
+        Program::passing(Hook::SK_MSG_VERDICT)?,
+    ];
+    for (hook, program) in [
+        (SockmapHook::SkbVerdict, &verdict),
+        (SockmapHook::SkbStreamVerdict, &stream),
+    ] {
+        let mut set = LinkSet::in_dir(&directory);
+        set.add(
+            "a",
+            SockmapAttach::to(&map, SockmapHook::SkbVerdict),
+            &verdict,
+        )?;
+        set.add("b", SockmapAttach::to(&map, hook), program)?;
+        ensure_same_hook(&set)?;
+    }
+    let mut set = LinkSet::in_dir(&directory);
+    set.add(
+        "a",
+        SockmapAttach::to(&map, SockmapHook::SkbVerdict),
+        &verdict,
+    )?;
+    set.add(
+        "b",
+        SockmapAttach::to(&map, SockmapHook::MsgVerdict),
+        &message,
+    )?;
+    set.apply()?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
 fn ensure_same_hook(set: &LinkSet<'_>) -> Result<()> {
     for refused in [set.plan().err(), set.apply().err()] {
         ensure!(
             matches!(&refused, Some(Error::SameHook { names }) if names == &["a", "b"]),
             "{refused:?}"
         );
+        check(&refused.context("it was not refused")?, &["a and b"])?;
     }
     Ok(())
 }
@@ -135,11 +195,11 @@ fn the_directory(sandbox: &Sandbox) -> Result<()> {
         set.add("lo", XdpAttach::to("lo"), &program)?;
         Ok([set.plan().err(), set.apply().err()])
     };
+    let root = sandbox.bpffs().display().to_string();
     for refused in refused(sandbox.bpffs())? {
-        ensure!(
-            matches!(refused, Some(Error::RootOfBpffs { .. })),
-            "{refused:?}"
-        );
+        let refused = refused.context("it was not refused")?;
+        ensure!(matches!(refused, Error::RootOfBpffs { .. }), "{refused:?}");
+        check(&refused, &[&root])?;
     }
     for refused in refused(sandbox.directory())? {
         let Some(Error::Link(bpf_link::Error::NotOnBpffs { .. })) = refused else {
@@ -173,9 +233,14 @@ fn a_revision(sandbox: &Sandbox) -> Result<()> {
     for refused in [set.plan().err(), set.apply().err()] {
         let failure = of_link(refused, "tcx")?;
         ensure!(
-            matches!(&failure.source, Error::ExpectedRevision { revision: 1 }),
+            matches!(&failure.source, Error::ExpectedRevision { revision: 1, .. }),
             "{failure:?}"
         );
+        let pin = directory.join("tcx").display().to_string();
+        check(
+            &Error::SetNotApplied(Box::new(failure)),
+            &["tcx of the set", &pin],
+        )?;
     }
     ensure_nothing_left(sandbox)
 }
@@ -202,6 +267,8 @@ fn in_the_way(sandbox: &Sandbox) -> Result<()> {
                 matches!(&failure.source, Error::PinTaken { found, .. } if *found == kind),
                 "{failure:?}"
             );
+            let pin = directory.join(name).display().to_string();
+            check(&Error::SetNotApplied(Box::new(failure)), &[&pin])?;
         }
     }
     ensure!(before.is_ours()? && our_links()?.len() == 1);
@@ -219,13 +286,17 @@ fn the_search_for_ours(sandbox: &Sandbox) -> Result<()> {
     let mut set = LinkSet::in_dir(&directory).take_over(ours);
     set.add("lo", XdpAttach::to("lo"), &program)?;
     let refused = without_sys_admin(|| Ok([set.plan().err(), set.apply().err()]))?;
+    let named = directory.display().to_string();
     for refused in refused {
+        let refused = refused.context("it was not refused")?;
+        check(&refused, &[&named])?;
         ensure!(
             matches!(
                 refused,
-                Some(Error::SearchDenied {
-                    source: bpf_link::Error::PermissionDenied(_)
-                })
+                Error::SearchDenied {
+                    source: bpf_link::Error::PermissionDenied(_),
+                    ..
+                }
             ),
             "{refused:?}"
         );
@@ -252,6 +323,8 @@ fn without_a_way_back(sandbox: &Sandbox) -> Result<()> {
         "{failure:?}"
     );
     ensure!(failure.source.errno() == Some(libc::EPERM));
+    let old = format!("program {}", first.id()?);
+    check(&Error::SetNotApplied(Box::new(failure)), &["link lo", &old])?;
     ensure!(before.is_ours()? && sandbox.pinned()?.len() == 1);
     // What runs already needs no way back, nor does what is new.
     let mut same = LinkSet::in_dir(&directory);

@@ -3,15 +3,15 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Exposure, PinLock};
-use bpf_link_tests::{Hook, Program, Sandbox};
+use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Error, Link, LinkSet, ProgramId, RawTracepointAttach, XdpAttach,
     ensure::{OldLink, Outcome},
-    set::Stale,
+    set::{Applied, Stale},
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
@@ -19,9 +19,12 @@ use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept),
+    test!(a_lock_that_is_kept_from_a_stop),
     test!(directories_of_other_users),
     test!(pins_of_other_users),
+    test!(nobody_waits_for_the_lock_meanwhile),
     test!(waiting_for_old_links),
+    test!(waiting_once_for_all),
 ];
 
 /// The id of some other user.
@@ -50,6 +53,35 @@ fn a_lock_that_is_kept(sandbox: &Sandbox) -> Result<()> {
         "{refused:?}"
     );
     ensure!(our_links()?.is_empty() && sandbox.pinned()?.is_empty());
+    drop(lock);
+    set.apply()?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A stop waits for the lock once for all links, as long as the set did.
+fn a_lock_that_is_kept_from_a_stop(sandbox: &Sandbox) -> Result<()> {
+    const WAIT: Duration = Duration::from_millis(300);
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let directory = sandbox.bpffs().join("agent");
+    let mut set = LinkSet::in_dir(&directory)
+        .create_dir(0o700)
+        .lock_within(WAIT);
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        set.add(name, RawTracepointAttach::to("sys_enter"), &program)?;
+    }
+    let applied = set.apply()?;
+    let lock = PinLock::of(directory.join("a"))?;
+    let started = Instant::now();
+    let refused = applied.stop();
+    let took = started.elapsed();
+    ensure!(
+        matches!(&refused, Err(Error::Link(bpf_link::Error::LockHeld { .. }))),
+        "{refused:?}"
+    );
+    let every_link = WAIT * u32::try_from(names.len())?;
+    ensure!(took >= WAIT && took < every_link, "{took:?}");
+    ensure!(our_links()?.len() == names.len());
     drop(lock);
     set.apply()?.stop()?;
     ensure_nothing_left(sandbox)
@@ -106,6 +138,78 @@ fn pins_of_other_users(sandbox: &Sandbox) -> Result<()> {
     ensure!(fs::metadata(&pin)?.uid() == 0);
     applied.stop()?;
     drop(link);
+    ensure_nothing_left(sandbox)
+}
+
+/// A set of links of new programs.
+fn entries<'a>(directory: &Path, names: &[&str], wait: Duration) -> Result<LinkSet<'a>> {
+    let mut set = LinkSet::in_dir(directory)
+        .create_dir(0o700)
+        .wait_for_old(wait);
+    for name in names {
+        let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+        set.add(name, RawTracepointAttach::to("sys_enter"), program)?;
+    }
+    Ok(set)
+}
+
+fn old_links(applied: &Applied) -> Vec<OldLink> {
+    let links = applied.report().links.iter();
+    links
+        .filter_map(|link| match link.outcome {
+            Outcome::Replaced { old_link, .. } => Some(old_link),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Others can take the lock while a set waits for its old links.
+fn nobody_waits_for_the_lock_meanwhile(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let (names, wait) = (["a", "b"], Duration::from_secs(600));
+    entries(&directory, &names, wait)?.apply()?;
+    let open = |name| Link::from_pinned(directory.join(name));
+    let [first, second] = [open(names[0])?, open(names[1])?];
+    let old = second.id()?;
+    let newer = entries(&directory, &names, wait)?;
+    let applied = std::thread::scope(|scope| {
+        let running = scope.spawn(|| newer.apply());
+        eventually_holds("the new links are pinned", || {
+            Ok(open(names[1])?.id()? != old)
+        })?;
+        drop(PinLock::of(directory.join("a"))?);
+        drop(first);
+        ensure!(!running.is_finished(), "it has not waited for the second");
+        drop(second);
+        running.join().ok().context("it panicked")?.context("apply")
+    })?;
+    ensure!(
+        old_links(&applied) == [OldLink::Gone; 2],
+        "{}",
+        applied.report()
+    );
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// However many old links are held, a set waits once.
+fn waiting_once_for_all(sandbox: &Sandbox) -> Result<()> {
+    const WAIT: Duration = Duration::from_secs(1);
+    let directory = sandbox.bpffs().join("agent");
+    let names = ["a", "b", "c", "d", "e", "f"];
+    entries(&directory, &names, WAIT)?.apply()?;
+    let held = names.map(|name| Link::from_pinned(directory.join(name)));
+    let newer = entries(&directory, &names, WAIT)?;
+    let started = Instant::now();
+    let applied = newer.apply()?;
+    let took = started.elapsed();
+    ensure!(took >= WAIT && took < 5 * WAIT, "{took:?}");
+    let mut expected = Vec::new();
+    for link in held {
+        expected.push(OldLink::Held(link?.id()?));
+    }
+    ensure!(old_links(&applied) == expected, "{}", applied.report());
+    applied.stop()?;
     ensure_nothing_left(sandbox)
 }
 

@@ -106,7 +106,15 @@ fn errors_full(_sandbox: &Sandbox) -> Result<()> {
         "{} are all",
         links.len()
     );
-    ensure!(matches!(refused, Error::HookTaken { .. }), "{refused:?}");
+    let Error::HookTaken { holders, .. } = &refused else {
+        anyhow::bail!("{refused:?}");
+    };
+    ensure!(holders.len() >= links.len(), "{}", holders.len());
+    ensure!(holders.iter().all(|holder| !holder.is_certain));
+    ensure!(
+        refused.to_string().contains("is taken, perhaps by program"),
+        "{refused}"
+    );
     ensure!(refused.errno() == Some(libc::E2BIG), "{refused:?}");
     Ok(())
 }
