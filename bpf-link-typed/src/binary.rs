@@ -28,8 +28,10 @@ mod unpack;
 mod usdt;
 mod versions;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -124,9 +126,9 @@ impl Binary {
     /// # Errors
     ///
     /// [`Error::NoSuchBinary`]: no directory has such a program. Otherwise as [`open`](Self::open).
-    pub fn program(name: impl AsRef<str>) -> Result<Self> {
+    pub fn program(name: impl AsRef<OsStr>) -> Result<Self> {
         let name = name.as_ref();
-        if name.contains('/') {
+        if name.as_bytes().contains(&b'/') {
             return Self::open(name);
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -138,7 +140,7 @@ impl Binary {
         match { candidates }.find(is_file) {
             Some(path) => Self::open(path),
             None => Err(Error::NoSuchBinary {
-                name: name.to_owned(),
+                name: name.to_string_lossy().into_owned(),
                 searched: PathBuf::from(path),
             }),
         }
@@ -155,7 +157,7 @@ impl Binary {
     /// # Errors
     ///
     /// [`Error::NoSuchBinary`]: no such library was found. Otherwise as [`open`](Self::open).
-    pub fn library(name: impl AsRef<str>) -> Result<Self> {
+    pub fn library(name: impl AsRef<OsStr>) -> Result<Self> {
         Self::library_in_this_root(Root::Own, name.as_ref())
     }
 
@@ -164,7 +166,7 @@ impl Binary {
     /// # Errors
     ///
     /// As [`library`](Self::library).
-    pub fn library_in(root: impl AsRef<Path>, name: impl AsRef<str>) -> Result<Self> {
+    pub fn library_in(root: impl AsRef<Path>, name: impl AsRef<OsStr>) -> Result<Self> {
         Self::library_in_this_root(Root::open(root.as_ref())?, name.as_ref())
     }
 
@@ -179,7 +181,7 @@ impl Binary {
     ///   (`EACCES`, `EPERM`). A file that has been replaced takes `CAP_SYS_ADMIN` or
     ///   `CAP_CHECKPOINT_RESTORE`.
     /// - [`Error::Binary`].
-    pub fn in_process(pid: u32, name: impl AsRef<str>) -> Result<Self> {
+    pub fn in_process(pid: u32, name: impl AsRef<OsStr>) -> Result<Self> {
         let (file, root, path) = Process::open(pid)?.library(name.as_ref())?;
         Self::of_file(file, root, path)
     }
@@ -205,8 +207,8 @@ impl Binary {
         }
     }
 
-    fn library_in_this_root(root: Root, name: &str) -> Result<Self> {
-        if name.contains('/') {
+    fn library_in_this_root(root: Root, name: &OsStr) -> Result<Self> {
+        if name.as_bytes().contains(&b'/') {
             return Self::in_this_root(root, Path::new(name));
         }
         let (image, path) = library::find(&root, name)?;

@@ -164,12 +164,12 @@ impl<'a> LinkSet<'a> {
     /// - [`Error::SetName`]: the name is empty, has a slash or a dot in it, or ends like that of a
     ///   temporary pin.
     /// - [`Error::NameInSet`]: the set has a link of this name.
-    pub fn add<A, P>(&mut self, name: &str, to: A, program: P) -> Result<SetKey<A::Link>>
+    pub fn add<A, P>(&mut self, name: impl AsRef<str>, to: A, program: P) -> Result<SetKey<A::Link>>
     where
         A: AttachProgram + Send + Sync + 'a,
         P: AsFd + Send + Sync + 'a,
     {
-        self.add_member(name, of_program(to, program), None)
+        self.add_member(name.as_ref(), of_program(to, program), None)
     }
 
     /// The same, and if a new link is attached for it, in this place on the hook: next to a link
@@ -183,7 +183,7 @@ impl<'a> LinkSet<'a> {
     /// As [`add`](Self::add), and [`Error::NotInSet`]: the key is that of another set.
     pub fn add_placed<A, P, L>(
         &mut self,
-        name: &str,
+        name: impl AsRef<str>,
         to: A,
         program: P,
         place: Position<&SetKey<L>>,
@@ -193,7 +193,7 @@ impl<'a> LinkSet<'a> {
         P: AsFd + Send + Sync + 'a,
     {
         let place = place.try_of(|key| self.index_of(key))?;
-        self.add_member(name, of_program(to, program), Some(place))
+        self.add_member(name.as_ref(), of_program(to, program), Some(place))
     }
 
     /// Adds a link whose options borrow from something that the set owns: a path, names or arrays
@@ -222,7 +222,7 @@ impl<'a> LinkSet<'a> {
     /// As [`add`](Self::add).
     pub fn add_from<C, B, P, L>(
         &mut self,
-        name: &str,
+        name: impl AsRef<str>,
         configuration: C,
         options: B,
         program: P,
@@ -239,7 +239,7 @@ impl<'a> LinkSet<'a> {
             program,
             known: Known::default(),
         };
-        self.add_member(name, member, None)
+        self.add_member(name.as_ref(), member, None)
     }
 
     /// Adds a link of a map with callbacks (`struct_ops`).
@@ -247,12 +247,16 @@ impl<'a> LinkSet<'a> {
     /// # Errors
     ///
     /// As [`add`](Self::add).
-    pub fn add_struct_ops<M>(&mut self, name: &str, map: M) -> Result<SetKey<StructOpsLink>>
+    pub fn add_struct_ops<M>(
+        &mut self,
+        name: impl AsRef<str>,
+        map: M,
+    ) -> Result<SetKey<StructOpsLink>>
     where
         M: AsFd + Send + Sync + 'a,
     {
         let known = Known::default();
-        self.add_member(name, OfMap { map, known }, None)
+        self.add_member(name.as_ref(), OfMap { map, known }, None)
     }
 
     fn add_member<L>(

@@ -124,7 +124,7 @@ fn what_each_kind_has() -> Result<()> {
                 "tracing-fsession" => AttachType::TraceFsession,
                 "tracing-lsm" => AttachType::LsmMac,
                 // That of an extension says nothing.
-                _ => info.attach_type,
+                _ => info.attach_type.attach_type(),
             };
             ensure!(info.attach_type == expected);
             ensure!(info.target_obj_id.is_some() == fixture.since(5, 13, ()).is_some());

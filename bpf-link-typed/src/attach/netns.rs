@@ -2,6 +2,7 @@
 
 mod inside;
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -59,23 +60,19 @@ impl std::hash::Hash for Netns {
     }
 }
 
-impl From<&str> for Netns {
-    fn from(path: &str) -> Self {
-        Self::Path(path.into())
-    }
+macro_rules! from_paths {
+    ($($Path:ty),+) => {$(
+        impl From<$Path> for Netns {
+            fn from(path: $Path) -> Self {
+                Self::Path(path.into())
+            }
+        }
+    )+};
 }
 
-impl From<&Path> for Netns {
-    fn from(path: &Path) -> Self {
-        Self::Path(path.into())
-    }
-}
-
-impl From<PathBuf> for Netns {
-    fn from(path: PathBuf) -> Self {
-        Self::Path(path)
-    }
-}
+from_paths!(
+    &str, &String, String, &OsStr, &OsString, OsString, &Path, &PathBuf, PathBuf
+);
 
 impl From<OwnedFd> for Netns {
     fn from(file: OwnedFd) -> Self {

@@ -1,6 +1,8 @@
 //! Libraries, as the dynamic loader finds them.
 
+use std::ffi::OsStr;
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::format::{Format, Header};
@@ -16,7 +18,7 @@ const DIRECTORIES: [&str; 5] = ["/lib64", "/usr/lib64", "/lib", "/usr/local/lib"
 
 /// Finds a library by its whole name (`libc.so.6`) or the beginning of it (`libc`), and returns
 /// where it is.
-pub(super) fn find(root: &Root, name: &str) -> Result<(Image, PathBuf)> {
+pub(super) fn find(root: &Root, name: &OsStr) -> Result<(Image, PathBuf)> {
     let own = own_header();
     let mut foreign = None;
     for path in candidates(root, name) {
@@ -32,47 +34,52 @@ pub(super) fn find(root: &Root, name: &str) -> Result<(Image, PathBuf)> {
         foreign.get_or_insert((image, path));
     }
     foreign.ok_or_else(|| Error::NoSuchBinary {
-        name: name.to_owned(),
+        name: name.to_string_lossy().into_owned(),
         searched: root.name(Path::new("/")),
     })
 }
 
 /// Where it may be, in the order of the loader.
-fn candidates(root: &Root, name: &str) -> Vec<PathBuf> {
-    let named = |candidate: &str| is_named(candidate, name);
+fn candidates(root: &Root, name: &OsStr) -> Vec<PathBuf> {
+    let named = |candidate: &OsStr| is_named(candidate, name);
     let cache = read_cache(root);
-    let mut candidates: Vec<PathBuf> = loader_cache::paths(&cache, named)
+    let mut candidates: Vec<PathBuf> = loader_cache::paths(&cache, |name| named(name.as_ref()))
         .map(PathBuf::from)
         .collect();
     let directories = DIRECTORIES.map(PathBuf::from).into_iter();
     for directory in multiarch().into_iter().chain(directories) {
-        if name.contains(".so") {
+        if is_whole(name) {
             candidates.push(directory.join(name));
             continue;
         }
         let mut entries = root.names_in(&directory);
-        entries.retain(|entry| entry.to_str().is_some_and(named));
+        entries.retain(|entry| named(entry.as_os_str()));
         candidates.extend(entries.iter().map(|entry| directory.join(entry)));
     }
     candidates
 }
 
 /// Whether a file of this name is the library, given by its name or the beginning of that.
-pub(super) fn is_named(candidate: &str, name: &str) -> bool {
-    let Some(rest) = candidate.strip_prefix(name) else {
+pub(super) fn is_named(candidate: &OsStr, name: &OsStr) -> bool {
+    let Some(rest) = candidate.as_bytes().strip_prefix(name.as_bytes()) else {
         return false;
     };
-    if name.contains(".so") {
+    if is_whole(name) {
         return rest.is_empty();
     }
     // `libc-2.31.so`, but not `libsystemd-shared-252.so` for `libsystemd`.
     let version = rest
-        .strip_prefix('-')
-        .and_then(|rest| rest.strip_suffix(".so"));
-    let has_version =
-        version.is_some_and(|text| text.starts_with(|first: char| first.is_ascii_digit()));
+        .strip_prefix(b"-")
+        .and_then(|rest| rest.strip_suffix(b".so"));
+    let first = version.and_then(<[u8]>::first);
+    let has_version = first.is_some_and(u8::is_ascii_digit);
     // `libc.so.6`
-    rest.is_empty() || rest.starts_with(".so") || has_version
+    rest.is_empty() || rest.starts_with(b".so") || has_version
+}
+
+/// Whether it is the whole name of a library, and not the beginning of it.
+fn is_whole(name: &OsStr) -> bool {
+    memchr::memmem::find(name.as_bytes(), b".so").is_some()
 }
 
 fn read_cache(root: &Root) -> Vec<u8> {
@@ -130,7 +137,8 @@ mod tests {
             ("libssl.so.3", "libssl", true),
             ("libssl3.so", "libssl", false),
         ] {
-            assert_eq!(is_named(candidate, name), expected, "{candidate} {name}");
+            let found = is_named(candidate.as_ref(), name.as_ref());
+            assert_eq!(found, expected, "{candidate} {name}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Files as a process has them mapped.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::library::is_named;
@@ -62,9 +64,9 @@ impl Process {
     }
 
     /// The library that it has mapped, and where that is below its root.
-    pub(super) fn library(&self, name: &str) -> Result<(File, Root, PathBuf)> {
+    pub(super) fn library(&self, name: &OsStr) -> Result<(File, Root, PathBuf)> {
         let mapping = self.find(name)?.ok_or_else(|| Error::NoSuchBinary {
-            name: name.to_owned(),
+            name: name.to_string_lossy().into_owned(),
             searched: self.name("maps"),
         })?;
         // The very file that is mapped, which the path may no longer lead to.
@@ -86,7 +88,7 @@ impl Process {
     }
 
     /// The first mapping of a file of this name or path.
-    fn find(&self, name: &str) -> Result<Option<Mapping>> {
+    fn find(&self, name: &OsStr) -> Result<Option<Mapping>> {
         /// Longer than the kernel writes one.
         const LONGEST: u64 = 64 << 10;
         let failed = |source| Error::File {
@@ -102,8 +104,7 @@ impl Process {
             if limited.read_until(b'\n', &mut line).map_err(failed)? == 0 {
                 return Ok(None);
             }
-            let mapping = std::str::from_utf8(&line).ok().and_then(Mapping::parse);
-            if let Some(mapping) = mapping.filter(|mapping| mapping.is_of(name)) {
+            if let Some(mapping) = Mapping::parse(&line).filter(|mapping| mapping.is_of(name)) {
                 return Ok(Some(mapping));
             }
         }
@@ -112,19 +113,20 @@ impl Process {
 
 impl Mapping {
     /// `None` for what is not a file.
-    fn parse(line: &str) -> Option<Self> {
-        const DELETED: &str = " (deleted)";
-        let mut rest = line.trim_end_matches('\n');
+    fn parse(line: &[u8]) -> Option<Self> {
+        const DELETED: &[u8] = b" (deleted)";
+        let mut rest = line.strip_suffix(b"\n").unwrap_or(line);
         let mut field = || {
-            let (field, after) = rest.split_once(' ')?;
-            rest = after.trim_start_matches(' ');
-            Some(field)
+            let (field, after) = rest.split_at_checked(memchr::memchr(b' ', rest)?)?;
+            let spaces = after.iter().take_while(|byte| **byte == b' ');
+            rest = after.get(spaces.count()..)?;
+            std::str::from_utf8(field).ok()
         };
         let range = field()?.to_owned();
         for _ in ["permissions", "offset", "device", "inode"] {
             field()?;
         }
-        if !rest.starts_with('/') {
+        if !rest.starts_with(b"/") {
             return None;
         }
         let (path, is_deleted) = match rest.strip_suffix(DELETED) {
@@ -133,18 +135,33 @@ impl Mapping {
         };
         Some(Self {
             range: map_file_name(&range)?,
-            path: PathBuf::from(path.replace("\\012", "\n")),
+            path: unescaped(path),
             is_deleted,
         })
     }
 
-    fn is_of(&self, name: &str) -> bool {
-        if name.contains('/') {
+    fn is_of(&self, name: &OsStr) -> bool {
+        if name.as_bytes().contains(&b'/') {
             return self.path == Path::new(name);
         }
-        let file_name = self.path.file_name().and_then(|name| name.to_str());
+        let file_name = self.path.file_name();
         file_name.is_some_and(|file_name| is_named(file_name, name))
     }
+}
+
+/// The kernel writes the end of a line in a path as `\012`.
+fn unescaped(path: &[u8]) -> PathBuf {
+    const ESCAPED: &[u8] = b"\\012";
+    let (mut rest, mut unescaped) = (path, Vec::with_capacity(path.len()));
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, after) = match rest.strip_prefix(ESCAPED) {
+            Some(after) => (b'\n', after),
+            None => (*first, after),
+        };
+        unescaped.push(byte);
+        rest = after;
+    }
+    OsString::from_vec(unescaped).into()
 }
 
 /// The name of a range in `map_files`, which has no zeros before it.
@@ -161,18 +178,23 @@ mod tests {
     #[test]
     fn mappings_are_read() {
         let line =
-            "00400000-00452000 r-xp 00001000 08:02 173521      /usr/lib/a b.so.1 (deleted)\n";
+            b"00400000-00452000 r-xp 00001000 08:02 173521      /usr/lib/a b.so.1 (deleted)\n";
         let mapping = Mapping::parse(line).expect("it is one of a file");
         assert_eq!(mapping.range, "400000-452000");
         assert_eq!(mapping.path, Path::new("/usr/lib/a b.so.1"));
-        assert!(mapping.is_deleted && mapping.is_of("a b") && mapping.is_of("/usr/lib/a b.so.1"));
+        let is_of = |name: &str| mapping.is_of(name.as_ref());
+        assert!(mapping.is_deleted && is_of("a b") && is_of("/usr/lib/a b.so.1"));
+        let line = b"400000-452000 r-xp 00001000 08:02 173521 /a\xff\\012b.so";
+        let mapping = Mapping::parse(line).expect("it is one of a file");
+        assert_eq!(mapping.path.as_os_str().as_bytes(), b"/a\xff\nb.so");
+        assert!(!mapping.is_deleted && mapping.is_of(OsStr::from_bytes(b"a\xff\nb")));
         for line in [
             "7ffc1000-7ffc2000 rw-p 00000000 00:00 0      [stack]\n",
             "7ffc1000-7ffc2000 rw-p 00000000 00:00 0 \n",
             "",
             "x",
         ] {
-            assert_eq!(Mapping::parse(line), None, "{line}");
+            assert_eq!(Mapping::parse(line.as_bytes()), None, "{line}");
         }
     }
 }

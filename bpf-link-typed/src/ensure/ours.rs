@@ -1,9 +1,8 @@
 //! How links of ours are known that are not pinned where they should be.
 
-use std::ffi::{CStr, CString};
-
 use bpf_link::{MapInfo, ProgramInfo};
 
+use crate::attach::name_ref::NameRef;
 use crate::ensure::outcome::Attached;
 
 /// How a link of ours is known: by what is attached by it.
@@ -12,7 +11,8 @@ pub struct Ours(Rule);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
-    Name(CString),
+    /// What the kernel keeps of it.
+    Name(Box<[u8]>),
     Tag([u8; 8]),
 }
 
@@ -20,11 +20,10 @@ impl Ours {
     /// By the name of the program, or of the `struct_ops` map, of which the kernel has the first 15
     /// bytes.
     #[must_use]
-    pub fn by_name(name: &CStr) -> Self {
-        let bytes = name.to_bytes();
-        let kept = bytes.get(..KEPT).unwrap_or(bytes);
-        // There is no NUL in the beginning of a name that has none.
-        Self(Rule::Name(CString::new(kept).unwrap_or_default()))
+    pub fn by_name<'n>(name: impl Into<NameRef<'n>>) -> Self {
+        let name = name.into();
+        let bytes = name.as_bytes();
+        Self(Rule::Name(bytes.get(..KEPT).unwrap_or(bytes).into()))
     }
 
     /// By the tag of the program, a digest of its instructions: of the version that is expected to
@@ -47,13 +46,13 @@ impl Ours {
             Attached::Program(id) => {
                 let info = ProgramInfo::from_id(id)?;
                 Ok(match &self.0 {
-                    Rule::Name(name) => info.name == *name,
+                    Rule::Name(name) => *info.name.to_bytes() == **name,
                     Rule::Tag(tag) => info.tag.0 == *tag,
                 })
             }
             Attached::Map(id) => {
                 let info = MapInfo::from_id(id)?;
-                Ok(matches!(&self.0, Rule::Name(name) if info.name == *name))
+                Ok(matches!(&self.0, Rule::Name(name) if *info.name.to_bytes() == **name))
             }
         }
     }
@@ -71,5 +70,6 @@ mod tests {
         let long = Ours::by_name(c"a_name_that_is_longer");
         assert_eq!(long, Ours::by_name(c"a_name_that_is_"));
         assert_ne!(long, Ours::by_name(c"a_name_that_is"));
+        assert_eq!(long, Ours::by_name("a_name_that_is_longer".to_owned()));
     }
 }

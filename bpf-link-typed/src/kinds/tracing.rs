@@ -3,6 +3,7 @@
 
 mod attach;
 mod ensure;
+mod hook;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,8 @@ use crate::info::facts::facts;
 use crate::info::types::{always_attached, info};
 use crate::link::link_type::link_type;
 
-pub use attach::{TracingAttach, TracingHook};
+pub use attach::TracingAttach;
+pub use hook::TracingHook;
 
 link_type! {
     /// A link on the entry or exit of a function of the kernel or of another program, on a hook of
@@ -39,7 +41,7 @@ info! {
     pub struct TracingInfo {
         /// What the program is attached to. That of an extension says nothing: it is 0 up to Linux
         /// 6.12, and later whatever number the link was created with.
-        attach_type: AttachType,
+        attach_type: TracingHook,
         /// Where the function is: the id of the program if it is a function of a program, otherwise
         /// the id of the BTF object of the kernel or of a module. The kernel does not say which of
         /// the two. Since Linux 5.13.
@@ -71,7 +73,9 @@ impl TracingInfo {
         Self {
             id: answer.id(),
             program_id: answer.program_id(),
-            attach_type: AttachType::from_raw(fields.attach_type.get()),
+            attach_type: TracingHook::from_attach_type(AttachType::from_raw(
+                fields.attach_type.get(),
+            )),
             target_obj_id: reported!(answer, fields: Fields, target_obj_id).filter(|id| *id != 0),
             target_btf_id: reported!(answer, fields: Fields, target_btf_id)
                 .and_then(BtfTypeId::new),

@@ -44,13 +44,16 @@ info! {
     ///
     /// The order is that of the ids, from the smallest up, not that in which the link was created.
     pub struct TracingMultiInfo / TracingMultiInfoRef {
-        /// Entry, exit or both. Since Linux 7.3.
+        /// Entry, exit or both, as the kernel has the number: [`When`](crate::attach::When), which
+        /// the builder takes, has no place for one that this release does not know. Since Linux
+        /// 7.3.
         attach_type: Option<AttachType>,
         /// The BTF object that the functions are described in. Since Linux 7.3.
         btf_obj_id: Option<BtfId>,
         /// How many functions there are. Since Linux 7.3.
         count: Option<u32>,
-        /// The functions, as numbers of their types in the BTF object. Since Linux 7.3.
+        /// The functions, as numbers of their types in the BTF object, as the kernel has written
+        /// them: [`BtfTypeId::new`](crate::BtfTypeId::new) makes ids of them. Since Linux 7.3.
         ids: Option<Vec<u32>> => Option<&'a [u32]>,
         /// Where the program is called in each of the functions, which may be a few bytes after
         /// the function's own address. Since Linux 7.3.

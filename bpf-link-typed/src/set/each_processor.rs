@@ -111,16 +111,16 @@ impl<'a> LinkSet<'a> {
     /// [`Error::ProcessorOffline`](crate::Error::ProcessorOffline) (`ENODEV`) there.
     pub fn add_each_processor<P>(
         &mut self,
-        prefix: &str,
+        prefix: impl AsRef<str>,
         to: PerfEventAttach<'a>,
         program: P,
     ) -> Result<EachProcessor>
     where
         P: AsFd + Clone + Send + Sync + 'a,
     {
-        let before = self.entries.len();
+        let (prefix, before) = (prefix.as_ref(), self.entries.len());
         let mut add = |(processor, to)| {
-            let key = self.add(&format!("{prefix}{processor}"), to, program.clone())?;
+            let key = self.add(format!("{prefix}{processor}"), to, program.clone())?;
             Ok((processor, key))
         };
         let keys: Result<_> = to.on_each_processor()?.into_iter().map(&mut add).collect();

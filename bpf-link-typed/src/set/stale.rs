@@ -26,8 +26,8 @@ impl Stale {
 
     /// Those whose pins have names that begin with this.
     #[must_use]
-    pub fn named_with_prefix(prefix: &str) -> Self {
-        Self(Rule::Prefix(prefix.to_owned()))
+    pub fn named_with_prefix(prefix: impl AsRef<str>) -> Self {
+        Self(Rule::Prefix(prefix.as_ref().to_owned()))
     }
 
     /// Those that run one of these programs, or maps with callbacks. To ask for a program by its id

@@ -391,7 +391,7 @@ fn links_without_a_pin(sandbox: &Sandbox) -> Result<()> {
     for name in NAMES {
         std::fs::remove_file(five.at(name))?;
     }
-    let ours = Ours::by_name(&std::ffi::CString::new(names::object_name("prog"))?);
+    let ours = Ours::by_name(std::ffi::CString::new(names::object_name("prog"))?);
     let set = five.plain(&second)?.take_over(ours);
     let plan = set.plan()?;
     ensure!(

@@ -20,7 +20,10 @@ pub(super) fn keys<M: SerializeMap>(
         "prog_type",
         program_type.map(|program_type| NameOrNumber(program_type.name(), program_type.as_raw())),
     )?;
-    map.serialize_entry("attach_type", &NameOrNumber::from(info.attach_type))?;
+    map.serialize_entry(
+        "attach_type",
+        &NameOrNumber::from(info.attach_type.attach_type()),
+    )?;
     entry(map, "target_obj_id", info.target_obj_id)?;
     entry(map, "target_btf_id", info.target_btf_id.map(u32::from))?;
     entry(map, "cookie", info.cookie)

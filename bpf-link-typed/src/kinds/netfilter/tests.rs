@@ -18,3 +18,17 @@ fn what_is_in_the_bytes() {
         assert_eq!(info.is_defunct(), None);
     });
 }
+
+#[test]
+fn numbers_that_this_release_does_not_know_are_kept() {
+    let bytes = Bytes::of(LinkKind::Netfilter)
+        .u32(16, 77)
+        .u32(20, 99)
+        .u32(28, 0x8000_0001);
+    check!(bytes, NONE, Netfilter(info) => {
+        assert_eq!((info.family, info.hook), (NetfilterFamily::Other(77), NetfilterHook::Other(99)));
+        assert_eq!((info.family.as_raw(), info.hook.as_raw()), (77, 99));
+        assert_eq!(info.flags.bits(), 0x8000_0001);
+        assert_ne!(info.hook, NetfilterHook::LocalIn);
+    });
+}

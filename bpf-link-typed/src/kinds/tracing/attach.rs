@@ -8,12 +8,12 @@ use bpf_link::{
 };
 
 use super::TracingLink;
+use super::hook::TracingHook;
 use crate::attach::BtfFunctionRef;
 use crate::attach::btf_function;
 use crate::attach::fd_ref::FdRef;
 use crate::attach::fit;
 use crate::attach::holders;
-use crate::attach::hook_enum::hook_enum;
 use crate::attach::looked_up::LookedUp;
 use crate::error::{Error, Result};
 
@@ -55,23 +55,6 @@ const AS_LOADED: AttachType = AttachType::TraceFentry;
 
 /// The types of programs that say what they are for.
 const TYPES: [ProgramType; 3] = [ProgramType::Tracing, ProgramType::Lsm, ProgramType::Ext];
-
-hook_enum! {
-    /// How a tracing program is attached to the function that it was loaded for.
-    pub enum TracingHook: Tracing {
-        /// Runs when the function is entered.
-        Fentry = TraceFentry,
-        /// Runs when the function returns.
-        Fexit = TraceFexit,
-        /// Runs before the function, and can return in its place.
-        ModifyReturn = ModifyReturn,
-        /// Runs on a hook of the security modules. Has an effect only if the security module `bpf`
-        /// is in effect.
-        LsmMac = LsmMac,
-        /// Runs both times. Since Linux 7.0.
-        Fsession = TraceFsession,
-    }
-}
 
 impl<'a> TracingAttach<'a> {
     /// To the function, or the hook of the security modules, that the program was loaded for.

@@ -135,7 +135,7 @@ impl XdpAttach {
     /// # Kernel
     ///
     /// As [`attach`](Self::attach), twice if the driver refuses the program.
-    pub fn attach_and_tell(&self, program: &(impl AsFd + ?Sized)) -> Result<(XdpLink, XdpMode)> {
+    pub fn attach_and_tell(&self, program: impl AsFd) -> Result<(XdpLink, XdpMode)> {
         self.create_and_tell(program.as_fd())
             .map_err(|refusal| self.with_holders(refusal))
     }

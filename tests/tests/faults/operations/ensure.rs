@@ -268,7 +268,7 @@ fn where_another_is<P: Place>(run: &mut Run<'_>) -> Result<()> {
 fn ensure_taken_over(run: &mut Run<'_>) -> Result<()> {
     let (path, old, new) = (run.path("pin"), dissector()?, dissector()?);
     let orphan: NetnsLink = dissecting(&old)?.try_into().ok().context("it is one")?;
-    let ours = Ours::by_name(&CString::new(object_name("prog"))?);
+    let ours = Ours::by_name(CString::new(object_name("prog"))?);
     let to = Dissector::hook().ensure_pinned(&path).take_over(ours);
     let done = run.attempt(|| to.run(&new))?;
     if let Some(done) = &done {

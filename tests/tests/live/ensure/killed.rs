@@ -65,9 +65,9 @@ impl Sort {
 
     /// What an agent does when it starts.
     fn start(self, cgroup: &Path, pin: &Path, program: &Program) -> Result<Done> {
-        let ours = Ours::by_name(&std::ffi::CString::new(
-            bpf_link_tests::names::object_name("prog"),
-        )?);
+        let ours = Ours::by_name(std::ffi::CString::new(bpf_link_tests::names::object_name(
+            "prog",
+        ))?);
         Ok(match self {
             Self::Cgroup => CgroupAttach::to(cgroup, CgroupHook::InetEgress)
                 .ensure_pinned(pin)

@@ -337,7 +337,7 @@ fn what_is_no_program(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn ours() -> Result<Ours> {
-    Ok(Ours::by_name(&std::ffi::CString::new(names::object_name(
+    Ok(Ours::by_name(std::ffi::CString::new(names::object_name(
         "prog",
     ))?))
 }

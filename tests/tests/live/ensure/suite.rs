@@ -29,7 +29,7 @@ pub(crate) enum How<'a> {
 
 impl How<'_> {
     pub(crate) fn of<A: Attach>(self, to: A, path: &Path) -> Ensure<A> {
-        let by_name = |name: &str| Ours::by_name(&CString::new(name).unwrap_or_default());
+        let by_name = |name: &str| Ours::by_name(CString::new(name).unwrap_or_default());
         let ensure = to.ensure_pinned(path).wait_for_old(Duration::from_secs(2));
         match self {
             Self::Plain => ensure,

@@ -144,7 +144,7 @@ fn different_sets(sandbox: &Sandbox) -> Result<()> {
             other.kill()?;
         }
     }
-    let ours = Ours::by_name(&std::ffi::CString::new(names::object_name("prog"))?);
+    let ours = Ours::by_name(std::ffi::CString::new(names::object_name("prog"))?);
     LinkSet::in_dir(&directory)
         .remove_stale(Stale::running([ours]))
         .apply()?;

@@ -341,7 +341,7 @@ fn waiter(arguments: &[String]) -> Result<()> {
     let mut set = LinkSet::in_dir(directory).create_dir(0o700);
     for number in 0..2 {
         let to = XdpAttach::to(device_name(number));
-        set.add(&device_name(number), to, Program::passing(Hook::XDP)?)?;
+        set.add(device_name(number), to, Program::passing(Hook::XDP)?)?;
     }
     role::say("ready")?;
     role::listen()?;

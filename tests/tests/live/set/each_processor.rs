@@ -112,7 +112,7 @@ fn a_name_that_is_taken(sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::PERF_EVENT)?;
     let last = processors::online()?.pop().context("one is online")?;
     let mut set = LinkSet::in_dir(directory(sandbox)).create_dir(0o700);
-    let key = set.add(&format!("cpu{last}"), clock(), &program)?;
+    let key = set.add(format!("cpu{last}"), clock(), &program)?;
     let refused = set.add_each_processor("cpu", clock(), &program);
     ensure!(
         matches!(refused, Err(Error::NameInSet { ref name }) if name == key.name()),

@@ -282,7 +282,7 @@ fn the_search_for_ours(sandbox: &Sandbox) -> Result<()> {
     let directory = sandbox.bpffs().join("agent");
     std::fs::create_dir(&directory)?;
     let program = Program::passing(Hook::XDP)?;
-    let ours = Ours::by_name(&CString::new(names::object_name("prog"))?);
+    let ours = Ours::by_name(CString::new(names::object_name("prog"))?);
     let mut set = LinkSet::in_dir(&directory).take_over(ours);
     set.add("lo", XdpAttach::to("lo"), &program)?;
     let refused = without_sys_admin(|| Ok([set.plan().err(), set.apply().err()]))?;

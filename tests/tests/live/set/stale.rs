@@ -76,7 +76,7 @@ fn two_agents_in_one_directory(sandbox: &Sandbox) -> Result<()> {
             .remove_stale(Stale::named_with_prefix(prefix));
         for name in names {
             let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
-            set.add(&format!("{prefix}{name}"), to, &program)?;
+            set.add(format!("{prefix}{name}"), to, &program)?;
         }
         Ok(set.apply()?)
     };

@@ -172,7 +172,7 @@ fn it_is_replaced_by_one_on_the_file_that_is_wanted(sandbox: &Sandbox) -> Result
     kept.unpin()?;
 
     // Without a pin it is not taken for one of ours on that file, either.
-    let ours = Ours::by_name(&std::ffi::CString::new(program.name()?)?);
+    let ours = Ours::by_name(std::ffi::CString::new(program.name()?)?);
     drop(kept);
     let ensured = to.ensure_pinned(&pin).take_over(ours).run(&program)?;
     ensure!(ensured.taken_over != Some(link.id()?), "{ensured:?}");
@@ -185,7 +185,7 @@ fn another_hook_is_taken_over(sandbox: &Sandbox) -> Result<()> {
     let old = Loader::new(Hook::XDP).named("agent").passing()?;
     let link = XdpAttach::to("lo").attach(&old)?;
     let pin = sandbox.bpffs().join("pin");
-    let ours = Ours::by_name(&std::ffi::CString::new(old.name()?)?);
+    let ours = Ours::by_name(std::ffi::CString::new(old.name()?)?);
     let new = Program::passing(Hook::XDP)?;
     let ensured = XdpAttach::to("lo")
         .ensure_pinned(&pin)
@@ -199,7 +199,7 @@ fn another_hook_is_taken_over(sandbox: &Sandbox) -> Result<()> {
 /// procfs to ask instead.
 fn a_search_passes_it_over(sandbox: &Sandbox) -> Result<()> {
     let in_the_way = OutOfReach::new(sandbox, "agent")?;
-    let ours = Ours::by_name(&std::ffi::CString::new(in_the_way.program.name()?)?);
+    let ours = Ours::by_name(std::ffi::CString::new(in_the_way.program.name()?)?);
     let file = file_in(sandbox)?;
     let to = UprobeMultiAttach::to(&*file, When::Entry, [0]);
     let old = Loader::new(Hook::UPROBE_MULTI).named("agent").passing()?;
@@ -220,7 +220,7 @@ fn a_search_passes_it_over(sandbox: &Sandbox) -> Result<()> {
 
 fn a_search_for_a_set_passes_it_over(sandbox: &Sandbox) -> Result<()> {
     let in_the_way = OutOfReach::new(sandbox, "agent")?;
-    let ours = Ours::by_name(&std::ffi::CString::new(in_the_way.program.name()?)?);
+    let ours = Ours::by_name(std::ffi::CString::new(in_the_way.program.name()?)?);
     let old = Loader::new(Hook::XDP).named("agent").passing()?;
     let link = XdpAttach::to("lo").attach(&old)?;
     let new = Program::passing(Hook::XDP)?;
