@@ -154,6 +154,44 @@ fn system_calls_have_the_names_of_their_architecture() {
     }
 }
 
+/// As `syscall_64.tbl` and the tables of other architectures have them.
+#[test]
+fn some_system_calls_have_functions_of_other_names() {
+    for (prefix, functions, calls) in [
+        (
+            "__x64_sys_",
+            "bpf stat newstat lstat newlstat fstat newfstat uname newuname sendfile sendfile64 \
+             umount fadvise64 fadvise64_64 personality mmap newfstatat",
+            "stat=newstat lstat=newlstat fstat=newfstat uname=newuname sendfile=sendfile64 \
+             umount2=umount umount=umount fadvise64=fadvise64 personality=personality mmap=mmap \
+             newfstatat=newfstatat newstat=newstat sendfile64=sendfile64",
+        ),
+        (
+            "__arm64_sys_",
+            "bpf newfstat newuname umount fadvise64_64 personality arm64_personality mmap",
+            "fstat=newfstat uname=newuname umount2=umount fadvise64=fadvise64_64 \
+             personality=arm64_personality mmap=mmap",
+        ),
+        (
+            "__s390x_sys_",
+            "bpf newstat ipc s390_ipc s390_personality old_mmap fadvise64_64",
+            "stat=newstat ipc=s390_ipc personality=s390_personality mmap=old_mmap \
+             fadvise64=fadvise64_64",
+        ),
+        ("sys_", "bpf stat uname", "stat=stat uname=uname"),
+    ] {
+        let symbols = (1..).zip(functions.split(' '));
+        let symbols = symbols.map(|(place, function)| format!("{place}0 T {prefix}{function}"));
+        let symbols = symbols.collect::<Vec<_>>().join("\n") + "\n";
+        let kernel = all_of(&symbols);
+        for call in calls.split(' ') {
+            let (call, function) = call.split_once('=').expect("it has both");
+            let found = kernel.syscall(call).expect(call);
+            assert_eq!(found.name, format!("{prefix}{function}"), "{call}");
+        }
+    }
+}
+
 #[test]
 fn what_is_unclear_is_refused() {
     let kernel = traceable_of(
