@@ -52,7 +52,7 @@
 //!
 //! // All links of the machine, with one buffer for all of them.
 //! let mut buf = InfoBuf::new();
-//! for link in bpf_link::links() {
+//! for link in bpf_link_typed::links() {
 //!     if let LinkInfoRef::KprobeMulti(info) = buf.read(&link?)? {
 //!         println!("{:?} functions, missed {:?} times", info.count, info.missed);
 //!     }

@@ -15,7 +15,7 @@ use crate::info::answer::{Answer, RecordedBuffers};
 ///
 /// # fn example() -> bpf_link_typed::Result<()> {
 /// let mut buf = InfoBuf::new();
-/// for link in bpf_link::links() {
+/// for link in bpf_link_typed::links() {
 ///     println!("{:?}", buf.read(&link?)?);
 /// }
 /// # Ok(())
