@@ -30,7 +30,8 @@ pub(crate) struct Traced {
     links: Vec<Link>,
 }
 
-type Attach = fn(&CounterMap) -> Result<Vec<Link>>;
+/// The links, and what could not be attached to; an error if nothing could.
+type Attach = fn(&CounterMap) -> Result<Vec<Result<Link>>>;
 
 const TRACED: [(&str, Attach); 5] = [
     ("SSL_write", ssl_write),
@@ -52,11 +53,12 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(traced.is_empty()))
 }
 
-/// Traces what this machine has, and calls this for the rest.
+/// Traces what this machine has, and calls this for the rest: a single library or processor that
+/// cannot be traced does not keep the others from it.
 pub(crate) fn attach(mut missing: impl FnMut(&'static str, anyhow::Error)) -> Vec<Traced> {
     let mut all = Vec::new();
     for (what, attach) in TRACED {
-        match Traced::new(what, attach) {
+        match Traced::new(what, attach, |error| missing(what, error)) {
             Ok(traced) => all.push(traced),
             Err(error) => missing(what, error),
         }
@@ -65,9 +67,20 @@ pub(crate) fn attach(mut missing: impl FnMut(&'static str, anyhow::Error)) -> Ve
 }
 
 impl Traced {
-    fn new(what: &'static str, attach: Attach) -> Result<Self> {
+    fn new(
+        what: &'static str,
+        attach: Attach,
+        mut missing: impl FnMut(anyhow::Error),
+    ) -> Result<Self> {
         let counter = CounterMap::new()?;
-        let links = attach(&counter)?;
+        let mut links = Vec::new();
+        for link in attach(&counter)? {
+            match link {
+                Ok(link) => links.push(link),
+                Err(error) => missing(error),
+            }
+        }
+        ensure!(!links.is_empty(), "nothing could be attached to");
         Ok(Self {
             what,
             counter,
@@ -80,7 +93,7 @@ impl Traced {
     }
 }
 
-fn ssl_write(counter: &CounterMap) -> Result<Vec<Link>> {
+fn ssl_write(counter: &CounterMap) -> Result<Vec<Result<Link>>> {
     let program = Program::counting(Hook::UPROBE_MULTI, counter)?;
     let (mut libraries, mut links) = (BTreeSet::new(), Vec::new());
     for entry in std::fs::read_dir("/proc")? {
@@ -93,39 +106,44 @@ fn ssl_write(counter: &CounterMap) -> Result<Vec<Link>> {
         };
         // A probe is in the file, so it is for every process that has this one.
         if libraries.insert(library.device_and_inode()?) {
-            let write = library.function("SSL_write")?;
-            let to = UprobeMultiAttach::in_binary(&library, When::Entry, [write]);
-            links.push(to.attach(&program)?.into());
+            links.push(ssl_write_in(&library, &program));
         }
     }
     ensure!(!links.is_empty(), "no process has a libssl");
     Ok(links)
 }
 
-fn vfs(counter: &CounterMap) -> Result<Vec<Link>> {
+fn ssl_write_in(library: &Binary, program: &Program) -> Result<Link> {
+    let write = library.function("SSL_write")?;
+    let to = UprobeMultiAttach::in_binary(library, When::Entry, [write]);
+    Ok(to.attach(program)?.into())
+}
+
+fn vfs(counter: &CounterMap) -> Result<Vec<Result<Link>>> {
     let program = Program::counting(Hook::KPROBE_MULTI, counter)?;
     let link = KprobeMultiAttach::matching(When::Entry, "vfs_*")?.attach(&program)?;
-    Ok(vec![link.into()])
+    Ok(vec![Ok(link.into())])
 }
 
-fn tcp_sendmsg(counter: &CounterMap) -> Result<Vec<Link>> {
+fn tcp_sendmsg(counter: &CounterMap) -> Result<Vec<Result<Link>>> {
     let loader = Loader::new(Hook::FENTRY).function("tcp_sendmsg")?;
     let program = loader.counting(counter).passing()?;
-    Ok(vec![TracingAttach::as_loaded().attach(&program)?.into()])
+    let link = TracingAttach::as_loaded().attach(&program)?;
+    Ok(vec![Ok(link.into())])
 }
 
-fn openat(counter: &CounterMap) -> Result<Vec<Link>> {
+fn openat(counter: &CounterMap) -> Result<Vec<Result<Link>>> {
     let program = Program::counting(Hook::KPROBE, counter)?;
     let function = KernelFunctions::traceable()?.syscall("openat")?;
     let event = KprobeEvent::at_function(&function);
-    Ok(vec![PerfEventAttach::to(event).attach(&program)?.into()])
+    let link = PerfEventAttach::to(event).attach(&program)?;
+    Ok(vec![Ok(link.into())])
 }
 
-fn profile(counter: &CounterMap) -> Result<Vec<Link>> {
+fn profile(counter: &CounterMap) -> Result<Vec<Result<Link>>> {
     let program = Program::counting(Hook::PERF_EVENT, counter)?;
     let clock = CounterEvent::with_frequency(SoftwareEvent::CpuClock, 99);
     let on_each = clock.each_processor()?.into_iter();
-    on_each
-        .map(|event| Ok(PerfEventAttach::to(event).attach(&program)?.into()))
-        .collect()
+    let links = on_each.map(|event| Ok(PerfEventAttach::to(event).attach(&program)?.into()));
+    Ok(links.collect())
 }

@@ -20,6 +20,8 @@ pub struct ElfSymbol {
     pub binding: u8,
     /// The number of its version, with the bit of those that are hidden; 1 for none.
     pub version: u16,
+    /// `STV_*`
+    pub visibility: u8,
 }
 
 impl ElfSymbol {
@@ -33,6 +35,7 @@ impl ElfSymbol {
             kind: 2,
             binding: 1,
             version: 1,
+            visibility: 0,
         }
     }
 
@@ -47,6 +50,13 @@ impl ElfSymbol {
     #[must_use]
     pub fn weak(mut self) -> Self {
         self.binding = 2;
+        self
+    }
+
+    /// One that no other file can use, although it is global or weak (`STV_HIDDEN`).
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.visibility = 2;
         self
     }
 
@@ -114,6 +124,9 @@ pub struct ElfFile {
     pub needed: Vec<String>,
     /// Its USDT probes.
     pub probes: Vec<ElfProbe>,
+    /// Where `.stapsdt.base` is, and where the notes of the probes say that it is; no such section
+    /// without.
+    pub probe_base: Option<(u64, u64)>,
     /// Its build id.
     pub build_id: Option<Vec<u8>>,
     /// The name of its debug file, with the checksum of that.
@@ -145,6 +158,7 @@ impl ElfFile {
             versions: Vec::new(),
             needed: Vec::new(),
             probes: Vec::new(),
+            probe_base: None,
             build_id: None,
             debug_link: None,
             debug_data: None,

@@ -73,6 +73,13 @@ impl Sections<'_> {
         self.all.last().map_or(0, |last| last.offset as u64)
     }
 
+    /// Says at which address the section that was added last is.
+    fn set_address(&mut self, address: u64) {
+        if let Some(last) = self.all.last_mut() {
+            last.address = address;
+        }
+    }
+
     /// Adds one; returns its number.
     fn add(&mut self, name: &str, kind: u32, contents: &[u8], link: u32, info: u32) -> u32 {
         self.out.align(8);
@@ -187,10 +194,15 @@ fn add_sections(file: &ElfFile, sections: &mut Sections<'_>) {
     if !file.probes.is_empty() {
         let mut notes = form.part();
         for probe in &file.probes {
-            let contents = probe_contents(form.part(), probe);
+            let base = file.probe_base.map_or(0, |(_, base)| base);
+            let contents = probe_contents(form.part(), probe, base);
             note(&mut notes, "stapsdt", 3, &contents);
         }
         sections.add(".note.stapsdt", 7, &notes.bytes, 0, 0);
+        if let Some((address, _)) = file.probe_base {
+            sections.add(".stapsdt.base", 1, &[0], 0, 0);
+            sections.set_address(address);
+        }
     }
     if let Some(build_id) = &file.build_id {
         let mut notes = form.part();
@@ -312,14 +324,14 @@ fn symbols(mut out: Out, symbols: &[ElfSymbol], strings: &mut Strings) -> Vec<u8
         out.u32(name);
         if out.is_64 {
             out.u8(info);
-            out.u8(0);
+            out.u8(symbol.visibility);
             out.u16(section);
         }
         out.word(symbol.address);
         out.word(symbol.size);
         if !out.is_64 {
             out.u8(info);
-            out.u8(0);
+            out.u8(symbol.visibility);
             out.u16(section);
         }
     }
@@ -354,9 +366,9 @@ fn note(out: &mut Out, owner: &str, kind: u32, contents: &[u8]) {
     out.align(4);
 }
 
-fn probe_contents(mut out: Out, probe: &ElfProbe) -> Vec<u8> {
+fn probe_contents(mut out: Out, probe: &ElfProbe, base: u64) -> Vec<u8> {
     out.word(probe.address);
-    out.word(0);
+    out.word(base);
     out.word(probe.counter);
     for text in [&probe.provider, &probe.name, &probe.arguments] {
         out.text(text);

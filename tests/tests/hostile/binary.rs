@@ -3,12 +3,27 @@
 #[path = "../../fuzz/src/binary.rs"]
 mod always;
 
+use allocation_counter::measure;
 use bpf_link_tests::elf::{
     CODE_ADDRESS, ElfFile, ElfProbe, ElfSymbol, HOT_ADDRESS, SEMAPHORES_ADDRESS, compressed,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+
+/// What may be in memory at once, in bytes: what `.gnu_debugdata` is unpacked to is limited, and
+/// twice as much as it grows, with what the decoder has.
+const MOST: u64 = 256 << 20;
+/// The same without such a section.
+const MOST_WITHOUT_DEBUG_DATA: u64 = 4 << 20;
+
+/// Reads the file with no more memory than this.
+fn check(bytes: &[u8], most: u64) -> usize {
+    let mut functions = 0;
+    let used = measure(|| functions = always::check(bytes));
+    assert!(used.bytes_max < most, "{} bytes at once", used.bytes_max);
+    functions
+}
 
 /// A symbol, mostly of a function that is there.
 fn symbol() -> impl Strategy<Value = ElfSymbol> {
@@ -100,7 +115,7 @@ proptest! {
 
     #[test]
     fn whole_files_are_read(file in file()) {
-        always::check(&file.build());
+        check(&file.build(), MOST);
     }
 
     #[test]
@@ -109,14 +124,14 @@ proptest! {
         changes in vec((any::<Index>(), any::<u8>()), 0..6),
         len in prop::option::of(any::<Index>()),
     ) {
-        always::check(&crate::damaged(file.build(), changes, len));
+        check(&crate::damaged(file.build(), changes, len), MOST);
     }
 
     #[test]
     fn bytes_as_the_fuzzer_has_them(mut bytes in vec(any::<u8>(), 0..256)) {
-        always::check(&bytes);
+        check(&bytes, MOST_WITHOUT_DEBUG_DATA);
         bytes.splice(..0, *b"\x7fELF\x02\x01\x01\0");
-        always::check(&bytes);
+        check(&bytes, MOST_WITHOUT_DEBUG_DATA);
     }
 }
 
@@ -140,14 +155,14 @@ fn changed_tags_are_read() {
             ..whole.clone()
         };
         let whole = whole.build();
-        assert_eq!(always::check(&whole), 2);
+        assert_eq!(check(&whole, MOST_WITHOUT_DEBUG_DATA), 2);
         // All that follows the headers is of that sort.
         for place in (0x200..whole.len()).step_by(4) {
             for number in [0_u32, 1, 0x7fff_ffff, u32::MAX] {
                 let mut changed = whole.clone();
                 let end = (place + 4).min(whole.len());
                 changed.splice(place..end, number.to_ne_bytes());
-                always::check(&changed);
+                check(&changed, MOST_WITHOUT_DEBUG_DATA);
             }
         }
     }

@@ -3,12 +3,14 @@
 //! The binaries are made by hand ([`bpf_link_tests::elf`]): their code is as far from its address
 //! as no section says, and is mapped and called by the test.
 
+mod contained;
 mod debug_data;
 mod fired;
 mod found;
 mod large;
 mod libraries;
 mod opened;
+mod taken_over;
 mod tracer;
 mod usdt;
 mod without_sections;
@@ -22,16 +24,21 @@ use bpf_link_tests::elf::ElfFile;
 use bpf_link_tests::sys::MappedElf;
 use bpf_link_typed::{Binary, BinaryProblem, Error};
 
-use crate::harness::Listed::{self, Tests};
+use crate::harness::Listed::{self, Roles, Tests};
 
 /// What the files of this folder list.
 pub(crate) const ALL: &[Listed] = &[
+    Tests(contained::TESTS),
+    Roles(contained::ROLES),
+    Roles(tracer::ROLES),
     Tests(debug_data::TESTS),
     Tests(fired::TESTS),
     Tests(found::TESTS),
     Tests(large::TESTS),
     Tests(libraries::TESTS),
+    Roles(libraries::ROLES),
     Tests(opened::TESTS),
+    Tests(taken_over::TESTS),
     Tests(tracer::TESTS),
     Tests(usdt::TESTS),
     Tests(without_sections::TESTS),

@@ -7,10 +7,8 @@ use bpf_link_tests::elf::{CODE, CODE_ADDRESS, EXECUTABLE, ElfFile, ElfSymbol, HO
 use bpf_link_tests::sys::MappedElf;
 use bpf_link_tests::{CounterMap, Hook, Sandbox};
 use bpf_link_typed::attach::When;
-use bpf_link_typed::ensure::Outcome;
 use bpf_link_typed::{
-    Attach as _, Binary, BinaryPlace, PerfEventAttach, PerfEventDetails, UprobeEvent,
-    UprobeMultiAttach,
+    Binary, BinaryPlace, PerfEventAttach, PerfEventDetails, UprobeEvent, UprobeMultiAttach,
 };
 
 use super::Made;
@@ -23,7 +21,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(by_pattern).needs(Need::UPROBE_MULTI),
     test!(the_file_that_was_read).needs(Need::UPROBE_MULTI),
     test!(the_file_that_was_read_by_uprobe).needs(Need::PERF_EVENT),
-    test!(over_restarts).needs(Need::UPROBE_MULTI),
+    test!(versions).needs(Need::UPROBE_MULTI),
+    test!(by_debug_file).needs(Need::PERF_EVENT),
 ];
 
 const COLD: u64 = CODE + 0x20;
@@ -57,18 +56,31 @@ fn by_uprobe(sandbox: &Sandbox) -> Result<()> {
             let (program, sum) = adding(Hook::KPROBE)?;
             let symbol = made.binary.function(function)?;
             ensure!(symbol.offset == offset, "{symbol:?}");
-            let to = UprobeEvent::in_binary(&made.binary, &symbol);
-            let link = PerfEventAttach::to(to).cookie(5).attach(&program)?;
-            made.mapped.call(offset);
-            made.mapped.call(CODE);
-            ensure!(sum.read()? == 5, "{function}: {}", sum.read()?);
-            let PerfEventDetails::Uprobe(found) = link.info()?.event else {
-                ensure!(since(6, 6, ())?.is_none());
-                continue;
-            };
-            ensure!(u64::from(found.offset) == offset);
-            let path = found.file.context("it has a path")?;
-            ensure!(path.to_str()? == made.path.to_str().context("it is text")?);
+            let at = || UprobeEvent::in_binary(&made.binary, &symbol);
+            let of_this_process = at().pid(std::process::id());
+            for (to, is_on_return) in [
+                (at(), false),
+                (at().on_return(), true),
+                (of_this_process, false),
+            ] {
+                let before = sum.read()?;
+                let link = PerfEventAttach::to(to).cookie(5).attach(&program)?;
+                made.mapped.call(offset);
+                made.mapped.call(CODE);
+                let added = sum.read()? - before;
+                ensure!(added == 5, "{function}, {is_on_return}: {added}");
+                let found = match link.info()?.event {
+                    PerfEventDetails::Uprobe(found) if !is_on_return => found,
+                    PerfEventDetails::Uretprobe(found) if is_on_return => found,
+                    other => {
+                        ensure!(since(6, 6, ())?.is_none(), "{other:?}");
+                        continue;
+                    }
+                };
+                ensure!(u64::from(found.offset) == offset);
+                let path = found.file.context("it has a path")?;
+                ensure!(path.to_str()? == made.path.to_str().context("it is text")?);
+            }
         }
     }
     Ok(())
@@ -80,7 +92,7 @@ fn by_uprobe_multi(sandbox: &Sandbox) -> Result<()> {
     let places = [
         BinaryPlace::from(made.binary.function("cold")?).cookie(2),
         BinaryPlace::from(made.binary.function("warm")?).cookie(30),
-        BinaryPlace::at(CODE + 0x80),
+        BinaryPlace::at(made.binary.offset_of(CODE_ADDRESS + 0x80)?),
     ];
     for when in [When::Entry, When::Return] {
         let (program, sum) = adding(Hook::UPROBE_MULTI)?;
@@ -166,30 +178,61 @@ impl Replaced {
     }
 }
 
-/// A link is taken over by its places, whether its file was given by path or as a binary.
-fn over_restarts(sandbox: &Sandbox) -> Result<()> {
-    let [file, _] = files();
-    let made = Made::new(sandbox, "restart", &file)?;
-    let again = Binary::open(&made.path)?;
-    let (program, _sum) = adding(Hook::UPROBE_MULTI)?;
-    let pin = sandbox.bpffs().join("restart");
-    let pid = std::process::id();
-    let to = |binary, name: &str| {
-        let places = made.binary.function(name);
-        places.map(|place| UprobeMultiAttach::in_binary(binary, When::Entry, [place]).pid(pid))
+/// The old and the new version of a function are two places.
+fn versions(sandbox: &Sandbox) -> Result<()> {
+    let copy = |address, version| ElfSymbol::function("copy", address).version(version);
+    let file = ElfFile {
+        dynamic: vec![
+            copy(CODE_ADDRESS + 0x20, 0x8002),
+            copy(HOT_ADDRESS + 0x40, 3),
+        ],
+        versions: vec!["LIB_1".to_owned(), "LIB_2".to_owned()],
+        ..ElfFile::native()
     };
-    let run = |to: UprobeMultiAttach<'_>| to.ensure_pinned(&pin).run(&program);
-    let first = run(to(&made.binary, "cold")?)?;
-    let second = run(to(&again, "cold")?)?;
-    let third = run(UprobeMultiAttach::to(&made.path, When::Entry, [COLD]).pid(pid))?;
-    let other = run(to(&again, "warm")?)?;
-    let is_kept = |outcome| matches!(outcome, &Outcome::AlreadyRunning);
-    if since(6, 8, ())?.is_some() {
-        ensure!(is_kept(&second.outcome), "{:?}", second.outcome);
-        ensure!(is_kept(&third.outcome), "{:?}", third.outcome);
-        ensure!(first.link.id()? == third.link.id()?);
+    let made = Made::new(sandbox, "versions", &file)?;
+    let places = [
+        BinaryPlace::from(made.binary.function("copy@LIB_1")?).cookie(2),
+        BinaryPlace::from(made.binary.function("copy")?).cookie(30),
+    ];
+    let (program, sum) = adding(Hook::UPROBE_MULTI)?;
+    let _link = UprobeMultiAttach::in_binary(&made.binary, When::Entry, places).attach(&program)?;
+    for (offset, expected) in [(COLD, 2), (WARM, 32)] {
+        made.mapped.call(offset);
+        ensure!(sum.read()? == expected, "{offset:#x}: {}", sum.read()?);
     }
-    ensure!(!is_kept(&other.outcome), "{:?}", other.outcome);
-    let mut link = other.link;
-    Ok(link.unpin()?)
+    Ok(())
+}
+
+/// A function that only the debug file names, which is found by its build id.
+fn by_debug_file(sandbox: &Sandbox) -> Result<()> {
+    let stripped = ElfFile {
+        build_id: Some(vec![0x5e; 20]),
+        ..ElfFile::native()
+    };
+    let debug = ElfFile {
+        symbols: vec![ElfSymbol::function("internal", HOT_ADDRESS + 0x40).local()],
+        has_code: false,
+        ..stripped.clone()
+    };
+    let root = sandbox.directory().join("root");
+    let ids = root.join("usr/lib/debug/.build-id/5e");
+    std::fs::create_dir_all(&ids)?;
+    std::fs::write(ids.join("5e".repeat(19) + ".debug"), debug.build())?;
+    std::fs::write(root.join("app"), stripped.build())?;
+    let mapped = MappedElf::new(&File::open(root.join("app"))?)?;
+    let binary = Binary::open_in(&root, "/app")?;
+    let internal = binary.function("internal")?;
+    let (program, sum) = adding(Hook::KPROBE)?;
+    let to = UprobeEvent::in_binary(&binary, &internal);
+    let link = PerfEventAttach::to(to).cookie(5).attach(&program)?;
+    mapped.call(CODE);
+    mapped.call(WARM);
+    ensure!(sum.read()? == 5, "{}", sum.read()?);
+    if let PerfEventDetails::Uprobe(found) = link.info()?.event {
+        let named = binary.symbol_at(found.offset.into())?;
+        ensure!(named.context("it has a name")?.symbol == internal);
+    } else {
+        ensure!(since(6, 6, ())?.is_none());
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(several_of_one_name),
+    test!(weak_and_hidden),
     test!(several_names_of_one_place),
     test!(versions),
     test!(of_another_library),
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(stripped),
     test!(debug_files),
     test!(no_binaries),
+    test!(cut_short_after_it_was_opened),
     test!(addresses),
 ];
 
@@ -53,6 +55,36 @@ fn several_of_one_name(sandbox: &Sandbox) -> Result<()> {
         offsets: vec![CODE, CODE + 0x20],
     };
     ensure!(refused == expected, "{refused:?}");
+    Ok(())
+}
+
+/// A function that other files get by its name comes first; alone, each other one is found as well.
+fn weak_and_hidden(sandbox: &Sandbox) -> Result<()> {
+    let function = |address| ElfSymbol::function("init", address);
+    let hidden = function(CODE_ADDRESS).hidden();
+    let weak = function(CODE_ADDRESS + 0x10).weak();
+    let hidden_and_weak = function(CODE_ADDRESS + 0x20).weak().hidden();
+    let global = function(CODE_ADDRESS + 0x30);
+    for (symbols, offset, binding) in [
+        (vec![&hidden], CODE, SymbolBinding::Global),
+        (vec![&weak], CODE + 0x10, SymbolBinding::Weak),
+        (vec![&hidden_and_weak], CODE + 0x20, SymbolBinding::Weak),
+        (vec![&weak, &global], CODE + 0x30, SymbolBinding::Global),
+        (vec![&global, &weak], CODE + 0x30, SymbolBinding::Global),
+    ] {
+        let file = ElfFile {
+            symbols: symbols.into_iter().cloned().collect(),
+            ..ElfFile::native()
+        };
+        let made = Made::new(sandbox, "bindings", &file)?;
+        let found = made.binary.function("init")?;
+        ensure!(
+            (found.offset, found.binding) == (offset, binding),
+            "{found:?}"
+        );
+        let listed = made.binary.functions_matching("in*")?;
+        ensure!(listed.contains(&found), "{listed:?}");
+    }
     Ok(())
 }
 
@@ -339,17 +371,26 @@ fn debug_files(sandbox: &Sandbox) -> Result<()> {
         ..ElfFile::native()
     };
     let contents = named.build();
-    std::fs::write(root.join("bin/.debug/named.debug"), &contents)?;
     let checksum = crc32(&contents);
-    for (checksum, expected) in [(checksum, true), (checksum ^ 1, false)] {
-        let by_name = ElfFile {
-            debug_link: Some(("named.debug".to_owned(), checksum)),
-            ..ElfFile::native()
-        };
-        std::fs::write(root.join("bin/by_name"), by_name.build())?;
-        let binary = Binary::open_in(&root, "bin/by_name")?;
-        ensure!(binary.function("internal").is_ok() == expected);
+    std::fs::create_dir_all(root.join("usr/lib/debug/bin"))?;
+    for directory in ["usr/lib/debug/bin", "bin", "bin/.debug"] {
+        let debug = root.join(directory).join("named.debug");
+        std::fs::write(&debug, &contents)?;
+        for (checksum, expected) in [(checksum, true), (checksum ^ 1, false)] {
+            let by_name = ElfFile {
+                debug_link: Some(("named.debug".to_owned(), checksum)),
+                ..ElfFile::native()
+            };
+            std::fs::write(root.join("bin/by_name"), by_name.build())?;
+            let binary = Binary::open_in(&root, "bin/by_name")?;
+            ensure!(
+                binary.function("internal").is_ok() == expected,
+                "{directory}"
+            );
+        }
+        std::fs::remove_file(debug)?;
     }
+    std::fs::write(root.join("bin/.debug/named.debug"), &contents)?;
     // One of another build is not taken, and a name is no way out of the directory.
     let other = ElfFile {
         build_id: Some(vec![0x5e; 19]),
@@ -395,6 +436,34 @@ fn no_binaries(sandbox: &Sandbox) -> Result<()> {
     ensure!(problem(Binary::open(directory), directory)? == BinaryProblem::NotElf);
     let missing = Binary::open("/no/such/file").err().context("refused")?;
     ensure!(missing.errno() == Some(libc::ENOENT));
+    Ok(())
+}
+
+/// A file is read, and not mapped: that would be the end of this process.
+fn cut_short_after_it_was_opened(sandbox: &Sandbox) -> Result<()> {
+    let file = ElfFile {
+        symbols: vec![ElfSymbol::function("main", HOT_ADDRESS)],
+        ..ElfFile::native()
+    };
+    let path = sandbox.directory().join("cut");
+    std::fs::write(&path, file.build())?;
+    let binary = Binary::open(&path)?;
+    let writer = std::fs::File::options().write(true).open(&path)?;
+    let len = writer.metadata()?.len();
+    for (len, is_cut) in [(len, false), (0x200, true), (0, true), (len, true)] {
+        writer.set_len(len)?;
+        let found = binary.function("main");
+        if !is_cut {
+            ensure!(found.is_ok(), "{found:?}");
+            continue;
+        }
+        let refused = problem(found, &path)?;
+        let is_said = matches!(
+            refused,
+            BinaryProblem::Malformed { .. } | BinaryProblem::NoSuchSymbol { .. }
+        );
+        ensure!(is_said, "{refused:?}");
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub(crate) const TESTS: &[Test] = &[test!(one_function_takes_little_memory), tes
 
 const FUNCTIONS: u64 = 200_000;
 /// As long as a file with what debuggers need.
-const LEN: u64 = 512 << 20;
+const LEN: u64 = 1 << 30;
 /// What a look-up may have in memory at once, in bytes.
 const MOST: u64 = 1 << 20;
 

@@ -1,20 +1,26 @@
 //! Libraries as the dynamic loader finds them, here and below another root.
 
-use std::os::unix::fs::symlink;
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::Sandbox;
 use bpf_link_tests::elf::{CODE_ADDRESS, ElfFile, ElfSymbol};
 use bpf_link_typed::{Binary, Error};
 
-use crate::harness::{Need, Test, test};
+use crate::harness::role::{self, role};
+use crate::harness::{Need, Role, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     // The guests' tests are linked with what they need.
     test!(of_this_machine).needs(&[Need::Without(&Need::OwnKernel)]),
     test!(below_another_root),
     test!(programs),
+    test!(programs_by_path),
 ];
+
+pub(crate) const ROLES: &[Role] = &[role!(looker)];
 
 /// The library that this program is linked with.
 fn of_this_machine(_sandbox: &Sandbox) -> Result<()> {
@@ -67,6 +73,101 @@ fn below_another_root(sandbox: &Sandbox) -> Result<()> {
         matches!(missing, Err(Error::NoSuchBinary { .. })),
         "{missing:?}"
     );
+
+    // What the loader's cache has comes before the default directories.
+    let cached = ElfFile {
+        symbols: vec![ElfSymbol::function("cached", CODE_ADDRESS)],
+        ..ElfFile::native()
+    };
+    std::fs::create_dir_all(root.join("opt/vendor"))?;
+    std::fs::create_dir_all(root.join("etc"))?;
+    for name in ["libz.so.9", "libx.so.2"] {
+        std::fs::write(root.join("opt/vendor").join(name), cached.build())?;
+    }
+    let cache = loader_cache(&[
+        ("libz.so.9", "/opt/vendor/libz.so.9"),
+        ("libx.so.2", "/opt/vendor/libx.so.2"),
+        ("libgone.so.1", "/opt/vendor/libgone.so.1"),
+    ])?;
+    std::fs::write(root.join("etc/ld.so.cache"), cache)?;
+    for name in ["libz.so.9", "libz", "libx.so.2", "libx"] {
+        let found = Binary::library_in(&root, name)?;
+        ensure!(found.function("cached").is_ok(), "{name}");
+    }
+    let gone = Binary::library_in(&root, "libgone");
+    ensure!(matches!(gone, Err(Error::NoSuchBinary { .. })), "{gone:?}");
+    Ok(())
+}
+
+/// `ld.so.cache` as `ldconfig` of glibc 2.32 and later writes it, with these names and paths.
+fn loader_cache(entries: &[(&str, &str)]) -> Result<Vec<u8>> {
+    const HEADER: usize = 48;
+    const ENTRY: usize = 24;
+    /// The sort of library: `FLAG_ELF_LIBC6`.
+    const FLAGS: u32 = 3;
+    let begin = HEADER + ENTRY * entries.len();
+    let mut strings: Vec<u8> = Vec::new();
+    let mut add = |text: &str| {
+        let place = u32::try_from(begin + strings.len());
+        strings.extend(text.as_bytes());
+        strings.push(0);
+        place
+    };
+    let mut table = Vec::new();
+    for (name, path) in entries {
+        for number in [FLAGS, add(name)?, add(path)?, 0, 0, 0] {
+            table.extend(number.to_ne_bytes());
+        }
+    }
+    let mut cache = b"glibc-ld.so.cache1.1".to_vec();
+    cache.extend(u32::try_from(entries.len())?.to_ne_bytes());
+    cache.extend(u32::try_from(strings.len())?.to_ne_bytes());
+    cache.resize(HEADER, 0);
+    Ok([cache, table, strings].concat())
+}
+
+/// Looks for the program of this name in the directories of `PATH`.
+fn looker(arguments: &[String]) -> Result<()> {
+    let [name] = arguments else {
+        anyhow::bail!("{arguments:?}");
+    };
+    match Binary::program(OsStr::new(name)) {
+        Ok(found) => role::say(found.path().to_str().context("it is text")?),
+        Err(Error::NoSuchBinary { name, searched }) => {
+            role::say(&format!("no {name} in {}", searched.display()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The first that can be executed, as shells find it.
+fn programs_by_path(sandbox: &Sandbox) -> Result<()> {
+    let directories = ["none", "directory", "not_executable", "first", "second"];
+    let directories = directories.map(|name| sandbox.directory().join(name));
+    let [none, directory, not_executable, first, second] = &directories;
+    std::fs::create_dir_all(directory.join("tool"))?;
+    for (directory, mode) in [(not_executable, 0o644), (first, 0o755), (second, 0o755)] {
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(directory.join("tool"), ElfFile::native().build())?;
+        std::fs::set_permissions(directory.join("tool"), Permissions::from_mode(mode))?;
+    }
+    for (path, expected) in [
+        (&directories[..], first.join("tool").display().to_string()),
+        (
+            &[none.clone(), second.clone()],
+            second.join("tool").display().to_string(),
+        ),
+        (
+            std::slice::from_ref(not_executable),
+            format!("no tool in {}", not_executable.display()),
+        ),
+    ] {
+        let path = std::env::join_paths(path)?;
+        let mut player = role!(looker).start_in(("PATH", &path), &["tool"])?;
+        let found = player.hear()?;
+        ensure!(found == expected, "{found}");
+        player.finish()?;
+    }
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(probes_are_found),
+    test!(of_a_moved_binary),
     test!(by_uprobe_multi).needs(Need::UPROBE_MULTI),
     test!(by_uprobe).needs(Need::PERF_EVENT),
 ];
@@ -77,6 +78,33 @@ fn probes_are_found(sandbox: &Sandbox) -> Result<()> {
         };
         ensure!(refused == expected, "{refused:?}");
     }
+    Ok(())
+}
+
+/// `prelink` moves a binary to other addresses, but leaves the notes as they were.
+fn of_a_moved_binary(sandbox: &Sandbox) -> Result<()> {
+    const MOVED: u64 = 0x700_0000;
+    let probes = file().probes.into_iter().map(|probe| ElfProbe {
+        address: probe.address + MOVED,
+        counter: match probe.counter {
+            0 => 0,
+            counter => counter + MOVED,
+        },
+        ..probe
+    });
+    let file = ElfFile {
+        probes: probes.collect(),
+        probe_base: Some((0x1234, 0x1234 + MOVED)),
+        ..file()
+    };
+    let made = Made::new(sandbox, "moved", &file)?;
+    let places = |name| {
+        let places = made.binary.usdt("app", name)?.into_iter();
+        let places = places.map(|place| (place.offset, place.ref_ctr_offset));
+        anyhow::Ok(places.collect::<Vec<_>>())
+    };
+    ensure!(places("start")? == [(CODE + 0x20, Some(COUNTER)), (HOT + 0x10, Some(COUNTER))]);
+    ensure!(places("stop")? == [(CODE + 0x40, None)]);
     Ok(())
 }
 

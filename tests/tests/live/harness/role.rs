@@ -4,6 +4,7 @@
 //! the test that started it, names what it makes as the test does, and talks with the test in lines
 //! over its standard input and output.
 
+use std::ffi::OsStr;
 use std::io::{BufReader, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
@@ -61,9 +62,26 @@ impl Role {
         self.start_with("", arguments)
     }
 
+    /// The same with this variable in its environment.
+    pub(crate) fn start_in(
+        &self,
+        (variable, value): (&str, &OsStr),
+        arguments: &[&str],
+    ) -> Result<Player> {
+        self.play(
+            self.command(names::prefix(), arguments)
+                .env(variable, value),
+        )
+    }
+
     fn start_with(&self, prefix: &str, arguments: &[&str]) -> Result<Player> {
+        self.play(&mut self.command(prefix, arguments))
+    }
+
+    fn command(&self, prefix: &str, arguments: &[&str]) -> Command {
         let name = self.name();
-        let mut child = Command::new("/proc/self/exe")
+        let mut command = Command::new("/proc/self/exe");
+        command
             .arg0(&name)
             .args(arguments)
             .env(VARIABLE, &name)
@@ -72,7 +90,13 @@ impl Role {
             .stdout(Stdio::piped())
             // A process has one tracer, and where this is built with AddressSanitizer, its leak
             // detector would be another.
-            .env("ASAN_OPTIONS", "detect_leaks=0")
+            .env("ASAN_OPTIONS", "detect_leaks=0");
+        command
+    }
+
+    fn play(&self, command: &mut Command) -> Result<Player> {
+        let name = self.name();
+        let mut child = command
             .spawn()
             .with_context(|| format!("starting {name}"))?;
         let lines = child
