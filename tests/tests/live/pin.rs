@@ -1,9 +1,8 @@
 //! Pins: made, moved, removed, opened, and every way in which that is refused.
 
 mod at;
-mod map;
+mod objects;
 mod over;
-mod program;
 
 use std::ffi::CString;
 use std::fs;
@@ -24,10 +23,9 @@ use crate::harness::{Test, test};
 pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(at::TESTS),
-    Tests(map::TESTS),
     Tests(over::TESTS),
     Roles(over::ROLES),
-    Tests(program::TESTS),
+    Tests(objects::TESTS),
 ];
 
 const TESTS: &[Test] = &[
