@@ -186,7 +186,7 @@ impl<'a> LinkCreate<'a> {
         // These bits say how the kernel reads an anchor's number: they would turn any other anchor
         // into a link.
         if self.flags & Anchor::FLAGS != 0 && may_take_anchor(kind) {
-            return Err(InvalidRequest::AnchorFlags(self.attach_type).into());
+            return Err(InvalidRequest::AnchorFlags(Box::new(self.hook())).into());
         }
         let session_return = match (self.attach_type, &self.args) {
             (AttachType::TraceKprobeSession, CreateArgs::KprobeMulti(args)) => {
@@ -208,11 +208,15 @@ impl<'a> LinkCreate<'a> {
 
     /// The error of a creation that failed like this.
     pub(crate) fn error(&self, source: io::Error) -> CommandError {
-        let target = Target::Hook {
+        CommandError::new(Command::LinkCreate, self.hook(), source)
+    }
+
+    /// The hook that the link is for, as errors name it.
+    pub(crate) fn hook(&self) -> Target {
+        Target::Hook {
             attach_type: self.attach_type,
             of: self.named().map(Box::new),
-        };
-        CommandError::new(Command::LinkCreate, target, source)
+        }
     }
 
     /// What the caller has named in the request.

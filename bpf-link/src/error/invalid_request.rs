@@ -20,10 +20,10 @@ pub enum InvalidRequest {
         arguments: &'static str,
     },
     /// An anchor is a link of another kind than the one that is created; some kernels crash on it.
-    #[error("a {found} link cannot be the anchor of a link on {attach_type}")]
+    #[error("a link of kind {found} cannot be an anchor on {hook}")]
     Anchor {
-        /// The attach type of the new link.
-        attach_type: AttachType,
+        /// The hook that the new link was for.
+        hook: Box<Target>,
         /// The kind of the anchor.
         found: LinkKind,
     },
@@ -31,7 +31,7 @@ pub enum InvalidRequest {
     /// `BPF_F_ID`). The anchor sets those itself; set by hand, some kernels crash on what they take
     /// the anchor for.
     #[error("the flags of a link on {0} cannot say what an anchor is: the anchor does")]
-    AnchorFlags(AttachType),
+    AnchorFlags(Box<Target>),
     /// A session runs on entry and return; the return flag would leave out the entry.
     #[error("a session cannot be a return probe as well")]
     SessionReturn,

@@ -43,7 +43,7 @@ pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
         Ok(())
     } else {
         Err(InvalidRequest::Anchor {
-            attach_type: request.attach_type,
+            hook: Box::new(request.hook()),
             found,
         }
         .into())

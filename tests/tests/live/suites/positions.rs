@@ -297,15 +297,20 @@ fn refuse_anchor_in_the_flags(place: &Place<'_>, link: &RawLink) -> Result<()> {
                     bare_with(TracingArgs::new().target_btf_id(as_type).into()),
                 ] {
                     let error = refusal(result)?;
-                    let Error::InvalidRequest(InvalidRequest::AnchorFlags(named)) = error else {
+                    let Error::InvalidRequest(InvalidRequest::AnchorFlags(hook)) = error else {
                         anyhow::bail!("{bits:#x}: {error:?}");
                     };
-                    ensure!(named == place.attach_type);
+                    ensure!(is_hook(&hook, place), "{hook:?}");
                 }
             }
         }
         Ok(())
     })
+}
+
+/// Whether an error names the hook of the place, and what has it.
+fn is_hook(hook: &Target, place: &Place<'_>) -> bool {
+    matches!(hook, Target::Hook { attach_type, of: Some(_) } if *attach_type == place.attach_type)
 }
 
 fn refuse_anchor(place: &Place<'_>, anchor: &RawLink, kind: LinkKind) -> Result<()> {
@@ -319,11 +324,10 @@ fn refuse_anchor(place: &Place<'_>, anchor: &RawLink, kind: LinkKind) -> Result<
                 let result = RawLink::create(&request.args(MprogArgs::new().anchor(anchor)));
                 let error = check_refusal(result, &[&kind.to_string()])?;
                 ensure!(error.errno().is_none(), "the kernel was asked: {error:?}");
-                let Error::InvalidRequest(InvalidRequest::Anchor { attach_type, found }) = error
-                else {
+                let Error::InvalidRequest(InvalidRequest::Anchor { hook, found }) = error else {
                     anyhow::bail!("{error:?}");
                 };
-                ensure!(attach_type == place.attach_type && found == kind);
+                ensure!(is_hook(&hook, place) && found == kind, "{hook:?}");
             }
         }
     }
