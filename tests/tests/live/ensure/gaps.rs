@@ -12,7 +12,7 @@ use bpf_link_typed::{
 };
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin};
-use crate::fixture::attaching::{counting, counts};
+use crate::fixture::attaching::{counting, counts, since};
 use crate::fixture::chain::{check_refusal, check_silently};
 use crate::fixture::runs;
 use crate::fixture::traffic::send_packet;
@@ -76,8 +76,10 @@ fn the_old_program_is_put_back(sandbox: &Sandbox) -> Result<()> {
     let to = XdpAttach::to("lo").ensure_pinned(&pin);
     to.run(&old)?;
     let refused = to.run(&new);
-    let named = format!("program {}", new.id()?);
-    let error = &check_refusal(refused, &["interface lo", &named])?;
+    // Before Linux 5.18 nothing tells that it is for the entries of a map.
+    let named = since(5, 18, format!("program {}", new.id()?))?;
+    let words = ["interface lo"].into_iter().chain(named.as_deref());
+    let error = &check_refusal(refused, &words.collect::<Vec<_>>())?;
     ensure!(error.errno() == Some(libc::EINVAL), "{error:?}");
     ensure!(runs(&counter)?);
     let id = ensure_one_link_and_pin(sandbox, &pin)?;

@@ -78,10 +78,16 @@ fn a_pin(sandbox: &Sandbox) -> Result<()> {
 
 /// What is refused about a pin that another link has taken, and about a place for a pin.
 fn a_pin_of_another(sandbox: &Sandbox) -> Result<()> {
-    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
-    let request = RawTracepointOpen::named(&program, c"sched_switch")?;
-    let mut link = RawLink::open_raw_tracepoint(&request)?;
-    let mut other = RawLink::open_raw_tracepoint(&request)?;
+    // Old kernels take a program once on a tracepoint.
+    let programs = [
+        Program::passing(Hook::RAW_TRACEPOINT)?,
+        Program::passing(Hook::RAW_TRACEPOINT)?,
+    ];
+    let open = |program| {
+        let request = RawTracepointOpen::named(program, c"sched_switch")?;
+        RawLink::open_raw_tracepoint(&request)
+    };
+    let (mut link, mut other) = (open(&programs[0])?, open(&programs[1])?);
     let path = sandbox.bpffs().join("words");
     let named = path.display().to_string();
     link.pin(&path)?;

@@ -28,7 +28,10 @@ pub(crate) const TESTS: &[Test] = &[
         .also_needs(DEVICE)
         .alone(),
     test!(a_cgroup).needs(LISTER).alone(),
-    test!(a_cgroup_beside_bpftool).needs(BPFTOOL).alone(),
+    test!(a_cgroup_beside_bpftool)
+        .needs(BPFTOOL)
+        .also_needs(&[FLAGS_OF_PROGRAMS])
+        .alone(),
     test!(all_of_them).needs(LISTER).alone(),
     test!(another_network_namespace).needs(LISTER).alone(),
     test!(a_map).needs(LISTER).also_needs(Need::SOCKMAP).alone(),
@@ -39,10 +42,13 @@ pub(crate) const TESTS: &[Test] = &[
 const BPFTOOL: &[Need] = &[Need::Lister, Need::Command("bpftool")];
 /// tcx, and what there was before it.
 const DEVICE: &[Need] = &[
-    Need::Function("tcx_link_attach"),
+    Need::Constant("bpf_attach_type", "BPF_TCX_INGRESS"),
     Need::Function("clsact_init"),
     Need::Function("cls_bpf_classify"),
 ];
+/// What `bpftool` asks for, and older kernels refuse: the flags of each program of a hook. They came
+/// with this hook.
+const FLAGS_OF_PROGRAMS: Need = Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP");
 /// Since Linux 5.19.
 const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
 const HERE: &str = "/proc/thread-self/ns/net";

@@ -61,14 +61,16 @@ fn a_lock_that_is_kept(sandbox: &Sandbox) -> Result<()> {
 /// A stop waits for the lock once for all links, as long as the set did.
 fn a_lock_that_is_kept_from_a_stop(sandbox: &Sandbox) -> Result<()> {
     const WAIT: Duration = Duration::from_millis(300);
-    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let names = ["a", "b", "c", "d", "e", "f"];
+    // Old kernels take a program once on a tracepoint.
+    let programs = names.map(|_| Program::passing(Hook::RAW_TRACEPOINT));
+    let programs = programs.into_iter().collect::<Result<Vec<_>>>()?;
     let directory = sandbox.bpffs().join("agent");
     let mut set = LinkSet::in_dir(&directory)
         .create_dir(0o700)
         .lock_within(WAIT);
-    let names = ["a", "b", "c", "d", "e", "f"];
-    for name in names {
-        set.add(name, RawTracepointAttach::to("sys_enter"), &program)?;
+    for (name, program) in names.into_iter().zip(&programs) {
+        set.add(name, RawTracepointAttach::to("sys_enter"), program)?;
     }
     let applied = set.apply()?;
     let lock = PinLock::of(directory.join("a"))?;
