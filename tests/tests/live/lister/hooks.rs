@@ -46,8 +46,8 @@ const DEVICE: &[Need] = &[
     Need::Function("clsact_init"),
     Need::Function("cls_bpf_classify"),
 ];
-/// What `bpftool` asks for, and older kernels refuse: the flags of each program of a hook. They came
-/// with this hook.
+/// What `bpftool` asks for, and older kernels refuse: the flags of each program of a hook. They
+/// came with this hook.
 const FLAGS_OF_PROGRAMS: Need = Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP");
 /// Since Linux 5.19.
 const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
