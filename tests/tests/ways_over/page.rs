@@ -10,8 +10,6 @@ pub(crate) struct Page {
     /// The names that have to be on it, a line each, with what else is to be known of them. Lines
     /// that begin with `# ` are about the list.
     pub(crate) names: &'static str,
-    /// The source that compiles what the page says is written here.
-    pub(crate) compiled: &'static str,
 }
 
 /// The rows of a page's tables.
