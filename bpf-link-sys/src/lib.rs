@@ -37,12 +37,12 @@
 //! name in C is named after its fields, never by its position, because kernels insert members in
 //! the middle:
 //!
-//! | in C | here | example |
-//! |---|---|---|
-//! | the type of a named field, declared in place | `<enclosing named type>__<field>` | [`bpf_attr__link_create__kprobe_multi`] |
-//! | an anonymous member | the first name inside it, followed by `_union` or `_struct` | `link_create.target_btf_id_union` |
-//! | the type of an anonymous member | `<enclosing named type>__<that name>` | [`bpf_attr__link_create__target_btf_id_union`] |
-//! | an anonymous enum | its constants, typed as an integer | [`BPF_F_RDONLY`] |
+//! - the type of a named field that is declared in place is `<enclosing named type>__<field>`, such
+//!   as [`bpf_attr__link_create__kprobe_multi`];
+//! - an anonymous member has the first name inside it, followed by `_union` or `_struct`, such as
+//!   `link_create.target_btf_id_union`, and its type is `<enclosing named type>__<that name>`, such
+//!   as [`bpf_attr__link_create__target_btf_id_union`];
+//! - the constants of an anonymous enum are integers, such as [`BPF_F_RDONLY`].
 //!
 //! Anonymous levels leave no trace in the names of types: `kprobe_multi` above is inside an
 //! anonymous union of `link_create`.

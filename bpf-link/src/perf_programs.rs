@@ -6,7 +6,8 @@ use crate::error::{Command, CommandError, Result, Target};
 use crate::id::ProgramId;
 use crate::sys;
 
-/// The program that a tracepoint's, kprobe's or uprobe's perf event runs; `None` if it has none.
+/// The program that runs on the perf event of a tracepoint, kprobe or uprobe; `None` if no program
+/// is attached.
 ///
 /// # Errors
 ///

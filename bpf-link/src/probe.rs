@@ -81,9 +81,9 @@ impl LinkKind {
     /// # Kernel
     ///
     /// `BPF_PROG_LOAD` and then `BPF_LINK_CREATE` or `BPF_RAW_TRACEPOINT_OPEN`; for `struct_ops`
-    /// `BPF_MAP_CREATE` and `BPF_PROG_LOAD`. On x86-64, tracing programs are not attached even in
-    /// part: that they can be loaded for a function is the answer. Other processors got the code
-    /// that calls them later; arm64 has none in Linux 6.1.
+    /// `BPF_MAP_CREATE` and `BPF_PROG_LOAD`. On x86-64, a tracing program that can be loaded for a
+    /// function can also be attached, so nothing is attached. Other architectures learned to attach
+    /// them later than to load them: on arm64, Linux 6.1 cannot attach them.
     #[must_use]
     pub fn probe(self) -> Support {
         static ANSWERS: [OnceLock<Answer>; LinkKind::KNOWN.len() + 1] =

@@ -1,4 +1,4 @@
-//! The whole name of a program, of which the kernel keeps only the first 15 bytes.
+//! The whole name of a program. The kernel itself keeps only the first 15 bytes.
 
 use std::ffi::CString;
 use std::os::fd::AsFd as _;

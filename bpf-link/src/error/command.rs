@@ -74,8 +74,8 @@ impl fmt::Display for CommandError {
     }
 }
 
-/// The source is the error as the system gave it, or in words what the system has none for: that is
-/// `ENOTSUPP`, and that the kernel has no BPF JIT.
+/// The source is the system's error. The system has no words for `ENOTSUPP` and for a missing BPF
+/// JIT, so for these the source is an error of our own.
 impl std::error::Error for CommandError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.errno() {

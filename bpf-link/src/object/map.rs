@@ -17,7 +17,7 @@ use crate::sys;
 pub struct MapInfo {
     /// The id of the map.
     pub id: MapId,
-    /// The name that it was created with, of which the kernel keeps 15 bytes; empty if it has none.
+    /// The name that it was created with, cut by the kernel to 15 bytes; empty if it is unnamed.
     pub name: CString,
     /// The kernel's type that the map's value is of, for a map of callbacks (`struct_ops`): a
     /// struct in the kernel's own BTF.

@@ -9,8 +9,7 @@ use crate::pin::entry::get_refused;
 use crate::pin::path::PinPath;
 use crate::sys;
 
-/// Opens the program that is pinned at this path, to attach it or to put it in the place of a
-/// link's.
+/// Opens the program that is pinned at this path, to attach it or to update a link with it.
 ///
 /// # Errors
 ///

@@ -24,7 +24,7 @@ pub struct ProgramInfo {
     pub program_type: ProgramType,
     /// A digest of its instructions.
     pub tag: ProgramTag,
-    /// The name that it was loaded with, of which the kernel keeps 15 bytes; empty if it has none.
+    /// The name that it was loaded with, cut by the kernel to 15 bytes; empty if it is unnamed.
     pub name: CString,
     /// When it was loaded, as the time since the machine was started (`CLOCK_BOOTTIME`).
     pub loaded_at: Duration,

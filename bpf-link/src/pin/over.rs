@@ -53,8 +53,8 @@ pub fn is_temporary_pin(path: impl AsRef<Path>) -> bool {
 }
 
 impl RawLink {
-    /// Pins the link at this path in the place of whatever is there, in one step: a process that
-    /// opens the path gets the old link or this one. What was there loses this pin, and is freed
+    /// Pins the link at this path and replaces what is pinned there. The replacement is atomic: a
+    /// process that opens the path gets either the old object or this link. The old object is freed
     /// if nothing else holds it.
     ///
     /// If the link remembers a pin, that pin is moved. Otherwise it is first pinned beside the

@@ -14,7 +14,7 @@ use super::{address, address_mut, bpf_fd, length, number, object_name, zeroed_at
 pub struct ProgramLoad<'a> {
     /// The type of the program.
     pub program_type: bpf_prog_type,
-    /// Its name, of which the kernel keeps 15 bytes.
+    /// Its name, which the kernel cuts to 15 bytes.
     pub name: &'a str,
     /// The attach type that it is loaded for; 0 for types of programs that have none.
     pub expected_attach_type: bpf_attach_type,

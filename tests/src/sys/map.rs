@@ -16,7 +16,7 @@ use super::{address, address_mut, bpf, bpf_fd, map_info, number, object_name, ze
 pub struct MapCreate<'a> {
     /// The type of the map.
     pub map_type: bpf_map_type,
-    /// Its name, of which the kernel keeps 15 bytes.
+    /// Its name, which the kernel cuts to 15 bytes.
     pub name: &'a str,
     /// Bytes in a key.
     pub key_size: u32,

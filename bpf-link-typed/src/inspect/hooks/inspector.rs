@@ -17,8 +17,8 @@ use crate::error::Result;
 /// take. A link that was attached since then is not known: its program is shown as attached
 /// without a link.
 ///
-/// What cannot be found out, such as for lack of privilege, is in the notes of each answer
-/// ([`PlaceHooks::notes`]), and the rest is there.
+/// If something cannot be found out, for example because a privilege is missing, the answer has
+/// everything else, and a note that says what is missing and why ([`PlaceHooks::notes`]).
 ///
 /// ```no_run
 /// use bpf_link_typed::inspect::hooks::HookInspector;

@@ -35,7 +35,7 @@ pub enum HookPlace {
     Map {
         /// Its id.
         id: MapId,
-        /// Its name, of which the kernel keeps 15 bytes; empty if it has none.
+        /// Its name, cut by the kernel to 15 bytes; empty if the map is unnamed.
         name: CString,
     },
 }
