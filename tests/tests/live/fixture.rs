@@ -8,10 +8,11 @@ pub(crate) mod random;
 pub(crate) mod traffic;
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{AttachType, Error, LinkCreate, RawLink};
-use bpf_link_tests::{CounterMap, Hook, Program};
+use bpf_link::{AttachType, Error, LinkCreate, LinkId, RawLink};
+use bpf_link_tests::{CounterMap, Hook, Program, Sandbox};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::set_thread_uid;
@@ -39,6 +40,15 @@ impl Counted {
             program,
             counter,
         })
+    }
+
+    /// As [`new`](Self::new), and pins the link; also returns its id and the path.
+    pub(crate) fn pinned(sandbox: &Sandbox) -> Result<(Self, LinkId, PathBuf)> {
+        let mut counted = Self::new()?;
+        let id = counted.link.id()?;
+        let path = sandbox.bpffs().join("pin");
+        counted.link.pin(&path)?;
+        Ok((counted, id, path))
     }
 
     /// Whether the program runs on a packet.

@@ -17,7 +17,8 @@ use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
 use crate::lister::text;
 
-pub(crate) use roles::{HOLDER, LAST, OWN_TABLE, THREAD_THAT_HOLDS};
+pub(crate) use roles::HOLDER;
+use roles::{LAST, OWN_TABLE, THREAD_THAT_HOLDS};
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
@@ -52,7 +53,7 @@ fn by_the_iterator() -> Result<Holders> {
 fn by_procfs() -> Result<Holders> {
     let mut holders = Holders::by_procfs();
     holders.refresh();
-    // Some machines keep a process from even root.
+    // On some machines not even root may look at every process.
     ensure!(!matches!(holders.unread(), Some(UnreadHolders::Procfs(_))));
     ensure!(holders.method() == Some(HolderMethod::Procfs) && holders.no_iterator().is_none());
     Ok(holders)
@@ -84,7 +85,7 @@ fn processes(sandbox: &Sandbox, find: fn() -> Result<Holders>) -> Result<()> {
     }
     let path = sandbox.bpffs().join("pin");
     counted.link.pin(&path)?;
-    // It holds the link twice, and is met once.
+    // It holds the link twice, and is listed once.
     let mut player = HOLDER.start(&[text(&path)?])?;
     player.hear()?;
     let map = Map::array(8, 1)?;
@@ -114,10 +115,7 @@ fn threads_by_procfs(sandbox: &Sandbox) -> Result<()> {
 /// A thread with a table of its own holds for its process, and so does one that lives on after the
 /// first.
 fn threads(sandbox: &Sandbox, find: fn() -> Result<Holders>) -> Result<()> {
-    let mut counted = Counted::new()?;
-    let id = counted.link.id()?;
-    let path = sandbox.bpffs().join("pin");
-    counted.link.pin(&path)?;
+    let (mut counted, id, path) = Counted::pinned(sandbox)?;
     for how in [OWN_TABLE, LAST] {
         let mut player = THREAD_THAT_HOLDS.start(&[how, text(&path)?])?;
         player.hear()?;
@@ -138,10 +136,7 @@ fn threads(sandbox: &Sandbox, find: fn() -> Result<Holders>) -> Result<()> {
 }
 
 fn many_descriptors(sandbox: &Sandbox) -> Result<()> {
-    let mut counted = Counted::new()?;
-    let id = counted.link.id()?;
-    let path = sandbox.bpffs().join("pin");
-    counted.link.pin(&path)?;
+    let (mut counted, id, path) = Counted::pinned(sandbox)?;
     let mut player = roles::HOLDER_OF_MANY.start(&[text(&path)?])?;
     player.hear()?;
     let both = Vec::from_iter(BTreeSet::from([std::process::id(), player.id()]));

@@ -10,7 +10,7 @@ use crate::harness::{Role, role};
 pub(crate) const ROLES: &[Role] = &[HOLDER, THREAD_THAT_HOLDS, HOLDER_OF_MANY];
 
 pub(crate) const HOLDER: Role = role!(holder);
-pub(crate) const THREAD_THAT_HOLDS: Role = role!(thread_that_holds);
+pub(super) const THREAD_THAT_HOLDS: Role = role!(thread_that_holds);
 pub(super) const HOLDER_OF_MANY: Role = role!(holder_of_many);
 
 /// Opens a link by its path, says so, and waits.
@@ -41,8 +41,8 @@ fn thread_that_holds(arguments: &[String]) -> Result<()> {
     }
 }
 
-pub(crate) const OWN_TABLE: &str = "own table";
-pub(crate) const LAST: &str = "last";
+pub(super) const OWN_TABLE: &str = "own table";
+pub(super) const LAST: &str = "last";
 
 fn first_thread_has_ended() -> Result<()> {
     eventually_holds("the first thread has ended", || {

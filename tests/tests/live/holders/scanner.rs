@@ -41,7 +41,7 @@ fn number(file: &impl std::os::fd::AsFd) -> Result<u32> {
 }
 
 fn what_is_said_about_a_file(_sandbox: &Sandbox) -> Result<()> {
-    // The kernel names the file of a new link otherwise than that of one opened by its id.
+    // The kernel gives the file of a new link another name than the file of a link opened by id.
     let new = xdp(&Program::passing(Hook::XDP)?)?;
     let id = new.id()?;
     let opened = RawLink::from_id(id)?;

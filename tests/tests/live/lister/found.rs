@@ -11,13 +11,12 @@ use serde_json::{Value, json};
 
 use crate::fixture::Counted;
 use crate::harness::{Need, Test, test};
-use crate::holders::{HOLDER, LAST, OWN_TABLE, THREAD_THAT_HOLDS};
+use crate::holders::HOLDER;
 use crate::lister::{LISTER, Nobody, at, list, run, show, text};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(pins_are_found).needs(LISTER).alone(),
     test!(holders_are_found).needs(LISTER).alone(),
-    test!(threads_that_hold_are_found).needs(LISTER).alone(),
     test!(what_cannot_be_read_is_said_once).needs(LISTER),
     test!(without_privilege)
         .needs(LISTER)
@@ -71,10 +70,7 @@ fn pins_are_found(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
-    let mut counted = Counted::new()?;
-    let id = counted.link.id()?;
-    let path = sandbox.bpffs().join("pin");
-    counted.link.pin(&path)?;
+    let (mut counted, id, path) = Counted::pinned(sandbox)?;
     let mut player = HOLDER.start(&[text(&path)?])?;
     player.hear()?;
     let comm = std::fs::read_to_string("/proc/self/comm")?;
@@ -85,7 +81,7 @@ fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
         .iter()
         .find(|pid| *at(pid, "pid") == std::process::id());
     ensure!(own.is_some_and(|own| *at(own, "comm") == comm), "{shown}");
-    // The other one holds it twice, and is met once.
+    // The other one holds it twice, and is listed once.
     ensure!(pids.len() == 2, "{shown}");
     player.finish()?;
     let shown = show(id, &["--holders"])?;
@@ -103,26 +99,6 @@ fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
     Ok(counted.link.unpin()?)
 }
 
-fn threads_that_hold_are_found(sandbox: &Sandbox) -> Result<()> {
-    let mut counted = Counted::new()?;
-    let id = counted.link.id()?;
-    let path = sandbox.bpffs().join("pin");
-    counted.link.pin(&path)?;
-    for how in [OWN_TABLE, LAST] {
-        let mut player = THREAD_THAT_HOLDS.start(&[how, text(&path)?])?;
-        ensure!(player.hear()? == id.to_string());
-        let shown = show(id, &["--holders"])?;
-        let pids = at(&shown, "pids").as_array().context("no pids")?;
-        let is_found = |pid: &Value| *at(pid, "pid") == player.id();
-        ensure!(
-            pids.len() == 2 && pids.iter().any(is_found),
-            "{how}: {shown}"
-        );
-        player.finish()?;
-    }
-    Ok(counted.link.unpin()?)
-}
-
 /// Lets everybody open a pin.
 fn open_to_all(sandbox: &Sandbox, pin: &Path) -> Result<()> {
     set_permissions(pin, Permissions::from_mode(0o666))?;
@@ -131,9 +107,7 @@ fn open_to_all(sandbox: &Sandbox, pin: &Path) -> Result<()> {
 }
 
 fn what_cannot_be_read_is_said_once(sandbox: &Sandbox) -> Result<()> {
-    let mut counted = Counted::new()?;
-    let path = sandbox.bpffs().join("pin");
-    counted.link.pin(&path)?;
+    let (mut counted, _, path) = Counted::pinned(sandbox)?;
     open_to_all(sandbox, &path)?;
     let ran = Nobody::new(sandbox)?.run(&["show", text(&path)?, "--json", "--holders"]);
     counted.link.unpin()?;
@@ -155,10 +129,7 @@ fn what_cannot_be_read_is_said_once(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn without_privilege(sandbox: &Sandbox) -> Result<()> {
-    let mut counted = Counted::new()?;
-    let id = counted.link.id()?;
-    let path = sandbox.bpffs().join("pin");
-    counted.link.pin(&path)?;
+    let (mut counted, id, path) = Counted::pinned(sandbox)?;
     open_to_all(sandbox, &path)?;
     let nobody = Nobody::new(sandbox)?;
     let by_id = id.to_string();
