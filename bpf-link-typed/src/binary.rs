@@ -241,7 +241,8 @@ impl Binary {
     /// [`Error::Binary`] with
     ///
     /// - [`NoSuchSymbol`](BinaryProblem::NoSuchSymbol): no table has the name; with names that are
-    ///   close to it, and whether the binary is stripped;
+    ///   close to it;
+    /// - [`Stripped`](BinaryProblem::Stripped): the same, of a binary that is stripped;
     /// - [`Imported`](BinaryProblem::Imported): it is in another library;
     /// - [`Indirect`](BinaryProblem::Indirect): it is an indirect function;
     /// - [`NotAFunction`](BinaryProblem::NotAFunction);

@@ -103,15 +103,13 @@ mod tests {
         if cfg!(feature = "elf-xz") {
             assert_eq!(problem, BinaryProblem::Malformed { what: WHAT });
         } else {
-            let BinaryProblem::NoSuchSymbol {
-                is_stripped,
-                has_unread_symbols,
-                ..
+            let BinaryProblem::Stripped {
+                has_unread_symbols, ..
             } = problem
             else {
                 panic!("{problem:?}");
             };
-            assert!(is_stripped && has_unread_symbols);
+            assert!(has_unread_symbols);
         }
     }
 }

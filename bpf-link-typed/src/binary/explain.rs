@@ -30,10 +30,13 @@ impl Binary {
             }
             false
         })?;
-        Ok(BinaryProblem::NoSuchSymbol {
+        let similar = similar.closest();
+        if !self.is_stripped()? {
+            return Ok(BinaryProblem::NoSuchSymbol { name, similar });
+        }
+        Ok(BinaryProblem::Stripped {
             name,
-            similar: similar.closest(),
-            is_stripped: self.is_stripped()?,
+            similar,
             has_unread_symbols: self.has_unread_symbols()?,
         })
     }

@@ -88,8 +88,6 @@ impl Found {
                 (false, false) => BinaryProblem::NoSuchSymbol {
                     name: name(),
                     similar: Vec::new(),
-                    is_stripped: false,
-                    has_unread_symbols: false,
                 },
             });
         };

@@ -32,9 +32,14 @@ pub enum BinaryProblem {
         name: String,
         /// Names that it has and that are close, the closest first.
         similar: Vec<String>,
-        /// The binary has no table of its local symbols, and no debug file was found that has one:
-        /// it may have the function all the same.
-        is_stripped: bool,
+    },
+    /// The binary exports no function of this name, and is stripped: it has no table of its local
+    /// symbols, and no debug file was found that has one. It may still have the function.
+    Stripped {
+        /// The name that was asked for.
+        name: String,
+        /// Names that it exports and that are close, the closest first.
+        similar: Vec<String>,
         /// The binary has symbols compressed into it (`.gnu_debugdata`) that were not read, as this
         /// crate was built without the feature `elf-xz`.
         has_unread_symbols: bool,
@@ -91,9 +96,9 @@ pub enum BinaryProblem {
     NothingMatches {
         /// The pattern.
         pattern: String,
-        /// As for [`NoSuchSymbol`](Self::NoSuchSymbol).
+        /// The binary is stripped, as for [`Stripped`](Self::Stripped).
         is_stripped: bool,
-        /// As for [`NoSuchSymbol`](Self::NoSuchSymbol).
+        /// As for [`Stripped`](Self::Stripped).
         has_unread_symbols: bool,
     },
 }
@@ -110,14 +115,16 @@ impl fmt::Display for BinaryProblem {
             }
             Self::Malformed { what } => write!(f, "is malformed: {what}"),
             Self::TooLarge { what } => write!(f, "is malformed: too large: {what}"),
-            Self::NoSuchSymbol {
+            Self::NoSuchSymbol { name, similar } => {
+                write!(f, "has no function {name}")?;
+                Similar(similar).fmt(f)
+            }
+            Self::Stripped {
                 name,
                 similar,
-                is_stripped,
                 has_unread_symbols,
             } => {
                 let stripped = Stripped {
-                    is_stripped: *is_stripped,
                     has_unread_symbols: *has_unread_symbols,
                 };
                 write!(f, "has no function {name}{stripped}")?;
@@ -155,27 +162,26 @@ impl fmt::Display for BinaryProblem {
                 is_stripped,
                 has_unread_symbols,
             } => {
+                write!(f, "has no function that matches {pattern}")?;
                 let stripped = Stripped {
-                    is_stripped: *is_stripped,
                     has_unread_symbols: *has_unread_symbols,
                 };
-                write!(f, "has no function that matches {pattern}{stripped}")
+                is_stripped
+                    .then_some(stripped)
+                    .map_or(Ok(()), |stripped| stripped.fmt(f))
             }
         }
     }
 }
 
-/// Which symbols are missing, in words.
+/// Which symbols a stripped binary lacks, in words.
 struct Stripped {
-    is_stripped: bool,
     has_unread_symbols: bool,
 }
 
 impl fmt::Display for Stripped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_stripped {
-            f.write_str(" among its exported ones, and is stripped of the others")?;
-        }
+        f.write_str(" among its exported ones, and is stripped of the others")?;
         if self.has_unread_symbols {
             f.write_str("; more are in .gnu_debugdata, which takes the feature elf-xz to read")?;
         }
@@ -192,7 +198,14 @@ mod tests {
         let missing = BinaryProblem::NoSuchSymbol {
             name: "malocc".to_owned(),
             similar: vec!["malloc".to_owned()],
-            is_stripped: true,
+        };
+        assert_eq!(
+            missing.to_string(),
+            "has no function malocc; close to it are malloc"
+        );
+        let missing = BinaryProblem::Stripped {
+            name: "malocc".to_owned(),
+            similar: vec!["malloc".to_owned()],
             has_unread_symbols: false,
         };
         assert_eq!(

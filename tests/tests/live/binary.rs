@@ -66,11 +66,15 @@ impl Made {
 /// Checks that the file has no function of this name, and that the error suggests this one.
 fn ensure_missing(made: &Made, name: &str, similar: &str, is_stripped: bool) -> Result<()> {
     let refused = problem(made.binary.function(name), &made.path)?;
-    let expected = BinaryProblem::NoSuchSymbol {
-        name: name.to_owned(),
-        similar: vec![similar.to_owned()],
-        is_stripped,
-        has_unread_symbols: false,
+    let (name, similar) = (name.to_owned(), vec![similar.to_owned()]);
+    let expected = if is_stripped {
+        BinaryProblem::Stripped {
+            name,
+            similar,
+            has_unread_symbols: false,
+        }
+    } else {
+        BinaryProblem::NoSuchSymbol { name, similar }
     };
     anyhow::ensure!(refused == expected, "{refused:?}");
     Ok(())

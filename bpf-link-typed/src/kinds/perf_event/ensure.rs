@@ -120,7 +120,9 @@ fn compare_uprobe(wanted: &UprobeEvent<'_>, found: &PerfUprobe) -> Match {
     let is_elsewhere = u64::from(found.offset) != wanted.offset & u64::from(u32::MAX);
     let file = found.file.as_deref();
     let is_other = is_elsewhere || file.is_some_and(|file| is_other_file(wanted, file));
-    Match::hook(is_other.then_some(false))
+    let counter = wanted.ref_ctr_offset.unwrap_or(0);
+    let same_counter = found.ref_ctr_offset.map(|found| found == counter);
+    Match::hook(is_other.then_some(false)).and(same_counter)
 }
 
 /// Whether the file is certainly another one than that of which this is the path, as it was given

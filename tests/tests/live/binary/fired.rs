@@ -195,11 +195,12 @@ fn versions(sandbox: &Sandbox) -> Result<()> {
         BinaryPlace::from(made.binary.function("copy")?).cookie(30),
     ];
     let (program, sum) = adding(Hook::UPROBE_MULTI)?;
-    let _link = UprobeMultiAttach::in_binary(&made.binary, When::Entry, places).attach(&program)?;
+    let link = UprobeMultiAttach::in_binary(&made.binary, When::Entry, places).attach(&program)?;
     for (offset, expected) in [(COLD, 2), (WARM, 32)] {
         made.mapped.call(offset);
         ensure!(sum.read()? == expected, "{offset:#x}: {}", sum.read()?);
     }
+    ensure!(link.info()?.offsets == since(6, 8, vec![COLD, WARM])?);
     Ok(())
 }
 

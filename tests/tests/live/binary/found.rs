@@ -166,7 +166,9 @@ fn versions(sandbox: &Sandbox) -> Result<()> {
             "{found:?}"
         );
         let refused = problem(made.binary.function("copy@LIB_3"), &made.path)?;
-        let BinaryProblem::NoSuchSymbol { similar, .. } = refused else {
+        let (BinaryProblem::NoSuchSymbol { similar, .. } | BinaryProblem::Stripped { similar, .. }) =
+            refused
+        else {
             anyhow::bail!("{refused:?}");
         };
         ensure!(
@@ -326,13 +328,10 @@ fn stripped(sandbox: &Sandbox) -> Result<()> {
     ensure!(made.binary.function("exported")?.offset == CODE);
     ensure!(made.binary.build_id()?.as_deref() == Some(&[0xab; 20][..]));
     let refused = problem(made.binary.function("internal"), &made.path)?;
-    ensure!(matches!(
-        refused,
-        BinaryProblem::NoSuchSymbol {
-            is_stripped: true,
-            ..
-        }
-    ));
+    ensure!(
+        matches!(refused, BinaryProblem::Stripped { .. }),
+        "{refused:?}"
+    );
     let refused = problem(made.binary.functions_matching("int*"), &made.path)?;
     ensure!(matches!(
         refused,
@@ -460,7 +459,9 @@ fn cut_short_after_it_was_opened(sandbox: &Sandbox) -> Result<()> {
         let refused = problem(found, &path)?;
         let is_said = matches!(
             refused,
-            BinaryProblem::Malformed { .. } | BinaryProblem::NoSuchSymbol { .. }
+            BinaryProblem::Malformed { .. }
+                | BinaryProblem::NoSuchSymbol { .. }
+                | BinaryProblem::Stripped { .. }
         );
         ensure!(is_said, "{refused:?}");
     }

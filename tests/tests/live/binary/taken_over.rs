@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(uprobe_multi).needs(Need::UPROBE_MULTI),
     test!(uprobe).needs(Need::PERF_EVENT),
     test!(another_counter).needs(Need::UPROBE_MULTI),
+    test!(another_counter_of_a_uprobe).needs(Need::PERF_EVENT),
     test!(uprobe_multi_of_a_hidden_file).needs(Need::UPROBE_MULTI),
     test!(uprobe_of_a_hidden_file).needs(Need::PERF_EVENT),
 ];
@@ -175,6 +176,32 @@ fn another_counter(sandbox: &Sandbox) -> Result<()> {
         ensure_error!(refused, Error::Link(_), Some(libc::EINVAL));
         let pinned = UprobeMultiLink::from_pinned(&pin)?;
         ensure!(pinned.id()? == first.link.id()?);
+        std::fs::remove_file(&pin)?;
+    }
+    Ok(())
+}
+
+/// The same of single probes, whose counter the kernel reports since Linux 6.16.
+fn another_counter_of_a_uprobe(sandbox: &Sandbox) -> Result<()> {
+    let made = Made::new(sandbox, "restart", &file())?;
+    let program = Program::passing(Hook::KPROBE)?;
+    let start = made.binary.usdt("app", "start")?;
+    let start = BinaryPlace::from(start.first().context("it has a place")?);
+    let bare = BinaryPlace::at(COLD);
+    let to = |place| PerfEventAttach::to(UprobeEvent::in_binary(&made.binary, place));
+    for (name, place, other) in [("bare", bare, start), ("start", start, bare)] {
+        let pin = sandbox.bpffs().join(name);
+        let again = |place| to(place).ensure_pinned(&pin).keep_unreported();
+        let first = again(place).run(&program)?;
+        ensure!(first.outcome == Outcome::Created);
+        let planned = again(place).plan(&program)?.planned;
+        ensure!(matches!(planned, Planned::Keep { .. }), "{planned:?}");
+        let planned = again(other).plan(&program)?.planned;
+        let why = match planned {
+            Planned::Replace { why, .. } => Some(why),
+            _ => None,
+        };
+        ensure!(why == since(6, 16, Why::OtherOptions)?, "{planned:?}");
         std::fs::remove_file(&pin)?;
     }
     Ok(())
