@@ -145,10 +145,13 @@ impl Watcher<'_> {
                         let known = before.get(&id).and_then(|known| known.shown.as_ref());
                         now.shown = match (now.shown, known) {
                             (None, known) => known.cloned(),
-                            (Some(shown), Some(known)) => Some(Shown {
-                                pinned: known.pinned.clone(),
-                                ..shown
-                            }),
+                            (Some(mut shown), Some(known)) => {
+                                if let (Some(now), Some(then)) = (&mut shown.pinned, &known.pinned)
+                                {
+                                    keep_pins(now, then);
+                                }
+                                Some(shown)
+                            }
                             (shown, None) => shown,
                         };
                     }
@@ -189,10 +192,16 @@ fn look_at(
     let view = found.view(buf.read(link)?);
     let shown = if filter.shows(&view) {
         let json = json.then(|| escape::raw(&LinkJson(&view)));
+        // Names stay as they were looked up: now they might not be found.
+        let known = known.and_then(|known| known.shown.as_ref());
+        let (program, attached_to) = match known {
+            Some(known) => (known.program.clone(), known.attached_to.clone()),
+            None => (text::program(&view), kinds::attached_to(&view)),
+        };
         Some(Shown {
             kind: said.kind(),
-            program: text::program(&view),
-            attached_to: kinds::attached_to(&view),
+            program,
+            attached_to,
             pinned: view.pinned.map(<[PathBuf]>::to_vec),
             json: json.transpose()?,
         })
@@ -222,6 +231,14 @@ fn changes<'a>(before: &'a Links, now: &'a Links) -> impl Iterator<Item = (LinkI
     went.chain(others)
 }
 
+/// Adds the pins of the look before: where some could not be looked for, what was found is certain,
+/// and what was not found may still be there.
+fn keep_pins(now: &mut Vec<PathBuf>, then: &[PathBuf]) {
+    now.extend(then.iter().cloned());
+    now.sort_unstable();
+    now.dedup();
+}
+
 impl Shown {
     fn is_like(&self, other: &Self) -> bool {
         self.kind == other.kind
@@ -232,6 +249,10 @@ impl Shown {
 
     fn program(&self) -> &str {
         self.program.as_deref().unwrap_or("-")
+    }
+
+    fn pins(&self) -> &[PathBuf] {
+        self.pinned.as_deref().unwrap_or_default()
     }
 
     fn change_from(&self, before: &Self) -> String {
@@ -249,8 +270,7 @@ impl Shown {
         if self.attached_to != before.attached_to {
             changes.push(format!("{} -> {}", before.attached_to, self.attached_to));
         }
-        let pins = |link: &Self| link.pinned.clone().unwrap_or_default();
-        let (was, is) = (pins(before), pins(self));
+        let (was, is) = (before.pins(), self.pins());
         let added = is.iter().filter(|path| !was.contains(path));
         changes.extend(added.map(|path| format!("pinned at {}", path.display())));
         let removed = was.iter().filter(|path| !is.contains(path));
@@ -305,5 +325,19 @@ impl Writer {
         let time = time.map(|time| format!("{time} ")).unwrap_or_default();
         let said = printable(&format!("{time}{sign} {id} {}: {words}", link.kind));
         Ok(writeln!(self.out, "{}", shortened(&said, output::width()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_pins_are_seen_where_others_cannot_be_looked_for() {
+        let mut now = vec![PathBuf::from("/b/new")];
+        keep_pins(&mut now, &[PathBuf::from("/a/old")]);
+        assert_eq!(now, [PathBuf::from("/a/old"), PathBuf::from("/b/new")]);
+        keep_pins(&mut now, &[PathBuf::from("/a/old")]);
+        assert_eq!(now.len(), 2);
     }
 }
