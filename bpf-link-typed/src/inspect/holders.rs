@@ -17,13 +17,13 @@ pub use note::{HolderMethod, NoIterator, UnreadHolders};
 
 /// Which processes hold which links, by descriptors.
 ///
-/// [`refresh`](Self::refresh) looks at all processes: by the kernel's iterator over their files
-/// where this kernel and this process can use it, otherwise by reading procfs, which takes ten
-/// times as long and more. Both find the descriptors of threads that have a table of their own, and
-/// of processes whose first thread has ended.
+/// [`refresh`](Self::refresh) looks at all processes. It uses the kernel's iterator over their
+/// files where this kernel and this process can; otherwise it reads procfs, which takes at least
+/// ten times as long. Both find the descriptors of threads that have their own table, and of
+/// processes whose first thread has ended.
 ///
-/// Process ids are those of the caller's PID namespace, and its processes and those of the
-/// namespaces below it are all that is looked at.
+/// Only processes of the caller's PID namespace and of the namespaces below it are looked at, and
+/// process ids are those of the caller's PID namespace.
 ///
 /// ```no_run
 /// use bpf_link_typed::inspect::Holders;
@@ -112,9 +112,9 @@ impl Holders {
 
     /// Looks at all processes.
     ///
-    /// The first look loads the program that the iterator needs, which takes some milliseconds. A
-    /// look that the iterator fails falls back to procfs. What could not be read is in
-    /// [`unread`](Self::unread), and why procfs was read in [`no_iterator`](Self::no_iterator).
+    /// The first look loads the program that the iterator needs, which takes a few milliseconds. If
+    /// the iterator fails, the look falls back to procfs. [`unread`](Self::unread) says what could
+    /// not be read, and [`no_iterator`](Self::no_iterator) why procfs was read.
     ///
     /// # Kernel
     ///

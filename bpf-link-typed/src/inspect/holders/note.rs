@@ -24,8 +24,8 @@ pub enum NoIterator {
     Refused(IterRefusal),
     /// It failed during the look.
     Failed(bpf_link::Error),
-    /// The caller is not in the first PID namespace, whose process ids the iterator has; or that
-    /// could not be found out, for this reason.
+    /// The iterator reports process ids of the first PID namespace, but the caller is in another
+    /// one, or it could not be found out which it is in, for this reason.
     PidNamespace(Option<io::Error>),
 }
 

@@ -93,7 +93,7 @@ pub enum CgroupOrigin {
         /// Its path; `None` for the same reasons, and if procfs does not tell.
         path: Option<PathBuf>,
     },
-    /// It cannot be told: that cgroup, or one above it, as several have the program.
+    /// It cannot be told whether that is the cgroup itself or one above it.
     Unknown,
 }
 

@@ -1,18 +1,19 @@
 //! What is attached to a cgroup, and to those above it.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bpf_link::{AttachFlags, AttachType, Hook, HookPrograms, ProgramId};
 
-use super::attached::{AttachPoint, AttachedBy, CgroupOrigin};
+use super::attached::{AttachPoint, CgroupOrigin};
 use super::inspector::{HookInspector, Seen};
 use super::links::LinkPlace;
 use super::note::{NoteAbout, Notes};
 use super::place::{HookPlace, PlaceHooks};
-use crate::attach::file_ref::{FileRef, by_descriptor, missing_file};
+use crate::attach::file_ref::{FileRef, by_descriptor};
 use crate::error::{Error, Result};
 use crate::kinds::CgroupHook;
 
@@ -36,9 +37,9 @@ impl HookInspector {
     /// What runs for this cgroup: the programs that are attached to it, and those of the cgroups
     /// above it that it inherits ([`CgroupOrigin`] tells them apart).
     ///
-    /// The kernel does not say from where a program is inherited. That is found by asking the
-    /// cgroups above. If several of them have the same program, the nearest is taken to run first,
-    /// as the kernel does without `BPF_F_PREORDER`.
+    /// The kernel does not report where a program is inherited from, so this queries the cgroups
+    /// above. If several of them have the same program, the nearest one's is assumed to run first,
+    /// as it does without `BPF_F_PREORDER`.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl HookInspector {
     /// - [`Error::NotACgroup`](crate::Error::NotACgroup) (`EBADF`): the file is not the directory
     ///   of a cgroup of version 2.
     ///
-    /// Hooks that cannot be asked are notes, such as all of them without `CAP_NET_ADMIN`.
+    /// Hooks that cannot be queried are in the notes: without `CAP_NET_ADMIN`, all of them.
     ///
     /// # Kernel
     ///
@@ -65,7 +66,7 @@ impl HookInspector {
             let attach_type = hook.attach_type();
             let effective = match Hook::of_fd(attach_type, &file).effective().query() {
                 Ok(found) => found.programs,
-                // What the kernel does not have has no programs.
+                // A kernel without this hook has no programs there.
                 Err(bpf_link::Error::UnsupportedByKernel(_)) => continue,
                 Err(error) => {
                     notes.add_hook(attach_type, error.into());
@@ -110,12 +111,10 @@ impl HookInspector {
                 }
                 _ => Some(false),
             };
-            let of_level: Vec<_> = match level {
-                Some(level) => level.own.programs.iter().map(|own| own.id).collect(),
-                None => vec![*program],
+            let times = |level: &Level| {
+                let own = level.own.programs.iter();
+                own.filter(|own| own.id == *program).count()
             };
-            let by = self.links().of_programs(&of_level, is_on);
-            let mut by = of_level.iter().zip(by).filter(|(own, _)| *own == program);
             let flags = level.map(|level| {
                 let mut own = level.own.programs.iter();
                 let own = own.find(|own| own.id == *program);
@@ -131,7 +130,9 @@ impl HookInspector {
                     ),
                 },
                 program: *program,
-                by: by.next().map_or(AttachedBy::NoLink, |(_, by)| by),
+                by: self
+                    .links()
+                    .of_program(*program, level.map_or(1, times), is_on),
             }
         });
         seen.collect()
@@ -203,9 +204,10 @@ fn path_of(file: BorrowedFd<'_>) -> Option<PathBuf> {
     std::fs::read_link(by_descriptor(file)).ok()
 }
 
-/// From which level each program is. The kernel puts the programs of the cgroup first, then those
-/// of the one above it, and so on; a level that does not share its hook counts only if nothing is
-/// below it. What does not fit that is told only if one level alone has the program.
+/// The level that each program comes from. The kernel puts the cgroup's own programs first, then
+/// those of the cgroup above it, and so on. A level that does not share its hook counts only if
+/// there is nothing below it. If the list does not fit that, the level of a program is known only
+/// if no other level has the program.
 fn origins(effective: &[ProgramId], levels: &[Level]) -> Vec<Option<usize>> {
     let mut expected = Vec::new();
     for (place, level) in levels.iter().enumerate() {
@@ -221,7 +223,9 @@ fn origins(effective: &[ProgramId], levels: &[Level]) -> Vec<Option<usize>> {
         let has = |level: &Level| level.own.programs.iter().any(|own| own.id == *id);
         let mut places = levels.iter().enumerate().filter(|(_, level)| has(level));
         let first = places.next().map(|(place, _)| place);
-        first.filter(|_| places.next().is_none())
+        // Twice in the list, it is also attached to a cgroup that has no path here.
+        let is_once = effective.iter().filter(|other| *other == id).count() == 1;
+        first.filter(|_| is_once && places.next().is_none())
     };
     effective.iter().map(only_level).collect()
 }
@@ -246,6 +250,9 @@ fn not_a_cgroup(cgroup: &FileRef<'_>, file: BorrowedFd<'_>) -> Error {
             source,
         },
         Err(error) => error.into(),
-        Ok(_) => missing_file(&cgroup.path_in_words(), libc::EBADF),
+        Ok(_) => Error::File {
+            path: cgroup.path_in_words(),
+            source: io::Error::from_raw_os_error(libc::EBADF),
+        },
     }
 }

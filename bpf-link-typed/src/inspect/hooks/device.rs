@@ -1,8 +1,9 @@
 //! What is attached to a network device.
 
 use std::fs::File;
+use std::sync::Arc;
 
-use bpf_link::{AttachType, Hook, LinkId, NetworkDevice, ProgramId, TcParent};
+use bpf_link::{AttachType, Hook, NetworkDevice, TcFilter, TcParent};
 
 use super::attached::{AttachPoint, AttachedBy};
 use super::inspector::{HookInspector, Seen};
@@ -19,17 +20,18 @@ struct Looked {
     device: NetworkDevice,
     /// The inode of its network namespace, unless procfs does not tell.
     netns: Option<u64>,
-    found: Vec<(AttachPoint, ProgramId, Option<LinkId>)>,
+    /// What is attached besides the xdp programs.
+    others: Vec<Seen>,
     notes: Notes,
 }
 
 impl HookInspector {
-    /// What is attached to this device: programs for xdp (with a link or set over netlink), for tcx
-    /// and for netkit, and classic filters of the traffic control that are programs. They are in
-    /// the order in which an incoming packet meets them, and then an outgoing one.
+    /// What is attached to this device: xdp programs (with a link, or set over netlink), tcx and
+    /// netkit programs, and classic tc filters that are programs. Those that an incoming packet
+    /// meets come first, then those for an outgoing packet, each in the order in which they run.
     ///
-    /// The hooks of both ends of a netkit pair belong to the primary end. For the peer, its own
-    /// hook is told if the primary end is in the same network namespace.
+    /// The hooks of both ends of a netkit pair belong to the primary end. The answer for a peer has
+    /// its own hook if the primary end is in the same network namespace.
     ///
     /// # Errors
     ///
@@ -37,7 +39,7 @@ impl HookInspector {
     ///   device, or it has gone meanwhile.
     /// - As [`Netns`], for a device in another network namespace.
     ///
-    /// Hooks that cannot be asked are notes: without `CAP_NET_ADMIN`, those of tcx and netkit.
+    /// Hooks that cannot be queried are in the notes: without `CAP_NET_ADMIN`, tcx and netkit.
     ///
     /// # Kernel
     ///
@@ -47,8 +49,7 @@ impl HookInspector {
         let interface = interface.into();
         let looked = interface.inside(|device| {
             let index = device.index()?;
-            let found = bpf_link::network_device(index).map_err(Error::from);
-            found.and_then(look)
+            look(bpf_link::network_device(index)?, own_netns())
         });
         match looked {
             Ok(looked) => Ok(self.of_device(looked)),
@@ -57,8 +58,8 @@ impl HookInspector {
         }
     }
 
-    /// The same for each device of this network namespace, or of that of the calling thread, also
-    /// if nothing is attached to it. A device that goes meanwhile is left out.
+    /// The same for each device of this network namespace, or of the calling thread's, even if
+    /// nothing is attached to the device. A device that disappears meanwhile is left out.
     ///
     /// # Errors
     ///
@@ -69,9 +70,10 @@ impl HookInspector {
     /// As [`device`](Self::device).
     pub fn devices(&mut self, netns: Option<&Netns>) -> Result<Vec<PlaceHooks>> {
         let look_at_all = || {
+            let netns = own_netns();
             let mut looked = Vec::new();
             for device in bpf_link::network_devices()? {
-                match look(device) {
+                match look(device, netns) {
                     Err(Error::Link(error)) if is_gone(&error) => {}
                     device => looked.push(device?),
                 }
@@ -87,125 +89,113 @@ impl HookInspector {
     }
 
     fn of_device(&mut self, looked: Looked) -> PlaceHooks {
-        let by = xdp_links(self.links(), &looked);
-        let mut by = by.into_iter();
-        let seen = looked.found.into_iter().map(|(point, program, link)| Seen {
-            by: match (&point, link) {
-                (AttachPoint::Xdp(_), _) => by.next().unwrap_or(AttachedBy::NoLink),
-                (_, Some(link)) => AttachedBy::Link(link),
-                (_, None) => AttachedBy::NoLink,
-            },
-            point,
-            program,
-        });
+        let mut seen = xdp(self.links(), &looked);
+        seen.extend(looked.others);
         let place = HookPlace::Device {
             index: looked.device.index,
             name: looked.device.name,
         };
-        let seen = seen.collect();
         self.answer(place, seen, looked.notes)
     }
 }
 
-/// By what its programs for xdp are attached. Indices are those of a network namespace, which a
-/// link tells only in a snapshot.
-fn xdp_links(links: &Links, looked: &Looked) -> Vec<AttachedBy> {
-    let programs = looked.found.iter();
-    let programs = programs.filter(|(point, ..)| matches!(point, AttachPoint::Xdp(_)));
-    let programs: Vec<_> = programs.map(|(_, program, _)| *program).collect();
-    links.of_programs(&programs, |on| match on {
+/// The device's xdp programs. An index belongs to a network namespace, and only a snapshot reports
+/// the network namespace of a link.
+fn xdp(links: &Links, looked: &Looked) -> Vec<Seen> {
+    let xdp = &looked.device.xdp;
+    let modes = [
+        (XdpMode::Hw, xdp.hardware),
+        (XdpMode::Drv, xdp.driver),
+        (XdpMode::Skb, xdp.generic),
+    ];
+    let attached = modes.into_iter();
+    let attached = attached.filter_map(|(mode, program)| Some((mode, program?)));
+    let (modes, programs): (Vec<_>, Vec<_>) = attached.unzip();
+    let by = links.of_programs(&programs, |on| match on {
         LinkPlace::Xdp { ifindex, .. } if *ifindex != looked.device.index => Some(false),
         LinkPlace::Xdp { netns, .. } => netns.zip(looked.netns).map(|(one, other)| one == other),
         _ => Some(false),
+    });
+    let seen = modes.into_iter().zip(programs).zip(by);
+    seen.map(|((mode, program), by)| Seen {
+        point: AttachPoint::Xdp(mode),
+        program,
+        by,
     })
+    .collect()
+}
+
+/// The inode of the calling thread's network namespace.
+fn own_netns() -> Option<u64> {
+    let file = File::open("/proc/thread-self/ns/net").ok()?;
+    bpf_link::netns_inode(&file).ok()?
 }
 
 /// Asks about a device in the network namespace of the calling thread.
-fn look(device: NetworkDevice) -> Result<Looked> {
+fn look(device: NetworkDevice, netns: Option<u64>) -> Result<Looked> {
     let index = device.index;
     let mut notes = Notes::default();
-    let xdp = [
-        (XdpMode::Hw, device.xdp.hardware),
-        (XdpMode::Drv, device.xdp.driver),
-        (XdpMode::Skb, device.xdp.generic),
-    ];
-    let xdp = xdp.into_iter().filter_map(|(mode, program)| {
-        let program = program?;
-        Some((AttachPoint::Xdp(mode), program, None))
-    });
-    let mut found: Vec<_> = xdp.collect();
-
     let filters = match bpf_link::tc_filters(index) {
         Ok(filters) => filters,
         Err(error) if is_gone(&error) => return Err(error.into()),
         Err(error) => {
-            notes.add(
-                NoteAbout::TcFilters,
-                Some(std::sync::Arc::new(error.into())),
-            );
+            notes.add(NoteAbout::TcFilters, Some(Arc::new(error.into())));
             Vec::new()
         }
     };
-    let mut filters = filters.into_iter().peekable();
-    for hook in [TcxHook::Ingress, TcxHook::Egress] {
-        let of_hook = query(hook.attach_type(), index, &mut notes)?;
-        found.extend(of_hook.map(|(program, link)| (AttachPoint::Tcx(hook), program, link)));
-        let last = match hook {
-            TcxHook::Ingress => TcParent::Ingress,
-            _ => TcParent::Class(u32::MAX),
-        };
-        while let Some(filter) = filters.next_if(|filter| filter.parent <= last) {
-            let program = filter.program;
-            found.push((AttachPoint::TcFilter(filter), program, None));
-        }
+    let is_ingress = |filter: &TcFilter| filter.parent == TcParent::Ingress;
+    let (ingress, egress): (Vec<_>, Vec<_>) = filters.into_iter().partition(is_ingress);
+    let mut others = Vec::new();
+    for (hook, filters) in [(TcxHook::Ingress, ingress), (TcxHook::Egress, egress)] {
+        let point = AttachPoint::Tcx(hook);
+        others.extend(query(hook.attach_type(), index, &point, &mut notes)?);
+        others.extend(filters.into_iter().map(|filter| Seen {
+            program: filter.program,
+            point: AttachPoint::TcFilter(filter),
+            by: AttachedBy::NoLink,
+        }));
     }
     if device.kind.as_deref() == Some(c"netkit") {
-        add_netkit(&device, &mut found, &mut notes)?;
+        add_netkit(&device, &mut others, &mut notes)?;
     }
-    let netns = File::open("/proc/thread-self/ns/net");
-    let netns = netns
-        .ok()
-        .and_then(|file| bpf_link::netns_inode(&file).ok());
     Ok(Looked {
         device,
-        netns: netns.flatten(),
-        found,
+        netns,
+        others,
         notes,
     })
 }
 
-fn add_netkit(
-    device: &NetworkDevice,
-    found: &mut Vec<(AttachPoint, ProgramId, Option<LinkId>)>,
-    notes: &mut Notes,
-) -> Result<()> {
+fn add_netkit(device: &NetworkDevice, others: &mut Vec<Seen>, notes: &mut Notes) -> Result<()> {
     let primary = NetkitHook::Primary.attach_type();
     // Its peer is asked at the primary end.
     let is_peer = matches!(
         Hook::of_device(primary, device.index).query(),
         Err(error) if error.errno() == Some(libc::EACCES)
     );
-    let (hooks, index) = match device.other {
-        Some(other) if is_peer => (&[NetkitHook::Peer][..], other),
-        _ if is_peer => (&[NetkitHook::Peer][..], device.index),
-        _ => (&[NetkitHook::Primary, NetkitHook::Peer][..], device.index),
+    let hooks = if is_peer {
+        &[NetkitHook::Peer][..]
+    } else {
+        NetkitHook::ALL
     };
+    let index = device.other.filter(|_| is_peer).unwrap_or(device.index);
     for hook in hooks {
-        let of_hook = query(hook.attach_type(), index, notes)?;
-        found.extend(of_hook.map(|(program, link)| (AttachPoint::Netkit(*hook), program, link)));
+        let point = AttachPoint::Netkit(*hook);
+        others.extend(query(hook.attach_type(), index, &point, notes)?);
     }
     Ok(())
 }
 
-/// The programs of a hook, each with its link if it has one.
+/// The programs of a hook that also lists their links.
 fn query(
     hook: AttachType,
     index: u32,
+    point: &AttachPoint,
     notes: &mut Notes,
-) -> Result<impl Iterator<Item = (ProgramId, Option<LinkId>)> + use<>> {
+) -> Result<Vec<Seen>> {
     let programs = match Hook::of_device(hook, index).query() {
         Ok(found) => found.programs,
-        // What the kernel does not have has no programs.
+        // A kernel without this hook has no programs there.
         Err(bpf_link::Error::UnsupportedByKernel(_)) => Vec::new(),
         Err(error) if is_gone(&error) => return Err(error.into()),
         Err(error) => {
@@ -213,9 +203,12 @@ fn query(
             Vec::new()
         }
     };
-    Ok(programs
-        .into_iter()
-        .map(|program| (program.id, program.link)))
+    let seen = programs.into_iter().map(|program| Seen {
+        point: point.clone(),
+        program: program.id,
+        by: program.link.map_or(AttachedBy::NoLink, AttachedBy::Link),
+    });
+    Ok(seen.collect())
 }
 
 fn is_gone(error: &bpf_link::Error) -> bool {

@@ -1,9 +1,9 @@
 //! Looks at hooks.
 
-use bpf_link::{ProgramId, Snapshotter};
+use bpf_link::{HookProgram, ProgramId, Snapshotter};
 
 use super::attached::{AttachPoint, AttachedBy, AttachedProgram};
-use super::links::Links;
+use super::links::{LinkPlace, Links};
 use super::note::{NoteAbout, Notes};
 use super::place::{HookPlace, PlaceHooks};
 use super::programs::Programs;
@@ -83,6 +83,24 @@ impl HookInspector {
 
     pub(super) fn links(&self) -> &Links {
         &self.links
+    }
+
+    /// The programs of a hook, with the links that are attached there.
+    pub(super) fn seen_on(
+        &self,
+        programs: &[HookProgram],
+        point: &AttachPoint,
+        on: LinkPlace,
+    ) -> Vec<Seen> {
+        let programs: Vec<_> = programs.iter().map(|program| program.id).collect();
+        let by = self.links.of_programs(&programs, |link| Some(*link == on));
+        let seen = programs.into_iter().zip(by);
+        seen.map(|(program, by)| Seen {
+            point: point.clone(),
+            program,
+            by,
+        })
+        .collect()
     }
 
     /// Puts an answer together.

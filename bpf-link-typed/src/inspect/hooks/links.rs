@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::info::LinkInfo;
 use crate::info::buf::InfoBuf;
 
-/// The links that are attached to what a query of the hook does not tell links of.
+/// The links on hooks whose queries do not report links.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     all: Vec<HookLink>,
@@ -115,7 +115,7 @@ impl Links {
     }
 
     fn add(&mut self, id: LinkId, program: Option<ProgramId>, on: LinkPlace) {
-        // What has lost its hook has nothing on it.
+        // A link that has lost its hook attaches nothing.
         if !on.is_gone() {
             self.all.push(HookLink { id, program, on });
         }
@@ -129,8 +129,8 @@ impl Links {
         self.all.iter()
     }
 
-    /// By what each of these programs of a hook is attached. `is_there` says whether a link is on
-    /// the hook; `None` if that cannot be told.
+    /// What attaches each of these programs of a hook. `is_there` returns whether a link is on the
+    /// hook, or `None` if that is not known.
     pub(super) fn of_programs(
         &self,
         programs: &[ProgramId],
@@ -138,19 +138,27 @@ impl Links {
     ) -> Vec<AttachedBy> {
         let by = programs.iter().map(|program| {
             let count = programs.iter().filter(|other| *other == program).count();
-            let found = self
-                .all
-                .iter()
-                .filter(|link| link.program == Some(*program));
-            let found = found.map(|link| (link.id, is_there(&link.on)));
-            let found: Vec<_> = found.filter(|(_, there)| *there != Some(false)).collect();
-            match found.as_slice() {
-                [] if self.incomplete.is_none() => AttachedBy::NoLink,
-                [(id, Some(true))] if count == 1 => AttachedBy::Link(*id),
-                _ => AttachedBy::Unknown(found.into_iter().map(|(id, _)| id).collect()),
-            }
+            self.of_program(*program, count, &is_there)
         });
         by.collect()
+    }
+
+    /// The same for one program, which is on the hook so many times.
+    pub(super) fn of_program(
+        &self,
+        program: ProgramId,
+        count: usize,
+        is_there: impl Fn(&LinkPlace) -> Option<bool>,
+    ) -> AttachedBy {
+        let found = self.all.iter();
+        let found = found.filter(|link| link.program == Some(program));
+        let found = found.map(|link| (link.id, is_there(&link.on)));
+        let found: Vec<_> = found.filter(|(_, there)| *there != Some(false)).collect();
+        match found.as_slice() {
+            [] if self.incomplete.is_none() => AttachedBy::NoLink,
+            [(id, Some(true))] if count == 1 => AttachedBy::Link(*id),
+            _ => AttachedBy::Unknown(found.into_iter().map(|(id, _)| id).collect()),
+        }
     }
 }
 

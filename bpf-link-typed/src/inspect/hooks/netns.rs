@@ -18,16 +18,17 @@ impl HookInspector {
     /// socket lookups, and the programs of netfilter. Its devices are places of their own:
     /// [`devices`](Self::devices).
     ///
-    /// The kernel has no query of netfilter; what is told comes from links, and a link tells its
-    /// network namespace only in a snapshot. A flow dissector of the first network namespace runs
-    /// in all of them, and is told of that one only.
+    /// The kernel has no query for netfilter, so its programs are found through their links, and
+    /// only a snapshot reports the network namespace of such a link. A flow dissector of the first
+    /// network namespace runs in all of them, but is listed only for that one.
     ///
     /// # Errors
     ///
     /// - [`Error::File`](crate::Error::File): the path cannot be opened.
     /// - [`Error::Link`](crate::Error::Link) with [`Command`](bpf_link::Error::Command) and
     ///   `EINVAL`: the file is not a network namespace; `EBADF`: it is opened as a place in the
-    ///   file system only (`O_PATH`).
+    ///   file system only (`O_PATH`). Without `CAP_NET_ADMIN`, both are
+    ///   [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`).
     ///
     /// # Kernel
     ///
@@ -41,7 +42,7 @@ impl HookInspector {
             let attach_type = hook.attach_type();
             let programs = match Hook::of_fd(attach_type, &file).query() {
                 Ok(found) => found.programs,
-                // What the kernel does not have has no programs.
+                // A kernel without this hook has no programs there.
                 Err(bpf_link::Error::UnsupportedByKernel(_)) => continue,
                 Err(error @ bpf_link::Error::PermissionDenied(_)) if inode != 0 => {
                     notes.add_hook(attach_type, error.into());
@@ -49,16 +50,8 @@ impl HookInspector {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let programs: Vec<_> = programs.iter().map(|program| program.id).collect();
             let on = LinkPlace::Netns { inode, attach_type };
-            let by = self
-                .links()
-                .of_programs(&programs, |link| Some(*link == on));
-            seen.extend(programs.into_iter().zip(by).map(|(program, by)| Seen {
-                point: AttachPoint::Netns(*hook),
-                program,
-                by,
-            }));
+            seen.extend(self.seen_on(&programs, &AttachPoint::Netns(*hook), on));
         }
         self.add_netfilter(inode, &mut seen, &mut notes);
         Ok(self.answer(HookPlace::Netns { inode }, seen, notes))

@@ -84,7 +84,13 @@ pub(super) struct Notes(Vec<HookNote>);
 
 impl Notes {
     pub(super) fn add(&mut self, about: NoteAbout, error: Option<Arc<Error>>) {
-        self.0.push(HookNote { about, error });
+        let is_same = |note: &HookNote| {
+            let errno = |error: Option<&Arc<Error>>| error.map(|error| error.errno());
+            note.about == about && errno(note.error.as_ref()) == errno(error.as_ref())
+        };
+        if !self.0.iter().any(is_same) {
+            self.0.push(HookNote { about, error });
+        }
     }
 
     /// A hook that was refused.

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use bpf_link::MapInfo;
 
 use super::attached::AttachPoint;
-use super::inspector::{HookInspector, Seen};
+use super::inspector::HookInspector;
 use super::links::LinkPlace;
 use super::note::Notes;
 use super::place::{HookPlace, PlaceHooks};
@@ -24,8 +24,8 @@ impl HookInspector {
     /// - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): before Linux 5.19, the
     ///   caller lacks `CAP_BPF`.
     ///
-    /// A hook that cannot be asked is a note: without `CAP_NET_ADMIN`, and before Linux 5.19, where
-    /// maps have programs but no query.
+    /// Hooks that cannot be queried are in the notes: without `CAP_NET_ADMIN`, and before Linux
+    /// 5.19, where maps have programs but the kernel has no query for them.
     ///
     /// # Kernel
     ///
@@ -51,19 +51,11 @@ impl HookInspector {
                 Err(error) if error.errno() == Some(libc::EBUSY) => continue,
                 Err(error) => return Err(error),
             };
-            let programs: Vec<_> = programs.iter().map(|program| program.id).collect();
             let on = LinkPlace::Sockmap {
                 map: info.id.get(),
                 attach_type,
             };
-            let by = self
-                .links()
-                .of_programs(&programs, |link| Some(*link == on));
-            seen.extend(programs.into_iter().zip(by).map(|(program, by)| Seen {
-                point: AttachPoint::Sockmap(*hook),
-                program,
-                by,
-            }));
+            seen.extend(self.seen_on(&programs, &AttachPoint::Sockmap(*hook), on));
         }
         let place = HookPlace::Map {
             id: info.id,
