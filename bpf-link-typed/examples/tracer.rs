@@ -53,8 +53,8 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(traced.is_empty()))
 }
 
-/// Traces what this machine has, and calls this for the rest: a single library or processor that
-/// cannot be traced does not keep the others from it.
+/// Traces what this machine has, and calls this for the rest. A single library or processor that
+/// cannot be traced does not prevent the others from being traced.
 pub(crate) fn attach(mut missing: impl FnMut(&'static str, anyhow::Error)) -> Vec<Traced> {
     let mut all = Vec::new();
     for (what, attach) in TRACED {

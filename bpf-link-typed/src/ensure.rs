@@ -172,11 +172,10 @@ pub trait AttachProgram: Attach {
 /// A link of these that runs the program already may have other options, so it is replaced by one
 /// with the options that are wanted, and the outcome says [`Why::NotReported`]:
 /// [`keep_unreported`](Self::keep_unreported) keeps it. The program that is there already is
-/// attached again, without a gap where the hook takes it twice. The kernel does not take it twice
-/// for a tracing program, a program on a tracepoint (of a perf event; a raw one before Linux 6.10)
-/// and a program on functions of `tracing_multi`: there, replacing a program with itself leaves a
-/// gap. Linux 5.10 attaches a tracing program only once, so that is an error there, and changes
-/// nothing.
+/// attached again, without a gap if the hook takes the same program twice. The kernel does not
+/// allow that for tracing programs, programs on tracepoints (of a perf event; raw ones before Linux
+/// 6.10) and `tracing_multi` programs: there, replacing a program with itself leaves a gap. Linux
+/// 5.10 attaches a tracing program only once, so there this is an error, and changes nothing.
 ///
 /// # What is certain
 ///

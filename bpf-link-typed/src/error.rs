@@ -312,7 +312,7 @@ pub enum Error {
 
     /// Links of ours could not be looked for: that takes `CAP_SYS_ADMIN` (`EPERM`).
     SearchDenied {
-        /// The pin that they would be taken over to, or the directory of a set.
+        /// The path that they were to be pinned at, or the directory of a set.
         path: PathBuf,
         /// What the kernel answered.
         source: bpf_link::Error,

@@ -1,5 +1,4 @@
-//! Guides: how to do a thing from its beginning to its end, and how to come here from another
-//! library.
+//! Guides: whole tasks from beginning to end, and pages for users of other libraries.
 
 #[doc = include_str!("../docs/failed-attach.md")]
 pub mod failed_attach {}

@@ -11,8 +11,8 @@
 //!   a link of a later kind is an [`OtherLink`];
 //! - attaches programs, with every option that the kernel has: [`XdpAttach`], [`CgroupAttach`] and
 //!   so on, a builder for each kind;
-//! - runs programs on events that have the names of the `perf` tool, after a number of events or a
-//!   number of times in a second, on each processor if you like: [`CounterEvent`],
+//! - runs programs on events that are named as in the `perf` tool, once in a number of events or a
+//!   number of times per second, on each processor if you like: [`CounterEvent`],
 //!   [`LinkSet::add_each_processor`];
 //! - finds functions of the kernel by name, pattern and system call: [`KernelFunctions`];
 //! - keeps an inventory of all links of a machine up to date, finds who holds them and where they

@@ -151,9 +151,9 @@ impl<'a> LinkSet<'a> {
     /// The set borrows what the options and the program borrow. One that owns all of it is
     /// `'static`, and can be moved to another thread: `program` may be an `OwnedFd`, or an `Arc` of
     /// one. [`add_from`](Self::add_from) is for options that borrow. On tcx and
-    /// netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before those that were
-    /// added later and are there already. Links that are there keep their places, also where that
-    /// is not the order of adding, or not the position that the options say: a set reports that
+    /// netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before the existing
+    /// links that were added to the set later. Existing links keep their places, even if these are
+    /// not in the order of adding, or not the positions that the options say: a set reports that
     /// ([`SetLink::is_in_place`](crate::set::SetLink::is_in_place)) and moves nothing.
     /// [`Ensure::restore_position`](crate::Ensure::restore_position) moves a single link.
     ///

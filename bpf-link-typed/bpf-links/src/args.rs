@@ -67,9 +67,9 @@ pub(crate) enum Command {
     /// This also shows programs that were attached without a link, such as XDP set over netlink and
     /// classic tc filters. The programs of each hook are in the order in which they run.
     ///
-    /// Without a PLACE: what is attached to the devices of this network namespace, to the namespace
-    /// itself, and directly to each cgroup. A cgroup that is named is shown with the programs that
-    /// it inherits.
+    /// Without a PLACE, show what is attached to the devices of this network namespace, to the
+    /// namespace itself, and directly to each cgroup. If you name a cgroup, the programs that it
+    /// inherits are shown as well.
     Hooks(Hooks),
 
     /// Pin a link on a bpffs, so that it stays attached when no process holds it

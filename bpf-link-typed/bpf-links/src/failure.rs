@@ -74,15 +74,10 @@ pub(crate) fn line(error: &anyhow::Error) -> String {
 
 /// The same for an error that is kept.
 pub(crate) fn line_of(error: &(dyn StdError + 'static)) -> String {
-    let mut causes = vec![error];
-    let mut last = error;
-    while let Some(cause) = last.source() {
-        causes.push(cause);
-        last = cause;
-    }
-    let words: Vec<_> = causes.iter().map(ToString::to_string).collect();
+    let causes = || anyhow::Chain::new(error);
+    let words: Vec<_> = causes().map(ToString::to_string).collect();
     let words = words.join(": ");
-    match causes.into_iter().find_map(missing_privilege) {
+    match causes().find_map(missing_privilege) {
         Some(missing) => format!("{words} ({missing})"),
         None => words,
     }

@@ -16,7 +16,7 @@ use crate::view::View;
 /// How many bytes of a program's name the kernel keeps.
 const KEPT_OF_A_NAME: usize = 15;
 /// The network namespace of this process.
-const OWN_NETNS: &str = "/proc/thread-self/ns/net";
+pub(crate) const OWN_NETNS: &str = "/proc/thread-self/ns/net";
 
 pub(crate) struct Filter<'a> {
     args: &'a args::Filter,

@@ -19,7 +19,7 @@ pub(crate) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Looks up names, beside the pins and holders that this search looks for now.
+    /// Runs the search for pins and holders now. Names are looked up when they are needed.
     pub(crate) fn find(search: &'a mut Search, notes: &'a Notes) -> Self {
         search.refresh(notes);
         Self {

@@ -71,7 +71,7 @@ fn note_all(places: &[PlaceHooks], notes: &Notes) -> bool {
             }
             NoteAbout::Links => "some links are not shown",
             NoteAbout::Programs(_) => "some programs are shown without names",
-            _ => "some programs are shown without where they are inherited from",
+            _ => "the origin of some inherited programs is not shown",
         };
         notes.add(what, words::why(note));
     }

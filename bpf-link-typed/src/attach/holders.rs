@@ -35,7 +35,7 @@ pub(crate) fn queried(
 pub(crate) fn with_links(
     programs: &[ProgramId],
     kind: LinkKind,
-    program_here: impl Fn(RawLink) -> Option<ProgramId>,
+    program_here: impl FnMut(RawLink) -> Option<ProgramId>,
 ) -> Vec<HookHolder> {
     let mut links = links_here(kind, program_here);
     let holders = programs.iter().map(|program| {
@@ -129,7 +129,7 @@ impl Error {
 /// links.
 fn links_here<T>(
     kind: LinkKind,
-    found_here: impl Fn(RawLink) -> Option<T>,
+    mut found_here: impl FnMut(RawLink) -> Option<T>,
 ) -> Option<Vec<(LinkId, T)>> {
     let mut here = Vec::new();
     for link in bpf_link::links() {

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bpf_link::{LinkId, PinEntry};
+use bpf_link::{LinkId, PinEntry, PinLock};
 
 use crate::ensure::outcome::{Attached, LeftOver, Outcome};
 use crate::ensure::recipe::KindLink;
@@ -46,6 +46,13 @@ pub(super) struct Left<L> {
     pub(super) lock_within: Duration,
     /// Asks what is attached by a link.
     pub(super) ask: fn(&L) -> Result<Option<Attached>>,
+}
+
+impl<L> Left<L> {
+    /// Takes the lock to stop; `None` if the pin's directory is missing.
+    pub(super) fn lock(&self) -> Result<Option<PinLock>> {
+        Ok(lock_to_stop(&self.path, self.lock_within)?)
+    }
 }
 
 impl<L> fmt::Debug for Left<L> {
@@ -163,13 +170,13 @@ impl<L: KindLink> Ensured<L> {
     ///
     /// # Errors
     ///
-    /// Nothing was let go of, with those of [`standing`](Self::standing), of
-    /// [`PinLock::of_within`](bpf_link::PinLock::of_within) except for a directory that is missing,
-    /// and of [`RawLink::unpin`](bpf_link::RawLink::unpin). The pin was removed, and the kernel
-    /// frees the link with its last descriptor, with those of
-    /// [`RawLink::detach`](bpf_link::RawLink::detach).
+    /// - As [`standing`](Self::standing), [`RawLink::unpin`](bpf_link::RawLink::unpin) and, except
+    ///   for a missing directory, [`PinLock::of_within`](bpf_link::PinLock::of_within): nothing was
+    ///   let go of.
+    /// - As [`RawLink::detach`](bpf_link::RawLink::detach): the pin was removed, and the kernel
+    ///   frees the link with its last descriptor.
     pub fn stop(self) -> Result<Stopped> {
-        match lock_to_stop(&self.left.path, self.left.lock_within)? {
+        match self.left.lock()? {
             Some(_lock) => self.stop_locked(),
             None => Ok(Stopped::Left(Standing::NotPinned)),
         }

@@ -113,8 +113,8 @@ pub(super) fn judge<A: Recipe>(
     })
 }
 
-/// Looks for the links of ours that are on the hook; `but` is not one of them. One that is
-/// found would be pinned at this path.
+/// Looks for our links on the hook, except `but`. A link that is found would be pinned at this
+/// path.
 pub(super) fn search<A: Recipe>(
     to: &A,
     wanted: &Wanted<'_>,

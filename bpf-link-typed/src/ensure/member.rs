@@ -56,7 +56,8 @@ impl Known {
         &self,
         to: &A,
         object: BorrowedFd<'a>,
-        (run, pin): (&OfRun, &Path),
+        run: &OfRun,
+        pin: &Path,
     ) -> Result<Box<dyn Ready<'a> + 'a>> {
         let wanted = self.wanted(object, A::Link::KIND, &run.lookups)?;
         to.check_options(pin)?;
@@ -105,7 +106,7 @@ where
     }
 
     fn ready(&self, run: &OfRun, pin: &Path) -> Result<Box<dyn Ready<'_> + '_>> {
-        self.known.ready(&self.to, self.program.as_fd(), (run, pin))
+        self.known.ready(&self.to, self.program.as_fd(), run, pin)
     }
 }
 
@@ -130,7 +131,7 @@ where
 
     fn ready(&self, run: &OfRun, pin: &Path) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = self.options.of(&self.configuration);
-        self.known.ready(&to, self.program.as_fd(), (run, pin))
+        self.known.ready(&to, self.program.as_fd(), run, pin)
     }
 }
 
@@ -147,6 +148,6 @@ impl<M: AsFd + Send + Sync> Member for OfMap<M> {
 
     fn ready(&self, run: &OfRun, pin: &Path) -> Result<Box<dyn Ready<'_> + '_>> {
         let to = StructOpsAttach::of(&self.map);
-        self.known.ready(&to, self.map.as_fd(), (run, pin))
+        self.known.ready(&to, self.map.as_fd(), run, pin)
     }
 }

@@ -42,7 +42,7 @@ impl Place {
     }
 
     /// Where a link is pinned for a moment on the way to the path: the first of these names that
-    /// nothing is in the way of. Each name that is in use costs a look, so there is an end to them.
+    /// nothing is in the way of. Each name that is in use costs a look, so their number is limited.
     pub(super) fn beside(&self) -> impl Iterator<Item = PathBuf> + use<> {
         const NAMES: u32 = 1 << 16;
         let path = self.path.clone();

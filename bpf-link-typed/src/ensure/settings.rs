@@ -8,7 +8,7 @@ macro_rules! settings_of_every_run {
     () => {
         /// Waits at most this long for the lock of the pins' directory; the default is ten seconds
         /// ([`PinLock::PATIENCE`](bpf_link::PinLock::PATIENCE)). With zero it does not wait.
-        /// What stops the links later waits as long.
+        /// A later stop of the links waits as long, too.
         pub fn lock_within(mut self, time: ::std::time::Duration) -> Self {
             self.options.lock_within = time;
             self

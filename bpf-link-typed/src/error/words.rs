@@ -162,17 +162,17 @@ impl fmt::Display for Error {
             }
             Self::SearchDenied { path, .. } => write!(
                 f,
-                "links of ours could not be looked for, to be pinned at {}: that takes CAP_SYS_ADMIN",
+                "cannot look for links of ours to pin at {}: that takes CAP_SYS_ADMIN",
                 path.display()
             ),
             Self::ExpectedRevision { path, revision } => write!(
                 f,
-                "the link that is to be pinned at {} cannot expect revision {revision} of its hook's programs over restarts and upgrades",
+                "the link for the pin {} is kept across restarts, so it cannot expect revision {revision} of its hook's programs",
                 path.display()
             ),
             Self::TemporaryName { path } => write!(
                 f,
-                "{} has the name of a pin on the way to its place",
+                "{} has a name that is reserved for temporary pins",
                 path.display()
             ),
             Self::OursFound { path, links } => {

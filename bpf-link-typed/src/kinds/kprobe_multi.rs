@@ -51,8 +51,8 @@ info! {
         /// What `bpf_get_attach_cookie` returns to the program in each of the functions, in the
         /// order of the addresses; zeros if there are no cookies. Since Linux 6.9.
         cookies: Option<Vec<u64>> => Option<&'a [u64]>,
-        /// Whether the program runs on return. As a session is not told from an entry, this is not
-        /// a [`When`](crate::attach::When). Since Linux 6.6.
+        /// Whether the program runs on return. This is not a [`When`](crate::attach::When), because
+        /// a session looks the same as an entry. Since Linux 6.6.
         flags: Option<KprobeMultiFlags>,
         /// How often the program should have run and did not, as it ran already. Since Linux 6.7.
         missed: Option<u64>,

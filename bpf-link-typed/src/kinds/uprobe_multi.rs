@@ -66,8 +66,8 @@ info! {
         /// there are no cookies. Since Linux 6.8.
         cookies: Option<Vec<u64>> => Option<&'a [u64]>,
         /// Whether the program runs on return, and whether the file was given by its descriptor.
-        /// As a session is not told from an entry, this is not a [`When`](crate::attach::When).
-        /// Since Linux 6.8.
+        /// This is not a [`When`](crate::attach::When), because a session looks the same as an
+        /// entry. Since Linux 6.8.
         flags: Option<UprobeMultiFlags>,
         /// The process that the places are watched in, in the caller's PID namespace. It is 0 if
         /// that is every process, and also once the process has exited, as the kernel does not tell

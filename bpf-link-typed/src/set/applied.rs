@@ -1,14 +1,11 @@
 //! A set that was applied: its links, whether they are still its own, and letting go of them.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::ensure::member::{Kept, Waiting};
 use crate::ensure::{Ensured, Standing, Stopped};
 use crate::error::{Error, Result};
-use crate::link::let_go::lock_to_stop;
 use crate::set::entry::SetKey;
 use crate::set::report::SetReport;
 
@@ -17,8 +14,6 @@ use crate::set::report::SetReport;
 pub struct Applied {
     report: SetReport,
     links: Vec<(Arc<str>, Box<dyn Kept>)>,
-    /// A pin in the directory, and how long a stop waits for its lock.
-    lock: (PathBuf, Duration),
 }
 
 impl fmt::Debug for Applied {
@@ -30,16 +25,8 @@ impl fmt::Debug for Applied {
 }
 
 impl Applied {
-    pub(super) fn new(
-        report: SetReport,
-        links: Vec<(Arc<str>, Box<dyn Kept>)>,
-        lock: (PathBuf, Duration),
-    ) -> Self {
-        Self {
-            report,
-            links,
-            lock,
-        }
+    pub(super) fn new(report: SetReport, links: Vec<(Arc<str>, Box<dyn Kept>)>) -> Self {
+        Self { report, links }
     }
 
     /// Looks what becomes of the old links that were only released.
@@ -112,12 +99,16 @@ impl Applied {
     ///
     /// # Errors
     ///
-    /// With those of [`PinLock::of_within`](bpf_link::PinLock::of_within), except for a directory
-    /// that is missing, nothing was let go of. Otherwise as [`Ensured::stop`], with the first that
-    /// was refused; the others are let go of all the same.
+    /// - As [`PinLock::of_within`](bpf_link::PinLock::of_within), except for a missing directory:
+    ///   nothing was let go of.
+    /// - As [`Ensured::stop`], for the first link that was refused. The others are let go of all
+    ///   the same.
     pub fn stop(self) -> Result<Vec<(String, Stopped)>> {
-        let (pin, time) = self.lock;
-        let lock = lock_to_stop(&pin, time)?;
+        // All pins are in one directory.
+        let lock = match self.links.first() {
+            Some((_, link)) => link.lock()?,
+            None => None,
+        };
         let mut refused: Option<Error> = None;
         let mut stopped = Vec::with_capacity(self.links.len());
         for (name, link) in self.links.into_iter().rev() {

@@ -24,9 +24,7 @@ impl Run<'_, '_> {
         // Before the links are given away: one's place may be next to another.
         let places: Vec<_> = (0..self.slots.len()).map(|at| self.in_place(at)).collect();
         for ((index, entry), is_in_place) in self.set.entries.iter().enumerate().zip(places) {
-            let (mut slot, mut end) = self.end(index, &mut report)?;
-            slot.is_in_place = is_in_place;
-            end.is_in_place = is_in_place;
+            let (slot, end) = self.end(index, is_in_place, &mut report)?;
             report.links.push(slot);
             if let Some(slot) = self.slots.get(index) {
                 kept.push((entry.name.clone(), slot.ready.kept(end)?));
@@ -36,9 +34,7 @@ impl Run<'_, '_> {
         for (index, found) in found.into_iter().enumerate() {
             self.retire_found(index, found, &mut report);
         }
-        // The lock is of the directory, whatever the name of the pin.
-        let lock = (self.directory.at("pin"), self.set.options.lock_within);
-        Ok(Applied::new(report, kept, lock))
+        Ok(Applied::new(report, kept))
     }
 
     /// Whether the slot's link is where it was to be. All links are there by now, so a refusal is
@@ -50,7 +46,12 @@ impl Run<'_, '_> {
     }
 
     /// Lets go of what the slot has replaced.
-    fn end(&mut self, index: usize, report: &mut SetReport) -> Result<(SetLink, End)> {
+    fn end(
+        &mut self,
+        index: usize,
+        is_in_place: Option<bool>,
+        report: &mut SetReport,
+    ) -> Result<(SetLink, End)> {
         let old = self.slots.get_mut(index).and_then(|slot| slot.old.take());
         let file = self.works.get(index).and_then(|work| work.file);
         let slot = self.slots.get(index).map(|slot| (slot.name, slot.path()));
@@ -79,13 +80,13 @@ impl Run<'_, '_> {
             outcome,
             before: other,
             taken_over,
-            is_in_place: None,
+            is_in_place,
         };
         let end = End {
             link,
             outcome,
             taken_over,
-            is_in_place: None,
+            is_in_place,
             path,
             file,
             lock_within: self.set.options.lock_within,

@@ -1,12 +1,13 @@
 //! The hooks of a place as JSON.
 //!
-//! Keys that `list` has as well have the same names. `link_id` is null if the program is attached
-//! without a link. If it cannot be told by which link, the key is missing, and `possible_link_ids`
-//! has the links that may be it.
+//! Keys that `list` has as well have the same names, except the number of a netfilter hook: `hook`
+//! is the sort of hook here, so the number is `hooknum`. `link_id` is null if the program is
+//! attached without a link. If it cannot be told by which link, the key is missing, and
+//! `possible_link_ids` has the links that may be it.
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use bpf_link::{TcFilter, TcParent};
+use bpf_link::TcFilter;
 use bpf_link_typed::inspect::hooks::{
     AttachPoint, AttachedBy, AttachedProgram, CgroupOrigin, HookNote, HookPlace, PlaceHooks,
 };
@@ -153,9 +154,7 @@ fn point<M: SerializeMap>(map: &mut M, point: &AttachPoint) -> Result<(), M::Err
 }
 
 fn tc_filter<M: SerializeMap>(map: &mut M, filter: &TcFilter) -> Result<(), M::Error> {
-    if let TcParent::Class(handle) = filter.parent {
-        map.serialize_entry("parent", &words::handle_text(handle))?;
-    }
+    entry(map, "parent", words::class(filter.parent))?;
     map.serialize_entry("chain", &filter.chain)?;
     map.serialize_entry("prio", &filter.priority)?;
     map.serialize_entry("protocol", &filter.protocol)?;

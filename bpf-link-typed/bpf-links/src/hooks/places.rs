@@ -10,11 +10,9 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::args::{Hooks, Place};
 use crate::failure::Refused;
+use crate::filter::OWN_NETNS;
 use crate::notes::Notes;
 use crate::resolve::Cgroups;
-
-/// The network namespace of this process.
-const OWN_NETNS: &str = "/proc/thread-self/ns/net";
 
 /// What the arguments name. What is refused is reported.
 pub(super) fn named(

@@ -15,9 +15,9 @@ const PREFIXES: [&str; 6] = [
     "SyS_",
 ];
 
-/// What the function of a system call is called in the kernel's table of system calls if it is not
-/// called as the system call is; on the architecture with this prefix, or on each. Most kernels
-/// have a function of the same name as well, which is for 32-bit programs or for nobody.
+/// System calls whose function has another name in the kernel's table of system calls, on the
+/// architecture with this prefix or on all of them. Most kernels also have a function with the
+/// system call's own name, which serves 32-bit programs or nobody.
 const RENAMED: [(Option<&str>, &str, &str); 13] = [
     (None, "stat", "newstat"),
     (None, "lstat", "newlstat"),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bpf_link::{LinkId, RawLink};
+use bpf_link::{LinkId, PinLock, RawLink};
 
 use crate::ensure::ensured::{Ensured, FileId, Left};
 use crate::ensure::outcome::{Attached, Outcome};
@@ -16,6 +16,8 @@ use crate::error::Result;
 pub(crate) trait Kept: Any + Send + Sync {
     fn set_outcome(&mut self, outcome: Outcome);
     fn standing(&self) -> Result<Standing>;
+    /// Takes the lock of the pin's directory; `None` if the directory is missing.
+    fn lock(&self) -> Result<Option<PinLock>>;
     /// Lets go of it, for a caller who has the lock.
     fn stop_locked(self: Box<Self>) -> Result<Stopped>;
     fn as_any(&self) -> &dyn Any;
@@ -29,6 +31,10 @@ impl<L: KindLink> Kept for Ensured<L> {
 
     fn standing(&self) -> Result<Standing> {
         Self::standing(self)
+    }
+
+    fn lock(&self) -> Result<Option<PinLock>> {
+        self.left.lock()
     }
 
     fn stop_locked(self: Box<Self>) -> Result<Stopped> {

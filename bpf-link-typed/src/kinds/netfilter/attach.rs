@@ -71,7 +71,7 @@ impl NetfilterAttach {
     /// # Errors
     ///
     /// - [`Error::PriorityTaken`] (`EBUSY`): something has this priority. The error names the
-    ///   programs of links that may be it, in whatever network namespace.
+    ///   programs of all links that may have it, in any network namespace.
     /// - [`Error::HookTaken`] (`E2BIG`): 1024 are on the hook, which is all that it takes.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);

@@ -83,8 +83,8 @@ impl<'a> PerfEventAttach<'a> {
     /// - [`Error::File`]: tracefs is not mounted, or what the kernel says about events cannot be
     ///   read.
     /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already.
-    /// - [`Error::HookTaken`]: an event of the caller's runs a program already (`EEXIST`), or 64
-    ///   programs are on the tracepoint or probe, which is all that it takes (`E2BIG`).
+    /// - [`Error::HookTaken`]: the caller's event runs a program already (`EEXIST`), or the
+    ///   tracepoint or probe has 64 programs, which is the maximum (`E2BIG`).
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller
@@ -92,9 +92,9 @@ impl<'a> PerfEventAttach<'a> {
     ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the symbol or the path is empty;
     ///   - [`Command`](bpf_link::Error::Command) for `perf_event_open(2)`: as
     ///     [`PerfEvent::open`](bpf_link::PerfEvent::open);
-    ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: an event of the caller's runs a
-    ///     program already, or its tracepoint has this one, and which of the two it is takes
-    ///     `CAP_SYS_ADMIN` to ask; `EBADF`: it is no perf event; `EINVAL`: the program is for
+    ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: the caller's event runs a program
+    ///     already, or its tracepoint has this one, and without `CAP_SYS_ADMIN` the two cannot be
+    ///     told apart; `EBADF`: the descriptor is not a perf event; `EINVAL`: the program is for
     ///     another sort of event, or this kernel has no such links.
     ///
     /// # Kernel

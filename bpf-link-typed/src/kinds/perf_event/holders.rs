@@ -1,6 +1,5 @@
 //! Who has a perf event, or a tracepoint: asked of the kernel once it has refused another program.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 
@@ -10,8 +9,8 @@ use super::{PerfEventDetails, PerfEventLink};
 use crate::attach::holders;
 use crate::error::{Error, HolderLink, HookHolder};
 
-/// Adds the program that the event runs, where that is why the kernel has refused another
-/// (`EEXIST`). The other reason is that the refused program is on the event's tracepoint already.
+/// Says why the kernel refused the program (`EEXIST`): the event runs another one already, which
+/// the error then names, or the refused program is on the event's tracepoint already.
 pub(super) fn with_program_of(event: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
     match bpf_link::perf_event_program(&event) {
         // No link says which event it is on.
@@ -28,9 +27,9 @@ pub(super) fn with_program_of(event: BorrowedFd<'_>, source: bpf_link::Error) ->
 /// The programs on the event's tracepoint. Their links are known where it has this name.
 pub(super) fn of_tracepoint(event: BorrowedFd<'_>, name: Option<&str>) -> Option<Vec<HookHolder>> {
     let programs = bpf_link::tracepoint_programs(&event).ok()?;
-    // The programs of links of which the kernel does not say where they are; `None` for any
-    // program.
-    let unclear: RefCell<BTreeSet<Option<ProgramId>>> = RefCell::default();
+    // The programs of links that may be here or elsewhere, as the kernel does not say; `None`
+    // stands for any program.
+    let mut unclear: BTreeSet<Option<ProgramId>> = BTreeSet::new();
     let mut holders = holders::with_links(&programs, LinkKind::PerfEvent, |link| {
         let info = PerfEventLink(link).info().ok();
         let program = info.as_ref().and_then(|info| info.program_id);
@@ -38,12 +37,11 @@ pub(super) fn of_tracepoint(event: BorrowedFd<'_>, name: Option<&str>) -> Option
             Some(true) => program,
             Some(false) => None,
             None => {
-                unclear.borrow_mut().insert(program);
+                unclear.insert(program);
                 None
             }
         }
     });
-    let unclear = unclear.into_inner();
     for holder in &mut holders {
         let may_be_elsewhere = unclear.contains(&holder.program) || unclear.contains(&None);
         if holder.link == HolderLink::WithoutLink && may_be_elsewhere {

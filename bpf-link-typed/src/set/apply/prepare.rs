@@ -238,8 +238,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The position that keeps the links of a hook in the order of the set: before the next one that
-    /// is attached already. `None` if the set has no such link.
+    /// The position that keeps the links of a hook in the order of the set: before the next one
+    /// that is attached already. `None` if the set has no such link.
     fn place_in_order(&self, index: usize) -> Result<Option<Position<LinkId>>> {
         let Some(slot) = self.slots.get(index).filter(|slot| !slot.ready.is_placed()) else {
             return Ok(None);
