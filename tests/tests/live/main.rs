@@ -13,16 +13,13 @@ mod errors;
 mod fixture;
 mod functions;
 mod harness;
-mod holders;
-mod hooks;
-mod inventory;
+mod inspect;
 mod kernel_functions;
 mod kinds;
 mod lifetime;
 mod lister;
 mod objects;
 mod pin;
-mod pinned_links;
 mod selftests;
 mod set;
 mod snapshot;
@@ -41,16 +38,13 @@ const ALL: &[Listed] = &[
     Folder(commands::ALL),
     Folder(ensure::ALL),
     Folder(errors::ALL),
-    Folder(holders::ALL),
-    Folder(hooks::ALL),
-    Tests(inventory::TESTS),
+    Folder(inspect::ALL),
     Folder(kernel_functions::ALL),
     Folder(kinds::ALL),
     Folder(lifetime::ALL),
     Folder(lister::ALL),
     Folder(objects::ALL),
     Folder(pin::ALL),
-    Tests(pinned_links::TESTS),
     Folder(selftests::ALL),
     Folder(set::ALL),
     Folder(snapshot::ALL),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::Counted;
 use crate::harness::{Need, Test, test};
-use crate::holders::HOLDER;
+use crate::inspect::holders::HOLDER;
 use crate::lister::{LISTER, Nobody, at, list, run, show, text};
 
 pub(crate) const TESTS: &[Test] = &[
