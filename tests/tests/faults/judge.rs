@@ -441,15 +441,17 @@ fn judge(observed: &Observation, hit: Option<&str>, errno: i32) -> Result<()> {
         has_errno || is_own || Answer::is_one(operation, hit, errno),
         "the error number is lost: {outcome:?}"
     );
-    // For this number no condition has words of its own, so they are about the command.
+    // No condition is specific to ENOMEM, so an error of bpf(2) has to name its command.
     if has_errno && !is_own && errno == libc::ENOMEM {
         let command = hit
             .strip_prefix("bpf(")
             .and_then(|hit| hit.split(',').next());
-        ensure!(
-            command.is_none_or(|command| outcome.words().contains(command)),
-            "the words are not about the call: {outcome:?}"
-        );
+        if let Some(command) = command {
+            ensure!(
+                outcome.words().contains(command),
+                "the message does not name {command:?}: {outcome:?}"
+            );
+        }
     }
     Ok(())
 }

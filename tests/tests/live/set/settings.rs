@@ -60,7 +60,7 @@ fn a_lock_that_is_kept(sandbox: &Sandbox) -> Result<()> {
 
 /// A stop waits for the lock once for all links, as long as the set did.
 fn a_lock_that_is_kept_from_a_stop(sandbox: &Sandbox) -> Result<()> {
-    const WAIT: Duration = Duration::from_millis(300);
+    const WAIT: Duration = Duration::from_secs(1);
     let names = ["a", "b", "c", "d", "e", "f"];
     // Old kernels take a program once on a tracepoint.
     let programs = names.map(|_| Program::passing(Hook::RAW_TRACEPOINT));
