@@ -224,7 +224,7 @@ fn before_all_others(sandbox: &Sandbox) -> Result<()> {
     check_with(sandbox, sort, egress, &send_packet, &|to| Ok(to.preorder()))
 }
 
-/// Behind another program, and only if the list is as it was then.
+/// After another program, and only if the list is as it was then.
 fn in_a_place(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("sub")?;
     let hook = CgroupHook::InetEgress;

@@ -16,7 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(primary).needs(Need::NETKIT),
 ];
 
-/// Behind another program, and only if the list is as it was then.
+/// After another program, and only if the list is as it was then.
 fn check(sandbox: &Sandbox, (hook, of): (Hook, NetkitHook)) -> Result<()> {
     let device = Device::create(DeviceKind::Netkit, "kit")?;
     let (primary, peer) = (device.index(), device::index_of(&device::peer_name("kit"))?);

@@ -156,7 +156,7 @@ fn kprobe_at_an_address(sandbox: &Sandbox) -> Result<()> {
     check_kprobe(sandbox, event, ("kprobe", None, 0))
 }
 
-/// Behind the first or the second instruction, whichever ends there.
+/// After the first or the second instruction, whichever ends there.
 fn kprobe_inside_a_function(sandbox: &Sandbox) -> Result<()> {
     let [symbol, ..] = SYMBOLS;
     for offset in [4, 5, 8, 9] {

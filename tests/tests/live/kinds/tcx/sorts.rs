@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(ingress).needs(Need::TCX),
 ];
 
-/// Behind another program, and only if the list is as it was then.
+/// After another program, and only if the list is as it was then.
 fn check(sandbox: &Sandbox, (hook, of): (Hook, TcxHook)) -> Result<()> {
     let other = Counting::program(hook)?;
     let there = TcxAttach::to("lo", of).attach(&other)?;
