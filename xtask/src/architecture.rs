@@ -1,5 +1,5 @@
-//! The architectures beside x86-64 that the libraries are built for, with Debian's Rust and what
-//! goes with it.
+//! The architectures besides x86-64 that the libraries are built for, and their names in Debian,
+//! Rust and GNU.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::command;
 
 /// A 64-bit architecture that Debian trixie has a standard library of Rust for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Architecture {
     /// The kernel's name of it, which is QEMU's, too.
     pub(crate) name: &'static str,
@@ -18,38 +18,42 @@ pub(crate) struct Architecture {
     pub(crate) target: &'static str,
     /// What the programs of GNU's cross compiler begin with.
     pub(crate) gnu: &'static str,
+    /// Whether tests are run on it, under emulation: the most common architecture besides x86-64,
+    /// and a big-endian one.
+    pub(crate) is_emulated: bool,
 }
 
-pub(crate) static AARCH64: Architecture = Architecture {
-    name: "aarch64",
-    debian: "arm64",
-    target: "aarch64-unknown-linux-gnu",
-    gnu: "aarch64-linux-gnu",
-};
-
-pub(crate) static PPC64LE: Architecture = Architecture {
-    name: "ppc64le",
-    debian: "ppc64el",
-    target: "powerpc64le-unknown-linux-gnu",
-    gnu: "powerpc64le-linux-gnu",
-};
-
-pub(crate) static RISCV64: Architecture = Architecture {
-    name: "riscv64",
-    debian: "riscv64",
-    target: "riscv64gc-unknown-linux-gnu",
-    gnu: "riscv64-linux-gnu",
-};
-
-pub(crate) static S390X: Architecture = Architecture {
-    name: "s390x",
-    debian: "s390x",
-    target: "s390x-unknown-linux-gnu",
-    gnu: "s390x-linux-gnu",
-};
-
 /// All of them.
-pub(crate) static ARCHITECTURES: [&Architecture; 4] = [&AARCH64, &PPC64LE, &RISCV64, &S390X];
+pub(crate) static ARCHITECTURES: [Architecture; 4] = [
+    Architecture {
+        name: "aarch64",
+        debian: "arm64",
+        target: "aarch64-unknown-linux-gnu",
+        gnu: "aarch64-linux-gnu",
+        is_emulated: true,
+    },
+    Architecture {
+        name: "ppc64le",
+        debian: "ppc64el",
+        target: "powerpc64le-unknown-linux-gnu",
+        gnu: "powerpc64le-linux-gnu",
+        is_emulated: false,
+    },
+    Architecture {
+        name: "riscv64",
+        debian: "riscv64",
+        target: "riscv64gc-unknown-linux-gnu",
+        gnu: "riscv64-linux-gnu",
+        is_emulated: false,
+    },
+    Architecture {
+        name: "s390x",
+        debian: "s390x",
+        target: "s390x-unknown-linux-gnu",
+        gnu: "s390x-linux-gnu",
+        is_emulated: true,
+    },
+];
 
 impl Architecture {
     /// The compiler that links programs for it, which needs to be installed.
@@ -90,8 +94,9 @@ mod tests {
 
     #[test]
     fn settings_of_a_target_are_variables() {
+        let [aarch64, ..] = &ARCHITECTURES;
         let expected = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER";
-        assert_eq!(AARCH64.variable("RUNNER"), expected);
+        assert_eq!(aarch64.variable("RUNNER"), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::architecture::{AARCH64, ARCHITECTURES, Architecture, S390X};
+use crate::architecture::{ARCHITECTURES, Architecture};
 use crate::debian_rust::Toolchain;
 use crate::{command, progress, published, workspace};
 
@@ -16,19 +16,15 @@ const NAME: &str = "check-architectures";
 const LINTS: &str = "-Dwarnings";
 const STATIC: &str = "-Ctarget-feature=+crt-static";
 
-/// The test that under emulation takes as long as building everything. What it decides has nothing
-/// to do with the machine.
+/// Under emulation this test takes as long as building everything. Its result does not depend on
+/// the architecture.
 const SLOW: &str = "ensure::decide::table::each_row_is_what_is_decided";
-
-/// Where tests are run: the one that most machines beside x86-64 are, and one that writes the
-/// highest byte of a number first.
-static EMULATED: [&Architecture; 2] = [&AARCH64, &S390X];
 
 /// Builds the published crates for every 64-bit architecture that Debian has Rust's standard
 /// library for, without a warning.
 ///
-/// On aarch64 and s390x, under QEMU's emulation, it runs their unit tests, and where the order of
-/// bytes is x86-64's reads again what kernels have said of links (tests/fixtures).
+/// It also runs their unit tests on aarch64 and s390x, under QEMU. On aarch64, whose byte order is
+/// that of x86-64, it also decodes the recorded infos of links in tests/fixtures.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Fetch the packages from this mirror, not from the one that apt is configured with
@@ -38,10 +34,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mirror = args.mirror.as_deref();
-    let emulated = EMULATED.into_iter().map(Emulated::new);
-    let emulated = emulated.collect::<Result<Vec<_>>>()?;
+    let emulated = ARCHITECTURES.iter().filter(|one| one.is_emulated);
+    let emulated = emulated.map(Emulated::new).collect::<Result<Vec<_>>>()?;
     let toolchain = Toolchain::fetch(mirror)?;
-    for architecture in ARCHITECTURES {
+    for architecture in &ARCHITECTURES {
         toolchain.add(architecture, mirror)?;
     }
     let manifest = published::copy(NAME, &[golden::MEMBER])?;
@@ -58,9 +54,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
     let step = progress::step(NAME, "building");
     let mut check = cargo(&["check"]);
-    for architecture in ARCHITECTURES {
+    for architecture in &ARCHITECTURES {
         // What runs tests is built for those.
-        if !EMULATED.contains(&architecture) {
+        if !architecture.is_emulated {
             check.args(["--target", architecture.target]);
         }
     }
@@ -96,8 +92,8 @@ impl Emulated {
         })
     }
 
-    /// Has cargo build for it, and run what it builds. Static, so that it needs no file of such a
-    /// machine.
+    /// Has cargo build for it and run the result. Programs are linked statically, so that they need
+    /// no libraries of that architecture.
     fn runs<'a>(&self, cargo: &'a mut Command) -> &'a mut Command {
         let Self {
             architecture,

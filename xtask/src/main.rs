@@ -38,7 +38,7 @@ enum Task {
     Asan(asan::Args),
     /// Measures the library beside the bare system calls, aya and libbpf-rs
     Bench(bench::Args),
-    /// Builds the published crates for other architectures, and runs tests of some under emulation
+    /// Builds the published crates for other architectures, and tests them on two under emulation
     CheckArchitectures(check_architectures::Args),
     /// Builds the published crates with each of their features alone
     Features(features::Args),

@@ -1,5 +1,5 @@
-//! The published crates alone: a copy of them as a workspace, with nothing of what the rest
-//! of this one asks for.
+//! The published crates alone: a copy of them as a workspace, without the dependencies of the rest
+//! of this one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

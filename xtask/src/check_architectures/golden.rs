@@ -1,5 +1,5 @@
-//! The test that reads again what kernels have said of links, as a package without what the live
-//! tests need, which would take minutes to build.
+//! The test that decodes the recorded infos of links, as a package of its own. The dependencies of
+//! the live tests would take minutes to build.
 
 use std::fs;
 use std::path::Path;
@@ -27,11 +27,11 @@ bpf-link.workspace = true
 bpf-link-typed.workspace = true
 "#;
 const LIBRARY: &str = "//! What kernels have said of links.\n\npub mod recorded;\n";
-/// What of the package is copied as it is.
+/// The files that are copied unchanged.
 const FILES: [&str; 2] = ["src/recorded.rs", "tests/golden.rs"];
 const FIXTURES: &str = "fixtures";
 
-/// Adds the package to a copy of the published crates, by the manifest of that.
+/// Adds the package to the copy of the published crates that has this manifest.
 pub(super) fn add(manifest: &Path) -> Result<()> {
     let from = workspace::root().join(MEMBER);
     let to = manifest.with_file_name(MEMBER);

@@ -233,9 +233,8 @@ impl Drop for Covered {
     }
 }
 
-/// Runs before and after the path has ceased to lead to the file: first the link is kept as what is
-/// not reported is assumed to be right, then it is replaced. It is never taken for one of another
-/// file.
+/// Runs again after the path has stopped leading to the file. With `keep_unreported` the link is
+/// kept, without it the link is replaced. It is never mistaken for a link on another file.
 fn hidden(
     sandbox: &Sandbox,
     first: impl Fn(&Made, &Path) -> Result<(Outcome, LinkId)>,
