@@ -26,12 +26,7 @@ impl ClassicTc {
     ///
     /// The device has one (`EEXIST`), and what else the kernel answered.
     pub fn create(index: u32) -> Result<Self> {
-        netlink::order(
-            RouteNetlinkMessage::NewQueueDiscipline(discipline(index)?),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
-        .with_context(|| format!("making a clsact for the device {index}"))?;
-        Ok(Self { index })
+        Self::create_kind(index, "clsact")
     }
 
     /// Makes the older discipline `ingress`, which only has filters of what comes in.
@@ -40,13 +35,17 @@ impl ClassicTc {
     ///
     /// As [`create`](Self::create).
     pub fn create_for_ingress(index: u32) -> Result<Self> {
+        Self::create_kind(index, "ingress")
+    }
+
+    fn create_kind(index: u32, kind: &str) -> Result<Self> {
         let mut message = discipline(index)?;
-        message.attributes = vec![TcAttribute::Kind("ingress".to_owned())];
+        message.attributes = vec![TcAttribute::Kind(kind.to_owned())];
         netlink::order(
             RouteNetlinkMessage::NewQueueDiscipline(message),
             NLM_F_CREATE | NLM_F_EXCL,
         )
-        .with_context(|| format!("making an ingress for the device {index}"))?;
+        .with_context(|| format!("making the discipline {kind} for the device {index}"))?;
         Ok(Self { index })
     }
 
@@ -114,12 +113,12 @@ impl ClassicTc {
 
 impl Drop for ClassicTc {
     fn drop(&mut self) {
-        // It may be gone already, and goes with the sandbox in any case.
+        // It may be gone already. The sandbox removes it in any case.
         let _ = delete(self.index);
     }
 }
 
-/// A message about the discipline of the device of this number.
+/// A message about the discipline of the device of this number, of whatever kind it is.
 fn discipline(index: u32) -> Result<TcMessage> {
     let mut message = TcMessage::with_index(i32::try_from(index)?);
     message.header.parent = TcHandle::CLSACT;
@@ -127,14 +126,13 @@ fn discipline(index: u32) -> Result<TcMessage> {
         major: TcHandle::CLSACT.major,
         minor: 0,
     };
-    message.attributes = vec![TcAttribute::Kind("clsact".to_owned())];
     Ok(message)
 }
 
 fn delete(index: u32) -> Result<()> {
-    let mut message = discipline(index)?;
-    // Whichever of the two it is.
-    message.attributes.clear();
-    netlink::order(RouteNetlinkMessage::DelQueueDiscipline(message), 0)
-        .with_context(|| format!("removing the clsact of the device {index}"))
+    netlink::order(
+        RouteNetlinkMessage::DelQueueDiscipline(discipline(index)?),
+        0,
+    )
+    .with_context(|| format!("removing the discipline of the device {index}"))
 }

@@ -40,6 +40,7 @@ mod netns;
 mod own_btf;
 pub mod own_code;
 mod perf;
+pub mod picture;
 pub mod pins;
 pub mod processors;
 mod program;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anstyle_svg::Term;
 use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::picture::COLOURED_VARIABLE;
 
 use crate::workspace;
 
@@ -15,7 +16,7 @@ const PICTURE: &str = "bpf-link-typed/bpf-links/list.svg";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-/// The test that compares the table with that README makes the links.
+/// The links are made by the test that compares the README's table.
 pub(crate) fn run(_args: &Args) -> Result<()> {
     let coloured = workspace::target().join("list.ansi");
     let status = Command::new(env!("CARGO"))
@@ -23,7 +24,7 @@ pub(crate) fn run(_args: &Args) -> Result<()> {
         .args(["--test", "live", "--", "--exact"])
         .arg("lister::sample::is_in_the_readme")
         .env("BPF_LINK_STRICT", "1")
-        .env("BPF_LINK_COLOURED", &coloured)
+        .env(COLOURED_VARIABLE, &coloured)
         .current_dir(workspace::root())
         .status()
         .context("cannot run cargo test")?;

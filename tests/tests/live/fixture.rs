@@ -8,7 +8,7 @@ pub(crate) mod random;
 pub(crate) mod traffic;
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{AttachType, Error, LinkCreate, LinkId, RawLink};
@@ -21,6 +21,9 @@ use crate::fixture::traffic::send_packet;
 
 /// The index of `lo`, the first device of every network namespace.
 pub(crate) const LOOPBACK: u32 = 1;
+
+/// The kernel's `ENOTSUPP`, which libc lacks.
+pub(crate) const ENOTSUPP: i32 = 524;
 
 /// A link whose program counts the packets that `lo` receives.
 #[derive(Debug)]
@@ -68,6 +71,11 @@ pub(crate) fn runs(counter: &CounterMap) -> Result<bool> {
     let before = counter.read()?;
     send_packet()?;
     Ok(counter.read()? > before)
+}
+
+/// A path as text, for the arguments of a process.
+pub(crate) fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("the path is not UTF-8")
 }
 
 /// A descriptor of the same link, or of whatever else, for what takes descriptors over.

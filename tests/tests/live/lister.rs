@@ -17,7 +17,7 @@ pub(crate) mod watch;
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -124,10 +124,6 @@ pub(crate) fn list(more: &[&str]) -> Result<Vec<Value>> {
         .lines()
         .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
         .collect()
-}
-
-pub(crate) fn text(path: &Path) -> Result<&str> {
-    path.to_str().context("the path is not UTF-8")
 }
 
 /// What is under a key; null if there is nothing.

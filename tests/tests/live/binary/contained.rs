@@ -13,8 +13,8 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{UnshareFlags, set_thread_uid};
 
 use super::found::crc32;
-use crate::fixture::as_nobody;
 use crate::fixture::attaching::counting;
+use crate::fixture::{as_nobody, text};
 use crate::harness::role::{self, Player, role};
 use crate::harness::{Need, Role, Test, test};
 
@@ -29,8 +29,8 @@ pub(crate) const ROLES: &[Role] = &[role!(contained)];
 
 const LIBRARY: &str = "libboth.so.3";
 
-/// Has another directory at the path of this one, and a library of it mapped, as a user without
-/// any privilege or not.
+/// Mounts the first directory over the second, and maps its library. Runs as root, or as a user
+/// without privilege.
 fn contained(arguments: &[String]) -> Result<()> {
     let [contained, here, user] = arguments else {
         anyhow::bail!("{arguments:?}");
@@ -95,8 +95,8 @@ impl Directories {
     }
 
     fn start(&self, user: &str) -> Result<Player> {
-        let there = self.contained.to_str().context("it is text")?;
-        let here = self.here.to_str().context("it is text")?;
+        let there = text(&self.contained)?;
+        let here = text(&self.here)?;
         let mut player = role!(contained).start(&[there, here, user])?;
         ensure!(player.hear()? == "mapped");
         Ok(player)
@@ -120,7 +120,7 @@ fn its_library(sandbox: &Sandbox) -> Result<()> {
     let directories = Directories::new(sandbox)?;
     let player = directories.start("root")?;
     let path = directories.here.join(LIBRARY);
-    for name in ["libboth", LIBRARY, path.to_str().context("it is text")?] {
+    for name in ["libboth", LIBRARY, text(&path)?] {
         directories.check(&Binary::in_process(player.id(), name)?)?;
     }
     ensure!(Binary::open(&path)?.function("here")?.offset == CODE);

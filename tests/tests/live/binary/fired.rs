@@ -13,6 +13,7 @@ use bpf_link_typed::{
 
 use super::Made;
 use crate::fixture::attaching::{adding, since};
+use crate::fixture::text;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -79,7 +80,7 @@ fn by_uprobe(sandbox: &Sandbox) -> Result<()> {
                 };
                 ensure!(u64::from(found.offset) == offset);
                 let path = found.file.context("it has a path")?;
-                ensure!(path.to_str()? == made.path.to_str().context("it is text")?);
+                ensure!(path.to_str()? == text(&made.path)?);
             }
         }
     }

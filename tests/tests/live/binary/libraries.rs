@@ -9,6 +9,7 @@ use bpf_link_tests::Sandbox;
 use bpf_link_tests::elf::{CODE_ADDRESS, ElfFile, ElfSymbol};
 use bpf_link_typed::{Binary, Error};
 
+use crate::fixture::text;
 use crate::harness::role::{self, role};
 use crate::harness::{Need, Role, Test, test};
 
@@ -132,7 +133,7 @@ fn looker(arguments: &[String]) -> Result<()> {
         anyhow::bail!("{arguments:?}");
     };
     match Binary::program(OsStr::new(name)) {
-        Ok(found) => role::say(found.path().to_str().context("it is text")?),
+        Ok(found) => role::say(text(found.path())?),
         Err(Error::NoSuchBinary { name, searched }) => {
             role::say(&format!("no {name} in {}", searched.display()))
         }

@@ -8,6 +8,7 @@ use bpf_link_tests::elf::{CODE_ADDRESS, ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
 use bpf_link_typed::{Binary, Error};
 
 use super::Made;
+use crate::fixture::text;
 use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -26,7 +27,7 @@ fn file(name: &str, address: u64) -> ElfFile {
 
 fn as_a_process_has_it(sandbox: &Sandbox) -> Result<()> {
     let made = Made::new(sandbox, "libown.so.3", &file("own", CODE_ADDRESS))?;
-    let path = made.path.to_str().context("it is text")?;
+    let path = text(&made.path)?;
     for name in ["libown.so.3", "libown", path] {
         let found = Binary::in_process(std::process::id(), name)?;
         ensure!(found.device_and_inode()? == made.binary.device_and_inode()?);

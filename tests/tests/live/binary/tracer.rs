@@ -14,6 +14,7 @@ use rustix::mount::{MountFlags, mount};
 
 use super::Made;
 use crate::fixture::attaching::since;
+use crate::fixture::text;
 use crate::harness::role::{self, Player, role};
 use crate::harness::{Need, Role, Test, test};
 
@@ -49,7 +50,7 @@ fn start_with(sandbox: &Sandbox, directory: &str, function: &str) -> Result<Play
     };
     std::fs::create_dir_all(&directory)?;
     std::fs::write(&path, file.build())?;
-    let mut player = role!(with_a_library).start(&[path.to_str().context("it is text")?])?;
+    let mut player = role!(with_a_library).start(&[text(&path)?])?;
     ensure!(player.hear()? == "mapped");
     Ok(player)
 }

@@ -28,17 +28,14 @@ pub(crate) const TESTS: &[Test] = &[
     test!(security_hooks_of_a_cgroup)
         .needs(Need::LSM)
         .also_needs(&[Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP")]),
-    test!(a_map_of_sockets).needs(&[SOCKMAP_QUERY]),
-    test!(before_there_was_a_query).needs(&[Need::Without(&SOCKMAP_QUERY)]),
+    test!(a_map_of_sockets).needs(&[Need::SOCKMAP_QUERY]),
+    test!(before_there_was_a_query).needs(&[Need::Without(&Need::SOCKMAP_QUERY)]),
     test!(what_cannot_be_asked),
     test!(it_takes_a_privilege),
 ];
 
 /// Since Linux 6.17, and since some point of 6.12.
 const CGROUP_REVISIONS: Need = Need::Member("cgroup_bpf", "revisions");
-
-/// Since Linux 5.19.
-const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
 
 fn ids(hook: QueriedHook<'_>) -> Result<Vec<u32>> {
     let programs = hook.query()?.programs;

@@ -6,13 +6,10 @@ use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds, links};
 use bpf_link_typed as typed;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
-use crate::fixture::{as_nobody, without_descriptors, xdp};
+use crate::fixture::{ENOTSUPP, as_nobody, without_descriptors, xdp};
 use crate::harness::{Need, Test, test};
 use crate::kinds::{KINDS, for_every_kind};
 use crate::suites::kind_tests::KindTests;
-
-/// The kernel's `ENOTSUPP`, which libc has no name for.
-const ENOTSUPP: i32 = 524;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(what_each_kind_needs).needs(&[Need::NoOops]),

@@ -27,7 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_sockmap)
         .alone()
         .needs(Need::SOCKMAP)
-        .also_needs(&[Need::Function("sock_map_bpf_prog_query")]),
+        .also_needs(&[Need::SOCKMAP_QUERY]),
     test!(an_event_of_the_caller).needs(Need::PERF_EVENT),
     test!(a_tracepoint).needs(Need::PERF_EVENT).alone(),
     test!(tcx).needs(Need::TCX),
@@ -78,7 +78,7 @@ fn a_device_without_a_link(_sandbox: &Sandbox) -> Result<()> {
     check_taken(to.attach(&two), "lo", &one, HolderLink::WithoutLink)
 }
 
-/// Which takes 64 programs.
+/// A hook of a cgroup takes 64 programs.
 fn a_cgroup(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("full")?;
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
@@ -200,7 +200,7 @@ fn an_event_of_the_caller(sandbox: &Sandbox) -> Result<()> {
     );
     drop(link);
 
-    // Of these the kernel does not tell.
+    // The kernel does not report the program of such an event.
     let event = PerfEvent::page_fault()?;
     let to = PerfEventAttach::to_event(&event);
     let _link = to.attach(&Program::passing(Hook::PERF_EVENT)?)?;
@@ -212,7 +212,7 @@ fn an_event_of_the_caller(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Which takes 64 programs.
+/// A tracepoint takes 64 programs.
 fn a_tracepoint(sandbox: &Sandbox) -> Result<()> {
     const NAME: [&str; 2] = ["syscalls", "sys_enter_getppid"];
     let event = TracepointEvent::new(NAME[0], NAME[1]).tracefs(sandbox.tracefs()?);
@@ -269,7 +269,7 @@ fn a_tracepoint(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Which takes 63 programs, and lists them with their links in the order in which they run.
+/// A tcx hook takes 63 programs, and lists them with their links in the order in which they run.
 fn tcx(_sandbox: &Sandbox) -> Result<()> {
     let to = TcxAttach::to("lo", TcxHook::Ingress);
     let mut attached = Vec::new();
@@ -317,7 +317,7 @@ fn callbacks_without_a_link(_sandbox: &Sandbox) -> Result<()> {
     checked
 }
 
-/// Which no map has.
+/// No map has these callbacks.
 fn callbacks_of_the_kernel(_sandbox: &Sandbox) -> Result<()> {
     let map = CongestionControl::new("reno")?;
     let hook = format!("hook struct_ops of map {}", map.id()?);

@@ -111,6 +111,8 @@ impl Need {
     ];
     /// Sockmap links, since Linux 6.10.
     pub(crate) const SOCKMAP: &[Self] = &[Self::Constant("bpf_link_type", "BPF_LINK_TYPE_SOCKMAP")];
+    /// The kernel answers queries of maps of sockets, since Linux 5.19.
+    pub(crate) const SOCKMAP_QUERY: Self = Self::Function("sock_map_bpf_prog_query");
     /// `tracing_multi` links, since Linux 7.2.
     pub(crate) const TRACING_MULTI: &[Self] = &[Self::Constant(
         "bpf_link_type",

@@ -12,10 +12,9 @@ use bpf_link::LinkId;
 use bpf_link_tests::{Map, Sandbox};
 use bpf_link_typed::inspect::{Holder, HolderMethod, Holders, UnreadHolders};
 
-use crate::fixture::Counted;
+use crate::fixture::{Counted, text};
 use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
-use crate::lister::text;
 
 pub(crate) use roles::HOLDER;
 use roles::{LAST, OWN_TABLE, THREAD_THAT_HOLDS};

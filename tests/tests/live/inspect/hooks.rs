@@ -1,4 +1,4 @@
-//! What is attached to a device, a cgroup, a network namespace or a map, held against what was
+//! What is attached to a device, a cgroup, a network namespace or a map, compared with what was
 //! attached.
 
 mod cgroup;
@@ -40,7 +40,7 @@ fn expected(hook: &str, program: &Program, by: AttachedBy) -> Result<Line> {
     Ok((hook.to_owned(), program.id()?, by))
 }
 
-/// Holds an answer against what was attached, without a note.
+/// Checks that an answer has what was attached, and no note.
 fn check(hooks: &PlaceHooks, wanted: &[Line]) -> Result<()> {
     ensure!(hooks.notes.is_empty(), "{:?}", hooks.notes);
     ensure!(lines(hooks) == wanted, "{hooks:#?} and not {wanted:#?}");
@@ -53,7 +53,7 @@ fn check(hooks: &PlaceHooks, wanted: &[Line]) -> Result<()> {
     Ok(())
 }
 
-/// What is said of a link whose network namespace only a snapshot tells.
+/// What the answer has for a link whose network namespace only a snapshot reports.
 fn by_link_in_a_namespace(link: LinkId) -> Result<AttachedBy> {
     let best = Snapshotter::load()?.method();
     let tells = matches!(best, SnapshotMethod::TypedCast | SnapshotMethod::ProbeRead);

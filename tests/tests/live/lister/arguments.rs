@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::Sandbox;
 use bpf_link_tests::lister_words::{COMMANDS, OPTIONS, VALUES};
 
-use crate::fixture::Counted;
 use crate::fixture::random::Random;
+use crate::fixture::{Counted, text};
 use crate::harness::{Test, test};
-use crate::lister::{LISTER, Nobody, Ran, at, show, text};
+use crate::lister::{LISTER, Nobody, Ran, at, show};
 
 pub(crate) const TESTS: &[Test] = &[test!(any_arguments).needs(LISTER)];
 

@@ -13,15 +13,21 @@ use crate::lister::run;
 /// What a comparison needs.
 pub(crate) const NEEDS: &[Need] = &[Need::Lister, Need::Command("bpftool")];
 
+/// The JSON that `bpftool` writes. It reports failure even when it has succeeded, so only its
+/// output counts.
+pub(crate) fn output(arguments: &[&str]) -> Result<String> {
+    let ran = Command::new("bpftool")
+        .arg("-j")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()?;
+    Ok(String::from_utf8(ran.stdout)?)
+}
+
 /// Holds what the two say of a link against each other.
 pub(crate) fn compare(link: &RawLink) -> Result<()> {
     let id = link.id()?.to_string();
-    // It says that it failed when it did not, so what it has written has to tell.
-    let theirs = Command::new("bpftool")
-        .args(["-j", "-f", "link", "show", "id", &id])
-        .stdin(Stdio::null())
-        .output()?;
-    let theirs = String::from_utf8(theirs.stdout)?;
+    let theirs = output(&["-f", "link", "show", "id", &id])?;
     let ours = run(&["show", &id, "--json", "--pins"])?.well()?;
     let compared = same_values(&theirs, &ours).and_then(|()| same_order(&theirs, &ours));
     compared.with_context(|| format!("bpftool: {theirs}bpf-links: {ours}"))

@@ -9,10 +9,10 @@ use bpf_link::{LinkKind, Support};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, links, names, pins};
 use serde_json::Value;
 
-use crate::fixture::{Counted, xdp};
+use crate::fixture::{Counted, text, xdp};
 use crate::harness::{Need, Test, test};
 use crate::kinds::KINDS;
-use crate::lister::{LISTER, at, command, list, many, run, show, text};
+use crate::lister::{LISTER, at, command, list, many, run, show};
 use crate::suites::golden::{self, Case};
 
 pub(crate) const TESTS: &[Test] = &[

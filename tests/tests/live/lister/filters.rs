@@ -5,9 +5,9 @@ use bpf_link::{AttachType, LinkCreate, LinkId, RawLink};
 use bpf_link_tests::{Hook, Loader, Netns, Program, Sandbox};
 use serde_json::Value;
 
-use crate::fixture::Counted;
+use crate::fixture::{Counted, text};
 use crate::harness::{Test, test};
-use crate::lister::{LISTER, at, list, run, show, text};
+use crate::lister::{LISTER, at, list, run, show};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(kinds_and_programs_are_chosen).needs(LISTER).alone(),

@@ -1,7 +1,6 @@
 //! `bpf-links hooks`.
 
 use std::os::fd::AsFd as _;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::sys;
@@ -12,24 +11,32 @@ use bpf_link_typed::{
 };
 use serde_json::{Value, json};
 
-use crate::fixture::LOOPBACK;
+use crate::fixture::{LOOPBACK, text};
 use crate::harness::{Need, Test, test};
+use crate::lister::bpftool;
 use crate::lister::terminal::{on_a_terminal, widest};
-use crate::lister::{LISTER, Nobody, at, run, text};
+use crate::lister::{LISTER, Nobody, at, run};
+use crate::selftests::classic_tc::CLASSIC_TC;
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(a_device).needs(LISTER).also_needs(DEVICE).alone(),
+    test!(a_device)
+        .needs(LISTER)
+        .also_needs(Need::TCX)
+        .also_needs(CLASSIC_TC)
+        .alone(),
     test!(a_device_as_a_table)
         .needs(LISTER)
-        .also_needs(DEVICE)
+        .also_needs(Need::TCX)
+        .also_needs(CLASSIC_TC)
         .alone(),
     test!(a_device_beside_bpftool)
-        .needs(BPFTOOL)
-        .also_needs(DEVICE)
+        .needs(bpftool::NEEDS)
+        .also_needs(Need::TCX)
+        .also_needs(CLASSIC_TC)
         .alone(),
     test!(a_cgroup).needs(LISTER).alone(),
     test!(a_cgroup_beside_bpftool)
-        .needs(BPFTOOL)
+        .needs(bpftool::NEEDS)
         .also_needs(&[FLAGS_OF_PROGRAMS])
         .alone(),
     test!(all_of_them).needs(LISTER).alone(),
@@ -39,18 +46,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(without_privilege).needs(LISTER).alone(),
 ];
 
-const BPFTOOL: &[Need] = &[Need::Lister, Need::Command("bpftool")];
-/// tcx, and what there was before it.
-const DEVICE: &[Need] = &[
-    Need::Constant("bpf_attach_type", "BPF_TCX_INGRESS"),
-    Need::Function("clsact_init"),
-    Need::Function("cls_bpf_classify"),
-];
 /// What `bpftool` asks for, and older kernels refuse: the flags of each program of a hook. They
 /// came with this hook.
 const FLAGS_OF_PROGRAMS: Need = Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP");
-/// Since Linux 5.19.
-const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
 const HERE: &str = "/proc/thread-self/ns/net";
 
 /// What the command has of these places.
@@ -91,15 +89,14 @@ struct OnLo {
 impl OnLo {
     fn new() -> Result<Self> {
         let program = |hook: Hook, name| Loader::new(hook).named(name).passing();
+        let tcx = program(Hook::TCX_INGRESS, "tcx")?;
         let on_lo = Self {
             xdp: program(Hook::XDP, "xdp")?,
-            tcx: program(Hook::TCX_INGRESS, "tcx")?,
             classic: program(Hook::CLASSIC_TC, "old")?,
-            link: TcxAttach::to("lo", TcxHook::Ingress)
-                .attach(&program(Hook::TCX_INGRESS, "before")?)?,
+            link: TcxAttach::to("lo", TcxHook::Ingress).attach(&tcx)?,
+            tcx,
             discipline: ClassicTc::create(LOOPBACK)?,
         };
-        on_lo.link.update(&on_lo.tcx)?;
         on_lo.discipline.filter_ingress_at(5, &on_lo.classic)?;
         device::set_xdp(LOOPBACK, Some(on_lo.xdp.as_fd()), None)?;
         Ok(on_lo)
@@ -108,7 +105,7 @@ impl OnLo {
 
 impl Drop for OnLo {
     fn drop(&mut self) {
-        // It goes with the sandbox in any case.
+        // The sandbox removes it in any case.
         let _ = device::set_xdp(LOOPBACK, None, None);
     }
 }
@@ -212,14 +209,9 @@ fn a_device_as_a_table(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// What bpftool says, as JSON.
-fn bpftool(arguments: &[&str]) -> Result<Value> {
-    let ran = Command::new("bpftool")
-        .arg("-j")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()?;
-    let said = String::from_utf8(ran.stdout)?;
+/// What `bpftool` says, as JSON.
+fn bpftool_says(arguments: &[&str]) -> Result<Value> {
+    let said = bpftool::output(arguments)?;
     serde_json::from_str(&said).with_context(|| said.clone())
 }
 
@@ -233,7 +225,7 @@ fn ids(programs: &Value, key: &str) -> Vec<u64> {
 
 fn a_device_beside_bpftool(_sandbox: &Sandbox) -> Result<()> {
     let on_lo = OnLo::new()?;
-    let theirs = bpftool(&["net", "show", "dev", "lo"])?;
+    let theirs = bpftool_says(&["net", "show", "dev", "lo"])?;
     let theirs = theirs.get(0).context("nothing")?;
     let (_, ours) = one(&["lo"])?;
     let ours_on = |hooks: &[&str]| -> Vec<u64> {
@@ -330,7 +322,7 @@ fn a_cgroup_beside_bpftool(sandbox: &Sandbox) -> Result<()> {
     let (_, ours) = one(&[path])?;
     let ours = Value::Array(ours);
     for (more, is_effective) in [(&[][..], false), (&["effective"], true)] {
-        let theirs = bpftool(&[&["cgroup", "show", path], more].concat())?;
+        let theirs = bpftool_says(&[&["cgroup", "show", path], more].concat())?;
         let mut expected = ids(&ours, "prog_id");
         if !is_effective {
             expected.pop();
@@ -445,7 +437,7 @@ fn what_there_is_not(sandbox: &Sandbox) -> Result<()> {
         (text(&array)?, "not supported"),
     ] {
         // Before there was a query, the kernel does not say what is not a map of sockets.
-        if place == text(&array)? && SOCKMAP_QUERY.missing()?.is_some() {
+        if place == text(&array)? && Need::SOCKMAP_QUERY.missing()?.is_some() {
             continue;
         }
         let line = run(&["hooks", place])?.refused()?;

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::picture::COLOURED_VARIABLE;
 use bpf_link_tests::{Device, DeviceKind, Hook, Loader, Map, Sandbox, iterator};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, CounterEvent, IterAttach, Link, NetfilterAttach, NetfilterFamily,
@@ -12,9 +13,10 @@ use bpf_link_typed::{
     attach::When,
 };
 
+use crate::fixture::text;
 use crate::harness::{Need, Role, Test, role, test};
 use crate::lister::terminal::on_a_terminal;
-use crate::lister::{LISTER, run, text};
+use crate::lister::{LISTER, run};
 
 pub(crate) const TESTS: &[Test] = &[test!(is_in_the_readme)
     .needs(LISTER)
@@ -34,8 +36,6 @@ const OTHERS: &[Need] = &[
 
 const README: &str = include_str!("../../../../bpf-link-typed/bpf-links/README.md");
 const PICTURE: &str = include_str!("../../../../bpf-link-typed/bpf-links/list.svg");
-/// The variable with the path of the file that the table is written to with its colours.
-const COLOURED: &str = "BPF_LINK_COLOURED";
 /// How the README has the paths of the sandbox: as they are on most machines.
 const CGROUPS: &str = "/sys/fs/cgroup";
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
@@ -57,7 +57,7 @@ fn is_in_the_readme(sandbox: &Sandbox) -> Result<()> {
         .map(without_numbers)
         .eq(rows.iter().map(|row| without_numbers(row)));
     ensure!(is_so, "the README has not this table:\n{}", rows.join("\n"));
-    if let Some(path) = std::env::var_os(COLOURED) {
+    if let Some(path) = std::env::var_os(COLOURED_VARIABLE) {
         // The picture is made from this.
         return Ok(std::fs::write(path, coloured.join("\n"))?);
     }

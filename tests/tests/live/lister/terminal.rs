@@ -11,9 +11,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+use crate::fixture::text;
 use crate::harness::{Test, test};
 use crate::lister::scale::pin_many;
-use crate::lister::{LISTER, command, run, text};
+use crate::lister::{LISTER, command, run};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(no_line_is_too_long).needs(LISTER).alone(),

@@ -10,6 +10,7 @@ use bpf_link_typed::{
     TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, attach::When,
 };
 
+use crate::fixture::ENOTSUPP;
 use crate::fixture::attaching::{ensure_error, since};
 use crate::functions::kernel::{CALLS, SYMBOLS, call_all};
 use crate::functions::module::{self as module_functions, ModuleBtf, make_a_pair};
@@ -299,9 +300,6 @@ fn a_breakpoint_is_no_place_for_a_probe(_sandbox: &Sandbox) -> Result<()> {
     drop(to(vec![*first]).attach(&program)?);
     Ok(())
 }
-
-/// The kernel's own, which user space has no name for.
-const ENOTSUPP: i32 = 524;
 
 fn one_counter_to_a_place(_sandbox: &Sandbox) -> Result<()> {
     let offset = offset_of(never_called)?;

@@ -9,9 +9,10 @@ use bpf_link_typed::inspect::{HolderMethod, Holders};
 
 use super::{HOLDER, ITERATOR};
 use crate::fixture::beside::check_beside;
+use crate::fixture::text;
 use crate::harness::{Test, test};
 use crate::lister::churn::{devices, duration, iterators};
-use crate::lister::{many, text};
+use crate::lister::many;
 
 pub(crate) const TESTS: &[Test] = &[test!(as_procfs_has_it).needs(ITERATOR).alone().minutes(4)];
 

@@ -140,11 +140,7 @@ fn the_same_program_above(sandbox: &Sandbox) -> Result<()> {
         &hooks,
         &[
             expected(EGRESS_HOOK, &program, AttachedBy::Link(own.id()?))?,
-            expected(
-                "cgroup_inet_egress",
-                &program,
-                AttachedBy::Link(above.id()?),
-            )?,
+            expected(EGRESS_HOOK, &program, AttachedBy::Link(above.id()?))?,
         ],
     )
 }

@@ -14,13 +14,10 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(with_a_link_and_without).needs(Need::SOCKMAP).alone(),
-    test!(another_map).needs(&[SOCKMAP_QUERY]),
-    test!(before_there_was_a_query).needs(&[Need::Without(&SOCKMAP_QUERY)]),
-    test!(without_privilege).needs(&[SOCKMAP_QUERY]),
+    test!(another_map).needs(&[Need::SOCKMAP_QUERY]),
+    test!(before_there_was_a_query).needs(&[Need::Without(&Need::SOCKMAP_QUERY)]),
+    test!(without_privilege).needs(&[Need::SOCKMAP_QUERY]),
 ];
-
-/// Since Linux 5.19.
-const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
 
 fn with_a_link_and_without(_sandbox: &Sandbox) -> Result<()> {
     let map = Map::sockmap(1)?;

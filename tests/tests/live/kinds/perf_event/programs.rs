@@ -5,11 +5,8 @@ use bpf_link::{Error, ProgramId, RawLink, perf_event_program, tracepoint_program
 use bpf_link_tests::{Hook, PerfEvent, Program, Sandbox, sys};
 
 use super::{request, tracepoint};
-use crate::fixture::{as_nobody, ensure_refused};
+use crate::fixture::{ENOTSUPP, as_nobody, ensure_refused};
 use crate::harness::{Need, Test, test};
-
-/// The kernel's `ENOTSUPP`, which libc has no name for.
-const ENOTSUPP: i32 = 524;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(of_an_event).needs(Need::PERF_EVENT),

@@ -15,9 +15,6 @@ use crate::fixture::traffic::{connect, exchange};
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
 
-/// Since Linux 5.19.
-const SOCKMAP_QUERY: Need = Need::Function("sock_map_bpf_prog_query");
-
 has_no! { SockmapLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
@@ -26,8 +23,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(without).needs(without!("bpf_link_type", "BPF_LINK_TYPE_SOCKMAP")),
     test!(info).needs(Need::SOCKMAP),
     test!(query).needs(Need::SOCKMAP),
-    test!(query_errors).needs(&[SOCKMAP_QUERY]),
-    test!(before_sockmaps_were_asked).needs(&[Need::Without(&SOCKMAP_QUERY)]),
+    test!(query_errors).needs(&[Need::SOCKMAP_QUERY]),
+    test!(before_sockmaps_were_asked).needs(&[Need::Without(&Need::SOCKMAP_QUERY)]),
 ];
 
 fn attach(_sandbox: &Sandbox) -> Result<()> {
