@@ -59,10 +59,14 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// The terminal's width, if there is one and it knows.
-pub(crate) fn width() -> Option<usize> {
+/// On terminals that are narrower than this, nothing is shortened.
+const NARROWEST: usize = 40;
+
+/// The width that tables have to fit in; `None` where nothing is shortened: on a pipe, and on a
+/// terminal that is too narrow, or does not know its width.
+pub(crate) fn room() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+    Some(usize::from(size.ws_col)).filter(|width| *width >= NARROWEST)
 }
 
 /// Whether to use colours.

@@ -46,7 +46,7 @@ pub(crate) fn run(json: bool) -> Result<()> {
         for Probed { kind, support, why } in probed {
             let line = format!("{kind:16}{support:9}{}", why.unwrap_or_default());
             let line = printable(line.trim_end());
-            writeln!(out, "{}", shortened(&line, output::width()))?;
+            writeln!(out, "{}", shortened(&line, output::room()))?;
         }
     }
     output::close(out)

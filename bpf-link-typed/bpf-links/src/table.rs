@@ -17,11 +17,9 @@ use crate::view::View;
 /// Links per page. Later pages may widen the columns.
 const PAGE: usize = 256;
 /// What is between two columns.
-const GAP: &str = "  ";
-/// What is before the lines below a link.
-const INDENT: &str = "        ";
-/// On terminals that are narrower than this, or of unknown width, nothing is shortened.
-const NARROWEST: usize = 40;
+pub(crate) const GAP: &str = "  ";
+/// What is before the lines below a link or a program.
+pub(crate) const INDENT: &str = "        ";
 /// Where a hook would get less room than this, it gets a line of its own.
 const SHORTEST: usize = 24;
 
@@ -50,10 +48,7 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn of(view: &View<'_>) -> Self {
         let program = text::program(view).unwrap_or_else(|| "-".to_owned());
-        let pins = view.pinned.unwrap_or_default().iter();
-        let pins = pins.map(|path| format!("pinned at {}", path.to_string_lossy()));
-        let holders = view.holders.unwrap_or_default().iter();
-        let holders = holders.map(|holder| format!("held by {}", text::holder(holder)));
+        let below = text::below(view.pinned, view.holders);
         Self {
             whole: [
                 view.info.id().to_string(),
@@ -62,7 +57,7 @@ impl Row {
             ],
             attached_to: printable(&kinds::attached_to(view)),
             is_defunct: view.info.is_defunct() == Some(true),
-            below: pins.chain(holders).map(|line| printable(&line)).collect(),
+            below: below.iter().map(|line| printable(line)).collect(),
         }
     }
 }
@@ -91,7 +86,7 @@ impl Table {
         Self {
             page: Vec::new(),
             widths: None,
-            room: output::width().filter(|width| *width >= NARROWEST),
+            room: output::room(),
             styles,
         }
     }

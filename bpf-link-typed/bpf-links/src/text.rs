@@ -1,6 +1,7 @@
 //! The words in which links are shown, for a line.
 
 use std::ffi::CStr;
+use std::path::PathBuf;
 
 use bpf_link_typed::inspect::Holder;
 use bpf_link_typed::{KernelFunction, MapId};
@@ -90,4 +91,13 @@ pub(crate) fn or_unknown(text: Option<String>) -> String {
 
 pub(crate) fn lossy(name: &CStr) -> String {
     name.to_string_lossy().into_owned()
+}
+
+/// The lines below a link: where it is pinned, and who holds it.
+pub(crate) fn below(pins: Option<&[PathBuf]>, holders: Option<&[Holder]>) -> Vec<String> {
+    let pins = pins.unwrap_or_default().iter();
+    let pins = pins.map(|path| format!("pinned at {}", path.to_string_lossy()));
+    let holders = holders.unwrap_or_default().iter();
+    let holders = holders.map(|one| format!("held by {}", holder(one)));
+    pins.chain(holders).collect()
 }

@@ -324,7 +324,7 @@ impl Writer {
         };
         let time = time.map(|time| format!("{time} ")).unwrap_or_default();
         let said = printable(&format!("{time}{sign} {id} {}: {words}", link.kind));
-        Ok(writeln!(self.out, "{}", shortened(&said, output::width()))?)
+        Ok(writeln!(self.out, "{}", shortened(&said, output::room()))?)
     }
 }
 

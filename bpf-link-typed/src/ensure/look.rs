@@ -113,8 +113,7 @@ pub(super) fn judge<A: Recipe>(
     })
 }
 
-/// Looks for our links on the hook, except `but`. A link that is found would be pinned at this
-/// path.
+/// Looks for our links on the hook, except `but`. `pin` is the path that errors name.
 pub(super) fn search<A: Recipe>(
     to: &A,
     wanted: &Wanted<'_>,

@@ -35,7 +35,7 @@ use super::mounts::{Mount, Mounts};
 #[derive(Debug, Default)]
 pub struct Pins {
     /// What is pinned as each file that was there at the last look.
-    known: HashMap<File, Pinned>,
+    known: HashMap<DeviceAndInode, Option<LinkId>>,
     /// The links and where they are pinned, by link, and for each by path.
     links: Vec<LinkId>,
     paths: Vec<PathBuf>,
@@ -59,11 +59,8 @@ pub enum PinNote {
     Pin(Error),
 }
 
-/// A file, by device and inode.
-type File = (u64, u64);
-
-/// What a pin is of; `None` if that is not a link.
-type Pinned = Option<LinkId>;
+/// What tells one file from another.
+type DeviceAndInode = (u64, u64);
 
 impl Pins {
     /// No pins yet: the first [`refresh`](Self::refresh) finds them.
@@ -133,8 +130,8 @@ impl Pins {
 
 /// A look at all pins.
 struct Look<'a> {
-    before: &'a HashMap<File, Pinned>,
-    known: HashMap<File, Pinned>,
+    before: &'a HashMap<DeviceAndInode, Option<LinkId>>,
+    known: HashMap<DeviceAndInode, Option<LinkId>>,
     found: Vec<(LinkId, PathBuf)>,
     notes: Vec<PinNote>,
 }
@@ -183,7 +180,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn meet(&mut self, file: File, path: PathBuf) {
+    fn meet(&mut self, file: DeviceAndInode, path: PathBuf) {
         let known = self.before.get(&file).or_else(|| self.known.get(&file));
         let pinned = match known {
             Some(pinned) => *pinned,

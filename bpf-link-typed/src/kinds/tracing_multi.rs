@@ -44,9 +44,8 @@ info! {
     ///
     /// The order is that of the ids, from the smallest up, not that in which the link was created.
     pub struct TracingMultiInfo / TracingMultiInfoRef {
-        /// Entry, exit or both, as the kernel's number. The builder takes a
-        /// [`When`](crate::attach::When) instead, which cannot keep a number that this release does
-        /// not know. Since Linux 7.3.
+        /// Entry, exit or both. This is not the [`When`](crate::attach::When) that the builder
+        /// takes, which cannot keep a number that this release does not know. Since Linux 7.3.
         attach_type: Option<AttachType>,
         /// The BTF object that the functions are described in. Since Linux 7.3.
         btf_obj_id: Option<BtfId>,

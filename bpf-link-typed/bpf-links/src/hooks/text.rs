@@ -15,14 +15,8 @@ use super::words;
 use crate::found::Found;
 use crate::output::{self, Output, printable, shortened};
 use crate::resolve::{family_name, hook_name};
+use crate::table::{GAP, INDENT};
 use crate::text;
-
-/// What is between two columns, and before the first.
-const GAP: &str = "  ";
-/// What is before the lines below a program.
-const INDENT: &str = "        ";
-/// On terminals that are narrower than this, or of unknown width, nothing is shortened.
-const NARROWEST: usize = 40;
 
 const NOTHING: &str = "(nothing attached)";
 
@@ -41,7 +35,7 @@ pub(super) fn write(out: &mut Output, places: &[&PlaceHooks], found: &Found<'_>)
     } else {
         Default::default()
     };
-    let width = output::width().filter(|width| *width >= NARROWEST);
+    let width = output::room();
     let rows = places
         .iter()
         .map(|hooks| hooks.programs.iter().map(|program| Row::of(program, found)));
@@ -98,7 +92,10 @@ impl Row {
     fn of(program: &AttachedProgram, found: &Found<'_>) -> Self {
         let called = program.name.as_deref().map(text::lossy);
         let (link, mut below) = match &program.by {
-            AttachedBy::Link(link) => (format!("link {link}"), of_link(*link, found)),
+            AttachedBy::Link(link) => (
+                format!("link {link}"),
+                text::below(found.pins(*link), found.holders(*link)),
+            ),
             AttachedBy::NoLink => ("no link".to_owned(), Vec::new()),
             AttachedBy::Unknown(links) => ("link unknown".to_owned(), possible(links)),
             _ => (text::UNKNOWN.to_owned(), Vec::new()),
@@ -111,14 +108,6 @@ impl Row {
             below: below.iter().map(|line| printable(line)).collect(),
         }
     }
-}
-
-fn of_link(link: LinkId, found: &Found<'_>) -> Vec<String> {
-    let pins = found.pins(link).unwrap_or_default().iter();
-    let pins = pins.map(|path| format!("pinned at {}", path.to_string_lossy()));
-    let holders = found.holders(link).unwrap_or_default().iter();
-    let holders = holders.map(|holder| format!("held by {}", text::holder(holder)));
-    pins.chain(holders).collect()
 }
 
 fn possible(links: &[LinkId]) -> Vec<String> {

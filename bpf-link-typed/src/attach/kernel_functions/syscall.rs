@@ -17,7 +17,7 @@ const PREFIXES: [&str; 6] = [
 
 /// System calls whose function has another name in the kernel's table of system calls, on the
 /// architecture with this prefix or on all of them. Most kernels also have a function with the
-/// system call's own name, which serves 32-bit programs or nobody.
+/// system call's own name, which serves 32-bit programs or is not used.
 const RENAMED: [(Option<&str>, &str, &str); 13] = [
     (None, "stat", "newstat"),
     (None, "lstat", "newlstat"),

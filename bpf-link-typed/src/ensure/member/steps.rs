@@ -53,8 +53,8 @@ pub(crate) trait Ready<'a> {
     /// How the old program was attached.
     fn way_back(&self, old: &RawLink) -> Result<WayBack<'a>>;
 
-    /// Whether the link is in this place on its hook, or else in the one that the options say;
-    /// `None` if neither says one, or that cannot be told.
+    /// Whether the link is in this place on its hook or, without one, in the place that the options
+    /// ask for. `None` if no place was asked for, or if it cannot be told.
     fn in_place(&self, link: &RawLink, place: Option<Position<LinkId>>) -> Result<Option<bool>>;
 
     /// What the link is to its caller in the end.

@@ -50,10 +50,10 @@ pub(super) enum Place<'a> {
 /// The kernel compares no attach type for an extension, but before some release wants this number.
 pub(super) const OF_EXTENSIONS: AttachType = AttachType::from_raw(0);
 
-/// The one that errors have where the program says what it is for.
+/// The attach type that errors name for a program that is attached as it was loaded.
 const AS_LOADED: AttachType = AttachType::TraceFentry;
 
-/// The types of programs that say what they are for.
+/// The types of programs that can be attached as they were loaded.
 const TYPES: [ProgramType; 3] = [ProgramType::Tracing, ProgramType::Lsm, ProgramType::Ext];
 
 impl<'a> TracingAttach<'a> {
