@@ -266,9 +266,17 @@ impl Error {
     /// and paths and open them: this crate knows only what the kernel was given.
     ///
     /// The target of the command becomes `target`; if it is a [`Target::Hook`], the hook's owner
-    /// does. An error about something else, such as an anchor, stays as it is.
+    /// does, also in a request with an anchor that was not sent. An error about something else, such
+    /// as an anchor, stays as it is.
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
+        if let Self::InvalidRequest(
+            InvalidRequest::Anchor { hook, .. } | InvalidRequest::AnchorFlags(hook),
+        ) = &mut self
+        {
+            **hook = Target::clone(hook).named(target);
+            return self;
+        }
         let error: Option<&mut CommandError> = command_of!(&mut self);
         if let Some(error) = error {
             error.name(target);

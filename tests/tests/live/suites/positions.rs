@@ -11,6 +11,7 @@ use bpf_link::{
 use bpf_link_sys::{BPF_F_ID, BPF_F_LINK};
 use bpf_link_tests::sys::{self, LinkTarget};
 use bpf_link_tests::{CongestionControl, Hook, Program, names};
+use bpf_link_typed::LinkAnchor;
 
 use crate::fixture::chain::check_refusal;
 use crate::fixture::{as_nobody, ensure_refused, refusal, xdp};
@@ -255,6 +256,20 @@ pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
         );
     }
     place.ensure_order(&[&here])
+}
+
+/// The builder for a hook of this owner names it when it refuses an anchor of another kind.
+pub(crate) fn the_owner_is_named<L: std::fmt::Debug>(
+    owner: &str,
+    attach: impl FnOnce(LinkAnchor<'_>) -> bpf_link_typed::Result<L>,
+) -> Result<()> {
+    let other = xdp(&Program::passing(Hook::XDP)?)?;
+    let error = check_refusal(attach(LinkAnchor::link(&other)), &[owner])?;
+    let bpf_link_typed::Error::Link(Error::InvalidRequest(InvalidRequest::Anchor { .. })) = error
+    else {
+        anyhow::bail!("{error:?}");
+    };
+    Ok(())
 }
 
 /// The kernel would follow a null pointer on this one.

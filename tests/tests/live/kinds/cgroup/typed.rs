@@ -17,6 +17,7 @@ use crate::fixture::attaching::{
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
+use crate::suites::positions;
 
 /// Positions, preorder and revisions of cgroup links, since Linux 6.17.
 const ORDER: &[Need] = &[Need::Member("cgroup_bpf", "revisions")];
@@ -213,7 +214,12 @@ fn errors_anchors(sandbox: &Sandbox) -> Result<()> {
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL)
     );
-    Ok(())
+    let owner = format!("cgroup {}", cgroup.path().display());
+    positions::the_owner_is_named(&owner, |anchor| {
+        CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress)
+            .position(Position::Before(anchor))
+            .attach(&program)
+    })
 }
 
 fn without_preorder(sandbox: &Sandbox) -> Result<()> {

@@ -11,11 +11,13 @@ use crate::fixture::attaching::{
 use crate::fixture::traffic::send_frame;
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
+use crate::suites::positions;
 
 has_no! { NetkitLink: create_iter }
 
 pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::NETKIT),
+    test!(errors_anchors).needs(Need::NETKIT),
     test!(more_errors).needs(Need::NETKIT),
     test!(errors_alone)
         .needs(Need::NETKIT)
@@ -79,6 +81,16 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn errors_anchors(_sandbox: &Sandbox) -> Result<()> {
+    let _device = Device::create(DeviceKind::Netkit, "pair")?;
+    let program = Program::passing(Hook::NETKIT_PRIMARY)?;
+    positions::the_owner_is_named("interface pair", |anchor| {
+        NetkitAttach::to("pair", NetkitHook::Primary)
+            .position(Position::Before(anchor.into()))
+            .attach(&program)
+    })
 }
 
 fn more_errors(_sandbox: &Sandbox) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::fixture::attaching::{
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
+use crate::suites::positions;
 
 has_no! { TcxLink: create_iter }
 
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(attach).needs(Need::TCX),
     test!(attach_errors).needs(Need::TCX),
     test!(positions).needs(Need::TCX),
+    test!(errors_anchors).needs(Need::TCX),
     test!(without).needs(without!("bpf_attach_type", "BPF_TCX_INGRESS")),
     test!(info).needs(Need::TCX),
     test!(query).needs(Need::TCX),
@@ -124,6 +126,15 @@ fn positions(_sandbox: &Sandbox) -> Result<()> {
         Some(libc::ENOENT)
     );
     Ok(())
+}
+
+fn errors_anchors(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::TCX_INGRESS)?;
+    positions::the_owner_is_named("interface lo", |anchor| {
+        TcxAttach::to("lo", TcxHook::Ingress)
+            .position(Position::Before(anchor.into()))
+            .attach(&program)
+    })
 }
 
 fn without(_sandbox: &Sandbox) -> Result<()> {
