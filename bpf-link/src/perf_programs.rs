@@ -7,16 +7,16 @@ use crate::id::ProgramId;
 use crate::sys;
 
 /// The program that runs on the perf event of a tracepoint, kprobe or uprobe; `None` if no program
-/// is attached.
+/// is attached. For the descriptor of a raw tracepoint link, the link's program.
 ///
 /// # Errors
 ///
 /// - [`PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks
 ///   `CAP_SYS_ADMIN`.
 /// - [`Command`](crate::Error::Command) with
-///   - `EOPNOTSUPP`: the event runs a program of type `perf_event`, of which the kernel does not
-///     tell;
-///   - [`ENOTSUPP`](crate::Error::errno) (number 524): it is no perf event.
+///   - `EOPNOTSUPP`: the event runs a program of type `perf_event`, which the kernel does not
+///     report;
+///   - [`ENOTSUPP`](crate::Error::errno) (number 524): the descriptor is not a perf event.
 ///
 /// # Kernel
 ///
@@ -39,8 +39,8 @@ pub fn perf_event_program(event: &(impl AsFd + ?Sized)) -> Result<Option<Program
 /// - [`PermissionDenied`](crate::Error::PermissionDenied) (`EPERM`): the caller lacks
 ///   `CAP_PERFMON`.
 /// - [`Command`](crate::Error::Command) with
-///   - `EINVAL`: it is the event of something else than a tracepoint;
-///   - `ENOTTY`: it is no perf event.
+///   - `EINVAL`: the event is not that of a tracepoint;
+///   - `ENOTTY`: the descriptor is not a perf event.
 ///
 /// # Kernel
 ///

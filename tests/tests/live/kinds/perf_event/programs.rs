@@ -1,7 +1,9 @@
 //! The programs of an event, and of its tracepoint, with a link and without one.
 
 use anyhow::{Result, ensure};
-use bpf_link::{Error, ProgramId, RawLink, perf_event_program, tracepoint_programs};
+use bpf_link::{
+    Error, ProgramId, RawLink, RawTracepointOpen, perf_event_program, tracepoint_programs,
+};
 use bpf_link_tests::{Hook, PerfEvent, Program, Sandbox, sys};
 
 use super::{request, tracepoint};
@@ -10,6 +12,7 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(of_an_event).needs(Need::PERF_EVENT),
+    test!(of_a_raw_tracepoint),
     test!(in_a_table_of_its_own).needs(Need::PERF_EVENT),
     test!(of_a_tracepoint).needs(Need::PERF_EVENT).alone(),
 ];
@@ -46,6 +49,21 @@ fn of_an_event(sandbox: &Sandbox) -> Result<()> {
         );
         Ok(())
     })
+}
+
+/// Whose link is not a perf event.
+fn of_a_raw_tracepoint(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let open = RawTracepointOpen::named(&program, c"sys_enter")?;
+    let link = RawLink::open_raw_tracepoint(&open)?;
+    let found = perf_event_program(&link)?;
+    ensure!(found == ProgramId::new(program.id()?), "{found:?}");
+    ensure_refused!(
+        tracepoint_programs(&link),
+        Error::Command(_),
+        Some(libc::ENOTTY)
+    );
+    Ok(())
 }
 
 /// A thread with a table of descriptors of its own, in which the event's number is not that of
