@@ -3,7 +3,6 @@
 use std::ffi::{CStr, CString};
 
 use crate::error::{Command, CommandError, Result, Target};
-use crate::id::ProgramId;
 use crate::sys;
 
 /// The index of the network device with this name in the network namespace of the calling thread.
@@ -48,48 +47,4 @@ pub fn interface_name(index: u32) -> Result<CString> {
         let target = Target::ifindex(index);
         CommandError::new(Command::InterfaceName, target, source).classify()
     })
-}
-
-/// The programs that a network device has for xdp, by the mode that they run in, with a link or
-/// without one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct XdpPrograms {
-    /// After the socket buffer is built.
-    pub generic: Option<ProgramId>,
-    /// In the driver.
-    pub driver: Option<ProgramId>,
-    /// On the device.
-    pub hardware: Option<ProgramId>,
-}
-
-/// The programs that the network device with this index has for xdp, in the network namespace of
-/// the calling thread.
-///
-/// # Errors
-///
-/// [`Command`](crate::Error::Command) with
-///
-/// - `ENODEV`: there is no such device;
-/// - `EMFILE`: the process has no descriptor left.
-///
-/// # Kernel
-///
-/// `RTM_GETLINK` over netlink, since Linux 4.13; it ends in `rtnl_xdp_fill` (7.3).
-pub fn xdp_programs(index: u32) -> Result<XdpPrograms> {
-    let found = sys::xdp_programs(index).map_err(|source| {
-        let target = Target::ifindex(index);
-        CommandError::new(Command::GetNetworkDevice, target, source).classify()
-    })?;
-    Ok(XdpPrograms::of(found))
-}
-
-impl XdpPrograms {
-    pub(crate) fn of(found: sys::XdpProgramIds) -> Self {
-        Self {
-            generic: ProgramId::new(found.generic),
-            driver: ProgramId::new(found.driver),
-            hardware: ProgramId::new(found.hardware),
-        }
-    }
 }

@@ -136,7 +136,7 @@ pub use flags::{
 pub use id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 pub use info::LinkInfo;
 pub use inode::{cgroup_id, netns_inode};
-pub use interface::{XdpPrograms, interface_index, interface_name, xdp_programs};
+pub use interface::{interface_index, interface_name};
 #[cfg(feature = "snapshot")]
 pub use iter_program::refusal::IterRefusal;
 pub use iter_target::IterTarget;
@@ -145,7 +145,9 @@ pub use link::RawLink;
 #[cfg(feature = "snapshot")]
 pub use link_files::{LinkFile, LinkFileScanner, LinkFiles};
 pub use netns::in_netns;
-pub use network_device::{NetworkDevice, network_device, network_devices};
+pub use network_device::{
+    NetworkDevice, XdpPrograms, network_device, network_devices, xdp_programs,
+};
 pub use object::{
     BtfInfo, MapInfo, ProgramInfo, ProgramTag, ProgramType, open_map, open_pinned_map,
     open_pinned_program, open_program,

@@ -40,7 +40,7 @@ mod test_run;
 mod thread;
 mod xdp_programs;
 
-use std::ffi::c_long;
+use std::ffi::{c_int, c_long, c_ulong};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -81,7 +81,7 @@ pub(crate) use struct_ops::struct_ops_value;
 pub(crate) use tc_filters::{EGRESS as TC_EGRESS, INGRESS as TC_INGRESS, tc_filters};
 pub(crate) use test_run::{put_into_array, test_run_too_many};
 pub(crate) use thread::{effective_user, enter_netns, share_descriptors};
-pub(crate) use xdp_programs::{XdpProgramIds, xdp_programs};
+pub(crate) use xdp_programs::XdpProgramIds;
 
 /// A number that no file descriptor has.
 const NO_DESCRIPTOR: u32 = u32::MAX;
@@ -154,6 +154,34 @@ unsafe fn bpf<T>(command: c::bpf_cmd, attr: &mut T) -> io::Result<c_long> {
     } else {
         Ok(result)
     }
+}
+
+/// Makes one `ioctl(2)` call: by number, as the type of the request is not the same in every C
+/// library.
+///
+/// # Safety
+///
+/// If `request` takes a pointer, `argument` is live for the call, and as long and as writable as
+/// the kernel takes it to be; and so is what it points to in turn.
+unsafe fn ioctl<T>(fd: BorrowedFd<'_>, request: c_ulong, argument: *mut T) -> io::Result<()> {
+    // SAFETY: the caller vouches for the argument.
+    let result = unsafe { libc::syscall(libc::SYS_ioctl, fd.as_raw_fd(), request, argument) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// A new socket, which is closed when another program is executed.
+fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: the arguments are numbers.
+    let fd = unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so `fd` is a new descriptor; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Makes one `bpf(2)` call that returns a new file descriptor.

@@ -1,4 +1,4 @@
-//! The traffic control that there was before tcx: filters of queueing disciplines.
+//! Classic traffic control, which is older than tcx: the filters of queueing disciplines.
 
 use std::ffi::CString;
 
@@ -19,11 +19,11 @@ pub struct TcFilter {
     pub priority: u16,
     /// The protocol of the packets that it sees (`ETH_P_*`).
     pub protocol: u16,
-    /// The handle, which tells it from the others of its priority.
+    /// The handle, which is unique within the priority.
     pub handle: u32,
     /// The program.
     pub program: ProgramId,
-    /// What it was called when it was added; not always the name of the program.
+    /// The name that it was added with, which may differ from the program's.
     pub name: Option<CString>,
     /// Whether what the program returns decides about the packet (`direct-action`).
     pub is_direct_action: bool,
@@ -41,7 +41,8 @@ pub enum TcParent {
     Ingress,
     /// What the device sends: by the discipline `clsact`.
     Egress,
-    /// Another discipline, or one of its classes, by its handle.
+    /// Another discipline or one of its classes, by its handle; 0 for a root discipline that has
+    /// none.
     Class(u32),
 }
 
@@ -74,7 +75,7 @@ impl TcParent {
 /// since Linux 4.13; the last ends in `tc_dump_tfilter` (7.3). No privilege is needed.
 #[doc(alias = "clsact")]
 pub fn tc_filters(index: u32) -> Result<Vec<TcFilter>> {
-    // The kernel has an empty answer for a device that does not exist.
+    // For a device that does not exist, the kernel returns an empty list.
     network_device(index)?;
     let found = sys::tc_filters(index).map_err(|source| {
         CommandError::new(Command::GetTcFilters, Target::ifindex(index), source).classify()
@@ -88,13 +89,10 @@ pub fn tc_filters(index: u32) -> Result<Vec<TcFilter>> {
             handle: found.handle,
             program: ProgramId::new(found.program)?,
             name: found.name,
-            is_direct_action: found.flags & DIRECT_ACTION != 0,
+            is_direct_action: found.is_direct_action,
             hardware_flags: found.generic_flags,
             class_id: found.class_id,
         })
     });
     Ok(filters.collect())
 }
-
-/// `TCA_BPF_FLAG_ACT_DIRECT`
-const DIRECT_ACTION: u32 = 1;

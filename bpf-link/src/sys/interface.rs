@@ -4,9 +4,10 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_ulong};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsFd as _;
 
 use super::get_link::{Asked, DeviceMessage, get_link};
+use super::{ioctl, socket};
 
 /// `ioctl(2)` with `SIOCGIFINDEX`; or `RTM_GETLINK` for a name that only an alternative name can
 /// be, as it is too long for that.
@@ -16,7 +17,7 @@ pub(crate) fn interface_index(name: &CStr) -> io::Result<u32> {
     if bytes.len() > request.ifr_name.len() {
         // The kernel would look for the beginning of it.
         let answer = get_link(Asked::AlternativeName(name))?;
-        return DeviceMessage::parse(&answer)?.index();
+        return DeviceMessage::new(&answer)?.index();
     }
     for (to, from) in request.ifr_name.iter_mut().zip(bytes) {
         *to = c_char::from_ne_bytes([*from]);
@@ -52,31 +53,8 @@ fn request() -> libc::ifreq {
 
 /// One of the two requests, on a socket of a family that every kernel has.
 fn ask(command: c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
-    let socket = socket()?;
-    // Called by number, as the type of the command is not the same in every C library. SAFETY: for
-    // both commands the argument is a `struct ifreq`, which is live for the call and ours to write;
-    // neither follows a pointer in it.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_ioctl,
-            socket.as_raw_fd(),
-            command,
-            std::ptr::from_mut(request),
-        )
-    };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
-fn socket() -> io::Result<OwnedFd> {
-    // SAFETY: the arguments are numbers.
-    let fd = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call succeeded, so `fd` is a new descriptor; nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    let socket = socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0)?;
+    // SAFETY: for both commands the argument is a `struct ifreq`, which is live for the call and
+    // ours to write; neither follows a pointer in it.
+    unsafe { ioctl(socket.as_fd(), command, request) }
 }

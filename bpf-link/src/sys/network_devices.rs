@@ -15,32 +15,29 @@ pub(crate) struct NetworkDevice {
     /// What sort of device it is, if its driver has told.
     pub(crate) kind: Option<CString>,
     /// The other end, or the device below, if that is in the same network namespace.
-    pub(crate) other: Option<u32>,
+    pub(crate) linked_to: Option<u32>,
     pub(crate) xdp: XdpProgramIds,
 }
 
 /// Asks about the device with this index in the network namespace of the calling thread.
 pub(crate) fn network_device(ifindex: u32) -> io::Result<NetworkDevice> {
-    let index = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    read(DeviceMessage::parse(&get_link(Asked::Index(index))?)?)
+    read(DeviceMessage::new(&get_link(Asked::Index(ifindex))?)?)
 }
 
 /// Asks about all devices of the network namespace of the calling thread.
 pub(crate) fn network_devices() -> io::Result<Vec<NetworkDevice>> {
     let messages = get_links()?;
-    let devices = messages
-        .iter()
-        .map(|body| read(DeviceMessage::of_dump(body)?));
+    let devices = messages.iter().map(|body| read(DeviceMessage::new(body)?));
     devices.collect()
 }
 
 fn read(message: DeviceMessage<'_>) -> io::Result<NetworkDevice> {
-    let (mut name, mut kind, mut other) = (None, None, None);
+    let (mut name, mut kind, mut linked_to) = (None, None, None);
     let mut is_elsewhere = false;
     for (attribute, value) in message.attributes() {
         match attribute {
             libc::IFLA_IFNAME => name = text(value),
-            libc::IFLA_LINK => other = u32_at(value, 0),
+            libc::IFLA_LINK => linked_to = u32_at(value, 0),
             libc::IFLA_LINK_NETNSID => is_elsewhere = true,
             libc::IFLA_LINKINFO => {
                 let found = Attributes(value).find(|(part, _)| *part == libc::IFLA_INFO_KIND);
@@ -53,8 +50,8 @@ fn read(message: DeviceMessage<'_>) -> io::Result<NetworkDevice> {
         index: message.index()?,
         name: name.ok_or_else(unreadable)?,
         kind,
-        // A device that has no other is its own.
-        other: other.filter(|other| !is_elsewhere && *other != 0),
+        // 0 stands for no device, as in `sit0@NONE`.
+        linked_to: linked_to.filter(|index| !is_elsewhere && *index != 0),
         xdp: xdp_programs::of_device(message),
     })
 }
@@ -81,22 +78,22 @@ mod tests {
         body.extend(attribute(libc::IFLA_LINK, &6_u32.to_ne_bytes()));
         let kind = attribute(libc::IFLA_INFO_KIND, b"netkit");
         body.extend(attribute(libc::IFLA_LINKINFO, &kind));
-        let device = read(DeviceMessage::of_dump(&body)?)?;
+        let device = read(DeviceMessage::new(&body)?)?;
         assert_eq!(device.index, 7);
         assert_eq!(device.name.to_bytes(), b"od\xff");
         assert_eq!(device.kind.as_deref(), Some(c"netkit"));
-        assert_eq!(device.other, Some(6));
+        assert_eq!(device.linked_to, Some(6));
 
         // The other end is in another network namespace.
         body.extend(attribute(libc::IFLA_LINK_NETNSID, &0_u32.to_ne_bytes()));
-        assert_eq!(read(DeviceMessage::of_dump(&body)?)?.other, None);
+        assert_eq!(read(DeviceMessage::new(&body)?)?.linked_to, None);
         Ok(())
     }
 
     #[test]
     fn what_has_no_name_is_an_error() -> io::Result<()> {
-        assert!(read(DeviceMessage::of_dump(&[0; INFO])?).is_err());
-        assert!(DeviceMessage::of_dump(&[0; INFO - 1]).is_err());
+        assert!(read(DeviceMessage::new(&[0; INFO])?).is_err());
+        assert!(DeviceMessage::new(&[0; INFO - 1]).is_err());
         Ok(())
     }
 }

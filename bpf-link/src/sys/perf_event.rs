@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_long};
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 
 use bpf_link_sys as c;
 
@@ -67,22 +67,9 @@ pub(crate) fn perf_event_disable(event: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 fn ioctl(event: BorrowedFd<'_>, request: u32) -> io::Result<()> {
-    const NO_FLAGS: c_long = 0;
-    // Called by number, as the type of the request is not the same in every C library.
+    const NO_FLAGS: *mut () = std::ptr::null_mut();
     // SAFETY: the argument is a number, not a pointer, for each request that is passed here.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_ioctl,
-            event.as_raw_fd(),
-            c_long::from(request),
-            NO_FLAGS,
-        )
-    };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    unsafe { super::ioctl(event, request.into(), NO_FLAGS) }
 }
 
 fn zeroed() -> c::perf_event_attr {

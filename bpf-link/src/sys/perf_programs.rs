@@ -1,14 +1,14 @@
 //! The programs of a perf event: `BPF_TASK_FD_QUERY`, and `ioctl(2)` with
 //! `PERF_EVENT_IOC_QUERY_BPF`.
 
-use std::ffi::c_long;
 use std::io;
 use std::mem::offset_of;
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use bpf_link_sys as c;
 
-use super::{bpf, raw};
+use super::thread::this_thread;
+use super::{bpf, ioctl, raw};
 
 /// `bpf_attr__task_fd_query`, which has no padding.
 #[derive(Default)]
@@ -36,14 +36,14 @@ const _: () = {
 
 /// As many programs as a tracepoint can have: `BPF_TRACE_MAX_PROGS`, beyond which the kernel
 /// refuses the request.
-const MOST: usize = 64;
+const MOST: u32 = 64;
 
 /// `perf_event_query_bpf` with room for all programs.
 #[repr(C)]
 struct Programs {
     ids_len: u32,
     prog_cnt: u32,
-    ids: [u32; MOST],
+    ids: [u32; MOST as usize],
 }
 
 const _: () = {
@@ -56,6 +56,7 @@ const _: () = {
 /// `BPF_TASK_FD_QUERY`: the id of the program that this perf event runs.
 pub(crate) fn task_fd_query(event: BorrowedFd<'_>) -> io::Result<u32> {
     let mut attr = QueryAttr {
+        // A thread may have a table of descriptors of its own.
         pid: this_thread(),
         fd: raw(event),
         ..QueryAttr::default()
@@ -68,31 +69,14 @@ pub(crate) fn task_fd_query(event: BorrowedFd<'_>) -> io::Result<u32> {
 /// `PERF_EVENT_IOC_QUERY_BPF`: the ids of the programs that are on the event's tracepoint.
 pub(crate) fn perf_event_query_bpf(event: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     let mut programs = Programs {
-        ids_len: 0,
+        ids_len: MOST,
         prog_cnt: 0,
-        ids: [0; MOST],
+        ids: [0; MOST as usize],
     };
-    programs.ids_len = programs.ids.len().try_into().unwrap_or(0);
-    // Called by number, as the type of the request is not the same in every C library.
+    let request = c::PERF_EVENT_IOC_QUERY_BPF.into();
     // SAFETY: the argument points to a `perf_event_query_bpf` that lives until the call is over,
     // and has room for as many ids as its `ids_len` says.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_ioctl,
-            event.as_raw_fd(),
-            c_long::from(c::PERF_EVENT_IOC_QUERY_BPF),
-            &raw mut programs,
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    unsafe { ioctl(event, request, &raw mut programs) }?;
     let count = usize::try_from(programs.prog_cnt).unwrap_or(usize::MAX);
     Ok(programs.ids.into_iter().take(count).collect())
-}
-
-/// `gettid(2)`. A thread may have a table of descriptors of its own.
-fn this_thread() -> u32 {
-    // SAFETY: the call takes nothing, and cannot fail.
-    unsafe { libc::gettid() }.unsigned_abs()
 }

@@ -1,5 +1,5 @@
-//! What a thread is and where it is: `geteuid(2)`, `setns(2)`, and `kcmp(2)`, whether two threads
-//! share something.
+//! What a thread is and where it is: `gettid(2)`, `geteuid(2)`, `setns(2)`, and `kcmp(2)`, whether
+//! two threads share something.
 
 use std::ffi::{c_int, c_long};
 use std::io;
@@ -27,6 +27,12 @@ pub(crate) fn share_descriptors(one: u32, other: u32) -> io::Result<bool> {
     } else {
         Ok(order == 0)
     }
+}
+
+/// `gettid(2)`: the id of the calling thread.
+pub(super) fn this_thread() -> u32 {
+    // SAFETY: the call takes nothing, and cannot fail.
+    unsafe { libc::gettid() }.unsigned_abs()
 }
 
 /// `geteuid(2)`: the user as whom the calling thread acts.

@@ -178,7 +178,7 @@ fn add_netkit(device: &NetworkDevice, others: &mut Vec<Seen>, notes: &mut Notes)
     } else {
         NetkitHook::ALL
     };
-    let index = device.other.filter(|_| is_peer).unwrap_or(device.index);
+    let index = device.linked_to.filter(|_| is_peer).unwrap_or(device.index);
     for hook in hooks {
         let point = AttachPoint::Netkit(*hook);
         others.extend(query(hook.attach_type(), index, &point, notes)?);

@@ -280,11 +280,11 @@ fn devices_over_netlink(_sandbox: &Sandbox) -> Result<()> {
     let found = devices.iter().find(|one| one.index == made.index());
     let found = found.context("it is missing")?;
     ensure!(found.name.as_c_str() == c"pair" && found.kind.as_deref() == Some(c"veth"));
-    ensure!(found.other == Some(peer), "{found:?}");
+    ensure!(found.linked_to == Some(peer), "{found:?}");
     ensure!(*found == network_device(made.index())?);
     let lo = devices.iter().find(|one| one.index == LOOPBACK);
     ensure!(
-        lo.is_some_and(|lo| lo.kind.is_none() && lo.other.is_none()),
+        lo.is_some_and(|lo| lo.kind.is_none() && lo.linked_to.is_none()),
         "{lo:?}"
     );
     let all = HookInspector::load()?.devices(None)?;
