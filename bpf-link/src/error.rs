@@ -265,9 +265,9 @@ impl Error {
     /// The same error, naming what the caller named. For crates on top of this one that take names
     /// and paths and open them: this crate knows only what the kernel was given.
     ///
-    /// The target of the command becomes `target`; if it is a [`Target::Hook`], the hook's owner
-    /// does, also in a request with an anchor that was not sent. An error about something else, such
-    /// as an anchor, stays as it is.
+    /// The target of the command becomes `target`. If it is a [`Target::Hook`], the hook's owner
+    /// becomes `target`, also in a request with an anchor that was not sent. An error about
+    /// something else, such as an anchor, stays as it is.
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
         if let Self::InvalidRequest(

@@ -8,7 +8,6 @@ mod record;
 use std::iter::FusedIterator;
 
 use crate::error::Result;
-use crate::id::LinkId;
 use crate::iter_program::load::Loaded;
 use crate::iter_program::look::without_cast;
 use crate::iter_program::refusal::IterRefusal;
@@ -41,7 +40,7 @@ pub struct LinkFileScanner {
 }
 
 impl LinkFileScanner {
-    /// The size of a buffer from which on a larger one makes no difference.
+    /// A good buffer size: a larger buffer is not faster.
     pub const BUFFER: usize = 32 << 10;
 
     /// Finds out where this kernel has what is needed, and loads the program that reads it.
@@ -60,7 +59,7 @@ impl LinkFileScanner {
     ///   field that is needed (no errno), or its verifier refuses the program (`EACCES`,
     ///   `EINVAL`).
     /// - [`Error::Command`](crate::Error::Command) with `EMFILE`: the process has no descriptor
-    ///   left, which may be otherwise at another time ([`IterRefusal::is_passing`]).
+    ///   left; a later attempt may succeed ([`IterRefusal::is_transient`]).
     ///
     /// # Kernel
     ///
@@ -71,7 +70,7 @@ impl LinkFileScanner {
         let plan = Plan::read()?;
         // Without the function that casts need, they are refused before the kernel is asked.
         match load(&plan, Method::TypedCast) {
-            Err(refusal) if !refusal.is_passing() => load(&plan, Method::ProbeRead),
+            Err(refusal) if !refusal.is_transient() => load(&plan, Method::ProbeRead),
             loaded => loaded,
         }
         .map(|loaded| Self { loaded })
@@ -81,16 +80,15 @@ impl LinkFileScanner {
     /// buffer is for what the kernel writes, and may be of any size: [`BUFFER`](Self::BUFFER) is as
     /// good as any larger one.
     ///
-    /// Every table of descriptors is looked at: that of a process, those of its threads that have
-    /// their own, and that of the threads that live on after the first has ended. Threads that
-    /// share a table may each be met, except that the others are left out where the first thread
-    /// shares it. A descriptor that is open from the start to the end is met at least once.
+    /// Every table of descriptors is read: that of each process, those of threads with their own,
+    /// and those that other threads keep after the first has ended. A descriptor that is open from
+    /// start to end is reported at least once, and possibly once for each thread that shares its
+    /// table. Threads that share the first thread's table are skipped.
     ///
-    /// What is a link's file is told by the name that the kernel gives it in its file system of
-    /// anonymous inodes. No process can give a file such a name there: there is no path to that
-    /// file system, and no file in it has a name that came from a process.
+    /// A link's file is recognised by the name that the kernel gives it in its file system of
+    /// anonymous inodes. A process cannot choose a name there.
     ///
-    /// Files that nobody has a descriptor of, such as those on their way in a socket, are not met.
+    /// A link that is only in transit over a socket has no descriptor, and is not found.
     ///
     /// # Errors
     ///
@@ -104,8 +102,7 @@ impl LinkFileScanner {
     /// `BPF_ITER_CREATE`, which ends in `bpf_iter_new_fd`, and `read(2)`, in `bpf_seq_read` (7.3).
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Result<LinkFiles<'a>> {
         Ok(LinkFiles {
-            run: Some(Run::new(self.loaded.link.create_iter()?, buf)),
-            own: self.loaded.id,
+            run: Some(Run::new(&self.loaded, buf)?),
         })
     }
 }
@@ -122,26 +119,17 @@ fn load(plan: &Plan, method: Method) -> Result<Loaded, IterRefusal> {
 pub struct LinkFiles<'a> {
     /// `None` after the last.
     run: Option<Run<'a, Record>>,
-    own: LinkId,
 }
 
 impl Iterator for LinkFiles<'_> {
     type Item = Result<LinkFile>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            match self.run.as_mut()?.next() {
-                Ok(Some(record)) => {
-                    // A link that is still being attached has no id yet.
-                    let file = LinkFile::new(record);
-                    if let Some(file) = file.filter(|file| file.link_id() != self.own) {
-                        return Some(Ok(file));
-                    }
-                }
-                ended => {
-                    self.run = None;
-                    return ended.err().map(Err);
-                }
+        match self.run.as_mut()?.next() {
+            Ok(Some((link, record))) => Some(Ok(LinkFile::new(link, record))),
+            ended => {
+                self.run = None;
+                ended.err().map(Err)
             }
         }
     }

@@ -31,8 +31,8 @@ pub fn perf_event_program(event: &(impl AsFd + ?Sized)) -> Result<Option<Program
     }
 }
 
-/// All programs on the tracepoint of a perf event, in the order in which they run, whichever event
-/// brought each of them there.
+/// All programs on the tracepoint of a perf event, in the order in which they run, no matter which
+/// event each was attached through.
 ///
 /// # Errors
 ///

@@ -45,12 +45,12 @@ impl Support {
 impl LinkKind {
     /// Asks the kernel whether it can create links of this kind.
     ///
-    /// It is asked for something that it must refuse: a kernel that has the kind finds another
-    /// fault than one that has not. Nothing is attached, except for [`Tracing`](Self::Tracing) on
-    /// processors other than x86-64: there a program is attached for a moment to
-    /// `bpf_fentry_test1`, which the kernel calls for tests of programs only. For a moment there is
-    /// a program, or a map in the case of `struct_ops`; nothing is left. An answer that is certain
-    /// is kept as long as the process runs; what could not be told is asked again.
+    /// It is asked for something that it must refuse: a kernel that has the kind refuses it for
+    /// another reason than one that does not. Nothing is attached, except for
+    /// [`Tracing`](Self::Tracing) on processors other than x86-64: there a program is attached for
+    /// a moment to `bpf_fentry_test1`, which the kernel calls only to test programs. A program, or
+    /// for `struct_ops` a map, exists for a moment; nothing is left. A certain answer is kept as
+    /// long as the process runs. Without one, the next call asks again.
     ///
     /// [`Yes`](Support::Yes) is about the kind. A hook, a function or an option of it may be
     /// missing all the same: the error of the creation tells.
@@ -64,8 +64,8 @@ impl LinkKind {
     /// - 524, the kernel's `ENOTSUPP`, for [`Tracing`](Self::Tracing): the kernel has no code for
     ///   this processor that calls a program from a function;
     /// - `ENOMEM` for [`Tracing`](Self::Tracing): the kernel has no BPF JIT, which its source says
-    ///   in words. It is [`Unknown`](Support::Unknown) with this number where a program that needs
-    ///   no JIT cannot be loaded either, or is compiled.
+    ///   in words. If a program that needs no JIT cannot be loaded either, or is compiled, the
+    ///   answer is [`Unknown`](Support::Unknown) with this number.
     ///
     /// [`Unknown`](Support::Unknown) has
     ///

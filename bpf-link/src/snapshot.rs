@@ -10,7 +10,6 @@ mod record;
 use std::iter::FusedIterator;
 
 use crate::error::Result;
-use crate::id::LinkId;
 use crate::iter_program::load::Loaded;
 use crate::iter_program::look::without_cast;
 use crate::iter_program::refusal::IterRefusal;
@@ -55,7 +54,7 @@ pub struct Snapshotter {
 type Known = [Fields; LinkKind::KNOWN.len() + 1];
 
 impl Snapshotter {
-    /// The size of a buffer from which on a larger one makes no difference.
+    /// A good buffer size: a larger buffer is not faster.
     pub const BUFFER: usize = 32 << 10;
 
     /// Finds out where this kernel has what a snapshot tells, and loads the program that reads it:
@@ -136,7 +135,7 @@ impl Snapshotter {
 
     /// Keeps a refusal, unless the next attempt may succeed.
     fn refuse(&mut self, refusal: SnapshotRefusal) -> Result<()> {
-        if refusal.refusal.is_passing() {
+        if refusal.refusal.is_transient() {
             return Err(refusal.refusal.into());
         }
         self.refusals.push(refusal);
@@ -176,10 +175,7 @@ impl Snapshotter {
     /// `BPF_ITER_CREATE`, which ends in `bpf_iter_new_fd`, and `read(2)`, in `bpf_seq_read` (7.3).
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Result<Snapshot<'a>> {
         let source = match &self.loaded {
-            Some(loaded) => Source::Run {
-                run: Run::new(loaded.link.create_iter()?, buf),
-                own: loaded.id,
-            },
+            Some(loaded) => Source::Run(Run::new(loaded, buf)?),
             None => Source::Walk(links()),
         };
         Ok(Snapshot {
@@ -216,7 +212,7 @@ pub struct Snapshot<'a> {
 
 #[derive(Debug)]
 enum Source<'a> {
-    Run { run: Run<'a, Record>, own: LinkId },
+    Run(Run<'a, Record>),
     Walk(Links),
     Ended,
 }
@@ -225,33 +221,27 @@ impl Iterator for Snapshot<'_> {
     type Item = Result<SnapshotEntry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            match &mut self.source {
-                Source::Run { run, own } => match run.next() {
-                    Ok(Some(record)) => {
-                        // A link that is still being attached has no id yet.
-                        let id = LinkId::new(record.id);
-                        if let Some(id) = id.filter(|id| id != own) {
-                            let known = self.known.get(record.kind as usize);
-                            let known = known.copied().unwrap_or_default();
-                            return Some(Ok(SnapshotEntry::new(id, record, known)));
-                        }
-                    }
-                    ended => {
-                        self.source = Source::Ended;
-                        return ended.err().map(Err);
-                    }
-                },
-                Source::Walk(links) => {
-                    let info = links.next()?.and_then(|link| link.info());
-                    return Some(info.map(|info| {
-                        let program = info.program_id().map_or(0, u32::from);
-                        let record = Record::of(info.id().get(), info.kind().as_raw(), program);
-                        SnapshotEntry::new(info.id(), record, Fields::default())
-                    }));
+        match &mut self.source {
+            Source::Run(run) => match run.next() {
+                Ok(Some((id, record))) => {
+                    let known = self.known.get(record.kind as usize);
+                    let known = known.copied().unwrap_or_default();
+                    Some(Ok(SnapshotEntry::new(id, record, known)))
                 }
-                Source::Ended => return None,
+                ended => {
+                    self.source = Source::Ended;
+                    ended.err().map(Err)
+                }
+            },
+            Source::Walk(links) => {
+                let info = links.next()?.and_then(|link| link.info());
+                Some(info.map(|info| {
+                    let program = info.program_id().map_or(0, u32::from);
+                    let record = Record::of(info.id().get(), info.kind().as_raw(), program);
+                    SnapshotEntry::new(info.id(), record, Fields::default())
+                }))
             }
+            Source::Ended => None,
         }
     }
 }

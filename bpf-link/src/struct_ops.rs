@@ -80,7 +80,7 @@ impl StructOpsMap {
     }
 
     fn read(map: BorrowedFd<'_>, target: Target) -> Result<Option<Self>> {
-        let info = MapInfo::of(&map).map_err(|error| error.naming(target.clone()))?;
+        let info = MapInfo::read(map, target.clone())?;
         let Some(value_type) = info.btf_vmlinux_value_type_id else {
             return Ok(None);
         };

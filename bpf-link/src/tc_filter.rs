@@ -59,8 +59,8 @@ impl TcParent {
 /// The classic filters of the network device with this index that are BPF programs, in the network
 /// namespace of the calling thread: for each parent in the order in which they run.
 ///
-/// A filter that is in a block that several devices share belongs to each of them. Programs that
-/// are actions of other filters (`act_bpf`) are not among them.
+/// A filter in a block that several devices share is listed for each of them. Programs that are
+/// actions of other filters (`act_bpf`) are not listed.
 ///
 /// # Errors
 ///

@@ -26,8 +26,8 @@ const _: () = assert!(
 /// the kernel's bytes.
 ///
 /// The types are zerocopy's `U32`, `I32` and `U64` in the machine's byte order: the bytes may be at
-/// any address. Behind each field is its path in the bindings' `bpf_link_info`, from the union on;
-/// padding has no path. Behind the name is the binding that has to have the same size.
+/// any address. Each field is followed by its path in the bindings' `bpf_link_info`, from the union
+/// on; padding has no path. The name is followed by the binding that has to have the same size.
 macro_rules! mirror {
     (
         $(#[$meta:meta])*

@@ -79,7 +79,7 @@ impl Scanner {
     fn is_to_be_loaded(&self) -> bool {
         match self {
             Self::Untried => true,
-            Self::No(NoIterator::Refused(refusal)) => refusal.is_passing(),
+            Self::No(NoIterator::Refused(refusal)) => refusal.is_transient(),
             Self::Loaded(_) | Self::No(_) | Self::Unwanted => false,
         }
     }

@@ -3,9 +3,9 @@
 /// Defines the type of one kind's links, with the operations that all links have, and those of the
 /// kind.
 ///
-/// Behind the kind is the info; with a view of it, if there is one. In braces is how the kernel is
-/// asked for the info, and what the kind has besides: `program` or `map` if it is updated by one,
-/// `detach` if it is detached.
+/// The kind is followed by its info and the view of that info, if there is one. The braces have how
+/// the kernel is asked for the info, and what else the kind can do: `program` or `map` if that is
+/// what an update replaces, `detach` if it can be detached.
 macro_rules! link_type {
     (
         $(#[$meta:meta])*

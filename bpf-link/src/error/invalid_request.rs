@@ -36,7 +36,7 @@ pub enum InvalidRequest {
     #[error("a session cannot be a return probe as well")]
     SessionReturn,
     /// A tracepoint's name is longer than the 127 bytes that the kernel reads of it.
-    #[error("a tracepoint's name is 127 bytes at most, and not {name:?}")]
+    #[error("the tracepoint name {name:?} is longer than 127 bytes")]
     TracepointName {
         /// The name.
         name: CString,

@@ -1,7 +1,7 @@
-//! What the kernel means where it has no BPF JIT.
+//! The error of a kernel without a BPF JIT.
 
-/// A kernel without a BPF JIT refuses programs that it can only call through compiled code as if it
-/// had no memory.
+/// A kernel without a BPF JIT reports that it is out of memory when it is given a program that only
+/// compiled code can call.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the kernel has no BPF JIT, which such programs need (ENOMEM, os error {})",

@@ -49,7 +49,8 @@ impl fmt::Display for Error {
             }
             Self::MapOutOfReach { link, attached, .. } => write!(
                 f,
-                "map {attached} of {link} cannot be opened: the update takes that map, or CAP_SYS_ADMIN"
+                "map {attached} of {link} cannot be opened: the update needs a descriptor of that map, or \
+                 CAP_SYS_ADMIN"
             ),
             Self::HookGone(error) => write!(f, "the hook of {} has gone", error.target()),
             Self::StaleRevision(error) => {

@@ -15,7 +15,7 @@ use crate::sys::{self, ProgramUse};
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) link: RawLink,
-    /// Its own id, which no result has.
+    /// The id of that link, which is left out of the results.
     pub(crate) id: LinkId,
 }
 

@@ -1,4 +1,4 @@
-//! Where this kernel has what a program reads, found in its types by name.
+//! Finds the fields that a program reads, by name, in the kernel's types.
 
 use std::ffi::CString;
 use std::io;
@@ -11,7 +11,7 @@ use crate::sys;
 const CAST: &str = "bpf_rdonly_cast";
 
 /// The way to a number, or to an array of bytes: over pointers.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) pointers: Vec<Pointer>,
     pub(crate) offset: i16,
@@ -59,7 +59,7 @@ pub(crate) struct Look<'a> {
     /// The function that such iterators are attached to.
     pub(crate) target: u32,
     /// The function that gives a pointer a type; `None` before Linux 6.2.
-    pub(crate) cast: Option<u32>,
+    pub(crate) cast: Option<i32>,
 }
 
 /// Reads the kernel's types, and looks up in them.
@@ -112,7 +112,7 @@ impl<'a> Look<'a> {
         let mut structures = Vec::new();
         let index = Index::new(Types::new(bytes)?, |found| match found.kind {
             FUNC if found.is_named(wanted.target) => target = Some(found.id),
-            FUNC if found.is_named(CAST) => cast = Some(found.id),
+            FUNC if found.is_named(CAST) => cast = i32::try_from(found.id).ok(),
             STRUCT => {
                 let mut names = wanted.structures.iter();
                 if let Some(name) = names.find(|name| found.is_named(name)) {
@@ -130,10 +130,13 @@ impl<'a> Look<'a> {
     }
 
     pub(crate) fn structure(&self, name: &'static str) -> Result<Type<'a>, Missing> {
+        self.named(name).ok_or(Missing(name))
+    }
+
+    fn named(&self, name: &str) -> Option<Type<'a>> {
         let mut structures = self.structures.iter();
-        let found = structures.find(|(known, _)| *known == name);
-        let (_, found) = found.ok_or(Missing(name))?;
-        Ok(*found)
+        let (_, found) = structures.find(|(known, _)| *known == name)?;
+        Some(*found)
     }
 
     /// How far inside a structure this member is.
@@ -141,10 +144,10 @@ impl<'a> Look<'a> {
         offset(self.index.member(structure, member)?.offset)
     }
 
-    /// The first of the ways that there is to a number of at most so many bytes.
+    /// The first of these ways that exists in this kernel, to a number of at most so many bytes.
     ///
-    /// A way is members of structures with dots, and `->` after a member that is a pointer; in
-    /// brackets is what it points to where the kernel has it as `void *`.
+    /// A way is written like a C expression: members of structures with dots, and `->` after a
+    /// pointer. If the kernel declares the pointer as `void *`, brackets say what it points to.
     pub(crate) fn number(&self, structure: &Type<'a>, ways: &[&str], room: u32) -> Option<Way> {
         self.first(structure, ways, |type_id| {
             let size = self.index.scalar_size(type_id)?;
@@ -187,10 +190,7 @@ impl<'a> Look<'a> {
             };
             let member = self.index.member(&inside, name)?;
             inside = match cast {
-                Some(name) => {
-                    let mut structures = self.structures.iter();
-                    structures.find(|(known, _)| *known == name)?.1
-                }
+                Some(name) => self.named(name)?,
                 None => self.index.pointee(member.type_id)?,
             };
             pointers.push(Pointer {

@@ -3,7 +3,7 @@
 use bpf_link_sys::{BPF_FUNC_probe_read_kernel, BPF_FUNC_seq_write, bpf_insn};
 
 use super::instruction::Register::{self, R0, R1, R2, R3, R10};
-use super::instruction::{add, call, call_function, copy, load, set, store};
+use super::instruction::{add, call, call_function, copy, load, set, store, store_zero};
 use super::look::Way;
 
 /// How large a pointer is.
@@ -83,20 +83,34 @@ pub(crate) fn copy_bytes(from: Register, way: &Way, place: i16, len: i16) -> Opt
     Some(read)
 }
 
-/// Writes the record, of so many bytes, that is at this place on the stack. The register points to
-/// the context, which begins with a pointer to the iteration, and that with one to its output.
-pub(crate) fn write(context: Register, record: i16, size: i32) -> [bpf_insn; 6] {
+/// The place on the stack of what is so many bytes after the beginning of the record `R`, which is
+/// at the end of the stack.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a record is some dozens of bytes"
+)]
+pub(crate) const fn in_record<R>(offset: usize) -> i16 {
+    offset as i16 - size_of::<R>() as i16
+}
+
+/// Makes the record zeros.
+pub(crate) fn zero<R>() -> impl Iterator<Item = bpf_insn> {
+    (in_record::<R>(0)..0)
+        .step_by(8)
+        .map(|at| store_zero(R10, at))
+}
+
+/// Writes the record. The register points to the context, which begins with a pointer to the
+/// iteration, and that with one to its output.
+pub(crate) fn write<R>(context: Register) -> [bpf_insn; 6] {
+    let start = in_record::<R>(0);
     [
         load(R1, context, 0, POINTER),
         load(R1, R1, 0, POINTER),
         copy(R2, R10),
-        add(R2, record.into()),
-        set(R3, size),
+        add(R2, start.into()),
+        set(R3, -i32::from(start)),
         call(BPF_FUNC_seq_write),
     ]
-}
-
-/// How many instructions these are, to leave them out.
-pub(crate) fn len(instructions: &[bpf_insn]) -> Option<i16> {
-    i16::try_from(instructions.len()).ok()
 }

@@ -24,13 +24,13 @@ impl IterRefusal {
         &self.verifier_log
     }
 
-    /// Whether it may be allowed at another time: the process, or the machine, has no descriptor or
-    /// no memory left, or a signal interrupted the verifier.
+    /// Whether a later attempt may succeed: the process or the machine is out of descriptors or
+    /// memory, or a signal interrupted the verifier.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
-        const PASSING: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN];
+    pub fn is_transient(&self) -> bool {
+        const TRANSIENT: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN];
         let errno = self.error.errno();
-        errno.is_some_and(|errno| PASSING.contains(&errno))
+        errno.is_some_and(|errno| TRANSIENT.contains(&errno))
     }
 }
 

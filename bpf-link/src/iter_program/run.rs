@@ -6,7 +6,15 @@ use std::marker::PhantomData;
 
 use zerocopy::FromBytes;
 
+use super::load::Loaded;
 use crate::error::{Command, CommandError, Error, Result, Target};
+use crate::id::LinkId;
+
+/// What a program writes for each object.
+pub(crate) trait Record: FromBytes {
+    /// The id of the link; 0 if it has none.
+    fn link(&self) -> u32;
+}
 
 /// A run of a program: what it writes, record by record.
 #[derive(Debug)]
@@ -18,29 +26,44 @@ pub(crate) struct Run<'a, R> {
     /// Which bytes of the buffer are read, and not given out yet.
     start: usize,
     end: usize,
+    /// The id of the program's own link, which is left out.
+    own: LinkId,
     records: PhantomData<R>,
 }
 
 /// How large a record may be.
 pub(crate) const SMALL: usize = 128;
 
-impl<'a, R: FromBytes> Run<'a, R> {
+impl<'a, R: Record> Run<'a, R> {
     const FITS: () = assert!(size_of::<R>() > 0 && size_of::<R>() <= SMALL);
 
-    pub(crate) fn new(file: File, buf: &'a mut [u8]) -> Self {
+    pub(crate) fn new(loaded: &Loaded, buf: &'a mut [u8]) -> Result<Self> {
         let () = Self::FITS;
-        Self {
-            file,
+        Ok(Self {
+            file: loaded.link.create_iter()?,
             buf,
             small: [0; SMALL],
             start: 0,
             end: 0,
+            own: loaded.id,
             records: PhantomData,
+        })
+    }
+
+    /// The next link, with its record; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<(LinkId, R)>> {
+        while let Some(record) = self.record()? {
+            // A link that is still being attached has no id yet.
+            let id = LinkId::new(record.link());
+            if let Some(id) = id.filter(|id| *id != self.own) {
+                return Ok(Some((id, record)));
+            }
         }
+        Ok(None)
     }
 
     /// The next record; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<R>> {
+    fn record(&mut self) -> Result<Option<R>> {
         loop {
             let Self {
                 file,

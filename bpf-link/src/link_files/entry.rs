@@ -9,7 +9,7 @@ use crate::kind::LinkKind;
 
 /// A descriptor of a link, in some process.
 ///
-/// Ids of processes and threads are those of the first PID namespace.
+/// Process and thread ids are those of the initial PID namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LinkFile {
     link: LinkId,
@@ -17,10 +17,8 @@ pub struct LinkFile {
 }
 
 impl LinkFile {
-    /// `None` if the link has no id.
-    pub(super) fn new(record: Record) -> Option<Self> {
-        let link = LinkId::new(record.link)?;
-        Some(Self { link, record })
+    pub(super) fn new(link: LinkId, record: Record) -> Self {
+        Self { link, record }
     }
 
     /// The id of the link.

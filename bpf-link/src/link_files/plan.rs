@@ -1,4 +1,4 @@
-//! Where this kernel has what tells a link's file, found in its types by name.
+//! Finds the fields that tell a link's file, by name, in the kernel's types.
 
 use super::record::COMM;
 use crate::error::Result;
@@ -10,7 +10,7 @@ pub(super) struct Plan {
     /// The function that an iterator over files is attached to.
     pub(super) target: u32,
     /// The function that gives a pointer a type; `None` before Linux 6.2.
-    pub(super) cast: Option<u32>,
+    pub(super) cast: Option<i32>,
     /// From a thread.
     pub(super) pid: Way,
     pub(super) tid: Way,

@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use crate::iter_program::run;
+
 /// What the program writes for one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -20,10 +22,11 @@ pub(super) struct Record {
 /// `TASK_COMM_LEN`
 pub(super) const COMM: usize = 16;
 
-impl Record {
-    /// How many bytes it takes.
-    pub(super) const SIZE: usize = size_of::<Self>();
+impl run::Record for Record {
+    fn link(&self) -> u32 {
+        self.link
+    }
 }
 
 // It is set to 0 in steps of 8 bytes.
-const _: () = assert!(Record::SIZE % 8 == 0 && Record::SIZE < 256);
+const _: () = assert!(size_of::<Record>() % 8 == 0 && size_of::<Record>() < 256);

@@ -73,7 +73,7 @@ impl MapInfo {
         Self::read(open_map(id)?.as_fd(), Target::Map(id))
     }
 
-    pub(super) fn read(map: BorrowedFd<'_>, target: Target) -> Result<Self> {
+    pub(crate) fn read(map: BorrowedFd<'_>, target: Target) -> Result<Self> {
         let info = match sys::map_info(map) {
             Ok(Some(info)) => info,
             Ok(None) => return Err(Error::NotAMap(target)),

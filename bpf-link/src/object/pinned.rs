@@ -58,7 +58,7 @@ pub fn open_pinned_map(path: impl AsRef<Path>) -> Result<OwnedFd> {
     Ok(map)
 }
 
-/// Opens what is pinned there. The error for a directory is this one.
+/// Opens what is pinned there; `is_other` makes the error for a directory.
 fn open(path: &Path, is_other: fn(Target) -> Error) -> Result<(PinPath, OwnedFd)> {
     let pin = PinPath::new(path)?;
     match pin.get() {

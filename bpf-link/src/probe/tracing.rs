@@ -17,12 +17,12 @@ use crate::sys::{self, ProgramUse};
 
 const KIND: LinkKind = LinkKind::Tracing;
 
-/// Whether kernels for this processor have had the code that calls a program from a function for as
-/// long as such links.
+/// Whether every kernel for this processor that has such links also has the code that calls a
+/// program from a function.
 const IS_LOADED_ONLY: bool = cfg!(target_arch = "x86_64");
 
-/// A function that every kernel has, and that can be traced. The one that programs are attached to
-/// is called only by `BPF_PROG_TEST_RUN` of a tracing program.
+/// A function that every kernel has and that can be traced. Where the probe attaches a program, it
+/// is one that only `BPF_PROG_TEST_RUN` of a tracing program calls.
 const FUNCTION: &str = if IS_LOADED_ONLY {
     "vfs_read"
 } else {
@@ -32,8 +32,8 @@ const FUNCTION: &str = if IS_LOADED_ONLY {
 /// No creation of such a link is refused in a way that tells anything. But to load the program the
 /// kernel looks up the function and gets ready to trace it.
 ///
-/// Whether the kernel has the code that calls the program from the function is not looked at before
-/// it is attached.
+/// The kernel checks only on attaching whether it has the code that calls the program from the
+/// function.
 pub(super) fn ask() -> Result<Answer> {
     let traced = ProgramUse {
         program_type: ProgramType::Tracing,
@@ -72,10 +72,5 @@ fn lacks_jit() -> bool {
     let Ok(program) = sys::load_probe(&plain) else {
         return false;
     };
-    let info = sys::prog_info(program.as_fd());
-    let len = info
-        .ok()
-        .flatten()
-        .and_then(|info| info.bytes_at(COMPILED_LEN));
-    len.map(u32::from_ne_bytes) == Some(0)
+    matches!(sys::prog_info(program.as_fd()), Ok(Some(info)) if info.bytes_at(COMPILED_LEN) == Some([0; 4]))
 }

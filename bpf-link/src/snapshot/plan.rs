@@ -1,4 +1,4 @@
-//! Where this kernel has what a snapshot tells, found in its types by name.
+//! Finds the fields that a snapshot tells, by name, in the kernel's types.
 
 use super::field::{Field, Fields, KINDS, KindFields, REFERENCES, Ways};
 use crate::btf::types::Type;
@@ -12,7 +12,7 @@ pub(super) struct Plan {
     /// The function that an iterator over links is attached to.
     pub(super) target: u32,
     /// The function that gives a pointer a type; `None` before Linux 6.2.
-    pub(super) cast: Option<u32>,
+    pub(super) cast: Option<i32>,
     pub(super) id: Way,
     pub(super) kind: Way,
     pub(super) program_id: Way,

@@ -1,5 +1,7 @@
 //! The program that runs for each link, and writes a record of it.
 
+use std::mem::offset_of;
+
 use bpf_link_sys::bpf_insn;
 
 use super::field::REFERENCES;
@@ -7,36 +9,31 @@ use super::method::SnapshotMethod;
 use super::plan::{KindPlan, Plan};
 use super::record::{Place, Record};
 use crate::iter_program::instruction::Register::{R0, R1, R6, R7, R8, R9, R10};
-use crate::iter_program::instruction::{
-    add, copy, exit, load, set, skip_if_equal, skip_unless_equal, store, store_zero,
-};
-use crate::iter_program::read::{POINTER, Reader, cast_to, follow, len, write};
+use crate::iter_program::instruction::{add, copy, exit, load, set, store};
+use crate::iter_program::read::{POINTER, Reader, cast_to, follow, in_record, write, zero};
+use crate::iter_program::skip::{only_if, unless_zero};
 
-/// Where the record is, from the end of the stack; and below it what was read on the way.
-const RECORD: i16 = in_record(0);
-const READ: i16 = RECORD - 8;
+/// Where on the stack is what was read on the way: below the record.
+const READ: i16 = in_record::<Record>(0) - 8;
 
 /// The program; `None` if the kernel does not have what this method needs.
 pub(super) fn assemble(plan: &Plan, method: SnapshotMethod) -> Option<Vec<bpf_insn>> {
-    let mut record: Vec<_> = (RECORD..0)
-        .step_by(8)
-        .map(|at| store_zero(R10, at))
-        .collect();
+    let mut record: Vec<_> = zero::<Record>().collect();
     let ids = [
-        (&plan.id, std::mem::offset_of!(Record, id)),
-        (&plan.kind, std::mem::offset_of!(Record, kind)),
-        (&plan.program_id, std::mem::offset_of!(Record, program_id)),
+        (&plan.id, offset_of!(Record, id)),
+        (&plan.kind, offset_of!(Record, kind)),
+        (&plan.program_id, offset_of!(Record, program_id)),
     ];
     for (way, place) in ids {
         record.extend(follow(R7, way, None)?);
-        record.push(store(R10, in_record(place), R1, 4));
+        record.push(store(R10, in_record::<Record>(place), R1, 4));
     }
     if let Some(way) = &plan.references {
         record.extend(follow(R7, way, None)?);
         record.push(store_at(REFERENCES.0.place()));
     }
     let reader = match method {
-        SnapshotMethod::TypedCast => Some(Reader::Cast(i32::try_from(plan.cast?).ok()?)),
+        SnapshotMethod::TypedCast => Some(Reader::Cast(plan.cast?)),
         SnapshotMethod::ProbeRead => Some(Reader::ProbeRead(READ)),
         SnapshotMethod::IdsOnly | SnapshotMethod::Walk => None,
     };
@@ -46,19 +43,14 @@ pub(super) fn assemble(plan: &Plan, method: SnapshotMethod) -> Option<Vec<bpf_in
         for kind in &plan.kinds {
             let read = read_kind(reader, kind)?;
             let number = i32::try_from(kind.kind.as_raw()).ok()?;
-            record.push(skip_unless_equal(R8, number, len(&read)?));
-            record.extend(read);
+            record.extend(only_if(R8, &[number], read)?);
         }
     }
-    record.extend(write(R6, RECORD, i32::try_from(Record::SIZE).ok()?));
-    let start = [
-        copy(R6, R1),
-        load(R7, R6, 8, POINTER),
-        // Behind the last link.
-        skip_if_equal(R7, 0, len(&record)?),
-    ];
-    let end = [set(R0, 0), exit()];
-    Some([&start[..], &record, &end].concat())
+    record.extend(write::<Record>(R6));
+    let start = vec![copy(R6, R1), load(R7, R6, 8, POINTER)];
+    // It is null after the last link.
+    let rest = unless_zero(R7, record)?;
+    Some([start, rest, vec![set(R0, 0), exit()]].concat())
 }
 
 /// Reads what is particular to a kind.
@@ -79,15 +71,5 @@ fn read_kind(reader: Reader, plan: &KindPlan) -> Option<Vec<bpf_insn>> {
 
 /// Puts R1 there in the record.
 fn store_at(place: Place) -> bpf_insn {
-    store(R10, in_record(place.offset()), R1, place.size())
-}
-
-/// Where this is of the record, from the end of the stack.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "a record is some dozens of bytes"
-)]
-const fn in_record(offset: usize) -> i16 {
-    offset as i16 - Record::SIZE as i16
+    store(R10, in_record::<Record>(place.offset()), R1, place.size())
 }

@@ -4,6 +4,8 @@ use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use crate::iter_program::run;
+
 /// What the program writes for one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -43,10 +45,13 @@ impl Place {
     }
 }
 
-impl Record {
-    /// How many bytes it takes.
-    pub(super) const SIZE: usize = size_of::<Self>();
+impl run::Record for Record {
+    fn link(&self) -> u32 {
+        self.id
+    }
+}
 
+impl Record {
     /// One that says no more than this.
     pub(super) const fn of(id: u32, kind: u32, program_id: u32) -> Self {
         Self {
@@ -86,7 +91,7 @@ impl Record {
 
 const _: () = {
     // It is written in steps of 8 bytes.
-    assert!(Record::SIZE % 8 == 0 && align_of::<Record>() == 8);
+    assert!(size_of::<Record>() % 8 == 0 && align_of::<Record>() == 8);
     // The stack of a program has 512 bytes.
-    assert!(Record::SIZE < 256);
+    assert!(size_of::<Record>() < 256);
 };

@@ -50,8 +50,8 @@ const TCA_BPF_ID: u16 = 11;
 const DIRECT_ACTION: u32 = 1;
 
 /// Asks for the filters of the device with this index in the network namespace of the calling
-/// thread: of what comes in, of what goes out, and of the other disciplines and their classes, each
-/// in the order in which they run.
+/// thread: those for incoming packets, those for outgoing packets, and those of the other
+/// disciplines and their classes, each in the order in which they run.
 pub(crate) fn tc_filters(ifindex: u32) -> io::Result<Vec<TcFilter>> {
     let index = signed(ifindex)?;
     let mut filters = Vec::new();
