@@ -414,7 +414,7 @@ pub enum Error {
     /// A link of a set was refused, and all that had been done was undone.
     SetNotApplied(Box<SetFailure>),
 
-    /// A directory for the pin could not be made.
+    /// A directory for the pin could not be made, or it could not be told whether it exists.
     CreateDirectory {
         /// The directory.
         path: PathBuf,

@@ -2,6 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -116,14 +117,19 @@ impl Place {
     /// The directories that the pin is to be in and that do not exist, from the outermost on.
     ///
     /// An error if they cannot be made: what is there is not on a bpffs, or a name is not allowed
-    /// there.
+    /// there; or if it cannot be told whether they exist.
     pub(crate) fn missing_parents(&self) -> Result<Vec<PathBuf>> {
-        // A directory whose name has a dot can be neither looked up nor made; making it gives the
-        // better error.
-        let is_missing = |parent: &&Path| std::fs::symlink_metadata(parent).is_err();
-        let parents = self.path.ancestors().skip(1);
-        let missing = parents.take_while(is_missing);
-        let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        let mut missing = Vec::new();
+        for parent in self.path.ancestors().skip(1) {
+            match std::fs::symlink_metadata(parent) {
+                Ok(_) => break,
+                Err(error) if is_missing(parent, &error) => missing.push(parent.to_owned()),
+                Err(source) => {
+                    let path = parent.to_owned();
+                    return Err(Error::CreateDirectory { path, source });
+                }
+            }
+        }
         missing.reverse();
         let Some(inner) = missing.first().and_then(|outermost| outermost.parent()) else {
             return Ok(missing);
@@ -183,4 +189,17 @@ pub(crate) fn temporary_pin(path: &Path, number: u32) -> PathBuf {
         name.push(number.to_string());
     }
     name.into()
+}
+
+/// Whether this directory cannot be looked up because of its path. If it cannot be made either, then
+/// making it gives the better error.
+fn is_missing(directory: &Path, error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP | libc::ENAMETOOLONG) => {
+            true
+        }
+        // A bpffs says so of every name with a dot.
+        Some(libc::EPERM) => directory.as_os_str().as_bytes().contains(&b'.'),
+        _ => false,
+    }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Call {
     Renameat,
     Renameat2,
     Unlinkat,
+    Mkdir,
+    Rmdir,
     Newfstatat,
     Statx,
     Fstatfs,
@@ -68,11 +70,13 @@ impl Class {
 const NO_SUCH_FLAGS: AtFlags = AtFlags::from_bits_retain(1 << 30);
 
 impl Call {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Bpf,
         Self::Renameat,
         Self::Renameat2,
         Self::Unlinkat,
+        Self::Mkdir,
+        Self::Rmdir,
         Self::Newfstatat,
         Self::Statx,
         Self::Fstatfs,
@@ -86,7 +90,7 @@ impl Call {
     ];
 
     /// Those that only sets make.
-    pub(crate) const OF_SETS: [Self; 1] = [Self::Getdents64];
+    pub(crate) const OF_SETS: [Self; 3] = [Self::Mkdir, Self::Rmdir, Self::Getdents64];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -94,6 +98,8 @@ impl Call {
             Self::Renameat => "renameat",
             Self::Renameat2 => "renameat2",
             Self::Unlinkat => "unlinkat",
+            Self::Mkdir => "mkdir",
+            Self::Rmdir => "rmdir",
             Self::Newfstatat => "newfstatat",
             Self::Statx => "statx",
             Self::Fstatfs => "fstatfs",
@@ -151,6 +157,14 @@ impl Call {
                 rustix::fs::renameat_with(CWD, "x", CWD, "y", both).err() == invalid
             }
             Self::Unlinkat => rustix::fs::unlinkat(CWD, "x", NO_SUCH_FLAGS).err() == invalid,
+            Self::Mkdir => {
+                let answer = std::fs::create_dir("/");
+                answer.is_err_and(|error| error.raw_os_error() == Some(libc::EEXIST))
+            }
+            Self::Rmdir => {
+                let answer = std::fs::remove_dir(".");
+                answer.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL))
+            }
             Self::Newfstatat => rustix::fs::statat(CWD, "x", NO_SUCH_FLAGS).err() == invalid,
             Self::Statx => {
                 let answer = rustix::fs::statx(CWD, "x", NO_SUCH_FLAGS, StatxFlags::empty());

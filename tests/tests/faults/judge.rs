@@ -30,11 +30,13 @@ const WALKS_CALL: [Call; 8] = [
 ];
 
 /// The calls of sets.
-const SETS_CALL: [Call; 11] = [
+const SETS_CALL: [Call; 13] = [
     Call::Bpf,
     Call::Renameat,
     Call::Renameat2,
     Call::Unlinkat,
+    Call::Mkdir,
+    Call::Rmdir,
     Call::Newfstatat,
     Call::Statx,
     Call::Fstatfs,
@@ -182,6 +184,12 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::to("newfstatat(", libc::ENOENT, &["lock_the_directory"]),
     // A signal came while another had the lock.
     Answer::everywhere("flock(", libc::EINTR),
+    // Another run has removed the directory, which it had made in vain: it is made again.
+    Answer::to("/sys/fs/bpf/bpf", libc::ENOENT, SETS),
+    Answer::to("fstatfs(", libc::ENOENT, SETS),
+    Answer::to("flock(", libc::ENOENT, SETS),
+    // A directory that is not removed again does no harm, and what led to its removal is told.
+    Answer::ignored("rmdir(", &["set_refused"]),
     // A lock that is not given back goes with its descriptor, which is closed next.
     Answer::ignored("LOCK_UN", &[]),
     // A link that is on its way is held open meanwhile, if that can be.
@@ -225,7 +233,7 @@ const ASKED_AGAIN: &[Answer] = &[
 const LOOKED_INTO: &[&str] = &["from_a_directory"];
 
 /// Sets of links.
-const SETS: &[&str] = &["set_created", "set_renamed", "set_upgraded"];
+const SETS: &[&str] = &["set_created", "set_refused", "set_renamed", "set_upgraded"];
 /// What attaches a link where none is known to be.
 const TRIED_AGAIN: &[&str] = &[
     "ensure_created",
@@ -252,6 +260,7 @@ const PINNED: &[&str] = &[
     "ensure_where_another_is",
     "ensure_taken_over",
     "set_created",
+    "set_refused",
     "set_renamed",
     "set_upgraded",
     lifecycle::NAME,

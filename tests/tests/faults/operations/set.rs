@@ -14,6 +14,7 @@ use crate::run::Run;
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new("set_created", set_created).of_a_set(),
+    Operation::new("set_refused", set_refused).of_a_set(),
     Operation::new("set_renamed", set_renamed).of_a_set(),
     Operation::new("set_upgraded", set_upgraded).of_a_set(),
 ];
@@ -50,7 +51,9 @@ impl Version {
         names: [&str; 5],
     ) -> Result<LinkSet<'a>> {
         let [dissector, egress, elements, entry, netfilter] = &self.programs;
-        let mut set = LinkSet::in_dir(directory).remove_stale(Stale::all());
+        let mut set = LinkSet::in_dir(directory)
+            .create_dir(0o700)
+            .remove_stale(Stale::all());
         let to = NetnsAttach::to("/proc/thread-self/ns/net", NetnsHook::FlowDissector);
         set.add(names[0], to, dissector)?;
         set.add(
@@ -84,9 +87,6 @@ impl Version {
 fn apply(run: &mut Run<'_>, before: Option<[&str; 5]>, names: [&str; 5]) -> Result<()> {
     let (map, directory) = (Map::array(4, 1)?, run.path("agent"));
     let cgroup = run.sandbox.new_cgroup("agent")?;
-    if !directory.exists() {
-        std::fs::create_dir(&directory)?;
-    }
     let [old, new] = [Version::load()?, Version::load()?];
     if let Some(names) = before {
         old.set(&directory, &map, cgroup.path(), names)?.apply()?;
@@ -141,4 +141,25 @@ fn set_upgraded(run: &mut Run<'_>) -> Result<()> {
 
 fn set_renamed(run: &mut Run<'_>) -> Result<()> {
     apply(run, Some(NAMES), OTHER_NAMES)
+}
+
+/// A set with a link that the kernel refuses: what was made for it is removed again. Where that is
+/// refused as well, the next set that is applied does it.
+fn set_refused(run: &mut Run<'_>) -> Result<()> {
+    let directory = run.path("agent");
+    let entry = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let unknown = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let set = || -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        set.add("entry", RawTracepointAttach::to(c"sys_enter"), &entry)?;
+        Ok(set)
+    };
+    let mut refused = set()?;
+    refused.add("unknown", RawTracepointAttach::to(c"no_such"), &unknown)?;
+    run.attempt_in_vain(Some(libc::ENOENT), || refused.apply())?;
+    set()?.apply()?.stop()?;
+    let pinned = run.sandbox.pinned()?;
+    ensure!(pinned.is_empty(), "{pinned:?}");
+    std::fs::remove_dir(&directory)?;
+    Ok(())
 }
