@@ -51,13 +51,13 @@ use seen::{Hook, Seen};
 /// The options that a link of one kind is attached with: [`XdpAttach`](crate::XdpAttach) and so on,
 /// a type for each kind.
 ///
-/// What all of them have in common is that they can keep a link over restarts and upgrades:
-/// [`ensure_pinned`](Self::ensure_pinned). This trait is implemented for them only.
+/// All of them can keep a link across restarts and upgrades:
+/// [`ensure_pinned`](Self::ensure_pinned). No other type implements this trait.
 pub trait Attach: Recipe + Sized {
-    /// Whatever is there, end with a link by these options that is pinned at this path on a bpffs:
-    /// see [`Ensure`].
+    /// Makes sure that a link with these options exists and is pinned at this path on a bpffs: see
+    /// [`Ensure`].
     ///
-    /// Nothing is done before [`Ensure::run`].
+    /// Nothing happens until [`Ensure::run`] is called.
     fn ensure_pinned(self, path: impl AsRef<Path>) -> Ensure<Self> {
         Ensure {
             to: self,
@@ -77,10 +77,10 @@ pub trait Attach: Recipe + Sized {
 }
 
 /// The options that a program is attached with: all but
-/// [`StructOpsAttach`](crate::StructOpsAttach), which is of a map.
+/// [`StructOpsAttach`](crate::StructOpsAttach), which takes a map.
 ///
-/// Code that is about more than one kind attaches by it. Each kind's own `attach` does the same,
-/// and says what can go wrong.
+/// For code that handles more than one kind. Each kind has its own `attach`, which does the same
+/// and documents what can go wrong.
 ///
 /// ```no_run
 /// use bpf_link_typed::{AttachProgram, RawLink};
@@ -96,16 +96,16 @@ pub trait AttachProgram: Attach {
     ///
     /// # Errors
     ///
-    /// What the kind's own `attach` says.
+    /// Those of the kind's own `attach`.
     fn attach(&self, program: impl AsFd) -> Result<Self::Link>;
 }
 
-/// Ends with a link on one hook that runs one program and is pinned at one path, whatever an
-/// earlier run has left behind.
+/// Makes sure that one program is attached to one hook, by a link that is pinned at one path,
+/// whatever an earlier run has left behind.
 ///
-/// This is what an agent calls when it starts, the first time and every time after that, in the
-/// same version or another. It has no state of its own: all that it goes by is the pin and what the
-/// kernel says. [`Attach::ensure_pinned`] makes it, and [`run`](Self::run) does it.
+/// An agent calls this at every start, whatever version ran before. It keeps no state of its own:
+/// it looks at the pin and asks the kernel. [`Attach::ensure_pinned`] returns an `Ensure`, and
+/// [`run`](Self::run) does the work.
 ///
 /// ```no_run
 /// use bpf_link_typed::ensure::{Ours, Outcome};
@@ -121,7 +121,7 @@ pub trait AttachProgram: Attach {
 ///     Outcome::Updated { previous } => println!("took over from {previous}"),
 ///     outcome => println!("{outcome}"),
 /// }
-/// // When the agent ends, the program stays. To take it off as well, unless another has taken over:
+/// // When the agent ends, the program stays. To detach it, unless another agent has taken over:
 /// println!("{}", ensured.stop()?);
 /// # Ok(())
 /// # }
@@ -129,16 +129,16 @@ pub trait AttachProgram: Attach {
 #[doc = ""]
 #[doc = include_str!("ensure/decisions.md")]
 #[doc = ""]
-/// Another link takes the place of one like this: it is attached first, pinned beside the path
-/// ([`temporary_pin`](bpf_link::temporary_pin)), and renamed over the pin in one step. Then the old
-/// link is detached, or closed if it cannot be detached. So no event is missed, and some are seen
-/// by both programs. Only where the hook takes one program and the kernel refuses the new one
-/// beside the old, the old one goes first, and the outcome says that there was a gap. If the new
-/// one cannot be attached then, the old one is put back.
+/// A link that cannot be updated is replaced: the new link is attached first, pinned beside the
+/// path ([`temporary_pin`](bpf_link::temporary_pin)), and renamed over the old pin in one step.
+/// Then the old link is detached, or closed if it cannot be detached. So no event is missed, and
+/// some are seen by both programs. If the hook takes only one program and the kernel refuses the
+/// new one, the old one is detached first, and the outcome says that there was a gap. If the new
+/// program cannot be attached after that, the old one is attached again.
 ///
 /// # Which kinds
 ///
-/// | kind | another program | what tells the hook, and the options that are compared |
+/// | kind | how a new program gets there | what is compared, to tell the hook and the options |
 /// |---|---|---|
 /// | [`cgroup`](crate::CgroupAttach) | in place | the cgroup, which has to be on cgroup2; the attach type (for `Lsm` the hook that the programs were loaded for) |
 /// | [`netns`](crate::NetnsAttach) | in place | the namespace, the attach type |
@@ -153,12 +153,12 @@ pub trait AttachProgram: Attach {
 /// | [`perf_event`](crate::PerfEventAttach) | another link | the event, the cookie |
 /// | [`kprobe_multi`](crate::KprobeMultiAttach), [`uprobe_multi`](crate::UprobeMultiAttach), [`tracing_multi`](crate::TracingMultiAttach) | another link | the functions or places, when the program runs, the cookies; the process |
 ///
-/// The mode of xdp is told by the device. Without [`mode`](crate::XdpAttach::mode), either will do:
-/// a link that is there keeps the one that it has. The position of a tcx, netkit or cgroup link is
-/// told by the hook's list: a link that is not in the position that was asked for stays where it
-/// is, and [`Ensured::is_in_place`] says so, unless it is to be put back
-/// ([`restore_position`](Self::restore_position)). `preorder` is not part of any info: it is not
-/// compared, and a link that is updated keeps what it has.
+/// The mode of an xdp link is known from the device. Without [`mode`](crate::XdpAttach::mode), any
+/// mode will do, and an existing link keeps its mode. The position of a tcx, netkit or cgroup link
+/// is known from the hook's list. A link that is not in the position that was asked for stays where
+/// it is, and [`Ensured::is_in_place`] is false; [`restore_position`](Self::restore_position) moves
+/// it back instead. No info has `preorder`: it is not compared, and an updated link keeps what it
+/// has.
 ///
 /// # What the kernel does not report
 ///
@@ -169,56 +169,57 @@ pub trait AttachProgram: Attach {
 /// | [`uprobe_multi`](crate::UprobeMultiAttach) | the process, of a link on every process: the kernel reports the same of a process that has exited; everything before Linux 6.8 |
 /// | [`perf_event`](crate::PerfEventAttach) | the process of a uprobe; the thread, the processor, and the period or frequency of a counter, and what it inherits; the event before Linux 6.6; the cookie before 6.9; all of an event that the caller has opened |
 ///
-/// A link of these that runs the program already may have other options, so it is replaced by one
-/// with the options that are wanted, and the outcome says [`Why::NotReported`]:
-/// [`keep_unreported`](Self::keep_unreported) keeps it. The program that is there already is
-/// attached again, without a gap if the hook takes the same program twice. The kernel does not
-/// allow that for tracing programs, programs on tracepoints (of a perf event; raw ones before Linux
-/// 6.10) and `tracing_multi` programs: there, replacing a program with itself leaves a gap. Linux
-/// 5.10 attaches a tracing program only once, so there this is an error, and changes nothing.
+/// If such a link already runs the program, its options may still differ. So it is replaced by a
+/// link with the wanted options, and the outcome says [`Why::NotReported`].
+/// [`keep_unreported`](Self::keep_unreported) keeps it instead. To replace it, the same program is
+/// attached again, without a gap if the hook takes a program twice. The kernel does not allow that
+/// for tracing programs, programs on tracepoints (of a perf event; raw ones before Linux 6.10) and
+/// `tracing_multi` programs, so for these there is a gap. Linux 5.10 attaches a tracing program
+/// only once: there, this is an error, and nothing changes.
 ///
 /// # What is certain
 ///
-/// - Killed between any two system calls, the next run comes to the same end. The program is
-///   attached all the time, where the outcome would have been one without a gap.
+/// - If a run is killed between any two system calls, the next run comes to the same end. Meanwhile
+///   a program is attached all the time, unless the outcome would have had a gap.
 /// - Processes that do this at the same time, for pins in one directory, take turns: [`PinLock`].
-///   There is one link and one pin at the end, of the program of the last of them.
-/// - Processes that skip the lock are detected where the kernel can: an update expects the program
-///   that was seen, and what is pinned is looked at again before it is replaced, and at the end.
-///   After some attempts, [`Error::Overtaken`] says what they have left.
-/// - Every run leaves a pin that is a file of its own, also one that finds its program running. So
-///   an agent can tell whether another has taken over ([`Ensured::is_ours`]), and one that stops
-///   never takes off its successor's program ([`Ensured::stop`]).
-/// - Nobody but root and us can change what is pinned, or where the path leads to, unless that was
-///   allowed: directories of other users
-///   ([`allow_shared_directories`](Self::allow_shared_directories)) and pins of other users
-///   ([`allow_other_owner`](Self::allow_other_owner)) are refused.
+///   At the end there is one link and one pin, with the program of the last process.
+/// - Processes that skip the lock are noticed where the kernel allows it: an update names the
+///   program that it expects, and the pin is looked at again before it is replaced and at the end.
+///   After some attempts, [`Error::Overtaken`] says what the others have left.
+/// - Every run leaves a pin with a new inode, even if the program is running already. So an agent
+///   can tell whether another has taken over ([`Ensured::is_ours`]), and an agent that stops never
+///   detaches its successor's program ([`Ensured::stop`]).
+/// - Only root and the agent's own user can change the pin, or where the path leads to. Directories
+///   and pins of other users are refused, unless
+///   [`allow_shared_directories`](Self::allow_shared_directories) and
+///   [`allow_other_owner`](Self::allow_other_owner) allow them.
 /// - Nobody waits for the lock for ever: [`lock_within`](Self::lock_within).
 /// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and
 ///   the name is allowed.
-/// - A program that is refused changes nothing, but for hooks with a gap, where
-///   [`Error::OldProgramPutBack`] says so.
+/// - A program that the kernel refuses changes nothing, except on hooks with a gap, where the error
+///   is [`Error::OldProgramPutBack`].
 ///
-/// # What is not
+/// # What is not certain
 ///
-/// - Somebody who neither asks for the lock nor minds what is there can replace the pin between the
-///   last look and the rename.
-/// - Without a pin, links of ours are found only if it is said how they are known.
-/// - A link that another process holds, or that has another pin, is detached only if its kind can
-///   be: otherwise its program goes on running beside the new one. The outcome says
-///   [`OldLink::Released`]; whether somebody holds it is looked at only if that is asked for
-///   ([`wait_for_old`](Self::wait_for_old)).
-/// - A hook that takes one program may still be taken for a moment by a link that nobody holds any
-///   more. The attempt is made again for at most a second, with the lock; then the error says who
+/// - A process that does not take the lock can replace the pin between the last look and the
+///   rename.
+/// - Links without a pin are found only with [`take_over`](Self::take_over), which says how to
+///   recognize them.
+/// - A link that another process holds, or that has another pin, is detached if its kind allows it.
+///   Otherwise its program keeps running beside the new one, and the outcome says
+///   [`OldLink::Released`]. Whether somebody holds it is looked at only with
+///   [`wait_for_old`](Self::wait_for_old).
+/// - A hook that takes one program may stay taken for a moment by a link that nobody holds any
+///   more. The run tries again for at most a second, and keeps the lock. Then the error says who
 ///   has the hook.
-/// - Without `CAP_SYS_ADMIN` no program can be opened by its id: an update then goes by the lock
-///   alone, and an old program cannot be put back.
+/// - Without `CAP_SYS_ADMIN` no program can be opened by its id. Then an update is protected only
+///   by the lock, and an old program cannot be attached again.
 /// - The info of xdp and netfilter links does not say in which network namespace they are. An
-///   attempt to attach tells whether the hook here is free; where it is taken by somebody else's
-///   program, a link of ours on a device of the same number, or at the same priority, in another
-///   namespace passes for being here.
-/// - The kernel does not say whether a netfilter link is attached: one that somebody has detached,
-///   and whose priority somebody else has taken since, passes for attached.
+///   attempt to attach shows whether the hook in this namespace is free. If another program has it,
+///   a link of ours in another namespace, on a device with the same index or at the same priority,
+///   is mistaken for a link in this one.
+/// - The kernel does not say whether a netfilter link is attached. A link that somebody detached is
+///   mistaken for an attached one if another link has taken its priority since.
 #[derive(Clone)]
 #[must_use = "nothing is done before `run`"]
 pub struct Ensure<A> {
@@ -235,7 +236,7 @@ impl<A: fmt::Debug> fmt::Debug for Ensure<A> {
     }
 }
 
-/// How often the pin and its link may change under our eyes.
+/// How often the pin and its link may change while a run looks at them.
 const ATTEMPTS: usize = 16;
 
 impl<A: Attach> Ensure<A> {
@@ -379,45 +380,47 @@ fn rules_of<A: Recipe>(wanted: &Wanted<'_>) -> Rules {
 }
 
 impl<A: AttachProgram> Ensure<A> {
-    /// Does it: ends with a link on the hook that runs this program and is pinned at the path.
+    /// Attaches or takes over, so that a link on the hook runs this program and is pinned at the
+    /// path.
     ///
-    /// The program stays the caller's. The link remembers its pin; dropping it leaves it to the
-    /// pin.
+    /// The program stays the caller's. The link that is returned remembers its pin. When it is
+    /// dropped, the pin keeps the link.
     ///
     /// # Errors
     ///
-    /// Nothing is changed, besides that a killed run's left-over is finished or removed, with
+    /// With these errors nothing has changed, except that what a killed run left is finished or
+    /// removed:
     ///
     /// - [`Error::PinTaken`]: something else is pinned at the path.
-    /// - [`Error::TemporaryName`]: the name is one that pins have on the way to their place.
+    /// - [`Error::TemporaryName`]: the name has the form of a temporary pin.
     /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed) (another user can change what
     ///   is pinned, or where the path leads to) or [`LockHeld`](bpf_link::Error::LockHeld)
     ///   (`EWOULDBLOCK`: another process has the lock).
-    /// - [`Error::OursFound`]: links of ours are on the hook, and were to be reported, or are more
-    ///   than one.
-    /// - [`Error::SearchDenied`] (`EPERM`): to look for links of ours takes `CAP_SYS_ADMIN`.
-    /// - [`Error::ExpectedRevision`]: a revision of the hook's list was to be expected, which an
-    ///   update in place does not do.
+    /// - [`Error::OursFound`]: a link of ours is on the hook and only a report was asked for, or
+    ///   there is more than one.
+    /// - [`Error::SearchDenied`] (`EPERM`): searching for links of ours takes `CAP_SYS_ADMIN`.
+    /// - [`Error::ExpectedRevision`]: the builder expects a revision of the hook's list, which an
+    ///   update in place cannot check.
     /// - [`Error::Link`] with [`NotOnBpffs`](bpf_link::Error::NotOnBpffs),
     ///   [`PinName`](bpf_link::Error::PinName), [`PathNotFound`](bpf_link::Error::PathNotFound)
     ///   (`ENOENT`: a directory is missing), and what else [`PinLock::of`] and
     ///   [`RawLink::pin_over`] refuse.
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`).
-    /// - [`Error::CreateDirectory`]: a parent could not be made.
+    /// - [`Error::CreateDirectory`]: a parent directory could not be made, or looked up.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook (cgroups).
     /// - [`Error::AlreadyAttached`] (`EEXIST`): another link on the hook runs this program already
     ///   (tcx, netkit).
-    /// - What the kind's own `attach` refuses, such as [`Error::HookTaken`] where it is somebody
-    ///   else's program that has the hook.
+    /// - Those of the kind's own `attach`, such as [`Error::HookTaken`] if another program has the
+    ///   hook.
     ///
-    /// Something may have changed, with
+    /// With these, something may have changed:
     ///
-    /// - [`Error::Overtaken`]: somebody else was faster, each time.
-    /// - [`Error::OldProgramPutBack`]: the new program could not be attached after the old one was
-    ///   taken off.
-    /// - [`Error::OldProgramLost`]: the same, and the old one could not be put back.
-    /// - [`Error::OldLinkHeld`]: the old link is in the way, and has not gone. It is pinned as it
-    ///   was.
+    /// - [`Error::Overtaken`]: another process was faster, at each attempt.
+    /// - [`Error::OldProgramPutBack`]: after the old program was detached, the new one could not be
+    ///   attached. The old one is attached again.
+    /// - [`Error::OldProgramLost`]: the same, but the old one could not be attached again.
+    /// - [`Error::OldLinkHeld`]: the old link is in the way, and somebody holds it. It is pinned as
+    ///   before.
     ///
     /// # Kernel
     ///
@@ -429,8 +432,8 @@ impl<A: AttachProgram> Ensure<A> {
     /// What [`run`](Self::run) would do now. Nothing is changed: no link is attached, updated or
     /// detached, and no pin, directory or lock is made.
     ///
-    /// Where only an attempt to attach can tell whether the hook is free, which is so for xdp and
-    /// netfilter, the plan says what each answer would lead to: [`Planned::Attempt`].
+    /// For xdp and netfilter, only an attempt to attach shows whether the hook is free. There the
+    /// plan has what follows from each answer: [`Planned::Attempt`].
     ///
     /// ```no_run
     /// use bpf_link_typed::{Attach as _, TcxAttach, TcxHook};
@@ -446,7 +449,7 @@ impl<A: AttachProgram> Ensure<A> {
     ///
     /// # Errors
     ///
-    /// Those of [`run`](Self::run) with which nothing is changed, as far as they show without an
+    /// Those of [`run`](Self::run) that change nothing, as far as they can be found without an
     /// attempt.
     pub fn plan(&self, program: impl AsFd) -> Result<Plan> {
         self.plan_with(program.as_fd())

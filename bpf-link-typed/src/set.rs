@@ -39,13 +39,13 @@ use crate::kinds::StructOpsLink;
 use entry::{Entry, check_name};
 use options::Options;
 
-/// The links of an agent as one wanted state: all of them are brought about together, or what was
-/// there before stays.
+/// All links that an agent wants: either all of them are put in place, or everything stays as it
+/// was.
 ///
-/// A set has a directory of its own on a bpffs, and each of its links is pinned there by its name.
-/// An agent puts its set together when it starts, whatever is there: nothing, its own links of an
-/// hour ago, those of the version before under other names, or what a run left that was killed.
-/// [`plan`](Self::plan) says what [`apply`](Self::apply) would do about it.
+/// A set has a directory of its own on a bpffs, and each link is pinned there under its name. An
+/// agent builds its set at every start. It need not know what is there: nothing, its own links from
+/// an earlier run, those of an older version under other names, or what a killed run left.
+/// [`plan`](Self::plan) says what [`apply`](Self::apply) would do.
 ///
 /// ```no_run
 /// use bpf_link_typed::set::{LinkSet, Stale};
@@ -72,43 +72,46 @@ use options::Options;
 ///
 /// # What is done
 ///
-/// 1. Everything that is pinned in the directory is looked at. A wanted link takes over the link of
-///    its name if that is on its hook, and otherwise one of the directory's links that is, whatever
-///    its name. So pins can be renamed, and hooks and priorities exchanged.
-/// 2. What is new is attached, beside the old where it replaces something, and every link is pinned
-///    beside its path ([`temporary_pin`](bpf_link::temporary_pin)). The programs that will stop
-///    running are opened. Up to here no old program has stopped.
-/// 3. Links that can be updated are.
+/// 1. The set looks at everything that is pinned in the directory. For each wanted link, the link
+///    of the same name is taken over if it is on the right hook. If it is not, another link of the
+///    directory that is on this hook is taken over, whatever its name. So pins can be renamed, and
+///    hooks and priorities exchanged.
+/// 2. New links are attached, next to the links that they replace. Every link is pinned beside its
+///    path ([`temporary_pin`](bpf_link::temporary_pin)). The programs that will stop running are
+///    opened. Up to here, no old program has stopped.
+/// 3. Links that can be updated are updated.
 /// 4. The pins are renamed over those that they replace.
-/// 5. Where a hook takes one program, and its link is not updated, the old link is taken off and
-///    the new one attached: with a gap, which the report says.
-/// 6. Replaced links are let go of; so are those that a killed run has left beside a pin, and stale
-///    ones, if that is asked for.
+/// 5. Where a hook takes one program and its link cannot be updated, the old link is detached and
+///    then the new one attached. The report says that there was a gap.
+/// 6. Replaced links are let go, and so are links that a killed run left beside a pin, and stale
+///    links if that was asked for.
 ///
 /// # What is certain
 ///
-/// - All or nothing, as far as errors go. Whatever fails before the sixth step, all that was done
-///   is undone in reverse order, and [`Error::SetNotApplied`] says which link was refused, why, and
-///   what state each link is in now. A link that was taken off and put back has another id; other
-///   links keep theirs, but may have a new pin: then the run before sees
+/// - All or nothing, if there is an error. If anything fails before step 6, what was done is undone
+///   in reverse order. [`Error::SetNotApplied`] says which link was refused, why, and what state
+///   each link is in now. A link that was detached and attached again has another id. The other
+///   links keep their ids, but may have a new pin: then the previous run sees
 ///   [`Standing::PinnedAnew`](crate::ensure::Standing::PinnedAnew), and its `stop` leaves them.
-/// - Killed before any system call, the next `apply` comes to the same end, and leaves no temporary
-///   pin. Where links are updated in place, each event is seen by exactly one version.
-/// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`], for
-///   which nobody waits for ever ([`lock_within`]). The result is one of the sets, whole.
+/// - If it is killed before any system call, the next `apply` comes to the same end, and leaves no
+///   temporary pin. Where links are updated in place, each event is seen by exactly one version.
+/// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`]. They
+///   wait no longer than [`lock_within`] says. The result is one of the sets, whole.
 /// - Other users cannot change what is pinned, or where the path leads to, unless that was allowed:
 ///   [`allow_shared_directories`], [`allow_other_owner`].
 /// - What is not a link, such as an agent's maps and programs, is never touched.
 ///
-/// # What is not
+/// # What is not certain
 ///
-/// - It is not one instant: a packet that crosses two hooks may meet the new program at one and the
-///   old one at the other. Nor is it undone if the process is killed: the next `apply` finishes it.
-/// - Links that the caller does not ask to have removed stay attached, and are reported as stale.
-/// - A replaced link that cannot be detached, and that somebody else holds, runs on: the report
-///   says [`OldLink::Released`](crate::ensure::OldLink::Released), unless [`wait_for_old`] has
-///   waited.
-/// - To undo an update takes the old program, and to open that takes `CAP_SYS_ADMIN`. Without it a
+/// - It is not one instant. A packet that crosses two hooks may meet the new program at one and the
+///   old program at the other. If the process is killed, nothing is undone: the next `apply`
+///   finishes the work.
+/// - Links that are not in the set stay attached, and are reported as stale, unless
+///   [`remove_stale`](Self::remove_stale) has them removed.
+/// - If a replaced link cannot be detached, and another process holds it, its program keeps
+///   running. The report says [`OldLink::Released`](crate::ensure::OldLink::Released), unless
+///   [`wait_for_old`] has waited.
+/// - Undoing an update takes the old program, and opening that takes `CAP_SYS_ADMIN`. Without it, a
 ///   set that would stop a program is refused, unless [`without_rollback`](Self::without_rollback)
 ///   allows it.
 /// - What [`Ensure`](crate::Ensure) says about each kind holds for the links of a set as well.
@@ -136,8 +139,8 @@ impl fmt::Debug for LinkSet<'_> {
 }
 
 impl<'a> LinkSet<'a> {
-    /// An empty set in this directory, which is the set's own: links in it that are not in the set
-    /// are stale.
+    /// An empty set in this directory. The directory belongs to the set: other links in it are
+    /// stale.
     pub fn in_dir(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
@@ -146,24 +149,25 @@ impl<'a> LinkSet<'a> {
         }
     }
 
-    /// Adds a link: its name, which is that of its pin, its options, and the program.
+    /// Adds a link: its name, which is also the name of its pin, its options, and the program.
     ///
-    /// The set borrows what the options and the program borrow. One that owns all of it is
+    /// The set borrows what the options and the program borrow. A set that owns everything is
     /// `'static`, and can be moved to another thread: `program` may be an `OwnedFd`, or an `Arc` of
-    /// one. [`add_from`](Self::add_from) is for options that borrow. On tcx and
-    /// netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before the existing
-    /// links that were added to the set later. Existing links keep their places, even if these are
-    /// not in the order of adding, or not the positions that the options say: a set reports that
-    /// ([`SetLink::is_in_place`](crate::set::SetLink::is_in_place)) and moves nothing.
+    /// one. For options that borrow, use [`add_from`](Self::add_from).
+    ///
+    /// On tcx and netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before the
+    /// existing links that were added to the set later. Existing links keep their places, even if
+    /// these differ from the order of adding, or from the positions in the options. A set moves
+    /// nothing, and [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) reports it.
     /// [`Ensure::restore_position`](crate::Ensure::restore_position) moves a single link.
     ///
     /// # Errors
     ///
-    /// Nothing is added, with
+    /// With these errors, nothing is added:
     ///
     /// - [`Error::SetName`]: the name is empty, has a slash or a dot in it, or ends like that of a
     ///   temporary pin.
-    /// - [`Error::NameInSet`]: the set has a link of this name.
+    /// - [`Error::NameInSet`]: the set already has a link with this name.
     pub fn add<A, P>(&mut self, name: impl AsRef<str>, to: A, program: P) -> Result<SetKey<A::Link>>
     where
         A: AttachProgram + Send + Sync + 'a,
@@ -172,11 +176,11 @@ impl<'a> LinkSet<'a> {
         self.add_member(name.as_ref(), of_program(to, program), None)
     }
 
-    /// The same, and if a new link is attached for it, in this place on the hook: next to a link
-    /// that was added before (tcx, netkit, and since Linux 6.17 cgroups).
+    /// As [`add`](Self::add), and a new link is attached in this place on the hook: before or after
+    /// a link that was added earlier (tcx, netkit, and since Linux 6.17 cgroups).
     ///
-    /// A link that is there already keeps its place, and
-    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) says whether that is this one.
+    /// An existing link keeps its place, and
+    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) says whether it is the right one.
     ///
     /// # Errors
     ///

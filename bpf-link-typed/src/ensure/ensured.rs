@@ -27,10 +27,10 @@ pub struct Ensured<L> {
     pub taken_over: Option<LinkId>,
     /// What a run that was killed had left beside the pin, and what became of it.
     pub left_over: Option<LeftOver>,
-    /// Whether the link is in the position that was asked for, as the hook's own list tells. `None`
-    /// if no position was asked for, or that cannot be told: the list of a cgroup names programs
-    /// and no links, so of a program that is on it twice it is not told, nor for
-    /// [`CgroupHook::Lsm`](crate::CgroupHook::Lsm).
+    /// Whether the link is in the position that was asked for, according to the hook's own list.
+    /// `None` if no position was asked for, or if it cannot be told: the list of a cgroup has
+    /// programs and no links, so it does not tell the position of a program that is on it twice,
+    /// nor of any for [`CgroupHook::Lsm`](crate::CgroupHook::Lsm).
     pub is_in_place: Option<bool>,
     /// What is to be there as long as nobody else has taken over.
     pub(super) left: Left<L>,
@@ -92,12 +92,12 @@ impl FileId {
 }
 
 impl<L: KindLink> Ensured<L> {
-    /// Whether all is as this run has left it: the link is pinned by the same pin, and runs the
-    /// same program. Whether the hook is still there, the info of the link says.
+    /// Whether everything is as this run left it: the link has the same pin and runs the same
+    /// program. Whether the hook still exists is in the link's info.
     ///
-    /// Every run leaves a pin of its own, also one that finds its program running. So an agent that
-    /// asks this now and then notices that another has taken over, even if that one runs the very
-    /// same program; [`standing`](Self::standing) tells what has happened.
+    /// Every run leaves a new pin, even if its program was running already. So an agent that calls
+    /// this now and then notices when another has taken over, even with the very same program.
+    /// [`standing`](Self::standing) says what has happened.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl<L: KindLink> Ensured<L> {
         Ok(self.standing()? == Standing::Ours)
     }
 
-    /// What has become of what this run has left.
+    /// What has become of the link and pin that this run left.
     ///
     /// # Errors
     ///
@@ -140,16 +140,16 @@ impl<L: KindLink> Ensured<L> {
         })
     }
 
-    /// Lets go of the link and of the hook, if all is still as this run has left it. If another has
-    /// taken over, its program, its link and its pin stay as they are. In any case our descriptor
-    /// is closed.
+    /// Detaches the program and removes the pin, if everything is still as this run left it. If
+    /// another run has taken over, its program, link and pin stay as they are. Our descriptor is
+    /// closed in any case.
     ///
-    /// It takes turns with runs and other stops in the same directory:
-    /// [`PinLock`](bpf_link::PinLock). It waits for the lock as long as the run did:
+    /// Stops and runs in the same directory take turns: [`PinLock`](bpf_link::PinLock). A stop
+    /// waits for the lock as long as the run did:
     /// [`Ensure::lock_within`](crate::Ensure::lock_within), or
     /// [`LinkSet::lock_within`](crate::LinkSet::lock_within) for a link of a set. An agent that
-    /// ends with this never takes off the program of its successor; to leave its own program
-    /// attached, it just ends.
+    /// ends with this never detaches its successor's program. To leave its own program attached, an
+    /// agent simply ends.
     ///
     /// ```no_run
     /// use bpf_link_typed::ensure::{Standing, Stopped};
@@ -172,7 +172,7 @@ impl<L: KindLink> Ensured<L> {
     ///
     /// - As [`standing`](Self::standing), [`RawLink::unpin`](bpf_link::RawLink::unpin) and, except
     ///   for a missing directory, [`PinLock::of_within`](bpf_link::PinLock::of_within): nothing was
-    ///   let go of.
+    ///   changed.
     /// - As [`RawLink::detach`](bpf_link::RawLink::detach): the pin was removed, and the kernel
     ///   frees the link with its last descriptor.
     pub fn stop(self) -> Result<Stopped> {

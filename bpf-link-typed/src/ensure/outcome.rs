@@ -16,23 +16,22 @@ use bpf_link::{LinkId, LinkInfo, MapId, ProgramId, RawLink, Update};
 pub enum Outcome {
     /// There was no link, and one was made.
     Created,
-    /// The link was there, and was updated in place: every event is seen by the one or the other
-    /// program.
+    /// The link was there, and was updated in place: each event is seen by one of the two programs.
     Updated {
         /// What was attached before.
         previous: Attached,
     },
-    /// The link was there, and ran this program. It was pinned anew, which tells this run from the
-    /// one before.
+    /// The link was there, and already ran this program. It has a new pin, which tells this run
+    /// from the one before.
     AlreadyRunning,
-    /// Another link took the place of the one that was pinned.
+    /// A new link took the place of the one that was pinned.
     Replaced {
         /// Why it was not kept.
         why: Why,
         /// What was attached by it; `None` if no link was pinned.
         previous: Option<Attached>,
-        /// Whether the hook was without either program for a moment, as it takes only one. Without
-        /// a gap both were attached for a moment.
+        /// Whether the hook had neither program for a moment, as it takes only one. Without a gap,
+        /// both were attached for a moment.
         gap: bool,
         /// What became of the link that was pinned.
         old_link: OldLink,
@@ -57,15 +56,15 @@ pub enum Why {
     NotHere,
     /// It had other options; for xdp, another mode.
     OtherOptions,
-    /// It ran this program, but the kernel does not report all options of such a link, so that it
-    /// may have had others: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
+    /// It ran this program, but the kernel does not report all of its options, so they may have
+    /// been others: see [`Ensure::keep_unreported`](crate::Ensure::keep_unreported).
     NotReported,
-    /// It was not in the position that was asked for any more: see
+    /// It was no longer in the position that was asked for: see
     /// [`Ensure::restore_position`](crate::Ensure::restore_position).
     OutOfPlace,
-    /// Links of this kind, or of this sort of program, are not updated.
+    /// Links of this kind, or with this type of program, cannot be updated.
     NotUpdatable,
-    /// What was pinned was no link, or one of another kind, and the caller had allowed to replace
+    /// What was pinned was not a link, or a link of another kind, and the caller allowed replacing
     /// it.
     NotSuchALink,
 }
@@ -79,37 +78,36 @@ pub enum Why {
 )]
 #[non_exhaustive]
 pub enum OldLink {
-    /// No link was there: what was pinned was not a link.
+    /// There was no old link: what was pinned was not a link.
     None,
-    /// It has gone, or has been detached: its program does not run there any more.
+    /// It has gone, or was detached: its program no longer runs there.
     ///
     /// There is one exception, for kinds that cannot be detached. The kernel removes a link's id
-    /// first, and takes the program off after that. Where our descriptor is the last to be closed,
-    /// both are over when we look. But somebody else who holds the link, or a kernel that lets go
-    /// of removed pins late (Linux 5.10, 6.16), may close it in the moment between our close and
-    /// our look: then the program may run a little longer.
+    /// first, and detaches the program after that. If our descriptor is the last one, both are done
+    /// when we look. But another holder may close it between our close and our look, and so may a
+    /// kernel that lets go of removed pins late (Linux 5.10, 6.16). Then the program may run a
+    /// little longer.
     Gone,
-    /// It is not of a kind that can be detached. Its pin was replaced and our descriptor closed, so
-    /// that it goes with the last that holds it: at once, unless another process or another pin
-    /// does. Nobody has looked; [`Ensure::wait_for_old`](crate::Ensure::wait_for_old) does.
+    /// Its kind cannot be detached. Its pin was replaced and our descriptor closed, so it is gone
+    /// at once, unless another process or another pin holds it. That was not checked:
+    /// [`Ensure::wait_for_old`](crate::Ensure::wait_for_old) checks it.
     Released(LinkId),
-    /// The same, and it was still there when the time to wait was over, so that its program may
-    /// still run. As a rule somebody else holds it: another process, or another pin. A kernel that
-    /// takes links off late, as Linux 5.10 does on a machine that is short of time, may still come
-    /// to it.
+    /// The same, and it was still there at the end of the wait, so its program may still run.
+    /// Usually another process or another pin holds it. A kernel that releases links late, as Linux
+    /// 5.10 does under load, may still be about to release it.
     Held(LinkId),
-    /// The same, and whether somebody else holds it could not be found out: the caller lacks
+    /// The same, and it is not known whether somebody else holds it: the caller lacks
     /// `CAP_SYS_ADMIN`.
     Unknown(LinkId),
 }
 
-/// What a run had left beside the pin when it was killed.
+/// What a killed run had left beside the pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LeftOver {
-    /// A link that took the place of the pinned one, as it was to.
+    /// A link that was meant to replace the pinned one, and now has.
     Finished,
-    /// A link that was removed, as the pinned one was good.
+    /// A link that was removed, as the pinned one was the right one.
     Removed,
     /// A second pin of the pinned link, which was removed.
     Unpinned,

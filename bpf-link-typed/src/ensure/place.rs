@@ -191,8 +191,8 @@ pub(crate) fn temporary_pin(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-/// Whether this directory cannot be looked up because of its path. If it cannot be made either, then
-/// making it gives the better error.
+/// Whether this directory cannot be looked up because of its path. If it cannot be made either,
+/// then making it gives the better error.
 fn is_missing(directory: &Path, error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP | libc::ENAMETOOLONG) => {

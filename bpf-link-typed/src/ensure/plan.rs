@@ -42,15 +42,15 @@ pub enum Planned {
         /// What is attached by it now. `None` if it was detached in this moment.
         previous: Option<Attached>,
     },
-    /// Another link would take the place of what is pinned.
+    /// A new link would take the place of what is pinned.
     Replace {
-        /// The link that is pinned, of whichever kind; `None` if something else is.
+        /// The link that is pinned, of any kind; `None` if it is not a link.
         link: Option<LinkId>,
         /// Why it would not be kept.
         why: Why,
         /// What is attached by it now.
         previous: Option<Attached>,
-        /// Whether the hook would be without either program for a moment.
+        /// Whether the hook would have neither program for a moment.
         gap: Gap,
     },
     /// A link of ours that is on the hook without this pin would be pinned, and then treated like
@@ -83,7 +83,8 @@ pub enum Planned {
 pub enum Gap {
     /// No: both programs would be attached for a moment.
     No,
-    /// Only if the kernel does not attach the new one beside the old one, which an attempt tells.
+    /// Only if the kernel does not attach the new one beside the old one, which only an attempt
+    /// shows.
     IfRefused,
     /// Yes: the hook takes only one of them.
     Yes,

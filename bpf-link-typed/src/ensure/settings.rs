@@ -14,9 +14,10 @@ macro_rules! settings_of_every_run {
             self
         }
 
-        /// Continues where other users can write to the pins' directory, or to one that its path
-        /// leads through, or where one of these or a symbolic link belongs to another user than
-        /// root or us: see [`check_directories`](bpf_link::check_directories).
+        /// Allows a path that other users can change: they may write to the pins' directory or to
+        /// one above it, or one of these directories or a symbolic link on the path belongs to a
+        /// user who is neither root nor the agent's own. See
+        /// [`check_directories`](bpf_link::check_directories).
         ///
         /// Such a user can replace the agent's links with other ones, and keep the lock.
         pub fn allow_shared_directories(mut self) -> Self {
@@ -24,8 +25,8 @@ macro_rules! settings_of_every_run {
             self
         }
 
-        /// Continues where what is pinned belongs to another user, who can open it and so do
-        /// everything to the link. The pins that a run leaves are ours.
+        /// Allows a pin that belongs to another user. That user can open it, and so do anything to
+        /// the link. The pins that a run leaves belong to the agent's own user.
         ///
         /// What the other user has opened before stays open.
         pub fn allow_other_owner(mut self) -> Self {
@@ -33,26 +34,27 @@ macro_rules! settings_of_every_run {
             self
         }
 
-        /// Keeps a pinned link that runs its program if the kernel does not report all of its
-        /// options: they are assumed to be the ones that are wanted.
+        /// Keeps a pinned link that runs its program even if the kernel does not report all of its
+        /// options. They are assumed to be the wanted ones.
         ///
-        /// Without this, each run replaces such a link by one with these options, as
-        /// [`Why::NotReported`](crate::ensure::Why::NotReported) says.
-        /// [`Ensure`](crate::Ensure) lists which options those are.
+        /// Without this, each run replaces such a link, with
+        /// [`Why::NotReported`](crate::ensure::Why::NotReported) as the reason.
+        /// [`Ensure`](crate::Ensure) lists the options that are not reported.
         pub fn keep_unreported(mut self) -> Self {
             self.options.keep_unreported = true;
             self
         }
 
-        /// Waits, at most this long in all, until replaced or removed links of a kind that cannot
-        /// be detached have gone: the outcome then says
+        /// Waits until replaced or removed links that cannot be detached have gone, but no longer
+        /// than this for all of them together. The outcome is then
         /// [`OldLink::Gone`](crate::ensure::OldLink::Gone) or
         /// [`OldLink::Held`](crate::ensure::OldLink::Held).
         ///
-        /// Without this it does not wait, and the outcome says
-        /// [`OldLink::Released`](crate::ensure::OldLink::Released). The lock is released before, so
-        /// no other agent waits. Looking for a link by its id takes `CAP_SYS_ADMIN`; without it the
-        /// outcome says [`OldLink::Unknown`](crate::ensure::OldLink::Unknown).
+        /// Without this there is no wait, and the outcome is
+        /// [`OldLink::Released`](crate::ensure::OldLink::Released). The lock is released before the
+        /// wait, so no other agent has to wait too. Looking for a link by its id takes
+        /// `CAP_SYS_ADMIN`; without it the outcome is
+        /// [`OldLink::Unknown`](crate::ensure::OldLink::Unknown).
         pub fn wait_for_old(mut self, time: ::std::time::Duration) -> Self {
             self.options.wait_for_old = Some(time);
             self
@@ -64,9 +66,9 @@ pub(crate) use settings_of_every_run;
 impl<A: Attach> Ensure<A> {
     settings_of_every_run!();
 
-    /// Makes the directories that the pin is to be in, as far as they are missing, with this mode
-    /// less the umask. Nobody else may write to them, whatever the mode says. If nothing is pinned
-    /// after all, they are removed again.
+    /// Makes the missing directories on the way to the pin, with this mode less the umask. Only the
+    /// agent's own user may write to them, whatever the mode says. If nothing is pinned in the end,
+    /// they are removed again.
     pub fn create_parents(mut self, mode: u32) -> Self {
         self.options.parents = Some(mode);
         self
@@ -79,34 +81,34 @@ impl<A: Attach> Ensure<A> {
         self
     }
 
-    /// Puts a tcx, netkit or cgroup link that is not in the position that was asked for any more
-    /// back there, by another link: [`Why::OutOfPlace`](crate::ensure::Why::OutOfPlace).
+    /// If a tcx, netkit or cgroup link is no longer in the position that was asked for, replaces it
+    /// by a link that is: [`Why::OutOfPlace`](crate::ensure::Why::OutOfPlace).
     ///
-    /// A tcx or netkit hook does not take one program twice, so for a link that runs this very
-    /// program there is a gap, and the outcome says so. Without this, the link stays where it is,
-    /// and [`Ensured::is_in_place`](crate::Ensured::is_in_place) reports it.
+    /// A tcx or netkit hook does not take a program twice. So if the link runs this very program,
+    /// there is a gap, and the outcome says so. Without this call, the link stays where it is, and
+    /// [`Ensured::is_in_place`](crate::Ensured::is_in_place) is false.
     pub fn restore_position(mut self) -> Self {
         self.options.restore_position = true;
         self
     }
 
-    /// Takes a link over that is on the hook and ours, but not pinned at the path: the pin was
-    /// removed, or is another. It is pinned at the path, and then treated like any that was pinned
-    /// there.
+    /// Takes over a link of ours that is on the hook but not pinned at the path, because its pin
+    /// was removed or has another name. The link is pinned at the path, and then treated like any
+    /// link that was pinned there.
     ///
-    /// Looked for whenever a link would be attached where none is known to be. More than one is an
-    /// error, [`Error::OursFound`](crate::Error::OursFound). To find them takes `CAP_SYS_ADMIN`
-    /// ([`Error::SearchDenied`](crate::Error::SearchDenied)). If the link had to make way for
-    /// another after all, as a netfilter link has, the pins of ours that it has elsewhere on the
-    /// bpffs are removed. Where this kernel does not tell what a link is on, what it runs has to
-    /// do.
+    /// Such a link is looked for before a new link is attached. If there is more than one, the
+    /// error is [`Error::OursFound`](crate::Error::OursFound). Finding them takes `CAP_SYS_ADMIN`
+    /// ([`Error::SearchDenied`](crate::Error::SearchDenied)). If the link has to be replaced, as a
+    /// netfilter link has, its other pins on the bpffs are removed if they belong to us. If this
+    /// kernel does not report what a link is attached to, a link is recognized by its program
+    /// alone.
     pub fn take_over(mut self, ours: Ours) -> Self {
         self.options.ours = Some((ours, AboutOurs::TakeOver));
         self
     }
 
-    /// Reports a link that is on the hook and ours, but not pinned at the path, as
-    /// [`Error::OursFound`](crate::Error::OursFound): nothing is attached a second time.
+    /// Reports a link of ours that is on the hook but not pinned at the path, as
+    /// [`Error::OursFound`](crate::Error::OursFound). So nothing is attached twice.
     pub fn report(mut self, ours: Ours) -> Self {
         self.options.ours = Some((ours, AboutOurs::Report));
         self

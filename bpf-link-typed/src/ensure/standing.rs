@@ -1,4 +1,4 @@
-//! What has become of what a run has left.
+//! What has become of the link and pin that a run left.
 
 use std::fmt;
 
@@ -6,13 +6,15 @@ use bpf_link::LinkId;
 
 use crate::ensure::outcome::Attached;
 
-/// What has become of what a run has left: [`Ensured::standing`](crate::Ensured::standing).
+/// What has become of the link and pin that a run left:
+/// [`Ensured::standing`](crate::Ensured::standing).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Standing {
-    /// All is as the run has left it: its link, which runs its program, by its pin.
+    /// Everything is as the run left it: its pin, its link, its program.
     Ours,
-    /// The link runs the same program, but another run has pinned it anew: it is that run's now.
+    /// The link runs the same program, but another run has given it a new pin: it belongs to that
+    /// run now.
     PinnedAnew {
         /// What is attached.
         attached: Attached,
@@ -24,7 +26,7 @@ pub enum Standing {
         /// What is attached by it; `None` if it was detached.
         by: Option<Attached>,
     },
-    /// Something else than a link of this kind is pinned there.
+    /// What is pinned there is not a link of this kind.
     NotSuchALink,
     /// Nothing is pinned there.
     NotPinned,

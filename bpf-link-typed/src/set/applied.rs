@@ -60,7 +60,7 @@ impl Applied {
         link.as_any().downcast_ref()
     }
 
-    /// The same link, which is no longer part of the set: [`stop`](Self::stop) leaves it.
+    /// As [`get`](Self::get), and removes the link from the set: [`stop`](Self::stop) leaves it.
     pub fn take<L: 'static>(&mut self, key: &SetKey<L>) -> Option<Ensured<L>> {
         self.get(key)?;
         let index = self.links.iter().position(|(name, _)| key.is_to(name))?;
@@ -68,11 +68,11 @@ impl Applied {
         link.into_any().downcast().ok().map(|link| *link)
     }
 
-    /// What has become of each link, by its name: [`Ensured::standing`].
+    /// What has become of each link, with its name: [`Ensured::standing`].
     ///
     /// # Errors
     ///
-    /// As [`Ensured::standing`], with the first that could not be looked at.
+    /// As [`Ensured::standing`], for the first link that has one.
     pub fn standing(&self) -> Result<Vec<(&str, Standing)>> {
         let links = self.links.iter();
         links
@@ -80,8 +80,8 @@ impl Applied {
             .collect()
     }
 
-    /// Whether every link is as this set has left it. [`standing`](Self::standing) tells which is
-    /// not, and [`Ensured::is_ours`] asks for one of them.
+    /// Whether every link is as this set left it. [`standing`](Self::standing) says which one is
+    /// not, and [`Ensured::is_ours`] asks about one link.
     ///
     /// # Errors
     ///
@@ -91,8 +91,8 @@ impl Applied {
         Ok(standing.all(|(_, standing)| standing == Standing::Ours))
     }
 
-    /// Lets go of the links that still run the set's programs by the set's pins, in reverse order,
-    /// and of nothing else: [`Ensured::stop`]. What became of each, by its name.
+    /// Detaches and unpins the links that are still as this set left them, in reverse order, and
+    /// nothing else: [`Ensured::stop`]. Returns what became of each link, with its name.
     ///
     /// It takes the lock of the directory once for all links, and waits for it as long as
     /// [`LinkSet::lock_within`](crate::LinkSet::lock_within) says.
@@ -101,8 +101,8 @@ impl Applied {
     ///
     /// - As [`PinLock::of_within`](bpf_link::PinLock::of_within), except for a missing directory:
     ///   nothing was let go of.
-    /// - As [`Ensured::stop`], for the first link that was refused. The others are let go of all
-    ///   the same.
+    /// - As [`Ensured::stop`], for the first link that has one. The other links are stopped all the
+    ///   same.
     pub fn stop(self) -> Result<Vec<(String, Stopped)>> {
         // All pins are in one directory.
         let lock = match self.links.first() {

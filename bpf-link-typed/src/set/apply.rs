@@ -1,4 +1,4 @@
-//! Brings the links of a set about.
+//! Puts the links of a set in place.
 
 mod old_first;
 mod prepare;
@@ -22,34 +22,34 @@ use crate::set::run::{Run, Step, Way, Work, overtaken};
 const ATTEMPTS: usize = 8;
 
 impl LinkSet<'_> {
-    /// Brings all links of the set about, or leaves what was there before.
+    /// Puts all links of the set in place, or leaves everything as it was.
     ///
-    /// It takes turns with others who do this in the same directory: [`PinLock`].
+    /// Processes that do this in the same directory take turns: [`PinLock`].
     ///
     /// # Errors
     ///
-    /// Nothing was changed, with
+    /// With these errors, nothing was changed:
     ///
     /// - [`Error::RootOfBpffs`]: the directory is the root of a bpffs.
     /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed) (another user can change the
     ///   directory, or where its path leads to, or owns a pin in it) or
     ///   [`LockHeld`](bpf_link::Error::LockHeld) (`EWOULDBLOCK`: another process has the lock).
     /// - [`Error::SameHook`]: two links of the set are for one hook, which takes one program.
-    /// - [`Error::SearchDenied`] (`EPERM`): to look for links that are
-    ///   [taken over](Self::take_over) takes `CAP_SYS_ADMIN`.
+    /// - [`Error::SearchDenied`] (`EPERM`): searching for links to
+    ///   [take over](Self::take_over) takes `CAP_SYS_ADMIN`.
     /// - [`Error::CreateDirectory`], and [`Error::Link`] with what [`PinLock::of`] and
     ///   [`PinDirectory`](bpf_link::PinDirectory) refuse, such as
     ///   [`NotOnBpffs`](bpf_link::Error::NotOnBpffs) and
     ///   [`PathNotFound`](bpf_link::Error::PathNotFound) (`ENOENT`).
     /// - [`Error::File`] (`EMFILE`): the process has no descriptors left for undoing.
     ///
-    /// What was done was undone, with
+    /// With these, what was done was undone:
     ///
     /// - [`Error::SetNotApplied`]: a link of the set was refused. Its source is the error that
     ///   [`Ensure::run`](crate::Ensure::run) would have ended with, or [`Error::NoWayBack`] where
     ///   an old program cannot be opened (`EPERM`). It says what state each link is in.
-    /// - [`Error::Overtaken`]: somebody who does not take the lock changed the pins or their links
-    ///   whenever they were looked at.
+    /// - [`Error::Overtaken`]: a process that does not take the lock changed the pins or their
+    ///   links at each attempt.
     ///
     /// # Kernel
     ///

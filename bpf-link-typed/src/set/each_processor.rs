@@ -30,12 +30,12 @@ impl EachProcessor {
         self.keys.iter().map(|(processor, key)| (*processor, key))
     }
 
-    /// Which processors have come online and gone offline since the links were added. To count
-    /// there too, put the set together again, and apply it.
+    /// Which processors have come online or gone offline since the links were added. To count on
+    /// the new ones, build the set again and apply it.
     ///
-    /// A processor that went and came back in between is not among them, though its link counts
-    /// nothing any more: the kernel ends the events of a processor that goes offline. Where
-    /// processors go and come back, apply the set without
+    /// A processor that went offline and came back in the meantime is not listed, although its link
+    /// no longer counts: the kernel ends the events of a processor that goes offline. On machines
+    /// where this happens, apply the set without
     /// [`keep_unreported`](crate::LinkSet::keep_unreported).
     ///
     /// # Errors
@@ -95,13 +95,13 @@ impl<'a> LinkSet<'a> {
     /// [`apply`](Self::apply) says the same of the time since the last run: a link of a processor
     /// that came online was created, and that of one that went offline is stale.
     ///
-    /// The kernel does not report which processor, period or frequency a link is for: it is taken
-    /// over by its name. So a link that runs this program already is replaced as well, without a
-    /// gap, unless [`keep_unreported`](Self::keep_unreported) keeps it.
+    /// The kernel does not report the processor, period or frequency of a link, so links are taken
+    /// over by name. A link that already runs this program is replaced too, without a gap, unless
+    /// [`keep_unreported`](Self::keep_unreported) keeps it.
     ///
     /// # Errors
     ///
-    /// Nothing is added, with
+    /// With these errors, nothing is added:
     ///
     /// - [`Error::NotACounter`](crate::Error::NotACounter): the options are for something else.
     /// - [`Error::File`](crate::Error::File): sysfs does not say which processors are online.

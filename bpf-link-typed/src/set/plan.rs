@@ -10,8 +10,8 @@ use crate::ensure::Planned;
 /// What [`LinkSet::apply`](crate::LinkSet::apply) would do now, from
 /// [`LinkSet::plan`](crate::LinkSet::plan).
 ///
-/// It is good for what was seen when it was made. What the kernel says to a command shows only when
-/// that is given: any program may be refused.
+/// It describes what was there when it was made. The kernel may still refuse any command, such as
+/// attaching a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SetPlan {
@@ -45,7 +45,7 @@ pub struct PlannedOther {
     pub link: LinkId,
     /// Its kind.
     pub kind: LinkKind,
-    /// Whether it would be let go of.
+    /// Whether it would be removed.
     pub is_removed: bool,
 }
 

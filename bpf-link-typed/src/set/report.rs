@@ -1,4 +1,4 @@
-//! What was done to bring a set about, a line for each link.
+//! What was done to apply a set, a line for each link.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use bpf_link::{LinkId, LinkKind};
 
 use crate::ensure::{OldLink, Outcome};
 
-/// What was done to bring a set about: [`Applied::report`](crate::set::Applied::report).
+/// What was done to apply a set: [`Applied::report`](crate::set::Applied::report).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -15,13 +15,13 @@ pub struct SetReport {
     pub links: Vec<SetLink>,
     /// Links that are pinned in the directory, and not in the set.
     pub stale: Vec<StaleLink>,
-    /// Links that runs that were killed had left beside their pins.
+    /// Links that killed runs had left beside their pins.
     pub left_over: Vec<StaleLink>,
     /// Old pins that could not be removed. The next run tries again.
     pub pins_left: Vec<PinLeft>,
 }
 
-/// A pin that could not be removed, though another has taken its place or it is stale.
+/// A pin that was replaced or is stale, but could not be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -67,7 +67,7 @@ pub struct StaleLink {
     pub link: LinkId,
     /// Its kind.
     pub kind: LinkKind,
-    /// What has become of it if it was let go of; `None` if it stays.
+    /// What has become of it if it was removed; `None` if it stays.
     pub removed: Option<OldLink>,
 }
 

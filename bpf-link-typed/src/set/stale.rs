@@ -18,7 +18,7 @@ enum Rule {
 }
 
 impl Stale {
-    /// All of them: the agent has the directory for itself.
+    /// All of them: no other agent uses the directory.
     #[must_use]
     pub fn all() -> Self {
         Self(Rule::All)
@@ -30,8 +30,8 @@ impl Stale {
         Self(Rule::Prefix(prefix.as_ref().to_owned()))
     }
 
-    /// Those that run one of these programs, or maps with callbacks. To ask for a program by its id
-    /// takes `CAP_SYS_ADMIN`.
+    /// Those that run one of these programs, or maps with callbacks. Asking about a program by its
+    /// id takes `CAP_SYS_ADMIN`.
     #[must_use]
     pub fn running(programs: impl IntoIterator<Item = Ours>) -> Self {
         Self(Rule::Running(programs.into_iter().collect()))
