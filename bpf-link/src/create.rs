@@ -20,7 +20,7 @@ impl RawLink {
     ///
     /// # Errors
     ///
-    /// Nothing is sent to the kernel, and nothing is attached, with
+    /// With these errors, nothing was sent to the kernel:
     ///
     /// - [`Error::InvalidRequest`]: the arguments are of another kind than the attach type's, an
     ///   anchor is a link of another kind, or a session is to be a return probe;
@@ -28,11 +28,11 @@ impl RawLink {
     /// - [`Error::Vanished`], [`Error::Unsettled`] or [`Error::PermissionDenied`] for an anchor
     ///   that is given by a link's id, and so is opened first: as [`from_id`](Self::from_id).
     ///
-    /// From the kernel, with nothing attached:
+    /// These come from the kernel, and nothing was attached:
     ///
     /// - [`Error::UnsupportedByKernel`] (`EINVAL`, `E2BIG`, `EOPNOTSUPP`): this kernel does not
-    ///   know the arguments, or was built without the kind. Kernels answer `EINVAL` to much else;
-    ///   this variant is for where it is certain.
+    ///   know the arguments, or was built without the kind. Kernels answer `EINVAL` to many other
+    ///   requests as well; this variant is returned only if the cause is certain.
     /// - [`Error::PermissionDenied`] (`EPERM`, `EACCES`): the caller lacks a capability, a cgroup
     ///   has a program that does not share its hook, the device is the peer end of a netkit pair,
     ///   or an iterator's program uses more of an element than its map has.

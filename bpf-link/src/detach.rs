@@ -6,15 +6,15 @@ use crate::sys;
 use std::os::fd::AsFd;
 
 impl RawLink {
-    /// Takes the program off its hook at once, even if others hold the link.
+    /// Detaches the program from its hook at once, even if other processes hold the link.
     ///
-    /// The link lives on, with its id, pins and info, but does nothing any more and cannot be
-    /// attached again. A link that is detached already stays so, without an error.
+    /// The link keeps its id, pins and info, but does nothing any more and cannot be attached
+    /// again. Detaching it twice is not an error.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedByKind`] (`EOPNOTSUPP`): links of this kind are not detached, only
-    ///   dropped.
+    /// - [`Error::UnsupportedByKind`] (`EOPNOTSUPP`): links of this kind cannot be detached, only
+    ///   closed and unpinned.
     /// - [`Error::UnsupportedByKernel`] (`EOPNOTSUPP`): this kernel does not detach links of this
     ///   kind yet (`struct_ops`, before Linux 6.11).
     ///

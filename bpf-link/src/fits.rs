@@ -10,13 +10,14 @@ use crate::object::{ProgramInfo, ProgramType};
 use crate::sys;
 
 /// Asks whether a program fits an attach type: whether the kernel accepts its type and the attach
-/// type that it was loaded for. The kernel does not report the latter. Where it does not fit,
-/// [`RawLink::create`](crate::RawLink::create) fails with `EINVAL`, as for much else.
+/// type that it was loaded for. The kernel does not report the latter. If the program does not fit,
+/// [`RawLink::create`](crate::RawLink::create) fails with `EINVAL`, which has many other causes as
+/// well.
 ///
-/// Nothing is attached, and nothing runs. `Some(false)` also where this kernel does not have the
-/// attach type at all. `None` if there is no way to find out: for functions of the kernel, the
-/// program may be for entry, return, or instead of the function. Also `None` if it is not a
-/// program, or the caller lacks a privilege.
+/// Nothing is attached, and nothing runs. The answer is `Some(false)` also if this kernel does not
+/// have the attach type. It is `None` if there is no way to find out: for functions of the kernel,
+/// a program may be for entry, for return, or for replacing the result. It is also `None` if the
+/// descriptor is not a program, or if the caller lacks a privilege.
 ///
 /// ```no_run
 /// use bpf_link::{AttachType, program_fits};

@@ -15,11 +15,11 @@ use crate::sys;
 use crate::sys::ByteSet;
 use crate::sys::layout::{ARM, Field, field, layout};
 
-/// What the kernel says about a link: its kind, id and program, and the bytes of what is particular
-/// to its kind.
+/// What the kernel says about a link: its kind, id and program, and the bytes that are specific to
+/// the kind.
 ///
-/// Two are equal if the kernel has said the same: whether it was asked in a way that tells which
-/// fields it has left out ([`is_conclusive`](Self::is_conclusive)) makes no difference.
+/// Two infos are equal if the kernel's answers are, whether or not the request could show which
+/// fields the kernel left out ([`is_conclusive`](Self::is_conclusive)).
 #[derive(Clone, Copy)]
 pub struct LinkInfo {
     id: LinkId,
@@ -41,12 +41,12 @@ impl LinkInfo {
         missing: None,
     };
 
-    /// The info that these bytes are: a `struct bpf_link_info` that a kernel of this machine's byte
-    /// order filled in at some time, such as [`as_bytes`](Self::as_bytes) gives.
+    /// An info from bytes: a `struct bpf_link_info` that some kernel with this machine's byte order
+    /// filled in, such as [`as_bytes`](Self::as_bytes) returns.
     ///
-    /// It may be as long as that kernel has it; what is longer than [`SIZE`](Self::SIZE) is cut.
-    /// `None` if it ends before the id of the program does, in byte 12, or has no id of a link.
-    /// Nothing else is checked, and nothing asks the kernel.
+    /// It may have that kernel's length; bytes after [`SIZE`](Self::SIZE) are dropped. `None` if it
+    /// has fewer than the 12 bytes of kind, link id and program id, or if the link id is 0. Nothing
+    /// else is checked, and the kernel is not asked.
     ///
     /// ```
     /// use bpf_link::{LinkInfo, LinkKind};
@@ -89,26 +89,26 @@ impl LinkInfo {
         self.id
     }
 
-    /// The id of the program that is attached, or was until the link was detached. `None` where
-    /// there is none (`struct_ops`).
+    /// The id of the program that is attached, or was before the link was detached. `None` if there
+    /// is none (`struct_ops`).
     #[inline]
     #[must_use]
     pub fn program_id(&self) -> Option<ProgramId> {
         ProgramId::new(self.bytes.u32_at(offset_of!(c::bpf_link_info, prog_id)))
     }
 
-    /// How many bytes the kernel's own `struct bpf_link_info` has, up to [`SIZE`](Self::SIZE). A
-    /// field that ends beyond it is newer than the kernel.
+    /// The size of the kernel's own `struct bpf_link_info` in bytes, up to [`SIZE`](Self::SIZE). A
+    /// field that ends after it is newer than the kernel.
     #[inline]
     #[must_use]
     pub fn kernel_len(&self) -> u32 {
         self.len
     }
 
-    /// The kernel's `struct bpf_link_info`, as long as the kernel has it.
+    /// The kernel's `struct bpf_link_info`, in the kernel's length.
     ///
-    /// A field within the length may still be newer than the kernel, and is 0 then:
-    /// [`is_reported`](Self::is_reported) tells. A field for the address of a buffer is 0.
+    /// A field within the length may still be newer than the kernel, and is 0 then: see
+    /// [`is_reported`](Self::is_reported). Fields for the addresses of buffers are 0.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -169,8 +169,8 @@ impl LinkInfo {
         certain.then_some(true)
     }
 
-    /// Whether this kernel has anything to say that is particular to the kind: some learnt to make
-    /// a kind of link before they learnt to tell about it.
+    /// Whether this kernel reports anything that is specific to the kind. Some kernels can create a
+    /// kind of link, but do not report its fields yet.
     fn has_kind_info(&self) -> bool {
         let layout = layout(self.kind());
         // A link with arrays has entries. The field that tells where there are marks may be 0.
@@ -249,17 +249,17 @@ impl fmt::Debug for LinkInfo {
 }
 
 impl RawLink {
-    /// Asks what this link is: one system call, no allocation, no change.
+    /// Reads the link's info: one system call, no allocation.
     ///
-    /// The answer is whole for every kind that has neither a name nor arrays; for the others it
-    /// says how long they are, and [`info_with`](Self::info_with) gets them. If the kernel has said
-    /// before what kind the link is (any earlier info or [`kind`](Self::kind)), the answer also
-    /// tells which fields this kernel does not report: [`LinkInfo::is_reported`].
+    /// The info is complete for every kind that has neither a name nor arrays. For the other kinds
+    /// it has their lengths, and [`info_with`](Self::info_with) reads them. If the link's kind is
+    /// already known, from an earlier info or [`kind`](Self::kind), the info also shows which
+    /// fields this kernel does not report: [`LinkInfo::is_reported`].
     ///
-    /// The kernel refuses every info of a `uprobe_multi` link while the path of its file is longer
-    /// than 4,095 bytes. Then the answer has what every kind has (id, kind and program), which
-    /// procfs tells, and nothing else: its [`kernel_len`](LinkInfo::kernel_len) is 32, which is too
-    /// short for any field of that kind.
+    /// The kernel refuses the info of a `uprobe_multi` link while the path of its file is longer
+    /// than 4,095 bytes. Then the info has only the id, kind and program, which are read from
+    /// procfs. Its [`kernel_len`](LinkInfo::kernel_len) is 32, which is too short for any field of
+    /// that kind.
     ///
     /// # Errors
     ///
@@ -279,10 +279,10 @@ impl RawLink {
         self.answer(bytes, answer)
     }
 
-    /// As [`info`](Self::info), with the answer put where it is to stay, in the place of any
-    /// earlier one; nothing is left there after an error.
+    /// As [`info`](Self::info), but writes the info into the caller's variable, over any earlier
+    /// one. After an error the variable is `None`.
     ///
-    /// For who asks often: to move an answer about costs more than to read it.
+    /// For callers that read many infos: moving an info costs more than reading it.
     ///
     /// # Errors
     ///
@@ -297,12 +297,11 @@ impl RawLink {
         answer_in(slot, asked)
     }
 
-    /// Asks what this link is, and has the kernel write names and arrays into lent buffers.
+    /// Reads the link's info, and its name and arrays into the caller's buffers.
     ///
-    /// One system call if the kernel has said before what kind the link is (any earlier
-    /// [`info`](Self::info) or [`kind`](Self::kind)), otherwise two; no allocation. A buffer that
-    /// this kernel has no field for is left as it was. Which fields the kernel has not written,
-    /// [`LinkInfo::is_reported`] says.
+    /// One system call if the link's kind is already known, from an earlier [`info`](Self::info) or
+    /// [`kind`](Self::kind), otherwise two. No allocation. A buffer that this kernel has no field
+    /// for is not changed. [`LinkInfo::is_reported`] says which fields the kernel has not written.
     ///
     /// # Errors
     ///
@@ -323,8 +322,8 @@ impl RawLink {
         self.answer(bytes, answer)
     }
 
-    /// As [`info_with`](Self::info_with), with the answer put where it is to stay, in the place of
-    /// any earlier one; nothing is left there after an error.
+    /// As [`info_with`](Self::info_with), but writes the info into the caller's variable, over any
+    /// earlier one. After an error the variable is `None`.
     ///
     /// # Errors
     ///

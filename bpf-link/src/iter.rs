@@ -9,10 +9,11 @@ use crate::link::RawLink;
 use crate::sys;
 
 impl RawLink {
-    /// Starts a new run of an iterator: what the program writes can be read from the file.
+    /// Starts a new run of an iterator. The file that is returned has what the program writes.
     ///
-    /// The run keeps the program that the link has now, also after an update. It reads to its end
-    /// once and cannot be rewound; every file is a run of its own, and outlives the link.
+    /// The run keeps the program that the link has now, even if the link is updated. It can be read
+    /// to its end once, and cannot be rewound. Each file is a run of its own, and outlives the
+    /// link.
     ///
     /// A read may fail with `EAGAIN` after a million objects that the program skipped (read again
     /// to go on), and with `E2BIG` where the program writes more than eight pages for one object.

@@ -1,28 +1,29 @@
-//! A `bpf_link` of Linux as an owned file descriptor, with every command that the kernel has for
-//! it.
+//! Linux `bpf_link` objects as owned file descriptors, with every command that the kernel has for
+//! them.
 //!
 //! What it does:
 //!
 //! - creates links of all fifteen kinds of Linux 7.3, with every argument that the kernel takes;
-//! - asks what a link is, updates and detaches it, runs it if it is an iterator, pins, moves and
-//!   unpins it;
-//! - puts one pin in the place of another in one step, and lets processes that do so take turns;
-//! - opens links by path, by id, and from a descriptor that somebody passed on, and makes sure that
-//!   they are links;
-//! - walks all links of the machine, correctly while they come and go; or with the feature
-//!   `snapshot` looks at all of them at once, in a small part of the time, and at the processes
-//!   that have them open;
-//! - asks which programs a hook has, and which of them netlink knows, what programs, maps and BTF
-//!   objects are called, and opens pinned programs and maps, and perf events to attach to;
-//! - asks the kernel which kinds it can create;
-//! - keeps the kernel's error number, the command, and what it was done to.
+//! - reads a link's info, updates and detaches it, runs it if it is an iterator, pins it, moves its
+//!   pin and unpins it;
+//! - replaces one pin by another in one step, with a lock for processes that do this at the same
+//!   time;
+//! - opens links by path, by id, or from a descriptor that was passed to the process, and checks
+//!   that they are links;
+//! - walks all links of the machine, and gets it right while links come and go; or, with the
+//!   feature `snapshot`, reads all of them at once in a fraction of the time, and finds the
+//!   processes that have them open;
+//! - lists the programs of a hook, also those that only netlink knows; looks up the names of
+//!   programs, maps and BTF objects; opens pinned programs and maps, and perf events to attach to;
+//! - asks the kernel which kinds of links it can create;
+//! - returns errors with the kernel's number, the command, and what the command was done to.
 //!
 //! What it does not do:
 //!
-//! - load programs or create maps: those come in as anything that is [`AsFd`](std::os::fd::AsFd),
-//!   from any other crate;
-//! - tell the fields of each kind's info apart: `bpf-link-typed` is the layer that does;
-//! - stand in for a link where the kernel has none.
+//! - load programs or create maps: pass in anything that is [`AsFd`](std::os::fd::AsFd), from any
+//!   other crate;
+//! - parse the fields that each kind's info has: the layer above, `bpf-link-typed`, does that;
+//! - emulate links for hooks that have none in this kernel.
 //!
 //! ```no_run
 //! use bpf_link::{AttachType, LinkCreate, RawLink, Update};
@@ -47,14 +48,14 @@
 //!
 //! # Kernels
 //!
-//! Linux 5.10 and later, on 64-bit machines. What a kernel does not have is
-//! [`Error::UnsupportedByKernel`] where the kernel lets it be told from a mistake.
+//! Linux 5.10 and later, on 64-bit machines. What a kernel does not support is
+//! [`Error::UnsupportedByKernel`], if the kernel's answer can be told from that to a mistake.
 //!
 //! # What this kernel can do
 //!
 //! [`LinkKind::probe`] asks the kernel whether it can create links of a kind, without attaching
-//! anything. It has three answers: lack of privilege, of memory or of descriptors is not lack of
-//! support.
+//! anything. The answer is yes, no or unknown: if privilege, memory or descriptors are missing, the
+//! kernel may still support the kind.
 //!
 //! ```
 //! use bpf_link::{LinkKind, Support};

@@ -11,12 +11,12 @@ use crate::sys;
 
 /// An owned file descriptor of a link.
 ///
-/// Dropping it closes the descriptor and does nothing else. The last descriptor or pin of a link to
-/// go takes the program off its hook; a link that is pinned, or that another process holds, goes on
-/// working. To take a program off while others hold the link, there is [`detach`](Self::detach).
+/// Dropping it closes the descriptor and does nothing else. The program stays attached as long as
+/// the link has a descriptor, in any process, or a pin. To detach the program before that, call
+/// [`detach`](Self::detach).
 ///
-/// A `RawLink` remembers at which path it was pinned, whether it was pinned through this `RawLink`
-/// or opened from there; a [clone](Self::try_clone) does not.
+/// A `RawLink` remembers the path that it was pinned at or opened from. A
+/// [clone](Self::try_clone) does not.
 #[derive(Debug)]
 #[must_use = "a link that is dropped takes its program off the hook, unless it is pinned or held elsewhere"]
 pub struct RawLink {
@@ -31,8 +31,7 @@ impl RawLink {
 
     /// Opens the link with this id.
     ///
-    /// The new descriptor keeps the link attached. To find ids, there is
-    /// [`link_ids`](crate::link_ids).
+    /// The new descriptor keeps the link attached. [`link_ids`](crate::link_ids) lists ids.
     ///
     /// # Errors
     ///
@@ -83,8 +82,8 @@ impl RawLink {
             .map(|identity| LinkKind::from_raw(identity.kind))
     }
 
-    /// The id of the link. Asks the kernel once, and not at all if the link was opened by its id,
-    /// which never changes.
+    /// The id of the link, which never changes. Asks the kernel once, or not at all if the link was
+    /// opened by its id.
     ///
     /// # Errors
     ///
@@ -104,8 +103,8 @@ impl RawLink {
             .map_err(|source| self.info_refused(source))
     }
 
-    /// A link that the caller holds always has an id; should a kernel say otherwise, that is an
-    /// error and no panic.
+    /// A link that the caller holds always has an id. If a kernel says otherwise, that is an error,
+    /// not a panic.
     pub(crate) fn no_id(&self) -> Error {
         let source =
             std::io::Error::new(std::io::ErrorKind::InvalidData, "the kernel gave the id 0");
@@ -116,8 +115,8 @@ impl RawLink {
         ))
     }
 
-    /// What a command on this link is done to: its pin, if it was opened or pinned there, and its
-    /// id. Asks the kernel for the id, if nobody has told it yet.
+    /// What errors name when a command on this link fails: its pin, if it remembers one, and its
+    /// id. Asks the kernel for the id if it is not known yet.
     pub(crate) fn target(&self) -> Target {
         let asked = || self.fd.identity().map_or(0, |identity| identity.id);
         let link = LinkId::new(self.fd.known_id()).or_else(|| LinkId::new(asked()));
@@ -136,10 +135,10 @@ impl RawLink {
     }
 }
 
-/// Takes a descriptor over, after a check that it is a link.
+/// Takes ownership of a descriptor, after checking that it is a link.
 ///
-/// The check is an update that cannot succeed (`BPF_LINK_UPDATE` without a program), as the info of
-/// programs, maps and BTF cannot be told from a link's.
+/// The check is an update that cannot succeed (`BPF_LINK_UPDATE` without a program), because the
+/// infos of programs, maps and BTF look like a link's.
 impl TryFrom<OwnedFd> for RawLink {
     type Error = Rejected<OwnedFd>;
 
@@ -155,7 +154,7 @@ impl TryFrom<OwnedFd> for RawLink {
     }
 }
 
-/// Gives the descriptor away; a pin stays where it is.
+/// Returns the descriptor. A pin stays where it is.
 impl From<RawLink> for OwnedFd {
     fn from(link: RawLink) -> Self {
         link.fd.into_fd()

@@ -8,14 +8,14 @@ use crate::sys;
 
 /// An owned file descriptor of a perf event.
 ///
-/// A link keeps its event: the descriptor may be closed once the link is there.
+/// A link keeps its event open. The descriptor may be closed once the link exists.
 #[derive(Debug)]
 pub struct PerfEvent {
     fd: OwnedFd,
 }
 
 impl PerfEvent {
-    /// Opens a perf event, which is enabled.
+    /// Opens a perf event, and enables it.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl PerfEvent {
         }
     }
 
-    /// Lets a counter count again after [`disable`](Self::disable).
+    /// Makes a counter count again after [`disable`](Self::disable).
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl PerfEvent {
         })
     }
 
-    /// Keeps a counter from counting, and so its program from running.
+    /// Stops a counter, and so its program.
     ///
     /// The program of a tracepoint, kprobe or uprobe runs all the same, as long as the event is
     /// there.

@@ -45,8 +45,8 @@ impl RawLink {
     /// (`BPF_F_RDONLY`).
     ///
     /// A second call, `BPF_OBJ_GET_INFO_BY_FD`, tells links from programs and maps, whose infos are
-    /// longer, and brings kind and id with it. Where the kernel refuses it, or is newer than this
-    /// release and has more to say, one more does: an update without a program.
+    /// longer, and returns the kind and id. If the kernel refuses it, or is newer than this release
+    /// and has a longer info, a third call tells them apart: an update without a program.
     #[inline]
     pub fn from_pinned(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_pin(PinPath::new(path.as_ref())?)
@@ -55,8 +55,7 @@ impl RawLink {
     /// Opens the link that is pinned at this path, relative to an open directory, and remembers
     /// both.
     ///
-    /// The directory may be that of a bpffs that is mounted nowhere. An absolute path makes it
-    /// irrelevant.
+    /// The bpffs need not be mounted. With an absolute path, the directory is ignored.
     ///
     /// # Errors
     ///
@@ -81,8 +80,8 @@ impl RawLink {
         }
     }
 
-    /// The path at which this link was pinned or opened, as it is remembered; relative to the
-    /// directory if one was given. Others may have moved or removed the pin since.
+    /// The path at which this link was pinned or opened, relative to the directory if one was
+    /// given. Another process may have moved or removed the pin since.
     #[must_use]
     pub fn pin_path(&self) -> Option<&Path> {
         self.pin.as_ref().map(PinPath::path)
@@ -90,16 +89,16 @@ impl RawLink {
 
     /// Pins the link at this path on a bpffs, so that it stays attached without a descriptor.
     ///
-    /// If the link remembers a pin already, that pin is moved: at no time is the link without one,
-    /// nothing is overwritten, and the same path as before is no change. If the old pin has
-    /// vanished, the link is pinned afresh. To have a second pin, pin a [clone](Self::try_clone).
+    /// If the link remembers a pin, that pin is moved. The link has a pin all the time, nothing is
+    /// overwritten, and moving a pin to its own path changes nothing. If the old pin has vanished,
+    /// a new one is made. For a second pin, pin a [clone](Self::try_clone).
     ///
-    /// Before a move, what is at the old path is opened and compared with this link. Who replaces
-    /// it in the moment between that and the move gets theirs moved.
+    /// Before a move, the pin at the old path is opened and compared with this link. If another
+    /// process replaces it between that and the move, its pin is moved instead.
     ///
     /// # Errors
     ///
-    /// The link and its pin are as they were, with
+    /// With these errors, the link and its pin are as they were:
     ///
     /// - [`Error::PathHasNul`]: nothing was asked of the kernel.
     /// - [`Error::PathExists`] (`EEXIST`): there is something at the path.
@@ -123,9 +122,9 @@ impl RawLink {
 
     /// Pins the link at this path, relative to an open directory of a bpffs.
     ///
-    /// Like [`pin`](Self::pin) in all else. The directory may be that of a bpffs that is mounted
-    /// nowhere; the link keeps a descriptor of it as long as it remembers the pin. An absolute path
-    /// makes it irrelevant.
+    /// Otherwise as [`pin`](Self::pin). The bpffs need not be mounted. The link keeps a descriptor
+    /// of the directory as long as it remembers the pin. With an absolute path, the directory is
+    /// ignored.
     ///
     /// # Errors
     ///

@@ -31,8 +31,8 @@ pub struct HookPrograms {
     pub has_links: bool,
     /// How the hook is shared; for cgroups.
     pub flags: AttachFlags,
-    /// Changes with every program that is attached, detached or updated: for tcx and netkit, for
-    /// cgroups since Linux 6.17. It is what the expected revision of an attachment is taken from.
+    /// A number that changes whenever a program is attached, detached or updated. For tcx and
+    /// netkit, and for cgroups since Linux 6.17. A request to attach can expect it.
     pub revision: Option<u64>,
 }
 
@@ -72,8 +72,8 @@ impl<'a> Hook<'a> {
         }
     }
 
-    /// For a cgroup: also the programs of its ancestors, as all of them run. The kernel gives no
-    /// flags with them.
+    /// For a cgroup: asks for all programs that run, also those of its ancestors. The kernel
+    /// reports no flags with them.
     #[must_use]
     pub fn effective(mut self) -> Self {
         self.flags |= c::BPF_F_QUERY_EFFECTIVE;

@@ -41,7 +41,7 @@ pub struct Update<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// A program takes the place of the link's program.
+    /// Replaces the link's program by this one.
     pub fn program(new: &'a (impl AsFd + ?Sized)) -> Self {
         Self {
             by: UpdateBy::Program,
@@ -51,7 +51,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// A `struct_ops` map takes the place of the link's map.
+    /// Replaces the map of a `struct_ops` link by this one.
     pub fn map(new: &'a (impl AsFd + ?Sized)) -> Self {
         Self {
             by: UpdateBy::Map,
@@ -59,7 +59,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// Only if the link has this program or map now; sets [`UpdateFlags::REPLACE`].
+    /// Updates only if the link has this program or map now; sets [`UpdateFlags::REPLACE`].
     #[must_use]
     pub fn expecting(mut self, old: &'a (impl AsFd + ?Sized)) -> Self {
         self.old = Some(old.as_fd());
@@ -82,30 +82,30 @@ impl<'a, T: AsFd + ?Sized> From<&'a T> for Update<'a> {
 }
 
 impl RawLink {
-    /// Replaces the link's program (or `struct_ops` map) in one step: every
-    /// event is seen by the one or the other, none by both or neither.
+    /// Replaces the link's program (or `struct_ops` map) in one step: each event is seen by exactly
+    /// one of the two.
     ///
     /// The link, its pins and its position among other programs stay. The kernel keeps the new
-    /// program; the caller's descriptor of it may be closed. The program that is there already may
-    /// be put there again.
+    /// program; the caller's descriptor of it may be closed. A link may be updated to the program
+    /// that it already has.
     ///
-    /// The kernel's TCP crashes if a map is put on a `struct_ops` link that has it already (a BUG
-    /// in `tcp_update_congestion_control`, seen on Linux 6.12, 6.18 and 7.3). So a map that is
-    /// there stays there without an update being sent, and every update that is sent expects
-    /// another map: the one that the caller names with [`Update::expecting`], or the one that the
-    /// link was just seen to have. If another process was faster, this looks again. To open the map
-    /// that was seen takes `CAP_SYS_ADMIN`.
+    /// The kernel crashes if a TCP congestion control link is updated to the map that it already
+    /// has (a BUG in `tcp_update_congestion_control`, seen on Linux 6.12, 6.18 and 7.3). So for
+    /// `struct_ops`, no update is sent if the link has the map already. Every update that is sent
+    /// expects another map: the one named with [`Update::expecting`], or the one that the link was
+    /// just seen to have. If another process was faster, this looks again. Opening the map that was
+    /// seen takes `CAP_SYS_ADMIN`.
     ///
     /// # Errors
     ///
-    /// Nothing is sent to the kernel, with
+    /// With these errors, nothing was sent to the kernel:
     ///
     /// - [`Error::InvalidRequest`]: [`UpdateFlags::REPLACE`] is set, and nothing is expected;
     /// - [`Error::MapOutOfReach`] (`EPERM`): no map was expected on a `struct_ops` link, and the
     ///   caller may not open the one that it has;
-    /// - what [`info`](Self::info) fails with, if the link's kind cannot be told.
+    /// - those of [`info`](Self::info), if the link's kind is not known yet.
     ///
-    /// The link is as it was, with
+    /// With these, the link is as it was:
     ///
     /// - [`Error::OldProgramMismatch`] (`EPERM`): another program or map than the expected one is
     ///   on the link.

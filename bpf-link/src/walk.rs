@@ -28,12 +28,12 @@ pub fn links() -> Links {
 
 /// The ids of all links of this machine: one system call each, no allocation.
 ///
-/// A link that exists from the start of the walk to its end is met exactly once, whatever comes and
-/// goes meanwhile. An id may be of a link that is still being attached, or has gone since.
+/// A link that exists from the start of the walk to its end is listed exactly once, whatever other
+/// links come and go. A listed link may still be being attached, or may have gone since.
 ///
 /// # Errors
 ///
-/// An item is an error only if the kernel refuses to go on, and is the last one then:
+/// An item is an error only if the kernel refuses to go on. Then it is the last item:
 ///
 /// - [`Error::PermissionDenied`] (`EPERM`): the caller lacks `CAP_SYS_ADMIN` in the first user
 ///   namespace.
@@ -51,15 +51,15 @@ pub struct LinkIds {
 /// All links of this machine, opened one after the other: two system calls each, and one to close
 /// it; no allocation.
 ///
-/// A link that exists from the start of the walk to its end is met exactly once, whatever comes and
-/// goes meanwhile: one that is still being attached when its turn comes (`EAGAIN`), or has gone
-/// (`ENOENT`), is passed over, and the walk goes on.
+/// A link that exists from the start of the walk to its end is listed exactly once, whatever other
+/// links come and go. A link that is still being attached (`EAGAIN`) or has gone (`ENOENT`) is
+/// skipped.
 ///
 /// # Errors
 ///
-/// An item is an error if one link cannot be opened ([`Error::Command`] with `EMFILE`, say), and
-/// the walk goes on after it; the error's target is the link's id. As with [`LinkIds`], the walk
-/// ends if the kernel refuses to go on.
+/// An item is an error if a link cannot be opened, for example [`Error::Command`] with `EMFILE`.
+/// The error's target is the link's id, and the walk goes on after it. As with [`LinkIds`], the
+/// walk ends if the kernel refuses to go on.
 ///
 /// # Kernel
 ///

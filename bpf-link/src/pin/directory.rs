@@ -13,8 +13,8 @@ use crate::sys;
 
 /// An open directory of pins.
 ///
-/// To look at all of its pins costs less than [`PinEntry::at`] of each path, as the way to the
-/// directory is gone once.
+/// Reading all of its pins costs less than [`PinEntry::at`] for each path, as the kernel looks up
+/// the directory only once.
 ///
 /// ```no_run
 /// use bpf_link::PinDirectory;
@@ -68,13 +68,13 @@ impl PinDirectory {
         })
     }
 
-    /// Goes through the names in the directory, and says of each whether it is that of a file, and
+    /// Calls `visit` with each name in the directory, and with whether it is the name of a file,
     /// not of a directory or a symbolic link.
     ///
     /// # Errors
     ///
     /// - [`Error::Command`] with `ENOENT`: the directory was removed.
-    /// - The first that `visit` returns.
+    /// - The first error that `visit` returns.
     ///
     /// # Kernel
     ///
@@ -103,7 +103,8 @@ impl PinDirectory {
         }
     }
 
-    /// Looks at what has this name, and opens it if it is a link, which remembers the whole path.
+    /// Looks up this name, and opens what has it if that is a link. The link remembers the whole
+    /// path.
     ///
     /// # Errors
     ///
@@ -117,8 +118,8 @@ impl PinDirectory {
         self.look(name.as_ref(), |_| Ok(()))
     }
 
-    /// The same, but refuses what belongs to another user than the one that the directory was
-    /// opened by: see [`check_owner`](crate::check_owner).
+    /// As [`entry`](Self::entry), but refuses what does not belong to the user who opened the
+    /// directory: see [`check_owner`](crate::check_owner).
     ///
     /// # Errors
     ///
@@ -133,9 +134,8 @@ impl PinDirectory {
         })
     }
 
-    /// As [`entry`](Self::entry) of a name that is known to be that of a file, as
-    /// [`for_each`](Self::for_each) says, without another look at that: a symbolic link that has
-    /// taken its place since is followed.
+    /// As [`entry`](Self::entry), for a name that [`for_each`](Self::for_each) has reported as a
+    /// file. This is not checked again: a symbolic link that has taken its place since is followed.
     ///
     /// # Errors
     ///

@@ -15,8 +15,9 @@ use crate::sys;
 
 /// An exclusive lock of the directory that a pin is in, as long as this exists.
 ///
-/// It keeps out processes that take it too, and only those: pinning, unpinning and renaming do not
-/// need it. It belongs to a descriptor, so a process that takes it twice waits for itself.
+/// It keeps out only processes that take it too: the kernel does not ask for it when something is
+/// pinned, unpinned or renamed. It belongs to a descriptor, so a process that takes it twice waits
+/// for itself.
 ///
 /// A user who may open the directory for reading can take the lock and keep it. So close the
 /// directory to others (mode 0700), and its bpffs too (`mount -t bpf -o mode=700`). Waiting for the
@@ -55,7 +56,7 @@ impl PinLock {
     /// Waits until nobody else has the lock of the directory of this pin, for at most ten seconds
     /// ([`PATIENCE`](Self::PATIENCE)), and takes it. There need not be a pin yet.
     ///
-    /// Whether something could be pinned there is looked at before: the directory exists and is on
+    /// Before that, it checks that something could be pinned there: the directory exists and is on
     /// a bpffs, and the name is one that a bpffs allows.
     ///
     /// # Errors
@@ -66,9 +67,9 @@ impl PinLock {
     /// - [`Error::NotOnBpffs`]: the path's directory is not on a bpffs. Nothing was tried, so
     ///   there is no source and no error number.
     /// - [`Error::PinName`]: the path's last part has a dot in it. Again there is no source.
-    /// - [`Error::LockHeld`] (`EWOULDBLOCK`): somebody else had the lock all the time.
+    /// - [`Error::LockHeld`] (`EWOULDBLOCK`): another process had the lock all the time.
     /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not read the directory.
-    /// - [`Error::Command`] with `ENOTDIR` (what the pin is to be in is no directory) or `EMFILE`
+    /// - [`Error::Command`] with `ENOTDIR` (the pin's directory is not a directory) or `EMFILE`
     ///   (the process has no descriptor left).
     ///
     /// # Kernel
@@ -78,7 +79,7 @@ impl PinLock {
         Self::of_within(path, Self::PATIENCE)
     }
 
-    /// Takes the lock of the directory of this pin, unless somebody else has it.
+    /// Takes the lock of this pin's directory, unless another process has it. Does not wait.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl PinLock {
         Self::of_within(path, Duration::ZERO)
     }
 
-    /// As [`of`](Self::of), waiting for at most so long.
+    /// As [`of`](Self::of), but waits for at most this long.
     ///
     /// # Errors
     ///
@@ -118,8 +119,8 @@ impl PinLock {
         }
     }
 
-    /// Checks whether something could be pinned at this path, as [`of`](Self::of) does, without
-    /// taking the lock. It changes nothing and waits for nobody.
+    /// Checks whether something could be pinned at this path, as [`of`](Self::of) does, but does
+    /// not take the lock. It changes nothing and does not wait.
     ///
     /// # Errors
     ///

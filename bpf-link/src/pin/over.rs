@@ -10,14 +10,15 @@ use crate::pin::entry::is_at;
 use crate::pin::path::PinPath;
 use crate::pin::rename_refused;
 
-/// What is after a pin's name in the name of the pin that is to take its place: nobody calls a pin
-/// so by accident. A bpffs allows no dot.
+/// The suffix of a temporary pin's name, after the name of the pin that it will replace. Nobody
+/// gives a pin such a name by accident. A bpffs allows no dot.
 const SUFFIX: &str = "~bpf-link~new";
 
-/// The name that [`RawLink::pin_over`] has for a moment on the way to this path: the path with
-/// `~bpf-link~new` after it.
+/// The path at which [`RawLink::pin_over`] pins a link for a moment, before it moves the pin to
+/// this path: `~bpf-link~new` is appended.
 ///
-/// What is there when nobody is at work was left by a process that was killed in that moment.
+/// If something is there while no process is replacing a pin, it was left by a process that was
+/// killed at that moment.
 ///
 /// ```
 /// let path = bpf_link::temporary_pin("/sys/fs/bpf/agent/eth0");
@@ -32,8 +33,8 @@ pub fn temporary_pin(path: impl AsRef<Path>) -> PathBuf {
     name.into()
 }
 
-/// Whether this is such a name, by its form: that of a pin on the way to its place, also where the
-/// first such name is taken. A link that is to stay is better called something else.
+/// Whether this path has the form of a temporary pin, also of the second and later ones for a path.
+/// Do not give such a name to a link that is to stay.
 ///
 /// ```
 /// let path = bpf_link::temporary_pin("/sys/fs/bpf/agent/eth0");
@@ -66,9 +67,9 @@ impl RawLink {
     ///
     /// # Errors
     ///
-    /// The link and its pin, and what is at the path, are as they were, with
+    /// With these errors, the link, its pin and what is at the path are as they were:
     ///
-    /// - those of [`pin`](Self::pin), where [`Error::PathExists`] (`EEXIST`) is for the temporary
+    /// - those of [`pin`](Self::pin), where [`Error::PathExists`] (`EEXIST`) is about the temporary
     ///   name;
     /// - [`Error::Command`] with `EISDIR`: there is a directory at the path.
     ///

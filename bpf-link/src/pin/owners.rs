@@ -12,14 +12,14 @@ use crate::sys;
 /// Checks that no other user can change what is pinned at this path, or where the path leads to.
 ///
 /// Each directory and symbolic link on the way has to belong to root or to the user of the calling
-/// thread. Others may write only to directories above the pin's own that are sticky, where they
-/// cannot replace what is not theirs: so `/sys/fs/bpf/agent/eth0` is fine on a bpffs as
-/// `mount -t bpf` makes it, and `/sys/fs/bpf/eth0` is not. What does not exist yet is not looked
-/// at.
+/// thread. Other users may not write to the pin's directory. They may write to a directory above it
+/// if that is sticky, because there they cannot replace what is not theirs. So on a bpffs that was
+/// mounted with `mount -t bpf` and no options, `/sys/fs/bpf/agent/eth0` is fine, and
+/// `/sys/fs/bpf/eth0` is not. Directories that do not exist yet are not checked.
 ///
 /// # Errors
 ///
-/// - [`Error::Exposed`]: another user can.
+/// - [`Error::Exposed`]: another user can change it.
 /// - [`Error::PathHasNul`].
 /// - [`Error::PermissionDenied`] (`EACCES`): the caller may not search a directory.
 /// - [`Error::Command`] with `ENOTDIR` (what the path leads through is not a directory) or `ELOOP`
@@ -42,12 +42,12 @@ pub fn check_directories(path: impl AsRef<Path>) -> Result<()> {
     }
 }
 
-/// Checks that what is pinned at this path, if anything is, belongs to the user of the calling
-/// thread. Another owner can open the pin, and so do everything to the link.
+/// Checks that what is pinned at this path, if anything, belongs to the user of the calling thread.
+/// Another owner can open the pin, and so do anything to the link.
 ///
 /// # Errors
 ///
-/// - [`Error::Exposed`]: it is somebody else's.
+/// - [`Error::Exposed`]: it belongs to another user.
 /// - Those of [`check_directories`] about the path itself.
 ///
 /// # Kernel
