@@ -27,19 +27,22 @@ pub use symbols::{
     BtfOf, FilePlaces, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
 };
 
+/// An error of the layer below. Most errors of this crate have one as their source.
+pub type LinkError = bpf_link::Error;
+
 /// What the operations of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation on a link of a known kind failed.
 ///
-/// The message says what was refused and what it was about; what the system answered is the
-/// [`source`](std::error::Error::source), and nothing is said twice.
+/// The message says what was refused, and for which link, hook or program. The system's answer is
+/// the [`source`](std::error::Error::source). The message does not repeat it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// An operation that all links have in common failed, or is not one that this kind of link has
+    /// An operation that all kinds share failed, or this kind does not have it
     /// ([`bpf_link::Error::UnsupportedByKind`]).
-    Link(bpf_link::Error),
+    Link(LinkError),
 
     /// The link is of another kind than was asked for.
     WrongKind {
@@ -60,7 +63,7 @@ pub enum Error {
         /// The device that was asked for.
         interface: Interface,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The hook takes one program, or no more than it has.
@@ -72,7 +75,7 @@ pub enum Error {
         /// The programs that have it, as far as the kernel tells; empty if it does not.
         holders: Vec<HookHolder>,
         /// What the kernel answered. Its target is the hook.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// Something is on this netfilter hook with this priority already, perhaps not a program.
@@ -83,15 +86,15 @@ pub enum Error {
         /// report in which network namespace they are ([`HookHolder::is_certain`]).
         holders: Box<[HookHolder]>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// This program is on this hook already.
-    AlreadyAttached(bpf_link::Error),
+    AlreadyAttached(LinkError),
 
     /// The link or program that the new link was to be placed next to is not on this hook, or does
     /// not exist.
-    AnchorNotOnHook(bpf_link::Error),
+    AnchorNotOnHook(LinkError),
 
     /// The program was loaded for something else than this attach type.
     AttachTypeMismatch {
@@ -100,7 +103,7 @@ pub enum Error {
         /// The program; `None` if the kernel does not tell the caller about it.
         program: Option<Box<ProgramInfo>>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The kernel refused the program, which is of the right type, and does not say why. It may
@@ -112,7 +115,7 @@ pub enum Error {
         /// The program.
         program: Box<ProgramInfo>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The file is not a cgroup of the second version of cgroups: it is no directory, or on another
@@ -121,7 +124,7 @@ pub enum Error {
         /// Its path; `None` if it was given as a descriptor.
         path: Option<PathBuf>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The kernel cannot trace all of the functions that were asked for, so none of them is traced.
@@ -129,7 +132,7 @@ pub enum Error {
         /// Which they are.
         symbols: Box<UntraceableSymbols>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The kernel has no such function, as its lists say: nothing was attached.
@@ -142,7 +145,7 @@ pub enum Error {
         symbols: Box<[SharedName]>,
         /// What the kernel answered (`EADDRNOTAVAIL`). `None` for `kprobe_multi`, and before Linux
         /// 6.7: the kernel would take the first without a word, and was not asked.
-        source: Option<bpf_link::Error>,
+        source: Option<LinkError>,
     },
 
     /// No function of these names is described in BTF, so the kernel was not asked to attach the
@@ -185,7 +188,7 @@ pub enum Error {
         /// The offset of the place in the function, in bytes.
         offset: u64,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The kernel keeps probes off this function (`EINVAL`).
@@ -197,7 +200,7 @@ pub enum Error {
         /// be traced (`available_filter_functions` in tracefs).
         is_blacklisted: bool,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The kernel cannot trace all of the functions at these addresses, so none of them is traced.
@@ -205,7 +208,7 @@ pub enum Error {
         /// Those that are not where a function begins that can be traced.
         addresses: Box<[UntraceableAddress]>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// An instruction in the file cannot be probed (the kernel's `ENOTSUPP`, number 524). Told
@@ -214,7 +217,7 @@ pub enum Error {
         /// The places that were given: it is at one of them.
         places: Box<FilePlaces>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The kernel is locked down for confidentiality, which forbids this to everybody (`EPERM`).
@@ -245,7 +248,7 @@ pub enum Error {
         /// How many bytes the record has; `None` if tracefs does not tell.
         size: Option<u32>,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The kernel has no perf events of this sort, such as `kprobe` or `uprobe`.
@@ -279,7 +282,7 @@ pub enum Error {
         /// The event.
         event: CountedEvent,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// The processor is offline (`ENODEV`).
@@ -287,7 +290,7 @@ pub enum Error {
         /// Its number.
         processor: u32,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// Only a counter is for one processor: other perf events are for all of them.
@@ -315,7 +318,7 @@ pub enum Error {
         /// The path that they were to be pinned at, or the directory of a set.
         path: PathBuf,
         /// What the kernel answered.
-        source: bpf_link::Error,
+        source: LinkError,
     },
 
     /// A revision of the hook's list was to be expected
@@ -409,7 +412,7 @@ pub enum Error {
     /// A program that is to be stopped could not be opened, which takes `CAP_SYS_ADMIN`: so a set
     /// could not be undone. [`LinkSet::without_rollback`](crate::LinkSet::without_rollback) allows
     /// that.
-    NoWayBack(bpf_link::Error),
+    NoWayBack(LinkError),
 
     /// A link of a set was refused, and all that had been done was undone.
     SetNotApplied(Box<SetFailure>),
@@ -418,7 +421,7 @@ pub enum Error {
     CreateDirectory {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// Why: a [`std::io::Error`].
         source: io::Error,
     },
 
@@ -444,7 +447,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why: a [`std::io::Error`].
         source: io::Error,
     },
 }

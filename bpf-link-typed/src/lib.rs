@@ -178,19 +178,20 @@ pub use attach::position::{LinkAnchor, Position};
 pub use binary::{Binary, BinaryPlace, BinarySymbol, SymbolBinding, SymbolOffset, UsdtPlace};
 pub use bpf_link::{
     Anchor, AttachFlags, AttachType, Btf, BtfFunction, BtfId, BtfInfo, BtfTypeId, CacheEvent,
-    CacheOperation, CacheResult, CgroupIterOrder, CommandError, CountedEvent, Error as LinkError,
-    HardwareCache, HardwareEvent, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTarget,
-    IterTask, KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags,
-    ProgramId, ProgramInfo, ProgramType, RawLink, SoftwareEvent, Support, Target, UnknownName,
-    UpdateBy, UprobeMultiFlags, link_ids, links,
+    CacheOperation, CacheResult, CgroupIterOrder, CommandError, CountedEvent, HardwareCache,
+    HardwareEvent, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTarget, IterTask,
+    KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags, ProgramId,
+    ProgramInfo, ProgramType, RawLink, SoftwareEvent, Support, Target, UnknownName, UpdateBy,
+    UprobeMultiFlags, link_ids, links,
 };
 #[doc(inline)]
 pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
 #[cfg(feature = "elf")]
 pub use error::BinaryProblem;
 pub use error::{
-    BtfOf, Error, FilePlaces, HolderLink, HookHolder, KernelFunctionProblem, LinkState, Rejected,
-    Result, SetFailure, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
+    BtfOf, Error, FilePlaces, HolderLink, HookHolder, KernelFunctionProblem, LinkError, LinkState,
+    Rejected, Result, SetFailure, SharedName, SimilarSymbols, UntraceableAddress,
+    UntraceableSymbols,
 };
 pub use info::answer::RecordedBuffers;
 pub use info::buf::InfoBuf;

@@ -19,17 +19,18 @@ use crate::other::OtherLink;
 
 macro_rules! define {
     ($( $Variant:ident: $Link:ident, $Info:ident, $InfoRef:ident $(<$a:lifetime>)?, $Attach:ident $(<$b:lifetime>)? of $object:ident; )+) => {
-        /// A link, of whichever kind.
+        /// A link of any kind.
         ///
-        /// It has the operations of every kind. One that the link's kind does not have, the kernel
-        /// refuses, and the error is [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) with
-        /// the kind, the command and the kernel's error number.
+        /// It has the operations of all kinds. If the link's own kind does not have one, the kernel
+        /// refuses it, and the error is
+        /// [`UnsupportedByKind`](bpf_link::Error::UnsupportedByKind) with the kind, the command and
+        /// the kernel's error number.
         #[derive(Debug)]
-        #[must_use = "a link that is dropped takes its program off the hook, unless it is pinned or held elsewhere"]
+        #[must_use = "dropping a link detaches its program, unless the link is pinned or held elsewhere"]
         #[non_exhaustive]
         pub enum Link {
             $(
-                #[doc = concat!("A [`", stringify!($Link), "`](crate::", stringify!($Link), ").")]
+                #[doc = concat!("See [`", stringify!($Link), "`](crate::", stringify!($Link), ").")]
                 $Variant(crate::$Link),
             )+
             /// A link of a kind that is newer than this release.

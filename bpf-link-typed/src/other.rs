@@ -15,7 +15,7 @@ use crate::link::link_type::{common, detach, info_methods, update};
 /// All that links have in common works. Which of the other operations the kind has, the kernel
 /// answers.
 #[derive(Debug)]
-#[must_use = "a link that is dropped takes its program off the hook, unless it is pinned or held elsewhere"]
+#[must_use = "dropping a link detaches its program, unless the link is pinned or held elsewhere"]
 pub struct OtherLink(pub(crate) RawLink, pub(crate) LinkKind);
 
 common!(OtherLink);

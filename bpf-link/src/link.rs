@@ -18,7 +18,7 @@ use crate::sys;
 /// A `RawLink` remembers the path that it was pinned at or opened from. A
 /// [clone](Self::try_clone) does not.
 #[derive(Debug)]
-#[must_use = "a link that is dropped takes its program off the hook, unless it is pinned or held elsewhere"]
+#[must_use = "dropping a link detaches its program, unless the link is pinned or held elsewhere"]
 pub struct RawLink {
     pub(crate) fd: sys::LinkFd,
     pub(crate) pin: Option<PinPath>,

@@ -16,7 +16,7 @@ macro_rules! link_type {
     ) => {
         $(#[$meta])*
         #[derive(Debug)]
-        #[must_use = "a link that is dropped takes its program off the hook, unless it is pinned or held elsewhere"]
+        #[must_use = "dropping a link detaches its program, unless the link is pinned or held elsewhere"]
         pub struct $Link(pub(crate) ::bpf_link::RawLink);
 
         impl $Link {
