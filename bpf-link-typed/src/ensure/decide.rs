@@ -98,10 +98,12 @@ pub(super) fn decide<L, O>(seen: &Seen<L, O>, rules: &Rules) -> Action {
         Match::Gone => return attach_unless_ours(seen, rules, Some(Why::HookGone)),
         Match::OtherHook => return attach_unless_ours(seen, rules, Some(Why::OtherHook)),
         Match::OtherOptions => return attach(seen, Some(Why::OtherOptions)),
-        Match::Unclear if is_wanted && !rules.is_updatable && !rules.keep_unreported => {
+        Match::Unclear | Match::OptionsUnclear
+            if is_wanted && !rules.is_updatable && !rules.keep_unreported =>
+        {
             return attach(seen, Some(Why::NotReported));
         }
-        Match::Unclear | Match::Same => {}
+        Match::Unclear | Match::OptionsUnclear | Match::Same => {}
     }
     if pinned.is_out_of_place && rules.restore_position {
         return attach(seen, Some(Why::OutOfPlace));

@@ -143,8 +143,9 @@ pub enum Match {
     OtherHook,
     /// It is on this hook with other options.
     OtherOptions,
-    /// It is or seems to be on this hook, but this kernel does not say all that the options are
-    /// about.
+    /// It is on this hook, but this kernel does not report all of its options.
+    OptionsUnclear,
+    /// It may be on this hook: this kernel does not report what that takes to tell.
     Unclear,
     /// It is on this hook, and has all the options that the kernel tells about a link of this kind.
     Same,
@@ -153,14 +154,19 @@ pub enum Match {
 impl Match {
     /// Whether the link is on the hook, as far as can be told.
     pub fn is_here(self) -> bool {
-        matches!(self, Self::OtherOptions | Self::Unclear | Self::Same)
+        self.is_surely_here() || self == Self::Unclear
+    }
+
+    /// Whether the link is on the hook for certain.
+    pub fn is_surely_here(self) -> bool {
+        matches!(self, Self::OtherOptions | Self::OptionsUnclear | Self::Same)
     }
 
     /// The same, if the kernel also says this about an option.
     pub fn and(self, option: Option<bool>) -> Self {
         match (self, option) {
-            (Self::Same | Self::Unclear, Some(false)) => Self::OtherOptions,
-            (Self::Same, None) => Self::Unclear,
+            (Self::Same | Self::OptionsUnclear | Self::Unclear, Some(false)) => Self::OtherOptions,
+            (Self::Same, None) => Self::OptionsUnclear,
             _ => self,
         }
     }

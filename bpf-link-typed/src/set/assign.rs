@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use crate::attach::position::Position;
 use crate::ensure::member::{AtPath, Judged, OfRun, Ready};
-use crate::ensure::{Attached, Planned};
+use crate::ensure::{Attached, Match, Planned};
 use crate::error::{Error, Result};
 use crate::info::buf::InfoBuf;
 use crate::set::LinkSet;
@@ -127,6 +127,7 @@ pub(super) fn assign<'r>(
     let assigning = &mut Assigning {
         directory,
         rule: set.options.stale.as_ref(),
+        keep_unreported: set.options.keep_unreported,
         buf: InfoBuf::new(),
     };
     for (index, slot) in slots.iter_mut().enumerate() {
@@ -187,6 +188,7 @@ fn refuse_same_hooks(slots: &[Slot<'_>]) -> Result<(), Refusal> {
 struct Assigning<'d> {
     directory: &'d mut Directory,
     rule: Option<&'d Stale>,
+    keep_unreported: bool,
     /// Memory for infos.
     buf: InfoBuf,
 }
@@ -271,7 +273,7 @@ impl Assigning<'_> {
         };
         let judged = slot.ready.judge(old.judged.link, &mut self.buf)?;
         let is_by_name = old.found == self.directory.named(slot.name.as_ref());
-        let is_here = judged.is_surely_here();
+        let is_here = self.is_on_hook(&judged);
         let old = Old {
             judged,
             is_by_name,
@@ -312,7 +314,7 @@ impl Assigning<'_> {
             let Some(old) = self.judge(index, slot)? else {
                 continue;
             };
-            let is_candidate = old.judged.is_surely_here() && self.is_ours(&old)?;
+            let is_candidate = self.is_on_hook(&old.judged) && self.is_ours(&old)?;
             let is_wanted = old.judged.attached == Some(slot.ready.attached());
             let (better, other) = match best {
                 best if !is_candidate => (best, Some(old)),
@@ -326,6 +328,12 @@ impl Assigning<'_> {
             best.is_by_name = false;
         }
         Ok(best)
+    }
+
+    /// Whether a link may be taken over because of the hook that it is on. One that would be kept
+    /// with options that the kernel does not report may not: only its name could tell.
+    fn is_on_hook(&self, judged: &Judged) -> bool {
+        judged.is_surely_here() && !(self.keep_unreported && judged.found == Match::OptionsUnclear)
     }
 
     /// Whether a link of the directory may be taken over under another name.

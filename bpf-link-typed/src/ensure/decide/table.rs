@@ -58,7 +58,7 @@ fn condition(words: &str) -> Condition {
         "a link on another hook" => |case, _| found_is(case, Match::OtherHook),
         "a link on this hook with other options" => |case, _| found_is(case, Match::OtherOptions),
         "a link on this hook with options that the kernel does not tell" => {
-            |case, _| found_is(case, Match::Unclear)
+            |case, _| found_is(case, Match::OptionsUnclear) || found_is(case, Match::Unclear)
         }
         "it may not be [replaced](Self::replace_other)" => |_, rules| !rules.replace_other,
         "beside it, at each such name, is something else than a link" => {
@@ -190,6 +190,7 @@ fn entries(ids: &[u32], states: &[(Blocks, bool)]) -> Vec<PinEntry<Found<(), ()>
         Match::Gone,
         Match::OtherHook,
         Match::OtherOptions,
+        Match::OptionsUnclear,
         Match::Unclear,
         Match::Same,
     ] {

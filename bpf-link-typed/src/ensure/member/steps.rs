@@ -118,6 +118,6 @@ impl Judged {
 
     /// Whether the kernel says that it is on the hook.
     pub(crate) fn is_surely_here(&self) -> bool {
-        matches!(self.found, Match::Same | Match::OtherOptions)
+        self.found.is_surely_here()
     }
 }

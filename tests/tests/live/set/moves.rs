@@ -1,15 +1,18 @@
 //! Sets whose links have other names, hooks and priorities than those before.
 
-use anyhow::{Result, ensure};
-use bpf_link_tests::{Device, DeviceKind, Hook, Sandbox, eventually_holds};
+use anyhow::{Result, bail, ensure};
+use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, eventually_holds, own_code};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook,
-    TcxAttach, TcxHook, XdpAttach,
+    TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach,
+    attach::When,
     ensure::{Attached, OldLink, Outcome, Why},
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::ensure::places::is_linux;
 use crate::fixture::traffic::send_packet;
+use crate::functions::own::{first, offset_of};
 use crate::harness::{Need, Test, test};
 use crate::set::five::{Five, NAMES, Version, attached};
 use crate::suites::conformance::Counting;
@@ -24,6 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(exchanged_priorities).needs(Need::NETFILTER),
     test!(exchanged_programs).needs(Need::TCX),
     test!(renamed).needs(Need::TCX).also_needs(Need::NETFILTER),
+    test!(renamed_without_all_options).needs(Need::UPROBE_MULTI),
 ];
 
 /// All of them, to names that nothing had.
@@ -47,6 +51,42 @@ fn renamed(sandbox: &Sandbox) -> Result<()> {
     let back = five.plain(&second)?.apply()?;
     ensure!(five.ensure_runs(&second, NAMES)?[..3] == before[..3]);
     back.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A link whose hook the kernel reports, but not all of its options: it is replaced, so it may be
+/// taken over under another name as well. It is not where such links are kept.
+fn renamed_without_all_options(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::UPROBE_MULTI)?;
+    let place = offset_of(first)?;
+    let set = |name| -> Result<_> {
+        let mut set = LinkSet::in_dir(sandbox.bpffs().join("agent")).create_dir(0o700);
+        let to = UprobeMultiAttach::to(own_code::FILE, When::Entry, [place]);
+        set.add(name, to, &program)?;
+        Ok(set)
+    };
+    set("a")?.apply()?;
+    let applied = set("b")?.apply()?;
+    let report = applied.report();
+    // Before Linux 6.8 nothing of such links is reported.
+    if is_linux(6, 8)? {
+        let [link] = &*report.links else {
+            bail!("{report}");
+        };
+        let is_replaced =
+            matches!(link.outcome, Outcome::Replaced { why, .. } if why == Why::NotReported);
+        ensure!(is_replaced && report.stale.is_empty(), "{report}");
+        ensure!(link.before.as_deref() == Some("a"), "{report}");
+    }
+    let kept = set("c")?.keep_unreported().apply()?;
+    let report = kept.report();
+    let stale = report.stale.iter().any(|stale| stale.name == "b");
+    ensure!(
+        stale && report.links[0].outcome == Outcome::Created,
+        "{report}"
+    );
+    kept.stop()?;
+    applied.stop()?;
     ensure_nothing_left(sandbox)
 }
 
