@@ -14,6 +14,7 @@ enum Rule {
     /// What the kernel keeps of it.
     Name(Box<[u8]>),
     Tag([u8; 8]),
+    AnyOf(Vec<Ours>),
 }
 
 impl Ours {
@@ -33,6 +34,18 @@ impl Ours {
         Self(Rule::Tag(tag))
     }
 
+    /// By any of these: the programs of an agent have different names.
+    ///
+    /// ```
+    /// use bpf_link_typed::ensure::Ours;
+    ///
+    /// let ours = Ours::any_of([c"agent_xdp", c"agent_ingress"].map(Ours::by_name));
+    /// ```
+    #[must_use]
+    pub fn any_of(rules: impl IntoIterator<Item = Self>) -> Self {
+        Self(Rule::AnyOf(rules.into_iter().collect()))
+    }
+
     /// Whether this is ours. What has gone since is not: it was not on a link that is still there.
     pub(crate) fn is(&self, attached: Attached) -> bpf_link::Result<bool> {
         match self.matches(attached) {
@@ -42,18 +55,24 @@ impl Ours {
     }
 
     fn matches(&self, attached: Attached) -> bpf_link::Result<bool> {
-        match attached {
+        Ok(match attached {
             Attached::Program(id) => {
                 let info = ProgramInfo::from_id(id)?;
-                Ok(match &self.0 {
-                    Rule::Name(name) => *info.name.to_bytes() == **name,
-                    Rule::Tag(tag) => info.tag.0 == *tag,
-                })
+                self.fits(info.name.to_bytes(), Some(info.tag.0))
             }
             Attached::Map(id) => {
                 let info = MapInfo::from_id(id)?;
-                Ok(matches!(&self.0, Rule::Name(name) if *info.name.to_bytes() == **name))
+                self.fits(info.name.to_bytes(), None)
             }
+        })
+    }
+
+    /// Whether it is by this rule what has this name and this tag.
+    fn fits(&self, name: &[u8], tag: Option<[u8; 8]>) -> bool {
+        match &self.0 {
+            Rule::Name(ours) => *name == **ours,
+            Rule::Tag(ours) => tag == Some(*ours),
+            Rule::AnyOf(rules) => rules.iter().any(|rule| rule.fits(name, tag)),
         }
     }
 }
@@ -71,5 +90,16 @@ mod tests {
         assert_eq!(long, Ours::by_name(c"a_name_that_is_"));
         assert_ne!(long, Ours::by_name(c"a_name_that_is"));
         assert_eq!(long, Ours::by_name("a_name_that_is_longer".to_owned()));
+    }
+
+    #[test]
+    fn any_of_several_is_enough() {
+        let ours = Ours::any_of([Ours::by_name(c"one"), Ours::by_tag([2; 8])]);
+        assert!(ours.fits(b"one", Some([1; 8])));
+        assert!(ours.fits(b"one", None));
+        assert!(ours.fits(b"another", Some([2; 8])));
+        assert!(!ours.fits(b"another", Some([1; 8])));
+        assert!(!ours.fits(b"another", None));
+        assert!(!Ours::any_of([]).fits(b"one", Some([2; 8])));
     }
 }

@@ -28,6 +28,7 @@ impl LinkSet<'_> {
 
     /// Takes over links of ours that are on a hook of the set but not pinned in the directory, as
     /// [`Ensure::take_over`](crate::Ensure::take_over) does, instead of attaching beside them.
+    /// If your programs have different names, name them all with [`Ours::any_of`].
     pub fn take_over(mut self, ours: Ours) -> Self {
         self.options.ours = Some(ours);
         self

@@ -14,7 +14,7 @@ pub struct Stale(Rule);
 enum Rule {
     All,
     Prefix(String),
-    Running(Vec<Ours>),
+    Running(Ours),
 }
 
 impl Stale {
@@ -34,7 +34,7 @@ impl Stale {
     /// id takes `CAP_SYS_ADMIN`.
     #[must_use]
     pub fn running(programs: impl IntoIterator<Item = Ours>) -> Self {
-        Self(Rule::Running(programs.into_iter().collect()))
+        Self(Rule::Running(Ours::any_of(programs)))
     }
 
     /// Whether a link that is pinned by these names is this agent's.
@@ -51,17 +51,12 @@ impl Stale {
                 let mut names = names.into_iter();
                 Ok(names.any(|name| name.as_bytes().starts_with(prefix.as_bytes())))
             }
-            Rule::Running(programs) => {
+            Rule::Running(ours) => {
                 // A link that was detached runs nothing.
                 let Some(attached) = attached()? else {
                     return Ok(false);
                 };
-                for ours in programs {
-                    if ours.is(attached)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
+                ours.is(attached)
             }
         }
     }
