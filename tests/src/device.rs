@@ -1,15 +1,17 @@
 //! Network devices, in the network namespace of the calling thread.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use anyhow::{Context as _, Result, bail};
 use bpf_link_sys::{XDP_FLAGS_REPLACE, XDP_FLAGS_SKB_MODE};
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoNetkit, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     LinkXdp, Prop,
 };
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::netlink;
 
@@ -160,6 +162,43 @@ pub fn bring_up(index: u32) -> Result<()> {
     device.header.change_mask = LinkFlags::Up;
     netlink::order(RouteNetlinkMessage::SetLink(device), 0)
         .with_context(|| format!("bringing up the device {index}"))
+}
+
+/// Puts the device of this number into another network namespace, where it is down.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn move_to(index: u32, netns: BorrowedFd<'_>) -> Result<()> {
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    let netns = LinkAttribute::NetNsFd(netns.as_raw_fd());
+    device.attributes.push(netns);
+    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
+        .with_context(|| format!("moving the device {index}"))
+}
+
+/// Gives the device of this number an address, and a route to those that begin with the same so
+/// many bits.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn add_address(index: u32, address: Ipv4Addr, bits: u8) -> Result<()> {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.index = index;
+    message.header.prefix_len = bits;
+    let address = IpAddr::V4(address);
+    message.attributes = vec![
+        AddressAttribute::Local(address),
+        AddressAttribute::Address(address),
+    ];
+    netlink::order(
+        RouteNetlinkMessage::NewAddress(message),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
+    .with_context(|| format!("giving the device {index} the address {address}"))
 }
 
 /// Sets how many bytes a packet of this device may have.
