@@ -1,5 +1,8 @@
 //! Guides: whole tasks from beginning to end, and pages for users of other libraries.
 
+#[doc = include_str!("../docs/examples.md")]
+pub mod examples {}
+
 #[doc = include_str!("../docs/failed-attach.md")]
 pub mod failed_attach {}
 

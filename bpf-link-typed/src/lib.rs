@@ -61,7 +61,8 @@
 //! # }
 //! ```
 //!
-//! If an attach is refused, [`guide::failed_attach`] shows how to find out why.
+//! [`guide::examples`] lists the examples, one for each task. If an attach is refused,
+//! [`guide::failed_attach`] shows how to find out why.
 //!
 //! If you know another library, its functions are listed with what you write here:
 //! [`guide::from_aya`], [`guide::from_libbpf_rs`], [`guide::from_libbpf`],
@@ -181,8 +182,8 @@ pub use bpf_link::{
     CacheOperation, CacheResult, CgroupIterOrder, CommandError, CountedEvent, HardwareCache,
     HardwareEvent, HookProgram, HookPrograms, IterArgs, IterCgroup, IterTarget, IterTask,
     KprobeMultiFlags, LinkId, LinkIds, LinkKind, Links, MapId, MapInfo, NetfilterFlags, ProgramId,
-    ProgramInfo, ProgramType, RawLink, SoftwareEvent, Support, Target, UnknownName, UpdateBy,
-    UprobeMultiFlags, link_ids, links,
+    ProgramInfo, ProgramType, RawLink, SoftwareEvent, StructOpsMap, Support, Target, UnknownName,
+    UpdateBy, UprobeMultiFlags, link_ids, links, open_pinned_map, open_pinned_program,
 };
 #[doc(inline)]
 pub use ensure::{Attach, AttachProgram, Ensure, Ensured};

@@ -166,7 +166,7 @@ impl CounterMap {
     /// What the kernel answered; `ENOENT` where there is none.
     pub fn from_id(id: u32) -> Result<Self> {
         let fd = sys::fd_by_id(IdSpace::Map, id).with_context(|| format!("opening map {id}"))?;
-        Ok(Self { map: fd.into() })
+        Ok(fd.into())
     }
 
     /// The map's id.
@@ -190,6 +190,12 @@ impl CounterMap {
             .ok()
             .context("a counter's value is 8 bytes long")?;
         Ok(u64::from_ne_bytes(bytes))
+    }
+}
+
+impl From<OwnedFd> for CounterMap {
+    fn from(fd: OwnedFd) -> Self {
+        Self { map: fd.into() }
     }
 }
 

@@ -17,6 +17,8 @@ const LIVE_LEFT_OUT: [&str; 2] = ["lister::scale::", "soak::"];
 /// The variable that says where the lister is, as the tests would have it built without the
 /// sanitizer.
 const LISTER: (&str, &str) = ("BPF_LINKS", "bpf-links");
+/// The same of the examples.
+const EXAMPLES: (&str, &str) = ("BPF_LINK_EXAMPLES", "examples");
 
 /// Runs the tests of the libraries, the lister and the examples under `AddressSanitizer`; fails if
 /// one accesses memory that is not its own, or leaks some.
@@ -31,12 +33,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let sanitizer = Sanitizer::new("asan");
-    let lister = sanitizer.built("debug").join(LISTER.1);
+    let built = |name| sanitizer.built("debug").join(name);
     let cargo = |subcommand| {
         let mut cargo = sanitizer.cargo(subcommand, &workspace::root().join("Cargo.toml"));
         cargo.args(["--workspace", "--exclude", LEFT_OUT_PACKAGE]);
         cargo.env("ASAN_OPTIONS", "detect_leaks=1");
-        cargo.env(LISTER.0, &lister);
+        for (variable, name) in [LISTER, EXAMPLES] {
+            cargo.env(variable, built(name));
+        }
         cargo
     };
     let step = progress::step("asan", "building");

@@ -15,15 +15,18 @@
 //! | `ended.rs` | that process seen from outside, from its start to its end |
 //! | `outcome.rs` | what became of a test, and the line in which the child says so |
 //! | `left_over.rs` | what a test has left behind on the kernel |
-//! | `lister.rs` | the program `bpf-links`, which some tests run |
+//! | `lister.rs`, `example.rs` | the program `bpf-links` and the examples, which some tests run |
+//! | `cargo.rs` | building them |
 //! | `turn.rs` | which tests may run at the same time |
 //! | `role.rs` | the other processes of a test |
 //! | `absent.rs`, `strict.rs` | what which kernel does not have, so that tests may be skipped there, and `BPF_LINK_STRICT=1` |
 //! | `report.rs` | `BPF_LINK_REPORT=PATH`: a line of JSON for each test |
 
 mod absent;
+mod cargo;
 mod child;
 mod ended;
+pub(crate) mod example;
 mod kernel;
 mod left_over;
 mod listed;

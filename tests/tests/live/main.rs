@@ -10,6 +10,7 @@ mod binary;
 mod commands;
 mod ensure;
 mod errors;
+mod examples;
 mod fixture;
 mod functions;
 mod harness;
@@ -38,6 +39,7 @@ const ALL: &[Listed] = &[
     Folder(commands::ALL),
     Folder(ensure::ALL),
     Folder(errors::ALL),
+    Folder(examples::ALL),
     Folder(inspect::ALL),
     Folder(kernel_functions::ALL),
     Folder(kinds::ALL),

@@ -40,6 +40,8 @@ const FLAGS: [&str; 3] = [
 
 /// Where the guest has the lister.
 pub(crate) const LISTER_IN_GUEST: &str = "/bin/bpf-links";
+/// The directory in which the guest has the examples of the crates.
+pub(crate) const EXAMPLES_IN_GUEST: &str = "/examples";
 
 /// What goes into the guest and can be run there.
 pub(crate) struct Programs {
@@ -63,8 +65,8 @@ struct Target {
     name: String,
 }
 
-/// The tests, and the lister that they run, in a target directory of their own, for its flags are
-/// not those of the workspace's other builds.
+/// The tests, and the lister and the examples that they run, in a target directory of their own,
+/// for its flags are not those of the workspace's other builds.
 pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
     // With the tests of a package cargo builds its binaries as well, and so the init. Of the whole
     // workspace, as what a package alone depends on has other features, and so would be built
@@ -75,16 +77,24 @@ pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
     }
     arguments.extend(profile());
     let messages = cargo(&arguments, workspace, target_dir)?;
-    let mut lister = vec!["build", "--workspace", "--bin", LISTER];
-    lister.extend(profile());
-    let lister = find(&cargo(&lister, workspace, target_dir)?, "bin", LISTER)?;
+    let mut run_by_tests = vec!["build", "--workspace", "--bin", LISTER, "--examples"];
+    run_by_tests.extend(profile());
+    let run_by_tests = cargo(&run_by_tests, workspace, target_dir)?;
+    let mut tools = vec![(
+        LISTER_IN_GUEST.to_owned(),
+        find(&run_by_tests, "bin", LISTER)?,
+    )];
+    let examples = all(&run_by_tests, "example");
+    tools.extend(
+        examples.map(|(name, path)| (format!("{EXAMPLES_IN_GUEST}/{name}"), path.to_owned())),
+    );
     Ok(Programs {
         init: find(&messages, "bin", INIT)?,
         run: TESTS
             .into_iter()
             .map(|name| Ok((name, find(&messages, "test", name)?)))
             .collect::<Result<_>>()?,
-        tools: vec![(LISTER_IN_GUEST.to_owned(), lister)],
+        tools,
     })
 }
 
@@ -149,17 +159,19 @@ fn parse(stdout: &[u8]) -> Result<Vec<Message>> {
 }
 
 fn find(messages: &[Message], kind: &str, name: &str) -> Result<PathBuf> {
-    for message in messages {
-        let Message {
-            target: Some(target),
-            executable: Some(executable),
-        } = message
-        else {
-            continue;
-        };
-        if target.name == name && target.kind.iter().any(|of| of == kind) {
-            return Ok(executable.clone());
-        }
+    let mut found = all(messages, kind).filter(|(found, _)| *found == name);
+    match found.next() {
+        Some((_, path)) => Ok(path.to_owned()),
+        None => bail!("cargo built no {kind} {name}"),
     }
-    bail!("cargo built no {kind} {name}")
+}
+
+/// All programs of a kind that cargo has built: the name and the path of each.
+fn all<'a>(messages: &'a [Message], kind: &str) -> impl Iterator<Item = (&'a str, &'a Path)> {
+    messages.iter().filter_map(move |message| {
+        let target = message.target.as_ref()?;
+        let is_of_kind = target.kind.iter().any(|of| of == kind);
+        let path = message.executable.as_deref().filter(|_| is_of_kind)?;
+        Some((target.name.as_str(), path))
+    })
 }

@@ -49,6 +49,7 @@ impl<W: Write> Archive<W> {
             "tests",
             "vm-test",
             "bin",
+            "examples",
             "lib64",
             "usr",
             "usr/lib",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::bpftool::Bpftool;
-use super::build::{LISTER_IN_GUEST, Programs};
+use super::build::{EXAMPLES_IN_GUEST, LISTER_IN_GUEST, Programs};
 use super::fixtures;
 use super::image::{self, Image, Source};
 use super::initramfs::{self, Contents};
@@ -85,6 +85,7 @@ impl Job {
         };
         environment.push(("PATH", Bpftool::DIRECTORY));
         environment.push(("BPF_LINKS", LISTER_IN_GUEST));
+        environment.push(("BPF_LINK_EXAMPLES", EXAMPLES_IN_GUEST));
         let form = FORM.map(|name| std::env::var(name).map(|value| (name, value)));
         let form = form.iter().flatten();
         environment.extend(form.map(|(name, value)| (*name, value.as_str())));

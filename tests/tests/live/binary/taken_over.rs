@@ -181,8 +181,8 @@ fn another_counter(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Does it once nothing is at the place any more. Linux 6.16 lets go of removed pins late, and takes
-/// no other counter before that.
+/// Does it once nothing is at the place any more. Linux 6.16 lets go of removed pins late, and
+/// takes no other counter before that.
 fn once_free<L>(run: impl Fn() -> bpf_link_typed::Result<Ensured<L>>) -> Result<Ensured<L>> {
     eventually("the place is free", || match run() {
         Err(error) if error.errno() == Some(libc::EINVAL) => Ok(None),

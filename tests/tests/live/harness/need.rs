@@ -10,7 +10,7 @@ use bpf_link_tests::sys::{self, IdSpace};
 use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns, processors};
 use rustix::thread::CapabilitySet;
 
-use super::{kernel, lister};
+use super::{example, kernel, lister};
 
 /// Something that not every kernel, machine or user has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) enum Need {
     Command(&'static str),
     /// The command `bpf-links`, which is built if it is not there: that it cannot be is a failure.
     Lister,
+    /// The examples of the crates, which are built likewise.
+    Examples,
     /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
     Trampoline,
     /// That the machine's first process is in the kernel's first network namespace, and the tests
@@ -165,6 +167,10 @@ impl Need {
                 lister::build()?;
                 true
             }
+            Self::Examples => {
+                example::build()?;
+                true
+            }
             Self::Trampoline => can_trace_a_function()?,
             Self::FirstNetns => is_in_the_first_netns(1)?,
             Self::ModuleTypes => std::fs::read_dir("/sys/kernel/btf")?.count() > 1,
@@ -194,6 +200,7 @@ impl Need {
             Self::Device(kind) => format!("the kernel has no network device of kind {kind:?}"),
             Self::Command(name) => format!("no command {name}"),
             Self::Lister => "there is no bpf-links".to_owned(),
+            Self::Examples => "there are no examples".to_owned(),
             Self::Trampoline => "the kernel refuses programs on its functions".to_owned(),
             Self::FirstNetns => {
                 "process 1 is not in the kernel's first network namespace, or it is out of reach"

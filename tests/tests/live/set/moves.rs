@@ -80,9 +80,10 @@ fn renamed_without_all_options(sandbox: &Sandbox) -> Result<()> {
     }
     let kept = set("c")?.keep_unreported().apply()?;
     let report = kept.report();
-    let stale = report.stale.iter().any(|stale| stale.name == "b");
+    let is_stale = report.stale.iter().any(|stale| stale.name == "b");
+    let mut outcomes = report.links.iter().map(|link| &link.outcome);
     ensure!(
-        stale && report.links[0].outcome == Outcome::Created,
+        is_stale && outcomes.all(|outcome| *outcome == Outcome::Created),
         "{report}"
     );
     kept.stop()?;

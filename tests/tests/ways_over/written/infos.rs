@@ -32,7 +32,7 @@ fn compiled() -> Result<()> {
     keep(CgroupHook::Device.query("/sys/fs/cgroup/web")?);
     keep(ProgramInfo::of(&program)?);
     keep(ProgramInfo::from_id(program_id)?.whole_name()?);
-    keep(bpf_link::open_pinned_program("/sys/fs/bpf/program")?);
+    keep(bpf_link_typed::open_pinned_program("/sys/fs/bpf/program")?);
     keep(bpf_link::open_program(program_id)?);
     keep(PerfEventLink::probe());
     keep(UprobeMultiLink::probe());
