@@ -1,20 +1,36 @@
-//! Compiles the programs with clang, against the headers of libbpf that libbpf-sys brings.
+//! Compiles the programs with clang, against the headers of libbpf that libbpf-sys brings; and
+//! takes the code with libbpf-rs out of the guide, for `src/guide.rs`.
 
 use std::env::{self, VarError};
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 const SOURCE: &str = "bpf/agent.bpf.c";
+const GUIDE: &str = "../../bpf-link-typed/docs/takeover.md";
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={SOURCE}");
-    match compile() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{SOURCE}: {error}");
-            ExitCode::FAILURE
+    println!("cargo::rerun-if-changed={GUIDE}");
+    for (file, done) in [(SOURCE, compile()), (GUIDE, quote())] {
+        if let Err(error) = done {
+            eprintln!("{file}: {error}");
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
+}
+
+/// Writes the body of a function, from the only block of the guide that its own crate cannot
+/// compile.
+fn quote() -> Result<(), Box<dyn std::error::Error>> {
+    let guide = fs::read_to_string(GUIDE)?;
+    let block = guide
+        .split_once("```ignore\n")
+        .and_then(|(_, rest)| rest.split_once("```"));
+    let (block, _) = block.ok_or("it has no code with libbpf-rs")?;
+    let file = PathBuf::from(env::var("OUT_DIR")?).join("with_libbpf_rs.rs");
+    Ok(fs::write(file, format!("{{\n{block}Ok(())\n}}\n"))?)
 }
 
 fn compile() -> Result<(), Box<dyn std::error::Error>> {

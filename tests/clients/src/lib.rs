@@ -6,6 +6,7 @@
 //! flow, and each packet has to be counted.
 
 mod agent;
+mod guide;
 pub mod hooks;
 mod object;
 mod programs;
