@@ -16,8 +16,12 @@ pub(crate) const TESTS: &[Test] = &[
     test!(before_there_were_names)
         .needs(&[Need::Without(&Need::Member("bpf_btf_info", "kernel_btf"))]),
     test!(ids_that_do_not_go),
-    test!(functions_of_the_kernel).needs(&[Need::Function("vfs_read")]),
-    test!(functions_of_modules).needs(&[Need::ModuleTypes]),
+    test!(functions_of_the_kernel)
+        .minutes(10)
+        .needs(&[Need::Function("vfs_read")]),
+    test!(functions_of_modules)
+        .minutes(10)
+        .needs(&[Need::ModuleTypes]),
     test!(functions_of_a_program),
     test!(functions_that_cannot_be_read),
 ];

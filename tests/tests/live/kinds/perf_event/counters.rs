@@ -99,10 +99,13 @@ fn each_time_and_each_tenth_time(_sandbox: &Sandbox) -> Result<()> {
     };
     let (_one, each) = switches(1)?;
     let (_ten, tenth) = switches(10)?;
-    switch()?;
+    // A pause that is over before the thread has been switched does not count.
+    eventually_holds("a hundred switches", || {
+        switch()?;
+        Ok(each.read()? >= 100)
+    })?;
     // The thread may be switched in between.
     let (before, tenth, after) = (each.read()?, tenth.read()?, each.read()?);
-    ensure!(before >= 100, "{before}");
     let expected = (before / 10).saturating_sub(1)..=after / 10 + 1;
     ensure!(expected.contains(&tenth), "{tenth} of {before} to {after}");
     Ok(())
@@ -120,8 +123,9 @@ fn few_times_in_a_second_and_many(_sandbox: &Sandbox) -> Result<()> {
         Ok(slow.read()? >= 4)
     })?;
     let (slow, fast) = (slow.read()?, fast.read()?);
-    // An emulated processor may come late to some.
-    ensure!(fast > 2 * slow && fast <= 12 * slow, "{slow} and {fast}");
+    // The next of the slow ones may be due, and an emulated processor may come late to some.
+    let expected = 2 * slow + 1..=12 * (slow + 1);
+    ensure!(expected.contains(&fast), "{slow} and {fast}");
     // The kernel adapts the period, beginning with 1.
     let event = CounterEvent::with_frequency(SoftwareEvent::ContextSwitches, 1000);
     let (_link, counter) = of_this_thread(event)?;
