@@ -124,8 +124,8 @@ macro_rules! accessors {
                 }
             }
 
-            /// The id of the program that is attached, or was until the link was detached. `None`
-            /// where there is none (`struct_ops`).
+            /// The id of the link's program, also after the link was detached. `None` for
+            /// `struct_ops`, which attaches a map.
             #[must_use]
             pub fn program_id(&self) -> Option<ProgramId> {
                 match self {

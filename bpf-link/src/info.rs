@@ -89,8 +89,8 @@ impl LinkInfo {
         self.id
     }
 
-    /// The id of the program that is attached, or was before the link was detached. `None` if there
-    /// is none (`struct_ops`).
+    /// The id of the link's program, also after the link was detached. `None` for `struct_ops`,
+    /// which attaches a map.
     #[inline]
     #[must_use]
     pub fn program_id(&self) -> Option<ProgramId> {

@@ -48,6 +48,10 @@ impl Ours {
 
     /// Whether this is ours. What has gone since is not: it was not on a link that is still there.
     pub(crate) fn is(&self, attached: Attached) -> bpf_link::Result<bool> {
+        // Without a rule there is nothing to ask the kernel, which takes a privilege.
+        if matches!(&self.0, Rule::AnyOf(rules) if rules.is_empty()) {
+            return Ok(false);
+        }
         match self.matches(attached) {
             Err(bpf_link::Error::Vanished(_)) => Ok(false),
             answer => answer,
@@ -67,7 +71,7 @@ impl Ours {
         })
     }
 
-    /// Whether it is by this rule what has this name and this tag.
+    /// Whether a program or map with this name and tag is ours. Maps have no tag.
     fn fits(&self, name: &[u8], tag: Option<[u8; 8]>) -> bool {
         match &self.0 {
             Rule::Name(ours) => *name == **ours,

@@ -124,10 +124,8 @@ impl fmt::Display for BinaryProblem {
                 similar,
                 has_unread_symbols,
             } => {
-                let stripped = Stripped {
-                    has_unread_symbols: *has_unread_symbols,
-                };
-                write!(f, "has no function {name}{stripped}")?;
+                let exported = only_exported(*has_unread_symbols);
+                write!(f, "has no function {name}{exported}")?;
                 Similar(similar).fmt(f)
             }
             Self::Imported { name, libraries } => {
@@ -163,29 +161,22 @@ impl fmt::Display for BinaryProblem {
                 has_unread_symbols,
             } => {
                 write!(f, "has no function that matches {pattern}")?;
-                let stripped = Stripped {
-                    has_unread_symbols: *has_unread_symbols,
-                };
-                is_stripped
-                    .then_some(stripped)
-                    .map_or(Ok(()), |stripped| stripped.fmt(f))
+                if *is_stripped {
+                    f.write_str(only_exported(*has_unread_symbols))?;
+                }
+                Ok(())
             }
         }
     }
 }
 
-/// Which symbols a stripped binary lacks, in words.
-struct Stripped {
-    has_unread_symbols: bool,
-}
-
-impl fmt::Display for Stripped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(" among its exported ones, and is stripped of the others")?;
-        if self.has_unread_symbols {
-            f.write_str("; more are in .gnu_debugdata, which takes the feature elf-xz to read")?;
-        }
-        Ok(())
+/// Where a stripped binary was searched, in words.
+fn only_exported(has_unread_symbols: bool) -> &'static str {
+    if has_unread_symbols {
+        " among its exported ones, and is stripped of the others; more are in .gnu_debugdata, which \
+         takes the feature elf-xz to read"
+    } else {
+        " among its exported ones, and is stripped of the others"
     }
 }
 

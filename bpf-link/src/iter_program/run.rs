@@ -12,7 +12,7 @@ use crate::id::LinkId;
 
 /// What a program writes for each object.
 pub(crate) trait Record: FromBytes {
-    /// The id of the link; 0 if it has none.
+    /// The link's id, or 0 while the kernel has not given it one.
     fn link(&self) -> u32;
 }
 

@@ -72,5 +72,6 @@ fn lacks_jit() -> bool {
     let Ok(program) = sys::load_probe(&plain) else {
         return false;
     };
-    matches!(sys::prog_info(program.as_fd()), Ok(Some(info)) if info.bytes_at(COMPILED_LEN) == Some([0; 4]))
+    let info = sys::prog_info(program.as_fd()).ok().flatten();
+    info.and_then(|info| info.bytes_at(COMPILED_LEN)) == Some([0; 4])
 }

@@ -27,6 +27,7 @@ use rustix::pipe::PipeFlags;
 use serde_json::Value;
 
 use crate::fixture::as_nobody;
+use crate::fixture::ran::Ran;
 use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, lister};
 
@@ -50,31 +51,8 @@ pub(crate) const ALL: &[Listed] = &[
 /// What the tests of the lister need.
 pub(crate) const LISTER: &[Need] = &[Need::Lister];
 
-/// What the lister has done.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) status: Option<i32>,
-    pub(crate) output: String,
-    pub(crate) errors: String,
-}
-
 impl Ran {
-    fn of(mut command: Command) -> Result<Self> {
-        let ran = command.stdin(Stdio::null()).output()?;
-        Ok(Self {
-            status: ran.status.code(),
-            output: String::from_utf8(ran.stdout)?,
-            errors: String::from_utf8(ran.stderr)?,
-        })
-    }
-
-    /// What it wrote; that it failed is a failure.
-    pub(crate) fn well(self) -> Result<String> {
-        ensure!(self.status == Some(0), "{self:?}");
-        Ok(self.output)
-    }
-
-    /// Its one line of why it failed.
+    /// The one line in which the lister says why it failed.
     pub(crate) fn refused(self) -> Result<String> {
         ensure!(self.status == Some(1), "{self:?}");
         ensure!(self.output.is_empty(), "{self:?}");

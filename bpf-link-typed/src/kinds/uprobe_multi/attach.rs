@@ -137,9 +137,9 @@ impl<'a> UprobeMultiAttach<'a> {
     ///   - `ENOENT`: there is no such file;
     ///   - `EBADF`: it is not a regular file, or was opened with `O_PATH`;
     ///   - `ESRCH`: there is no such process;
-    ///   - `EINVAL`: there are no places, a place is beyond the end of the file, or a place has a
-    ///     probe already whose reference counter is another one (or it has one, and this has none).
-    ///     A takeover does not remove that probe either.
+    ///   - `EINVAL`: there are no places, a place is beyond the end of the file, or another probe
+    ///     is on the same place with a different reference counter. The kernel allows only one
+    ///     counter per place, and none counts as one. A takeover does not remove that probe either.
     ///
     /// # Kernel
     ///

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::elf::{CODE, CODE_ADDRESS, ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
 use bpf_link_tests::sys::MappedElf;
 use bpf_link_tests::{Sandbox, eventually_holds};
-use rustix::mount::{MountFlags, mount};
 
 use super::Made;
 use crate::fixture::attaching::since;
+use crate::fixture::mounted::mount_tracefs;
 use crate::fixture::text;
 use crate::harness::role::{self, Player, role};
 use crate::harness::{Need, Role, Test, test};
@@ -60,17 +60,7 @@ type Case<'a> = (&'a [&'a [Need]], &'a dyn Fn() -> Result<()>);
 
 fn each_hook_by_its_name(sandbox: &Sandbox) -> Result<()> {
     const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
-    match mount(
-        "tracefs",
-        "/sys/kernel/tracing",
-        "tracefs",
-        MountFlags::empty(),
-        None,
-    ) {
-        // It is there already.
-        Ok(()) | Err(rustix::io::Errno::BUSY) => {}
-        Err(error) => return Err(error.into()),
-    }
+    mount_tracefs()?;
     let file = ElfFile {
         symbols: vec![ElfSymbol::function("SSL_write", HOT_ADDRESS)],
         ..ElfFile::native()

@@ -6,11 +6,11 @@ use anyhow::{Result, ensure};
 use bpf_link_tests::elf::{CODE, CODE_ADDRESS, ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
 use bpf_link_tests::sys::MappedElf;
 use bpf_link_tests::{Hook, Loader, Sandbox};
-use rustix::mount::{MountFlags, mount};
 
 use super::running::{Running, run};
 use super::{EXAMPLES, counting, counting_by};
 use crate::fixture::attaching::{since, stops};
+use crate::fixture::mounted::mount_tracefs;
 use crate::fixture::text;
 use crate::functions::kernel::call_all;
 use crate::functions::test::{Caller, FUNCTION};
@@ -58,17 +58,7 @@ fn fentry_with_another_program(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn kernel_functions(sandbox: &Sandbox) -> Result<()> {
-    match mount(
-        "tracefs",
-        "/sys/kernel/tracing",
-        "tracefs",
-        MountFlags::empty(),
-        None,
-    ) {
-        // It is there already.
-        Ok(()) | Err(rustix::io::Errno::BUSY) => {}
-        Err(error) => return Err(error.into()),
-    }
+    mount_tracefs()?;
     let loader = Loader::new(Hook::KPROBE_MULTI).in_this_process();
     let (program, counter, _) = counting_by(sandbox, "calls", loader)?;
     let arguments = [program.path()?, "__*_sys_get?id"];

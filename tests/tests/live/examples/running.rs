@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::fixture::ran::Ran;
 use crate::harness::example;
 
 /// What an example says once it has attached everything, and waits.
@@ -17,14 +18,6 @@ pub(super) struct Running {
     child: Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
-}
-
-/// How an example ended.
-#[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) status: Option<i32>,
-    pub(super) output: String,
-    pub(super) errors: String,
 }
 
 impl Running {
@@ -88,13 +81,8 @@ impl Drop for Running {
 }
 
 /// Runs an example that does not wait.
-pub(super) fn run(name: &str, arguments: &[&str]) -> Result<Ended> {
-    let done = command(name, arguments)?.stdin(Stdio::null()).output()?;
-    Ok(Ended {
-        status: done.status.code(),
-        output: String::from_utf8(done.stdout)?,
-        errors: String::from_utf8(done.stderr)?,
-    })
+pub(super) fn run(name: &str, arguments: &[&str]) -> Result<Ran> {
+    Ran::of(command(name, arguments)?)
 }
 
 fn command(name: &str, arguments: &[&str]) -> Result<Command> {

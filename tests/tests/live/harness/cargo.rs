@@ -1,11 +1,12 @@
-//! What tests run that is no part of this package, built by cargo.
+//! Building the programs of other packages that tests run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Builds what these arguments select of the workspace. Where it is up to date that takes a moment.
+/// Builds the part of the workspace that these arguments select. It takes a moment if nothing has
+/// changed.
 pub(super) fn build(selected: &[&str]) -> Result<()> {
     let directory = profile_directory()?;
     let profile = match directory.file_name().and_then(|name| name.to_str()) {

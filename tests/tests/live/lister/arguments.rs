@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::Sandbox;
 use bpf_link_tests::lister_words::{COMMANDS, OPTIONS, VALUES};
 
+use crate::fixture::ran::Ran;
 use crate::fixture::random::Random;
 use crate::fixture::{Counted, text};
 use crate::harness::{Test, test};
-use crate::lister::{LISTER, Nobody, Ran, at, show};
+use crate::lister::{LISTER, Nobody, at, show};
 
 pub(crate) const TESTS: &[Test] = &[test!(any_arguments).needs(LISTER)];
 

@@ -309,7 +309,8 @@ fn programs_that_the_kernel_refuses(sandbox: &Sandbox) -> Result<()> {
     })
 }
 
-fn ensure_refused_load(error: &Error) -> Result<()> {
+/// Holds that the verifier has refused a program.
+pub(crate) fn ensure_refused_load(error: &Error) -> Result<()> {
     let Error::UnsupportedByKernel(error) = error else {
         anyhow::bail!("{error:?}");
     };

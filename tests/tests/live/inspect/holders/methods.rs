@@ -12,7 +12,7 @@ use rustix::thread::{CapabilitySet, UnshareFlags};
 use super::{ITERATOR, by_the_iterator, pids};
 use crate::fixture::{Counted, as_nobody, without_descriptors, xdp};
 use crate::harness::{Role, Test, role, test};
-use crate::snapshot::methods::{TYPES, with_names, with_only};
+use crate::snapshot::methods::{TYPES, ensure_refused_load, with_names, with_only};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(two_capabilities_are_enough).needs(ITERATOR).alone(),
@@ -148,15 +148,7 @@ fn without_what_is_needed(sandbox: &Sandbox) -> Result<()> {
     ];
     with_names(sandbox, &names, || {
         let holders = look();
-        let Error::UnsupportedByKernel(error) = refused(&holders)? else {
-            anyhow::bail!("{holders:?}");
-        };
-        ensure!(error.command() == Command::ProgLoad, "{error:?}");
-        ensure!(
-            matches!(error.errno(), Some(libc::EACCES | libc::EINVAL)),
-            "{error:?}"
-        );
-        Ok(())
+        ensure_refused_load(refused(&holders)?)
     })
 }
 

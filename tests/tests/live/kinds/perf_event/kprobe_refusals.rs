@@ -12,6 +12,7 @@ use rustix::mount::{MountFlags, mount};
 
 use crate::fixture::attaching::{adding, ensure_ambiguous, ensure_empty_name, ensure_error};
 use crate::fixture::chain::check_refusal;
+use crate::fixture::mounted::mount_debugfs;
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
 use crate::functions::listed;
 use crate::harness::{Need, Test, test};
@@ -225,17 +226,7 @@ fn what_is_not_to_be_probed(sandbox: &Sandbox) -> Result<()> {
         );
         anyhow::Ok(())
     };
-    match mount(
-        "debugfs",
-        "/sys/kernel/debug",
-        "debugfs",
-        MountFlags::empty(),
-        None,
-    ) {
-        // It is there already.
-        Ok(()) | Err(rustix::io::Errno::BUSY) => {}
-        Err(error) => return Err(error.into()),
-    }
+    mount_debugfs()?;
     for (symbol, is_listed) in [(LISTED, true), (NOT_TRACED, false)] {
         let address = address_of(symbol)?;
         for event in [KprobeEvent::at(symbol, 0), KprobeEvent::at_address(address)] {
