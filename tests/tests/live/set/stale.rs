@@ -9,13 +9,28 @@ use bpf_link_typed::{
 };
 
 use crate::ensure::end::{ensure_nothing_left, is_pinned, our_links};
+use crate::ensure::others::without_sys_admin;
 use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(an_empty_rule),
     test!(reported_and_removed),
     test!(two_agents_in_one_directory),
     test!(what_is_not_a_link),
 ];
+
+/// By a rule that names no program nothing is this agent's, and no privilege is needed to tell.
+fn an_empty_rule(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add("lo", XdpAttach::to("lo"), Program::passing(Hook::XDP)?)?;
+    let applied = set.apply()?;
+    let empty = LinkSet::in_dir(&directory).remove_stale(Stale::running([]));
+    let report = without_sys_admin(|| Ok(empty.apply()?.report().to_string()))?;
+    ensure!(applied.is_ours()?, "{report}");
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
 
 fn reported_and_removed(sandbox: &Sandbox) -> Result<()> {
     let directory = sandbox.bpffs().join("agent");
