@@ -1,7 +1,7 @@
-//! Runs a program at each call of a function of the kernel, by a trampoline: the cheapest way, with
-//! the arguments of the function as the program's own.
+//! Runs a program at each call of a kernel function, through a trampoline. This is the cheapest
+//! way, and the program gets the function's arguments.
 //!
-//! Such a program is loaded for one function, so the program says where it is attached.
+//! Such a program is loaded for one function, so there is no need to say where to attach it.
 //!
 //! As root, on Linux 5.10 or later:
 //!

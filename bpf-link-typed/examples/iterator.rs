@@ -19,11 +19,11 @@ fn main() -> Result<()> {
         bail!("usage: iterator PROGRAM");
     };
 
-    // Over all there are. There is also `over_map` for what is in a map, `over_tasks` for one
-    // process and `over_cgroups` for a part of the tree.
+    // Over all tasks, maps or sockets. There are also `over_map` for the elements of a map,
+    // `over_tasks` for one process and `over_cgroups` for a part of the tree.
     let link = IterAttach::over_all().attach(open_pinned_program(program)?)?;
 
-    // Each file goes over everything once more. If the link is pinned, `cat` does the same.
+    // Each file is a new run. If the link is pinned, `cat` does the same.
     let mut records = 0;
     for record in BufReader::new(link.create_iter()?).lines() {
         println!("{}", record?);

@@ -1,4 +1,4 @@
-//! Runs a program so many times per second on each processor, as a profiler does.
+//! Runs a program a given number of times per second on each processor, as a profiler does.
 //!
 //! As root, on Linux 5.15 or later:
 //!

@@ -23,8 +23,8 @@ fn main() -> Result<()> {
         bail!("usage: take_over DIRECTORY DEVICE INGRESS_PROGRAM EGRESS_PROGRAM");
     };
 
-    // The links that this version of the agent wants, whatever an earlier run left. Links that are
-    // pinned in the directory and are not in the set are detached.
+    // What this version of the agent wants. Other links that are pinned in the directory are
+    // detached.
     let mut set = LinkSet::in_dir(pins)
         .create_dir(0o700)
         .remove_stale(Stale::all());

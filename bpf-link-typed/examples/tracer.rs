@@ -53,8 +53,8 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(traced.is_empty()))
 }
 
-/// Traces what this machine has, and calls this for the rest. A single library or processor that
-/// cannot be traced does not prevent the others from being traced.
+/// Traces what this machine has, and calls `missing` for the rest. If a single library or processor
+/// cannot be traced, the others are.
 pub(crate) fn attach(mut missing: impl FnMut(&'static str, anyhow::Error)) -> Vec<Traced> {
     let mut all = Vec::new();
     for (what, attach) in TRACED {

@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::{Programs, Settings, hooks};
 
-/// Runs an agent that loads its programs like this.
+/// Runs an agent. `load` loads its programs.
 pub fn run(load: impl FnOnce(&Settings) -> Result<Programs>) -> ExitCode {
     match start_and_stop(load) {
         Ok(()) => ExitCode::SUCCESS,
@@ -22,7 +22,7 @@ pub fn run(load: impl FnOnce(&Settings) -> Result<Programs>) -> ExitCode {
     }
 }
 
-/// Attaches the programs, and takes them off on SIGTERM. If the agent is killed, they stay.
+/// Attaches the programs, and detaches them on SIGTERM. If the agent is killed, they stay.
 fn start_and_stop(load: impl FnOnce(&Settings) -> Result<Programs>) -> Result<()> {
     let settings = Settings::of_this_process()?;
     let mut signals = Signals::new([SIGTERM])?;
@@ -34,7 +34,7 @@ fn start_and_stop(load: impl FnOnce(&Settings) -> Result<Programs>) -> Result<()
         .with_context(|| settings.maps().display().to_string())?;
     let programs = load(&settings)?;
 
-    // Whatever an earlier agent has left: end with these links, or with what was there before.
+    // Puts all links in place, or leaves everything as the agent before left it.
     let applied = hooks::links(&settings, &programs)?.apply()?;
     print!("{}", applied.report());
     println!("ready");

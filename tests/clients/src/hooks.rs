@@ -14,8 +14,8 @@ use crate::{Programs, Settings};
 pub enum Way {
     /// It is updated: exactly one of the two programs counts a packet.
     InPlace,
-    /// Another link takes its place, and is attached first: a packet in between is counted by both.
-    /// The old program runs until the agent before has exited, as such links cannot be detached.
+    /// A new link replaces it, and is attached first. In between, both programs count a packet. The
+    /// old program runs until the old agent has exited, as such links cannot be detached.
     Overlap,
 }
 

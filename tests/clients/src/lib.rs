@@ -1,9 +1,9 @@
 //! Agents as users of `bpf-link-typed` write them.
 //!
 //! The programs are written in C (`bpf/agent.bpf.c`) and compiled by clang. Two agents load them,
-//! one with aya and one with libbpf-rs; what they attach, and how, they share. The test in
-//! `tests/life.rs` plays their life: they are restarted, upgraded, killed and stopped while packets
-//! flow, and each packet has to be counted.
+//! one with aya and one with libbpf-rs, and share the code that attaches them. The test in
+//! `tests/life/` restarts, upgrades, kills and stops the agents while packets flow, and checks that
+//! each packet is counted.
 
 mod agent;
 mod guide;

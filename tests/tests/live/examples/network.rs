@@ -13,7 +13,7 @@ use super::running::{Running, run};
 use super::{EXAMPLES, Pinned, below, counting};
 use crate::fixture::attaching::{order, stops};
 use crate::fixture::traffic::{connect, exchange, send_packet};
-use crate::fixture::{LOOPBACK, text};
+use crate::fixture::{Counted, LOOPBACK, text};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -97,6 +97,10 @@ fn take_over(sandbox: &Sandbox) -> Result<()> {
     send_packet()?;
     ensure!(old_ins.read()? == 1 && old_outs.read()? == 1);
 
+    // A link that an earlier version of the agent had.
+    let (stale, mut earlier) = (directory.join("stale"), Counted::new()?);
+    earlier.link.pin(&stale)?;
+    drop(earlier.link);
     let (new_in, new_ins, _) = counting(sandbox, "new_in", Hook::TCX_INGRESS)?;
     let (new_out, new_outs, _) = counting(sandbox, "new_out", Hook::TCX_EGRESS)?;
     let second = run("take_over", &[pins, "lo", new_in.path()?, new_out.path()?])?;
@@ -104,6 +108,7 @@ fn take_over(sandbox: &Sandbox) -> Result<()> {
     let updated = second.output.matches(", updated, instead of program ");
     ensure!(updated.count() == 2, "{second:?}");
     ensure!(links == [link("ingress")?, link("egress")?]);
+    ensure!(!stale.exists(), "{second:?}");
     send_packet()?;
     send_packet()?;
     ensure!(old_ins.read()? == 1 && old_outs.read()? == 1);
