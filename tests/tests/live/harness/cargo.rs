@@ -1,13 +1,49 @@
 //! Building the programs of other packages that tests run.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
-/// Builds the part of the workspace that these arguments select. It takes a moment if nothing has
-/// changed.
-pub(super) fn build(selected: &[&str]) -> Result<()> {
+/// Programs of other packages: cargo builds them, or somebody has done so and a variable says where
+/// they are, as in the guests of `cargo xtask vm-test`.
+#[derive(Debug)]
+pub(super) struct Built {
+    variable: &'static str,
+    /// What cargo is told to build.
+    selected: &'static [&'static str],
+    done: OnceLock<Result<(), String>>,
+}
+
+impl Built {
+    pub(super) const fn new(variable: &'static str, selected: &'static [&'static str]) -> Self {
+        let done = OnceLock::new();
+        Self {
+            variable,
+            selected,
+            done,
+        }
+    }
+
+    /// What the variable says.
+    pub(super) fn given(&self) -> Option<OsString> {
+        std::env::var_os(self.variable)
+    }
+
+    /// Has cargo build them, once in a process. It takes a moment if nothing has changed.
+    pub(super) fn build(&self) -> Result<()> {
+        if self.given().is_some() {
+            return Ok(());
+        }
+        let build = || build(self.selected).map_err(|error| format!("{error:#}"));
+        let done = self.done.get_or_init(build).clone();
+        done.map_err(|error| anyhow!(error))
+    }
+}
+
+fn build(selected: &[&str]) -> Result<()> {
     let directory = profile_directory()?;
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",

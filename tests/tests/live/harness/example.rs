@@ -1,33 +1,22 @@
 //! The examples of the crates, which tests run.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use super::cargo;
+use super::cargo::{self, Built};
 
-/// The variable that says in which directory they are, where they need not be built: in the guests
-/// of `cargo xtask vm-test`.
-const VARIABLE: &str = "BPF_LINK_EXAMPLES";
+static EXAMPLES: Built = Built::new("BPF_LINK_EXAMPLES", &["--examples"]);
 
 /// Where the example of this name is, once they have been built.
 pub(crate) fn path(name: &str) -> Result<PathBuf> {
-    match std::env::var_os(VARIABLE) {
+    match EXAMPLES.given() {
         Some(directory) => Ok(Path::new(&directory).join(name)),
         None => Ok(cargo::profile_directory()?.join("examples").join(name)),
     }
 }
 
-/// Has cargo build them, once in a process.
+/// Has them built.
 pub(super) fn build() -> Result<()> {
-    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
-    if std::env::var_os(VARIABLE).is_some() {
-        return Ok(());
-    }
-    let build = || cargo::build(&["--examples"]).map_err(|error| format!("{error:#}"));
-    BUILT
-        .get_or_init(build)
-        .clone()
-        .map_err(|error| anyhow!(error))
+    EXAMPLES.build()
 }
