@@ -1,5 +1,5 @@
 //! What kernels have said of links, as the files under `fixtures` have it: a directory for each
-//! series of kernels, a file for each link.
+//! series of kernels of an architecture, a file for each link.
 //!
 //! `BPF_LINK_GOLDEN=DIRECTORY cargo test -p bpf-link-tests --test live golden` writes those of the
 //! kernel that runs here, and `cargo xtask vm-test --write-fixtures -- golden` those of the kernels
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 pub struct Recorded {
     /// The kernel's release and version, in the words of `uname(2)`.
     pub kernel: [String; 2],
+    /// What `uname(2)` calls the machine, as `x86_64`.
+    pub machine: String,
     /// Which link of that kernel it is: the name of the file.
     pub name: String,
     /// The kind of the link, as the library calls it.
@@ -51,7 +53,8 @@ pub enum Buffer {
 }
 
 impl Recorded {
-    /// All that have been recorded, with the series of the kernel of each.
+    /// All that have been recorded on machines with the byte order of this one, with the name of
+    /// the directory of each.
     ///
     /// # Errors
     ///
@@ -61,8 +64,10 @@ impl Recorded {
         for directory in entries(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")))? {
             for path in entries(&directory)? {
                 let recorded = Self::read(&path).with_context(|| path.display().to_string())?;
-                let series = directory.file_name().unwrap_or_default();
-                all.push((series.to_string_lossy().into_owned(), recorded));
+                if recorded.is_big_endian() == cfg!(target_endian = "big") {
+                    let name = directory.file_name().unwrap_or_default();
+                    all.push((name.to_string_lossy().into_owned(), recorded));
+                }
             }
         }
         Ok(all)
@@ -84,8 +89,8 @@ impl Recorded {
         Ok(recorded)
     }
 
-    /// Writes it: into a directory, as a file in that of its kernel's series, or else to the end of
-    /// a file, as a line.
+    /// Writes it: into a directory, as a file in [its own](Self::directory), or else to the end of a
+    /// file, as a line.
     ///
     /// # Errors
     ///
@@ -97,7 +102,7 @@ impl Recorded {
             let line = json!({ "golden": value });
             return Ok(file.write_all(format!("{line}\n").as_bytes())?);
         }
-        let directory = to.join(self.series());
+        let directory = to.join(self.directory());
         fs::create_dir_all(&directory)?;
         let path = directory.join(&self.name).with_extension("json");
         let text = serde_json::to_string_pretty(&value)?;
@@ -111,6 +116,20 @@ impl Recorded {
         let second_dot = release.match_indices('.').nth(1);
         let end = second_dot.map_or(release.len(), |(at, _)| at);
         release.get(..end).unwrap_or(release)
+    }
+
+    /// What its directory is called: `6.12`, or `aarch64-6.12` where the machine is not x86-64.
+    #[must_use]
+    pub fn directory(&self) -> String {
+        match self.machine.as_str() {
+            "x86_64" => self.series().to_owned(),
+            other => format!("{other}-{}", self.series()),
+        }
+    }
+
+    /// Whether the kernel wrote the highest byte of a number first.
+    fn is_big_endian(&self) -> bool {
+        self.machine == "s390x"
     }
 
     fn to_json(&self) -> Value {
@@ -133,6 +152,7 @@ impl Recorded {
         });
         json!({
             "kernel": self.kernel,
+            "machine": self.machine,
             "name": self.name,
             "kind": self.kind,
             "kind_number": self.kind_number,
@@ -169,6 +189,7 @@ impl Recorded {
         }
         Ok(Self {
             kernel: [string(release)?.to_owned(), string(version)?.to_owned()],
+            machine: string(&value["machine"])?.to_owned(),
             name: string(&value["name"])?.to_owned(),
             kind: string(&value["kind"])?.to_owned(),
             kind_number: number(value, "kind_number")?.context("kind_number")?,

@@ -144,8 +144,12 @@ impl<'a> Recorder<'a> {
         } else {
             BTreeMap::new()
         };
+        let uname = rustix::system::uname();
+        let [release, version, machine] = [uname.release(), uname.version(), uname.machine()]
+            .map(|words| words.to_string_lossy().into_owned());
         let recorded = Recorded {
-            kernel: kernel(),
+            kernel: [release, version],
+            machine,
             name: self.name.to_owned(),
             kind: known.kind.to_string(),
             kind_number: known.kind.as_raw(),
@@ -269,9 +273,4 @@ fn buffers(
         buffers.insert(field.to_owned(), Buffer::Numbers(content));
     }
     Ok(buffers)
-}
-
-fn kernel() -> [String; 2] {
-    let uname = rustix::system::uname();
-    [uname.release(), uname.version()].map(|words| words.to_string_lossy().into_owned())
 }
