@@ -1,5 +1,4 @@
-//! The architectures besides x86-64 that the libraries are built for, and their names in Debian,
-//! Rust and GNU.
+//! The architectures that the libraries are built for, and their names in Debian, Rust and GNU.
 
 use std::process::{Command, Stdio};
 
@@ -18,42 +17,53 @@ pub(crate) struct Architecture {
     pub(crate) target: &'static str,
     /// What the programs of GNU's cross compiler begin with.
     pub(crate) gnu: &'static str,
-    /// Whether tests are run on it, under emulation: the most common architecture besides x86-64,
-    /// and a big-endian one.
+    /// Whether `check-architectures` runs tests on it, under QEMU's user emulation: the most common
+    /// architecture besides x86-64, and a big-endian one.
     pub(crate) is_emulated: bool,
 }
 
-/// All of them.
-pub(crate) static ARCHITECTURES: [Architecture; 4] = [
-    Architecture {
-        name: "aarch64",
-        debian: "arm64",
-        target: "aarch64-unknown-linux-gnu",
-        gnu: "aarch64-linux-gnu",
-        is_emulated: true,
-    },
-    Architecture {
-        name: "ppc64le",
-        debian: "ppc64el",
-        target: "powerpc64le-unknown-linux-gnu",
-        gnu: "powerpc64le-linux-gnu",
-        is_emulated: false,
-    },
-    Architecture {
-        name: "riscv64",
-        debian: "riscv64",
-        target: "riscv64gc-unknown-linux-gnu",
-        gnu: "riscv64-linux-gnu",
-        is_emulated: false,
-    },
-    Architecture {
-        name: "s390x",
-        debian: "s390x",
-        target: "s390x-unknown-linux-gnu",
-        gnu: "s390x-linux-gnu",
-        is_emulated: true,
-    },
-];
+pub(crate) static X86_64: Architecture = Architecture {
+    name: "x86_64",
+    debian: "amd64",
+    target: "x86_64-unknown-linux-gnu",
+    gnu: "x86_64-linux-gnu",
+    is_emulated: false,
+};
+
+pub(crate) static AARCH64: Architecture = Architecture {
+    name: "aarch64",
+    debian: "arm64",
+    target: "aarch64-unknown-linux-gnu",
+    gnu: "aarch64-linux-gnu",
+    is_emulated: true,
+};
+
+static PPC64LE: Architecture = Architecture {
+    name: "ppc64le",
+    debian: "ppc64el",
+    target: "powerpc64le-unknown-linux-gnu",
+    gnu: "powerpc64le-linux-gnu",
+    is_emulated: false,
+};
+
+pub(crate) static RISCV64: Architecture = Architecture {
+    name: "riscv64",
+    debian: "riscv64",
+    target: "riscv64gc-unknown-linux-gnu",
+    gnu: "riscv64-linux-gnu",
+    is_emulated: false,
+};
+
+pub(crate) static S390X: Architecture = Architecture {
+    name: "s390x",
+    debian: "s390x",
+    target: "s390x-unknown-linux-gnu",
+    gnu: "s390x-linux-gnu",
+    is_emulated: true,
+};
+
+/// Those that this machine's Rust does not build for.
+pub(crate) static OTHERS: [&Architecture; 4] = [&AARCH64, &PPC64LE, &RISCV64, &S390X];
 
 impl Architecture {
     /// The compiler that links programs for it, which needs to be installed.
@@ -66,6 +76,13 @@ impl Architecture {
     /// The program that runs its programs here, which needs to be installed.
     pub(crate) fn emulator(&self) -> Result<String> {
         installed(format!("qemu-{}", self.name), "qemu-user")
+    }
+
+    /// Has cargo build for it, and link with this.
+    pub(crate) fn is_built_by<'a>(&self, cargo: &'a mut Command, linker: &str) -> &'a mut Command {
+        cargo
+            .args(["--target", self.target])
+            .env(self.variable("LINKER"), linker)
     }
 
     /// What cargo calls a setting of this target, as a variable.
@@ -94,9 +111,8 @@ mod tests {
 
     #[test]
     fn settings_of_a_target_are_variables() {
-        let [aarch64, ..] = &ARCHITECTURES;
         let expected = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER";
-        assert_eq!(aarch64.variable("RUNNER"), expected);
+        assert_eq!(AARCH64.variable("RUNNER"), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::architecture::{ARCHITECTURES, Architecture};
+use crate::architecture::{Architecture, OTHERS};
 use crate::debian_rust::Toolchain;
 use crate::{command, progress, published, workspace};
 
@@ -34,10 +34,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mirror = args.mirror.as_deref();
-    let emulated = ARCHITECTURES.iter().filter(|one| one.is_emulated);
+    let emulated = OTHERS.into_iter().filter(|one| one.is_emulated);
     let emulated = emulated.map(Emulated::new).collect::<Result<Vec<_>>>()?;
     let toolchain = Toolchain::fetch(mirror)?;
-    for architecture in &ARCHITECTURES {
+    for architecture in OTHERS {
         toolchain.add(architecture, mirror)?;
     }
     let manifest = published::copy(NAME, &[golden::MEMBER])?;
@@ -54,14 +54,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
     let step = progress::step(NAME, "building");
     let mut check = cargo(&["check"]);
-    for architecture in &ARCHITECTURES {
+    for architecture in OTHERS {
         // What runs tests is built for those.
         if !architecture.is_emulated {
             check.args(["--target", architecture.target]);
         }
     }
     command::run(check.env("RUSTFLAGS", LINTS))?;
-    let mut lines = vec![format!("{} architectures", ARCHITECTURES.len())];
+    let mut lines = vec![format!("{} architectures", OTHERS.len())];
     for emulated in emulated {
         let name = emulated.architecture.name;
         step.next(&format!("tests on {name}"));
@@ -100,9 +100,8 @@ impl Emulated {
             linker,
             emulator,
         } = self;
-        cargo
-            .args(["--target", architecture.target])
-            .env(architecture.variable("LINKER"), linker)
+        architecture
+            .is_built_by(cargo, linker)
             .env(architecture.variable("RUNNER"), emulator)
             .env("RUSTFLAGS", format!("{LINTS} {STATIC}"))
     }

@@ -1,8 +1,8 @@
 //! `cargo xtask vm-test`: boots real kernels under QEMU and runs the live tests in them, or, for
 //! `cargo xtask bench --kernel`, the benchmarks.
 //!
-//! Everything is under `target/vm/`: the guest's programs in `build/` and `build-bench/`, and for
-//! each kernel a directory with its `image/` (which is kept, so that the next run needs no
+//! Everything is under `target/vm/`: the guest's programs in `build/` and `build-bench/`, those for
+//! another architecture below a directory of its name, and for each kernel a directory with its `image/` (which is kept, so that the next run needs no
 //! network), its `initramfs.cpio`, and what its last run left: `console.log` with the kernel's log
 //! and the tests' output, `results.jsonl`, and `qemu.log`.
 
@@ -16,6 +16,7 @@ mod kernel_log;
 mod lock;
 mod matrix;
 mod modules;
+mod platform;
 mod qemu;
 mod record;
 mod report;
@@ -34,19 +35,26 @@ use anyhow::{Context as _, Result, ensure};
 use crate::progress;
 use crate::workspace;
 use bpftool::Bpftool;
+use build::Build;
 use image::{Image, Source};
 use job::{Job, Setting, Subject};
 pub(crate) use matrix::Kernel;
 use matrix::{KERNELS, Runs};
+use platform::Platform;
 use record::Counts;
 use verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Runs on the kernels of this architecture: `x86_64`, `aarch64`, `s390x` or `riscv64`. For
+    /// another one than this machine's the tests are built with Debian's Rust
+    #[arg(long, value_name = "ARCH", default_value = Platform::own().name(), value_parser = Platform::named)]
+    arch: &'static Platform,
+
     /// Runs on this kernel of the matrix only, such as `6.12`, whatever form it belongs to; may be
     /// given more than once
-    #[arg(long = "kernel", value_name = "SERIES", value_parser = kernel)]
-    kernels: Vec<&'static Kernel>,
+    #[arg(long = "kernel", value_name = "SERIES")]
+    kernels: Vec<String>,
 
     /// Runs on this kernel image instead of the matrix; every skip is allowed then
     #[arg(long, value_name = "FILE", conflicts_with = "kernels")]
@@ -87,7 +95,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    qemu::check_installed()?;
+    let platform = args.arch;
+    let jobs = jobs(args)?;
+    qemu::check_installed(platform)?;
     let target = workspace::target();
     let dir = target.join("vm");
     let _alone = lock::lock(&dir)?;
@@ -96,10 +106,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         mirror: args.mirror.as_deref(),
         refresh: args.refresh,
     };
-    let mut programs = build::tests(workspace::root(), &dir.join("build"))?;
-    let bpftool = Bpftool::obtain(&dir, &source)?;
+    let of_platform = if platform.is_own() {
+        dir.clone()
+    } else {
+        dir.join(platform.name())
+    };
+    let build = Build::new(platform, of_platform.join("build"), &source)?;
+    let mut programs = build.tests(workspace::root())?;
+    let bpftool = Bpftool::obtain(&of_platform, platform, &source)?;
     programs.tools.extend(bpftool.into_files());
     let setting = Setting {
+        platform,
         programs,
         source,
         limit: Duration::from_secs(args.timeout),
@@ -110,11 +127,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         arguments: &args.filter,
         dir,
     };
-    let runs = run_jobs(jobs(args), args.jobs, &setting)?;
+    let runs = run_jobs(jobs, args.jobs, &setting)?;
 
     let mut total = Counts::default();
     for (job, verdict) in &runs {
-        println!("{}: {}", label(job, verdict), verdict.counts());
+        println!("{}: {}", label(job, verdict, platform), verdict.counts());
         total += verdict.counts();
     }
     if args.is_whole() {
@@ -133,17 +150,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Runs the benchmarks, which get these arguments, on kernels of the matrix, one after the other,
 /// and prints a line for each measure.
 pub(crate) fn bench(kernels: &[&'static Kernel], arguments: &[String]) -> Result<()> {
-    qemu::check_installed()?;
+    let platform = Platform::own();
+    qemu::check_installed(platform)?;
     let target = workspace::target();
     let dir = target.join("vm");
     let _alone = lock::lock(&dir)?;
+    let source = Source {
+        target: &target,
+        mirror: None,
+        refresh: false,
+    };
+    let build = Build::new(platform, dir.join("build-bench"), &source)?;
     let setting = Setting {
-        programs: build::benchmarks(workspace::root(), &dir.join("build-bench"))?,
-        source: Source {
-            target: &target,
-            mirror: None,
-            refresh: false,
-        },
+        platform,
+        programs: build.benchmarks(workspace::root())?,
+        source,
         limit: Duration::from_secs(3600),
         keep: false,
         fixtures: None,
@@ -154,7 +175,7 @@ pub(crate) fn bench(kernels: &[&'static Kernel], arguments: &[String]) -> Result
     let mut total = Counts::default();
     for (job, verdict) in run_jobs(jobs, NonZeroUsize::MIN, &setting)? {
         for measure in &verdict.passed {
-            println!("{}: {}", label(&job, &verdict), measure.detail);
+            println!("{}: {}", label(&job, &verdict, platform), measure.detail);
         }
         total += verdict.counts();
     }
@@ -178,7 +199,10 @@ fn run_jobs(
         };
         while let Some((job, verdict)) = take() {
             let verdict = verdict.get_or_init(|| job.run(setting));
-            progress::print(&report::details(&label(job, verdict), verdict));
+            progress::print(&report::details(
+                &label(job, verdict, setting.platform),
+                verdict,
+            ));
         }
     };
     thread::scope(|scope| {
@@ -192,9 +216,12 @@ fn run_jobs(
 }
 
 impl Args {
-    /// Whether every test is to run on every kernel.
+    /// Whether every test is to run on every kernel, and on some of them without a skip.
     fn is_whole(&self) -> bool {
-        self.image.is_none() && self.kernels.is_empty() && self.filter.is_empty()
+        self.arch.is_own()
+            && self.image.is_none()
+            && self.kernels.is_empty()
+            && self.filter.is_empty()
     }
 }
 
@@ -212,41 +239,64 @@ fn skipped_everywhere(verdicts: &[&Verdict]) -> BTreeSet<String> {
         .unwrap_or_default()
 }
 
-fn jobs(args: &Args) -> Vec<Job> {
+fn jobs(args: &Args) -> Result<Vec<Job>> {
     if let Some(kernel) = args.image.clone() {
         let modules = args.modules.clone();
-        return vec![Job {
-            name: "image",
+        return Ok(vec![Job {
+            name: "image".to_owned(),
             subject: Subject::Given(Image { kernel, modules }),
-        }];
+        }]);
     }
+    let named = args.kernels.iter().map(|name| find(args.arch, name));
+    let named = named.collect::<Result<Vec<_>, _>>();
+    let named = named.map_err(anyhow::Error::msg)?;
     let is_long = std::env::var_os(job::LONG_FORM).is_some_and(|value| value == "1");
-    wanted(&args.kernels, is_long).map(Job::of).collect()
+    Ok(wanted(args.arch, &named, is_long).map(Job::of).collect())
 }
 
-/// The kernels to run: those that are named, or else those of the form.
-fn wanted(named: &[&'static Kernel], is_long: bool) -> impl Iterator<Item = &'static Kernel> {
-    KERNELS.iter().filter(move |kernel| {
+/// The kernels of the platform to run: those that are named, or else those of the form.
+fn wanted(
+    platform: &Platform,
+    named: &[&'static Kernel],
+    is_long: bool,
+) -> impl Iterator<Item = &'static Kernel> {
+    of_platform(platform).filter(move |kernel| {
         if named.is_empty() {
             is_long || kernel.runs == Runs::Always
         } else {
-            named.iter().any(|named| named.series == kernel.series)
+            named.iter().any(|named| named.name == kernel.name)
         }
     })
 }
 
-/// The kernel of the matrix with this series, for a command line.
-pub(crate) fn kernel(series: &str) -> Result<&'static Kernel, String> {
-    let all = KERNELS.each_ref().map(|kernel| kernel.series).join(", ");
-    KERNELS
-        .iter()
-        .find(|kernel| kernel.series == series)
-        .ok_or_else(|| format!("the matrix has {all}"))
+fn of_platform(platform: &Platform) -> impl Iterator<Item = &'static Kernel> {
+    let is_of = |kernel: &&Kernel| kernel.platform.name() == platform.name();
+    KERNELS.iter().filter(is_of)
 }
 
-/// What a run is called: `linux 6.12.117`.
-fn label(job: &Job, verdict: &Verdict) -> String {
-    format!("linux {}", verdict.kernel.as_deref().unwrap_or(job.name))
+/// The kernel of the matrix of this machine's architecture with this name, for a command line.
+pub(crate) fn kernel(name: &str) -> Result<&'static Kernel, String> {
+    find(Platform::own(), name)
+}
+
+fn find(platform: &Platform, name: &str) -> Result<&'static Kernel, String> {
+    of_platform(platform)
+        .find(|kernel| kernel.name == name)
+        .ok_or_else(|| {
+            let all: Vec<_> = of_platform(platform).map(|kernel| kernel.name).collect();
+            format!("the matrix has {} for {}", all.join(", "), platform.name())
+        })
+}
+
+/// What a run is called: `linux 6.12.117`, or `linux 6.12.117 on aarch64`.
+fn label(job: &Job, verdict: &Verdict, platform: &Platform) -> String {
+    let kernel = verdict.kernel.as_deref().unwrap_or(&job.name);
+    let place = if platform.is_own() {
+        String::new()
+    } else {
+        format!(" on {}", platform.name())
+    };
+    format!("linux {kernel}{place}")
 }
 
 #[cfg(test)]
@@ -256,7 +306,8 @@ mod tests {
     #[test]
     fn kernels_between_run_in_the_long_form_or_when_asked_for() {
         let series = |named: &[&'static Kernel], is_long| -> Vec<&str> {
-            wanted(named, is_long).map(|kernel| kernel.series).collect()
+            let wanted = wanted(Platform::own(), named, is_long);
+            wanted.map(|kernel| kernel.name).collect()
         };
         assert_eq!(series(&[], false), ["5.10", "6.1", "6.12", "7.3"]);
         assert_eq!(

@@ -2,7 +2,7 @@
 //! them and powers it off.
 //!
 //! What to do comes with the initramfs, as the files under `/vm-test` (see `lines`). What was done
-//! leaves the guest over the second serial port, which the test binaries write to as well
+//! leaves the guest over a port of its own, which the test binaries write to as well
 //! (`BPF_LINK_REPORT`), one JSON object per line:
 //!
 //! - `{"boot":{"release":"...","version":"..."}}` first: the kernel, in uname's words;
@@ -29,8 +29,6 @@ use rustix::system::{RebootCommand, finit_module, reboot, uname};
 use rustix::termios::{OptionalActions, tcdrain, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
-const RESULTS: &str = "/dev/ttyS1";
-
 /// File system, where it is mounted, and its options. The kernel makes the ones under `/sys` a
 /// place to be mounted on.
 const MOUNTS: [(&str, &str, Option<&CStr>); 10] = [
@@ -47,7 +45,7 @@ const MOUNTS: [(&str, &str, Option<&CStr>); 10] = [
 ];
 
 fn main() {
-    if let Err(error) = open_results().and_then(|results| serve(&results)) {
+    if let Err(error) = serve() {
         eprintln!("vm-init: {error:#}");
     }
     // The last lines are still in the ports' buffers, and a PID 1 that returns makes the kernel
@@ -59,89 +57,95 @@ fn main() {
     }
 }
 
-/// The results' port, as bytes: no translation of line ends, no echo.
-fn open_results() -> Result<File> {
+fn serve() -> Result<()> {
     mount_at("devtmpfs", "/dev", Some(c"mode=0755"))?;
-    let port = File::options()
-        .read(true)
-        .write(true)
-        .open(RESULTS)
-        .context(RESULTS)?;
-    let mut mode = tcgetattr(&port).context(RESULTS)?;
-    mode.make_raw();
-    tcsetattr(&port, OptionalActions::Now, &mode).context(RESULTS)?;
-    Ok(port)
-}
-
-fn serve(results: &File) -> Result<()> {
-    match run(results) {
-        Ok(()) => report(results, &json!({ "done": true }))?,
-        Err(error) => report(results, &json!({ "error": format!("{error:#}") }))?,
+    // First, as the results' port may need one of them.
+    let modules = lines("modules")?
+        .into_iter()
+        .map(|module| (load(&module), module))
+        .collect::<Vec<_>>();
+    let results = Results::open()?;
+    match run(&results, modules) {
+        Ok(()) => results.report(&json!({ "done": true }))?,
+        Err(error) => results.report(&json!({ "error": format!("{error:#}") }))?,
     }
-    Ok(tcdrain(results)?)
+    Ok(tcdrain(&results.port)?)
 }
 
-fn run(results: &File) -> Result<()> {
+/// Where the results go.
+struct Results {
+    path: String,
+    port: File,
+}
+
+impl Results {
+    /// The port, as bytes: no translation of line ends, no echo.
+    fn open() -> Result<Self> {
+        let path = lines("results")?.swap_remove(0);
+        let open = || {
+            let port = File::options().read(true).write(true).open(&path)?;
+            let mut mode = tcgetattr(&port)?;
+            mode.make_raw();
+            tcsetattr(&port, OptionalActions::Now, &mode)?;
+            anyhow::Ok(port)
+        };
+        let port = open().with_context(|| path.clone())?;
+        Ok(Self { path, port })
+    }
+
+    /// Writes one line at once, for the test binaries write to the same port.
+    fn report(&self, line: &Value) -> Result<()> {
+        (&self.port)
+            .write_all(format!("{line}\n").as_bytes())
+            .with_context(|| self.path.clone())
+    }
+
+    /// Reports a step that failed, for a test that needs it says so better than this program can.
+    fn note<E: Display>(&self, step: &str, outcome: Result<(), E>) -> Result<()> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => self.report(&json!({ "note": format!("{step}: {error:#}") })),
+        }
+    }
+}
+
+fn run(results: &Results, modules: Vec<(Result<()>, String)>) -> Result<()> {
     let kernel = uname();
     let (release, version) = (
         kernel.release().to_string_lossy(),
         kernel.version().to_string_lossy(),
     );
-    report(
-        results,
-        &json!({ "boot": { "release": release, "version": version } }),
-    )?;
+    results.report(&json!({ "boot": { "release": release, "version": version } }))?;
 
     for (kind, path, options) in MOUNTS {
-        note(results, path, mount_at(kind, path, options))?;
+        results.note(path, mount_at(kind, path, options))?;
     }
-    for module in lines("modules")? {
-        note(results, &module, load(&module))?;
+    for (loaded, module) in modules {
+        results.note(&module, loaded)?;
     }
-    note(results, "lo", index_of("lo").and_then(bring_up))?;
+    results.note("lo", index_of("lo").and_then(bring_up))?;
     // Up to Linux 5.10 maps and programs are charged to this limit.
     let unlimited = Rlimit {
         current: None,
         maximum: None,
     };
-    note(
-        results,
-        "RLIMIT_MEMLOCK",
-        setrlimit(Resource::Memlock, unlimited),
-    )?;
+    results.note("RLIMIT_MEMLOCK", setrlimit(Resource::Memlock, unlimited))?;
 
     for test in lines("tests")? {
         let name = Path::new(&test)
             .file_name()
             .unwrap_or_default()
             .to_string_lossy();
-        report(results, &json!({ "start": name }))?;
-        let status = run_test(&test).context(test.clone())?;
-        report(
-            results,
-            &json!({ "exit": name, "status": status.to_string() }),
-        )?;
+        results.report(&json!({ "start": name }))?;
+        let status = run_test(&test, &results.path).context(test.clone())?;
+        results.report(&json!({ "exit": name, "status": status.to_string() }))?;
     }
     Ok(())
 }
 
-/// Writes one line at once, for the test binaries write to the same port.
-fn report(mut results: &File, line: &Value) -> Result<()> {
-    results
-        .write_all(format!("{line}\n").as_bytes())
-        .context(RESULTS)
-}
-
-/// Reports a step that failed, for a test that needs it says so better than this program can.
-fn note<E: Display>(results: &File, step: &str, outcome: Result<(), E>) -> Result<()> {
-    match outcome {
-        Ok(()) => Ok(()),
-        Err(error) => report(results, &json!({ "note": format!("{step}: {error:#}") })),
-    }
-}
-
-/// The lines of a file under `/vm-test`: `modules` and `tests` are paths, `arguments` and
-/// `environment` (`NAME=VALUE`) are what every test binary gets.
+/// The lines of a file under `/vm-test`: `modules` and `tests` are paths, `results` is the device
+/// that they are written to, `arguments` and `environment` (`NAME=VALUE`) are what every test binary
+/// gets.
 fn lines(name: &str) -> Result<Vec<String>> {
     let path = Path::new("/vm-test").join(name);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -164,12 +168,12 @@ fn load(module: &str) -> Result<()> {
 }
 
 /// Runs a test binary to its end, and reaps whatever it left to PID 1 in the meantime.
-fn run_test(path: &str) -> Result<ExitStatus> {
+fn run_test(path: &str, results: &str) -> Result<ExitStatus> {
     let mut command = Command::new(path);
     command
         .args(lines("arguments")?)
         .env_clear()
-        .env("BPF_LINK_REPORT", RESULTS)
+        .env("BPF_LINK_REPORT", results)
         .current_dir("/");
     for variable in lines("environment")? {
         let (name, value) = variable

@@ -11,9 +11,9 @@ use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader as _};
 
 use super::image::Source;
+use super::platform::Platform;
 use crate::debian::{self, Package, Suite};
 
-const COMPONENT: &str = "main";
 /// The packages, and the suite that each is from.
 const PACKAGES: [(&str, &str); 7] = [
     ("bpftool", "trixie-backports"),
@@ -25,11 +25,6 @@ const PACKAGES: [(&str, &str); 7] = [
     ("zlib1g", "trixie"),
 ];
 const PROGRAM: &str = "usr/sbin/bpftool";
-/// Where the packages have their libraries, and where the guest's loader looks for them.
-const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
-/// What the kernel looks for to run a program with libraries.
-const LOADER: (&str, &str) = ("ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2");
-
 /// The program and its libraries: where each goes in the guest, and where it is here.
 #[derive(Debug)]
 pub(crate) struct Bpftool(BTreeMap<String, PathBuf>);
@@ -39,12 +34,12 @@ impl Bpftool {
     pub(crate) const DIRECTORY: &str = "/bin";
 
     /// Fetches and unpacks what is not there. Needs no network where it has been unpacked before.
-    pub(crate) fn obtain(dir: &Path, source: &Source<'_>) -> Result<Self> {
+    pub(crate) fn obtain(dir: &Path, platform: &Platform, source: &Source<'_>) -> Result<Self> {
         let tree = dir.join("bpftool");
         if source.refresh || !tree.is_dir() {
-            unpack(&tree, source)?;
+            unpack(&tree, platform, source)?;
         }
-        Self::find(&tree).with_context(|| format!("no bpftool in {}", tree.display()))
+        Self::find(&tree, platform).with_context(|| format!("no bpftool in {}", tree.display()))
     }
 
     /// Every file, with its path in the guest before it.
@@ -52,7 +47,10 @@ impl Bpftool {
         self.0.into_iter()
     }
 
-    fn find(tree: &Path) -> Result<Self> {
+    fn find(tree: &Path, platform: &Platform) -> Result<Self> {
+        // Where the packages have them, and where the guest's loader looks for them.
+        let libraries = platform.libraries();
+        let (loader, place_of_loader) = platform.loader;
         let mut files = BTreeMap::new();
         let mut wanted = vec![("bin/bpftool".to_owned(), in_packages(tree, PROGRAM)?)];
         while let Some((path, file)) = wanted.pop() {
@@ -61,12 +59,12 @@ impl Bpftool {
                 continue;
             }
             for name in needed {
-                let path = if name == LOADER.0 {
-                    LOADER.1.to_owned()
+                let path = if name == loader {
+                    place_of_loader.to_owned()
                 } else {
-                    format!("{LIBRARIES}/{name}")
+                    format!("{libraries}/{name}")
                 };
-                wanted.push((path, in_packages(tree, &format!("{LIBRARIES}/{name}"))?));
+                wanted.push((path, in_packages(tree, &format!("{libraries}/{name}"))?));
             }
         }
         Ok(Self(files))
@@ -86,7 +84,7 @@ fn in_packages(tree: &Path, path: &str) -> Result<PathBuf> {
 
 /// Unpacks the packages, each into a directory of its own under `tree`, which is there only once
 /// all of them are.
-fn unpack(tree: &Path, source: &Source<'_>) -> Result<()> {
+fn unpack(tree: &Path, platform: &Platform, source: &Source<'_>) -> Result<()> {
     let partial = tree.with_extension("partial");
     for old in [partial.as_path(), tree] {
         if old.exists() {
@@ -98,7 +96,7 @@ fn unpack(tree: &Path, source: &Source<'_>) -> Result<()> {
     for (name, suite) in PACKAGES {
         let suite = suites
             .entry(suite)
-            .or_insert_with(|| Suite::new(source.target, suite, COMPONENT, source.mirror));
+            .or_insert_with(|| source.suite(suite, platform));
         let versions = suite.versions(name)?;
         let version = versions
             .into_iter()

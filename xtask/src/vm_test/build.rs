@@ -7,6 +7,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
+use super::image::Source;
+use super::platform::Platform;
+use crate::debian_rust::Toolchain;
+
 /// The test targets of the package that are run in the guest. Each of them honours
 /// `BPF_LINK_REPORT` (see `record`).
 const TESTS: [&str; 1] = ["live"];
@@ -16,7 +20,6 @@ const INIT: &str = "vm-init";
 const BENCH: &str = "peers";
 /// The command that tests run.
 const LISTER: &str = "bpf-links";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Under emulation what is not optimised takes its time, but to optimise dependencies costs more
 /// than it saves; besides what reads the text of the bindings.
@@ -65,88 +68,141 @@ struct Target {
     name: String,
 }
 
-/// The tests, and the lister and the examples that they run, in a target directory of their own,
-/// for its flags are not those of the workspace's other builds.
-pub(crate) fn tests(workspace: &Path, target_dir: &Path) -> Result<Programs> {
-    // With the tests of a package cargo builds its binaries as well, and so the init. Of the whole
-    // workspace, as what a package alone depends on has other features, and so would be built
-    // twice.
-    let mut arguments = vec!["test", "--no-run", "--workspace"];
-    for test in TESTS {
-        arguments.extend(["--test", test]);
+/// How programs are built for a platform.
+pub(crate) struct Build {
+    platform: &'static Platform,
+    cargo: Cargo,
+    /// Of its own, for the flags are not those of the workspace's other builds.
+    target_dir: PathBuf,
+}
+
+/// Which cargo.
+enum Cargo {
+    /// The one that runs this.
+    Own,
+    /// Debian's, with the program that links for another architecture.
+    Debians(Toolchain, String),
+}
+
+impl Build {
+    /// Fetches what building for the platform takes.
+    pub(crate) fn new(
+        platform: &'static Platform,
+        target_dir: PathBuf,
+        source: &Source<'_>,
+    ) -> Result<Self> {
+        let cargo = if platform.is_own() {
+            Cargo::Own
+        } else {
+            let linker = platform.architecture.linker()?;
+            let toolchain = Toolchain::fetch(source.mirror)?;
+            toolchain.add(platform.architecture, source.mirror)?;
+            Cargo::Debians(toolchain, linker)
+        };
+        Ok(Self {
+            platform,
+            cargo,
+            target_dir,
+        })
     }
-    arguments.extend(profile());
-    let messages = cargo(&arguments, workspace, target_dir)?;
-    let mut run_by_tests = vec!["build", "--workspace", "--bin", LISTER, "--examples"];
-    run_by_tests.extend(profile());
-    let run_by_tests = cargo(&run_by_tests, workspace, target_dir)?;
-    let mut tools = vec![(
-        LISTER_IN_GUEST.to_owned(),
-        find(&run_by_tests, "bin", LISTER)?,
-    )];
-    let examples = all(&run_by_tests, "example");
-    tools.extend(
-        examples.map(|(name, path)| (format!("{EXAMPLES_IN_GUEST}/{name}"), path.to_owned())),
-    );
-    Ok(Programs {
-        init: find(&messages, "bin", INIT)?,
-        run: TESTS
-            .into_iter()
-            .map(|name| Ok((name, find(&messages, "test", name)?)))
-            .collect::<Result<_>>()?,
-        tools,
-    })
+
+    /// The tests, and the lister and the examples that they run.
+    pub(crate) fn tests(&self, workspace: &Path) -> Result<Programs> {
+        // With the tests of a package cargo builds its binaries as well, and so the init. Of the whole
+        // workspace, as what a package alone depends on has other features, and so would be built
+        // twice.
+        let mut arguments = vec!["test", "--no-run", "--workspace"];
+        for test in TESTS {
+            arguments.extend(["--test", test]);
+        }
+        arguments.extend(profile());
+        let messages = self.run(&arguments, workspace)?;
+        let mut run_by_tests = vec!["build", "--workspace", "--bin", LISTER, "--examples"];
+        run_by_tests.extend(profile());
+        let run_by_tests = self.run(&run_by_tests, workspace)?;
+        let mut tools = vec![(
+            LISTER_IN_GUEST.to_owned(),
+            find(&run_by_tests, "bin", LISTER)?,
+        )];
+        let examples = all(&run_by_tests, "example");
+        tools.extend(
+            examples.map(|(name, path)| (format!("{EXAMPLES_IN_GUEST}/{name}"), path.to_owned())),
+        );
+        Ok(Programs {
+            init: find(&messages, "bin", INIT)?,
+            run: TESTS
+                .into_iter()
+                .map(|name| Ok((name, find(&messages, "test", name)?)))
+                .collect::<Result<_>>()?,
+            tools,
+        })
+    }
+
+    /// The benchmarks, without libbpf-rs, as that is C.
+    pub(crate) fn benchmarks(&self, workspace: &Path) -> Result<Programs> {
+        let init = ["build", "--package", PACKAGE, "--bin", INIT];
+        let init = find(&self.run(&init, workspace)?, "bin", INIT)?;
+        let peers = workspace.join("tests/peers");
+        let bench = [
+            "bench",
+            "--no-run",
+            "--bench",
+            BENCH,
+            "--no-default-features",
+        ];
+        let bench = find(&self.run(&bench, &peers)?, "bench", BENCH)?;
+        Ok(Programs {
+            init,
+            run: vec![(BENCH, bench)],
+            tools: vec![],
+        })
+    }
+
+    /// Runs cargo, and gives back what it says about what it has built.
+    fn run(&self, arguments: &[&str], directory: &Path) -> Result<Vec<Message>> {
+        let architecture = self.platform.architecture;
+        let mut flags = FLAGS.to_vec();
+        let mut cargo = match &self.cargo {
+            Cargo::Own => {
+                let mut cargo =
+                    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+                cargo
+                    .args(arguments)
+                    .args(["--target", architecture.target]);
+                cargo
+            }
+            Cargo::Debians(toolchain, linker) => {
+                // The newer Rust has judged this already.
+                flags.push("-Awarnings");
+                let mut cargo = toolchain.cargo();
+                architecture.is_built_by(cargo.args(arguments), linker);
+                cargo
+            }
+        };
+        cargo
+            .args([
+                "--locked",
+                "--message-format",
+                "json-render-diagnostics",
+                "--target-dir",
+            ])
+            .arg(&self.target_dir)
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+            .current_dir(directory)
+            .stderr(Stdio::inherit());
+        let output = cargo.output().context("cannot run cargo")?;
+        ensure!(
+            output.status.success(),
+            "building the guest's programs failed ({})",
+            output.status
+        );
+        parse(&output.stdout)
+    }
 }
 
 /// `PROFILE` as arguments of cargo.
 fn profile() -> impl Iterator<Item = &'static str> {
     PROFILE.iter().flat_map(|setting| ["--config", setting])
-}
-
-/// The benchmarks, without libbpf-rs, as that is C.
-pub(crate) fn benchmarks(workspace: &Path, target_dir: &Path) -> Result<Programs> {
-    let init = ["build", "--package", PACKAGE, "--bin", INIT];
-    let init = find(&cargo(&init, workspace, target_dir)?, "bin", INIT)?;
-    let peers = workspace.join("tests/peers");
-    let bench = [
-        "bench",
-        "--no-run",
-        "--bench",
-        BENCH,
-        "--no-default-features",
-    ];
-    let bench = find(&cargo(&bench, &peers, target_dir)?, "bench", BENCH)?;
-    Ok(Programs {
-        init,
-        run: vec![(BENCH, bench)],
-        tools: vec![],
-    })
-}
-
-/// Runs cargo, and gives back what it says about what it has built.
-fn cargo(arguments: &[&str], directory: &Path, target_dir: &Path) -> Result<Vec<Message>> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(arguments)
-        .args([
-            "--locked",
-            "--target",
-            TARGET,
-            "--message-format",
-            "json-render-diagnostics",
-            "--target-dir",
-        ])
-        .arg(target_dir)
-        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
-        .current_dir(directory)
-        .stderr(Stdio::inherit());
-    let output = cargo.output().context("cannot run cargo")?;
-    ensure!(
-        output.status.success(),
-        "building the guest's programs failed ({})",
-        output.status
-    );
-    parse(&output.stdout)
 }
 
 fn parse(stdout: &[u8]) -> Result<Vec<Message>> {

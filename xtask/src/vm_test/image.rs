@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 
 use super::matrix::Kernel;
+use super::platform::Platform;
 use crate::debian::{self, Package, Suite};
 
 const COMPONENT: &str = "main";
 const PREFIX: &str = "linux-image-";
-const FLAVOUR: &str = "-cloud-amd64";
 /// From Linux 6.19 on, Debian's `linux-image-*` has no files but depends on packages of these names
 /// with the same release.
 const PARTS: [&str; 2] = ["linux-binary-", "linux-modules-"];
@@ -34,6 +34,14 @@ pub(crate) struct Source<'a> {
     pub(crate) refresh: bool,
 }
 
+impl Source<'_> {
+    /// A suite of the packages for a platform.
+    pub(crate) fn suite(&self, name: &str, platform: &Platform) -> Suite {
+        let debian = platform.architecture.debian;
+        Suite::of_architecture(self.target, name, COMPONENT, debian, self.mirror)
+    }
+}
+
 /// The image of a kernel of the matrix, unpacked in `dir`. Needs no network where it has been
 /// unpacked before.
 pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result<Image> {
@@ -45,17 +53,19 @@ pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result
         let suites = kernel
             .suites
             .iter()
-            .map(|name| Suite::new(source.target, name, COMPONENT, source.mirror));
-        unpack(&fetch(kernel.series, &suites.collect::<Vec<_>>())?, &tree)?;
+            .map(|name| source.suite(name, kernel.platform));
+        unpack(&fetch(kernel, &suites.collect::<Vec<_>>())?, &tree)?;
     }
     find(&tree).with_context(|| format!("no image in {}", tree.display()))
 }
 
 /// The packages that make up the newest image of the series, fetched: what each is called, and its
 /// file.
-fn fetch(series: &str, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
-    let Some((suite, image)) = newest(series, suites)? else {
-        bail!("no image of Linux {series} is served; {}", served(suites)?);
+fn fetch(kernel: &Kernel, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
+    let Some((suite, image)) = newest(kernel, suites)? else {
+        let Kernel { flavour, .. } = kernel;
+        let (series, served) = (kernel.series(), served(flavour, suites)?);
+        bail!("no image of Linux {series} for {flavour} is served; {served}");
     };
     let mut packages = vec![];
     for part in PARTS {
@@ -75,11 +85,11 @@ fn fetch(series: &str, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
     fetched.collect()
 }
 
-fn newest<'a>(series: &str, suites: &'a [Suite]) -> Result<Option<(&'a Suite, Package)>> {
-    let prefix = format!("{PREFIX}{series}.");
+fn newest<'a>(kernel: &Kernel, suites: &'a [Suite]) -> Result<Option<(&'a Suite, Package)>> {
+    let prefix = format!("{PREFIX}{}.", kernel.series());
     let mut newest: Option<(&Suite, Package)> = None;
     for suite in suites {
-        for package in suite.served(&prefix, |name| name.ends_with(FLAVOUR))? {
+        for package in suite.served(&prefix, |name| is_of(kernel.flavour, name))? {
             let newer = match &newest {
                 Some((_, newest)) => debian::is_newer(&package.version, &newest.version)?,
                 None => true,
@@ -92,11 +102,20 @@ fn newest<'a>(series: &str, suites: &'a [Suite]) -> Result<Option<(&'a Suite, Pa
     Ok(newest)
 }
 
+/// Whether the image of this name is of the flavour. What has another word before it, such as
+/// `rt-arm64`, is of another one.
+fn is_of(flavour: &str, name: &str) -> bool {
+    let release = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_suffix(flavour)?.strip_suffix('-'));
+    release.is_some_and(|release| release.ends_with(|last: char| last.is_ascii_digit()))
+}
+
 /// Says which series the suites serve.
-fn served(suites: &[Suite]) -> Result<String> {
+fn served(flavour: &str, suites: &[Suite]) -> Result<String> {
     let mut served = vec![];
     for suite in suites {
-        let images = suite.served(PREFIX, |name| name.ends_with(FLAVOUR))?;
+        let images = suite.served(PREFIX, |name| is_of(flavour, name))?;
         let series: BTreeSet<_> = images
             .iter()
             .filter_map(|package| series_of(&package.version))
@@ -180,12 +199,29 @@ fn children(dir: &Path) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
-    use super::series_of;
+    use super::{is_of, series_of};
 
     #[test]
     fn a_series_is_the_first_two_numbers() {
         assert_eq!(series_of("5.10.262-1"), Some((5, 10)));
         assert_eq!(series_of("7.3~rc4-1~exp1"), Some((7, 3)));
         assert_eq!(series_of("7"), None);
+    }
+
+    #[test]
+    fn a_flavour_is_the_whole_end_of_a_name() {
+        for (flavour, name, expected) in [
+            ("cloud-amd64", "linux-image-5.10.0-46-cloud-amd64", true),
+            ("arm64-16k", "linux-image-6.12.117+deb13-arm64-16k", true),
+            (
+                "arm64-16k",
+                "linux-image-6.12.117+deb13-rt-arm64-16k",
+                false,
+            ),
+            ("s390x", "linux-image-6.12.117+deb13-s390x", true),
+            ("s390x", "linux-image-s390x", false),
+        ] {
+            assert_eq!(is_of(flavour, name), expected, "{name}");
+        }
     }
 }

@@ -18,6 +18,10 @@ pub(crate) struct Contents<'a> {
     /// What everything that the init runs gets.
     pub(crate) arguments: &'a [String],
     pub(crate) environment: &'a [(&'a str, &'a str)],
+    /// The device that the results are written to.
+    pub(crate) results: &'a str,
+    /// Where programs look for libraries, without the leading slash.
+    pub(crate) libraries: &'a str,
 }
 
 /// Writes the archive to a file.
@@ -50,10 +54,11 @@ impl<W: Write> Archive<W> {
             "vm-test",
             "bin",
             "examples",
+            "lib",
             "lib64",
             "usr",
             "usr/lib",
-            "usr/lib/x86_64-linux-gnu",
+            contents.libraries,
         ] {
             self.directory(directory)?;
         }
@@ -79,6 +84,7 @@ impl<W: Write> Archive<W> {
         let environment: Vec<_> = variables
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
+        self.plan("results", &[contents.results.to_owned()])?;
         self.plan("tests", &tests)?;
         self.plan("modules", &modules)?;
         self.plan("arguments", contents.arguments)?;

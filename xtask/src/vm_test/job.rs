@@ -13,13 +13,11 @@ use super::image::{self, Image, Source};
 use super::initramfs::{self, Contents};
 use super::matrix::Kernel;
 use super::modules;
+use super::platform::Platform;
 use super::qemu::Machine;
 use super::record::Record;
 use super::verdict::{Verdict, judge};
 use crate::progress;
-
-/// The results' port, as the guest calls it.
-const RESULTS: &str = "/dev/ttyS1";
 
 /// The variables that say how thorough the tests are, and for how long some of them look at what
 /// changes.
@@ -30,7 +28,7 @@ pub(crate) const LONG_FORM: &str = "BPF_LINK_LONG";
 /// A kernel to be run.
 pub(crate) struct Job {
     /// Names its directory, and the run until the kernel has said its version itself.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) subject: Subject,
 }
 
@@ -44,6 +42,7 @@ pub(crate) enum Subject {
 pub(crate) struct Setting<'a> {
     /// The directory in which each run has its own.
     pub(crate) dir: PathBuf,
+    pub(crate) platform: &'static Platform,
     pub(crate) programs: Programs,
     pub(crate) source: Source<'a>,
     pub(crate) limit: Duration,
@@ -59,7 +58,7 @@ impl Job {
     /// A run of this kernel of the matrix.
     pub(crate) fn of(kernel: &'static Kernel) -> Self {
         Self {
-            name: kernel.series,
+            name: kernel.full_name(),
             subject: Subject::Matrix(kernel),
         }
     }
@@ -71,8 +70,8 @@ impl Job {
     }
 
     fn try_run(&self, setting: &Setting<'_>) -> Result<Verdict> {
-        let step = progress::step(self.name, "preparing");
-        let dir = setting.dir.join(self.name);
+        let step = progress::step(&self.name, "preparing");
+        let dir = setting.dir.join(&self.name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let fetched;
         let (image, mut environment) = match &self.subject {
@@ -86,17 +85,19 @@ impl Job {
         environment.push(("PATH", Bpftool::DIRECTORY));
         environment.push(("BPF_LINKS", LISTER_IN_GUEST));
         environment.push(("BPF_LINK_EXAMPLES", EXAMPLES_IN_GUEST));
+        let results = setting.platform.results.in_guest();
         let form = FORM.map(|name| std::env::var(name).map(|value| (name, value)));
         let form = form.iter().flatten();
         environment.extend(form.map(|(name, value)| (*name, value.as_str())));
         if setting.fixtures.is_some() {
-            environment.push(("BPF_LINK_GOLDEN", RESULTS));
+            environment.push(("BPF_LINK_GOLDEN", results));
         }
         let selection = match &image.modules {
-            Some(directory) => modules::select(directory)?,
+            Some(directory) => modules::select(directory, setting.platform)?,
             None => modules::Selection::default(),
         };
         let machine = Machine {
+            platform: setting.platform,
             kernel: image.kernel.clone(),
             initramfs: dir.join("initramfs.cpio"),
             console: dir.join("console.log"),
@@ -108,6 +109,8 @@ impl Job {
             modules: &selection.modules,
             arguments: setting.arguments,
             environment: &environment,
+            results,
+            libraries: &setting.platform.libraries(),
         };
         initramfs::write(&machine.initramfs, &contents)?;
         if setting.keep {

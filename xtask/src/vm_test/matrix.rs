@@ -1,14 +1,36 @@
 //! The kernels that the tests run on when nobody says otherwise.
 
+use super::platform::{AARCH64_MACHINE, Platform, RISCV64_MACHINE, S390X_MACHINE, X86_64_MACHINE};
+
 /// A kernel of the matrix: the newest of its series that one of the Debian suites serves.
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    /// The version's first two numbers.
-    pub(crate) series: &'static str,
+    pub(crate) platform: &'static Platform,
+    /// What it is called on its platform: the version's first two numbers, and what tells it from
+    /// another build of them.
+    pub(crate) name: &'static str,
+    /// How Debian has built it: what the names of its packages end in.
+    pub(crate) flavour: &'static str,
     /// Where its packages are looked for.
     pub(crate) suites: &'static [&'static str],
     /// When it runs.
     pub(crate) runs: Runs,
+}
+
+impl Kernel {
+    /// The version's first two numbers.
+    pub(crate) fn series(&self) -> &'static str {
+        self.name.split('-').next().unwrap_or(self.name)
+    }
+
+    /// What it is called among the kernels of all platforms.
+    pub(crate) fn full_name(&self) -> String {
+        if self.platform.is_own() {
+            self.name.to_owned()
+        } else {
+            format!("{}-{}", self.platform.name(), self.name)
+        }
+    }
 }
 
 /// When a kernel runs that nobody named.
@@ -20,38 +42,100 @@ pub(crate) enum Runs {
     InLongForm,
 }
 
-/// All of them, oldest first.
-pub(crate) static KERNELS: [Kernel; 6] = [
+/// All of them: for each platform, oldest first.
+pub(crate) static KERNELS: [Kernel; 13] = [
     Kernel {
-        series: "5.10",
+        platform: &X86_64_MACHINE,
+        name: "5.10",
+        flavour: "cloud-amd64",
         suites: &["bullseye", "bullseye-security"],
         runs: Runs::Always,
     },
     Kernel {
-        series: "6.1",
+        platform: &X86_64_MACHINE,
+        name: "6.1",
+        flavour: "cloud-amd64",
         suites: &["bookworm", "bookworm-security"],
         runs: Runs::Always,
     },
     Kernel {
-        series: "6.12",
+        platform: &X86_64_MACHINE,
+        name: "6.12",
+        flavour: "cloud-amd64",
         suites: &["trixie", "trixie-security"],
         runs: Runs::Always,
     },
     // Before cgroups have positions and revisions, and without `bpf_destroy_inode`.
     Kernel {
-        series: "6.16",
+        platform: &X86_64_MACHINE,
+        name: "6.16",
+        flavour: "cloud-amd64",
         suites: &["trixie-backports"],
         runs: Runs::InLongForm,
     },
     // Has tracing_multi, but no info about such links.
     Kernel {
-        series: "7.2",
+        platform: &X86_64_MACHINE,
+        name: "7.2",
+        flavour: "cloud-amd64",
         suites: &["trixie-backports"],
         runs: Runs::InLongForm,
     },
     Kernel {
-        series: "7.3",
+        platform: &X86_64_MACHINE,
+        name: "7.3",
+        flavour: "cloud-amd64",
         suites: &["trixie-backports"],
+        runs: Runs::Always,
+    },
+    Kernel {
+        platform: &AARCH64_MACHINE,
+        name: "5.10",
+        flavour: "cloud-arm64",
+        suites: &["bullseye", "bullseye-security"],
+        runs: Runs::Always,
+    },
+    Kernel {
+        platform: &AARCH64_MACHINE,
+        name: "6.1",
+        flavour: "cloud-arm64",
+        suites: &["bookworm", "bookworm-security"],
+        runs: Runs::Always,
+    },
+    Kernel {
+        platform: &AARCH64_MACHINE,
+        name: "6.12",
+        flavour: "cloud-arm64",
+        suites: &["trixie", "trixie-security"],
+        runs: Runs::Always,
+    },
+    // With pages of 16 KiB.
+    Kernel {
+        platform: &AARCH64_MACHINE,
+        name: "6.12-16k",
+        flavour: "arm64-16k",
+        suites: &["trixie", "trixie-security"],
+        runs: Runs::Always,
+    },
+    Kernel {
+        platform: &AARCH64_MACHINE,
+        name: "7.3",
+        flavour: "cloud-arm64",
+        suites: &["trixie-backports"],
+        runs: Runs::Always,
+    },
+    Kernel {
+        platform: &RISCV64_MACHINE,
+        name: "6.12",
+        flavour: "riscv64",
+        suites: &["trixie", "trixie-security"],
+        runs: Runs::Always,
+    },
+    Kernel {
+        platform: &S390X_MACHINE,
+        name: "6.12",
+        flavour: "s390x",
+        suites: &["trixie", "trixie-security"],
         runs: Runs::Always,
     },
 ];
@@ -88,8 +172,15 @@ mod tests {
     fn the_readme_has_the_matrix() {
         let readme = fs::read_to_string(workspace::root().join("README.md")).expect("README.md");
         let mut older = BTreeSet::new();
-        let matrix = KERNELS.iter().filter(|kernel| kernel.runs == Runs::Always);
-        for Kernel { series, suites, .. } in matrix {
+        let matrix = KERNELS
+            .iter()
+            .filter(|kernel| kernel.platform.is_own() && kernel.runs == Runs::Always);
+        for Kernel {
+            name: series,
+            suites,
+            ..
+        } in matrix
+        {
             let kinds = kinds(series);
             let start = format!("| {series} | {} | {}: ", suites.join(", "), kinds.len());
             let Some(list) = readme.lines().find_map(|line| line.strip_prefix(&start)) else {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectSection as _};
 
-/// What tests use of what Debian's cloud kernels have as a module, by module name.
+use super::platform::Platform;
+
+/// What tests use of what Debian's kernels have as a module, by module name.
 const WANTED: [&str; 8] = [
     "veth",
     "dummy",
@@ -34,12 +36,18 @@ pub(crate) struct Selection {
     pub(crate) absent: Vec<String>,
 }
 
-/// Finds the wanted modules with all that they depend on.
-pub(crate) fn select(directory: &Path) -> Result<Selection> {
+/// Finds the wanted modules, and before them those that the platform needs, with all that they
+/// depend on.
+pub(crate) fn select(directory: &Path, platform: &Platform) -> Result<Selection> {
     let mut files = HashMap::new();
     index(directory, &mut files)?;
     let mut selection = Selection::default();
     let mut seen = HashSet::new();
+    for name in platform.results.modules() {
+        add(name, &files, &mut seen, &mut selection)?;
+    }
+    // Without its results a guest would not get far: the kernel has those built in.
+    selection.absent.clear();
     for name in WANTED {
         add(name, &files, &mut seen, &mut selection)?;
     }

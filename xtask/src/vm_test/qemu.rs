@@ -10,16 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-const PROGRAM: &str = "qemu-system-x86_64";
-const DEBIAN_PACKAGE: &str = "qemu-system-x86";
+use super::platform::{Platform, Results};
 
-/// Software emulation: nested KVM is not to be counted on. Page tables of four levels, as a fifth
-/// makes each walk longer.
-const MACHINE: [&str; 14] = [
+/// What every machine is, whatever its platform adds. Software emulation: nested KVM is not to be
+/// counted on.
+const MACHINE: [&str; 12] = [
     "-accel",
     "tcg,thread=single",
-    "-cpu",
-    "max,la57=off",
     "-smp",
     "2",
     "-m",
@@ -38,24 +35,23 @@ const MACHINE: [&str; 14] = [
 ///   undefined state.
 /// - No watchdog: on a loaded machine it takes a wait for the processor for a lockup; real ones
 ///   meet the time limit.
-/// - No check of the timer: an emulated one may be too slow for it on a loaded machine, and then
-///   the kernel does not start.
 /// - `maxcpus=1` leaves the second processor offline, which some tests need: with two of them
 ///   online, the kernel's text patching makes an emulated guest panic now and then.
 /// - `lsm=` is Debian's list with `bpf`, which some releases have built in but leave out.
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 loglevel=5 printk.time=1 panic=-1 oops=panic nowatchdog nokaslr \
-     no_timer_check maxcpus=1 mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf";
+const KERNEL_ARGUMENTS: &str = "loglevel=5 printk.time=1 panic=-1 oops=panic nowatchdog nokaslr \
+     maxcpus=1 mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf";
 
 /// How often a running machine is looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// A machine and the files that its run leaves.
 pub(crate) struct Machine {
+    pub(crate) platform: &'static Platform,
     pub(crate) kernel: PathBuf,
     pub(crate) initramfs: PathBuf,
     /// The first serial port: the kernel's log, and what the tests print.
     pub(crate) console: PathBuf,
-    /// The second one: the results.
+    /// What the guest sends as its results.
     pub(crate) results: PathBuf,
     /// What QEMU itself has to say.
     pub(crate) messages: PathBuf,
@@ -71,18 +67,19 @@ pub(crate) enum Ended {
 }
 
 /// Fails with the name of the package where QEMU is not installed.
-pub(crate) fn check_installed() -> Result<()> {
-    match Command::new(PROGRAM)
+pub(crate) fn check_installed(platform: &Platform) -> Result<()> {
+    let (program, package) = platform.qemu;
+    match Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
         .status()
     {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => bail!("{PROGRAM} --version failed ({status})"),
+        Ok(status) => bail!("{program} --version failed ({status})"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!("{PROGRAM} is not installed; in Debian it is in the package {DEBIAN_PACKAGE}")
+            bail!("{program} is not installed; in Debian it is in the package {package}")
         }
-        Err(error) => Err(error).with_context(|| format!("cannot run {PROGRAM}")),
+        Err(error) => Err(error).with_context(|| format!("cannot run {program}")),
     }
 }
 
@@ -95,7 +92,8 @@ impl Machine {
         }
         let messages =
             File::create(&self.messages).with_context(|| self.messages.display().to_string())?;
-        let mut command = Command::new(PROGRAM);
+        let program = self.platform.qemu.0;
+        let mut command = Command::new(program);
         command
             .args(self.arguments())
             .stdin(Stdio::null())
@@ -104,7 +102,7 @@ impl Machine {
         let mut running = Running(
             command
                 .spawn()
-                .with_context(|| format!("cannot run {PROGRAM}"))?,
+                .with_context(|| format!("cannot run {program}"))?,
         );
         let start = Instant::now();
         loop {
@@ -121,7 +119,7 @@ impl Machine {
 
     /// The command for a shell that runs the same machine again.
     pub(crate) fn command_line(&self) -> String {
-        let mut line = PROGRAM.to_owned();
+        let mut line = self.platform.qemu.0.to_owned();
         for argument in self.arguments() {
             line.push(' ');
             line += &quoted(&argument.to_string_lossy());
@@ -130,20 +128,33 @@ impl Machine {
     }
 
     fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = MACHINE.map(OsString::from).into();
-        arguments.extend([
-            "-serial".into(),
-            file(&self.console),
-            "-serial".into(),
-            file(&self.results),
-        ]);
+        let platform = self.platform;
+        let fixed = MACHINE.iter().chain(platform.machine);
+        let mut arguments: Vec<OsString> = fixed.map(OsString::from).collect();
+        arguments.extend(["-serial".into(), file(&self.console)]);
+        match platform.results {
+            Results::Serial(_) => arguments.extend(["-serial".into(), file(&self.results)]),
+            Results::Virtio(controller) => {
+                let mut port = OsString::from("file,id=results,path=");
+                port.push(&self.results);
+                arguments.extend(["-device".into(), controller.into()]);
+                arguments.extend(["-chardev".into(), port]);
+                arguments.extend(["-device".into(), "virtconsole,chardev=results".into()]);
+            }
+        }
         arguments.extend([
             "-kernel".into(),
             self.kernel.clone().into(),
             "-initrd".into(),
             self.initramfs.clone().into(),
         ]);
-        arguments.extend(["-append".into(), KERNEL_ARGUMENTS.into()]);
+        let Platform {
+            console,
+            kernel_arguments,
+            ..
+        } = platform;
+        let append = format!("console={console} {KERNEL_ARGUMENTS} {kernel_arguments}");
+        arguments.extend(["-append".into(), append.trim_end().into()]);
         arguments
     }
 }
