@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
+use bpf_link::{Error, RawLink, RawTracepointOpen};
 use bpf_link_tests::sys::{self, IdSpace};
 use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns, processors};
 use rustix::thread::CapabilitySet;
@@ -115,11 +116,12 @@ impl Need {
     pub(crate) const SOCKMAP: &[Self] = &[Self::Constant("bpf_link_type", "BPF_LINK_TYPE_SOCKMAP")];
     /// The kernel answers queries of maps of sockets, since Linux 5.19.
     pub(crate) const SOCKMAP_QUERY: Self = Self::Function("sock_map_bpf_prog_query");
-    /// `tracing_multi` links, since Linux 7.2.
-    pub(crate) const TRACING_MULTI: &[Self] = &[Self::Constant(
-        "bpf_link_type",
-        "BPF_LINK_TYPE_TRACING_MULTI",
-    )];
+    /// `tracing_multi` links, since Linux 7.2, where the kernel can put one piece of code on many
+    /// functions.
+    pub(crate) const TRACING_MULTI: &[Self] = &[
+        Self::Constant("bpf_link_type", "BPF_LINK_TYPE_TRACING_MULTI"),
+        Self::Function("bpf_trampoline_multi_attach"),
+    ];
 }
 
 impl Need {
@@ -304,14 +306,24 @@ fn can_make(kind: DeviceKind) -> Result<bool> {
     }
 }
 
+/// Some machines refuse to load such a program; without a JIT it cannot be loaded, and on some
+/// architectures older kernels have no code that calls it from a function.
 fn can_trace_a_function() -> Result<bool> {
-    match Loader::new(Hook::FENTRY)
+    let loaded = Loader::new(Hook::FENTRY)
         .function("bpf_fentry_test1")?
-        .returning(0)
-    {
+        .returning(0);
+    let program = match loaded {
+        Ok(program) => program,
+        Err(error) if matches!(errno(&error), Some(libc::EPERM | libc::ENOMEM)) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    let open = RawTracepointOpen::load_time_target(&program);
+    match RawLink::open_raw_tracepoint(&open) {
         Ok(_) => Ok(true),
-        Err(error) if errno(&error) == Some(libc::EPERM) => Ok(false),
-        Err(error) => Err(error),
+        Err(Error::UnsupportedByKernel(_)) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
