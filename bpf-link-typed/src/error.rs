@@ -181,7 +181,8 @@ pub enum Error {
         size: u64,
     },
 
-    /// No instruction begins at this place in the function (`EILSEQ`).
+    /// No instruction begins at this place in the function (`EILSEQ`; `EINVAL` on arm64 and s390x,
+    /// whose instructions are aligned).
     InsideInstruction {
         /// The function.
         function: CString,

@@ -9,6 +9,7 @@ use bpf_link_typed::KindFacts;
 
 /// A series of kernels.
 struct Series {
+    /// The name of its directory.
     name: &'static str,
     /// How long its `bpf_link_info` is.
     info_len: usize,
@@ -19,7 +20,7 @@ struct Series {
     sorts: usize,
 }
 
-const SERIES: [Series; 5] = [
+static SERIES: [Series; 5] = [
     Series {
         name: "5.10",
         info_len: 32,
@@ -53,9 +54,18 @@ const SERIES: [Series; 5] = [
 ];
 
 impl Series {
+    /// Those whose kernels had the byte order of this machine.
+    fn readable() -> impl Iterator<Item = &'static Self> {
+        let is_big_endian = |series: &Series| series.name.starts_with("s390x-");
+        SERIES
+            .iter()
+            .filter(move |series| is_big_endian(series) == cfg!(target_endian = "big"))
+    }
+
     /// Whether its kernel has this kind.
     fn has(&self, kind: LinkKind) -> Result<bool> {
-        let (major, minor) = self.name.split_once('.').context("no dot")?;
+        let numbers = self.name.rsplit('-').next().unwrap_or(self.name);
+        let (major, minor) = numbers.split_once('.').context("no dot")?;
         let series = (major.parse()?, minor.parse()?);
         let facts = KindFacts::of(kind).context("a kind without facts")?;
         let is_newer = (facts.since.major, facts.since.minor) > series;
@@ -84,12 +94,12 @@ fn every_kind_of_every_kernel_is_there() -> Result<()> {
         ensure!(recorded.directory() == series, "{:?}", recorded.kernel);
         found.entry(series).or_default().push(recorded);
     }
-    let series: BTreeSet<&str> = SERIES.iter().map(|series| series.name).collect();
+    let series: BTreeSet<&str> = Series::readable().map(|series| series.name).collect();
     assert_eq!(
         found.keys().map(String::as_str).collect::<BTreeSet<_>>(),
         series
     );
-    for series in SERIES {
+    for series in Series::readable() {
         let recorded = found.get(series.name).context(series.name)?;
         let kinds: BTreeSet<u32> = recorded.iter().map(|link| link.kind_number).collect();
         let mut expected = BTreeSet::new();

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::matrix::Kernel;
 use super::platform::Platform;
 use crate::debian::{self, Package, Suite};
+use crate::progress;
 
 const COMPONENT: &str = "main";
 const PREFIX: &str = "linux-image-";
@@ -59,14 +60,34 @@ pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result
     find(&tree).with_context(|| format!("no image in {}", tree.display()))
 }
 
-/// The packages that make up the newest image of the series, fetched: what each is called, and its
-/// file.
+/// The packages that make up an image of the series, fetched: what each is called, and its file. It
+/// is the newest that can be had whole: an index may name what its mirror does not have.
 fn fetch(kernel: &Kernel, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
-    let Some((suite, image)) = newest(kernel, suites)? else {
-        let Kernel { flavour, .. } = kernel;
-        let (series, served) = (kernel.series(), served(flavour, suites)?);
+    let Kernel { flavour, .. } = kernel;
+    let series = kernel.series();
+    let images = images(kernel, suites)?;
+    if images.is_empty() {
+        let served = served(flavour, suites)?;
         bail!("no image of Linux {series} for {flavour} is served; {served}");
-    };
+    }
+    let mut refusals = vec![];
+    for (suite, image) in images {
+        match fetch_whole(suite, image) {
+            Ok(packages) => return Ok(packages),
+            Err(error) => {
+                let refusal = format!("{error:#}");
+                progress::print(&format!("{refusal}\n"));
+                refusals.push(refusal);
+            }
+        }
+    }
+    bail!(
+        "no image of Linux {series} for {flavour} can be fetched: {}",
+        refusals.join("; ")
+    )
+}
+
+fn fetch_whole(suite: &Suite, image: Package) -> Result<Vec<(String, PathBuf)>> {
     let mut packages = vec![];
     for part in PARTS {
         let name = image.name.replacen(PREFIX, part, 1);
@@ -85,21 +106,20 @@ fn fetch(kernel: &Kernel, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
     fetched.collect()
 }
 
-fn newest<'a>(kernel: &Kernel, suites: &'a [Suite]) -> Result<Option<(&'a Suite, Package)>> {
+/// The images of the kernel, newest first.
+fn images<'a>(kernel: &Kernel, suites: &'a [Suite]) -> Result<Vec<(&'a Suite, Package)>> {
     let prefix = format!("{PREFIX}{}.", kernel.series());
-    let mut newest: Option<(&Suite, Package)> = None;
+    let mut images: Vec<(&Suite, Package)> = vec![];
     for suite in suites {
         for package in suite.served(&prefix, |name| is_of(kernel.flavour, name))? {
-            let newer = match &newest {
-                Some((_, newest)) => debian::is_newer(&package.version, &newest.version)?,
-                None => true,
-            };
-            if newer {
-                newest = Some((suite, package));
+            let mut place = 0;
+            for (_, other) in &images {
+                place += usize::from(debian::is_newer(&other.version, &package.version)?);
             }
+            images.insert(place, (suite, package));
         }
     }
-    Ok(newest)
+    Ok(images)
 }
 
 /// Whether the image of this name is of the flavour. What has another word before it, such as

@@ -166,8 +166,8 @@ mod tests {
             .collect()
     }
 
-    /// Each row has the number of kinds, and the names of those that no older kernel of the matrix
-    /// makes.
+    /// Each row has the architectures, the number of kinds, and the names of those that no older
+    /// kernel of the matrix makes.
     #[test]
     fn the_readme_has_the_matrix() {
         let readme = fs::read_to_string(workspace::root().join("README.md")).expect("README.md");
@@ -182,7 +182,17 @@ mod tests {
         } in matrix
         {
             let kinds = kinds(series);
-            let start = format!("| {series} | {} | {}: ", suites.join(", "), kinds.len());
+            let machines: Vec<&str> = KERNELS
+                .iter()
+                .filter(|kernel| kernel.name == *series)
+                .map(|kernel| kernel.platform.name())
+                .collect();
+            let start = format!(
+                "| {series} | {} | {} | {}: ",
+                machines.join(", "),
+                suites.join(", "),
+                kinds.len()
+            );
             let Some(list) = readme.lines().find_map(|line| line.strip_prefix(&start)) else {
                 panic!("README.md has no row that starts with {start}");
             };

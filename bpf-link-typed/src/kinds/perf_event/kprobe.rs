@@ -164,6 +164,11 @@ impl<'a> KprobeEvent<'a> {
                         is_blacklisted: forbidden == Forbidden::ByBlacklist,
                         source,
                     },
+                    None if offset % INSTRUCTIONS != 0 => Error::InsideInstruction {
+                        function,
+                        offset,
+                        source,
+                    },
                     None => source.into(),
                 }
             }
@@ -171,6 +176,16 @@ impl<'a> KprobeEvent<'a> {
         }
     }
 }
+
+/// What the addresses of instructions are multiples of, in bytes. Where that is more than 1, the
+/// kernel does not look for an instruction anywhere else: `arch_prepare_kprobe` says `EINVAL`.
+const INSTRUCTIONS: u64 = if cfg!(target_arch = "aarch64") {
+    4
+} else if cfg!(target_arch = "s390x") {
+    2
+} else {
+    1
+};
 
 /// Refuses what the kernel would take for another place than was meant: one beyond the end of the
 /// function, where that is known, and before Linux 6.7 a name that several functions have.

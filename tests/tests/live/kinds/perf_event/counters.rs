@@ -1,6 +1,5 @@
 //! Counters by name, by period and by frequency, and what is refused of them.
 
-use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_sys::PERF_TYPE_MAX;
@@ -143,13 +142,7 @@ fn of_the_hardware(_sandbox: &Sandbox) -> Result<()> {
         let here = CounterEvent::with_period(event, period(event)).thread(0);
         PerfEventAttach::to(here).attach(&program)
     };
-    // What processors of ARM, Intel and AMD are called; other machines may have other names.
-    let has_counters = ["cpu", "cpu_core", "armv8_pmuv3_0"].iter().any(|name| {
-        Path::new("/sys/bus/event_source/devices")
-            .join(name)
-            .exists()
-    });
-    if has_counters {
+    if has_counters()? {
         let link = attach(cycles)?;
         eventually_holds("100,000 cycles", || counts(&counter, be_busy))?;
         if let PerfEventDetails::Event(found) = link.info()?.event {
@@ -182,6 +175,20 @@ fn of_the_hardware(_sandbox: &Sandbox) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether the machine counts cycles, by what the processors of each architecture are called.
+fn has_counters() -> Result<bool> {
+    for device in std::fs::read_dir("/sys/bus/event_source/devices")? {
+        let name = device?.file_name();
+        let is_counted = name.to_str().is_some_and(|name| {
+            ["cpu", "cpu_core", "cpum_cf"].contains(&name) || name.starts_with("armv8_")
+        });
+        if is_counted {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A link on another event is told apart, and what the kernel does not report is said.

@@ -146,7 +146,13 @@ fn a_name_of_several_functions(sandbox: &Sandbox) -> Result<()> {
 /// The first instruction of a function is longer than two bytes: it is where the function can be
 /// traced.
 fn where_no_instruction_begins(_sandbox: &Sandbox) -> Result<()> {
-    const INSIDE: u64 = 2;
+    // Where instructions are aligned, the kernel looks at the address alone.
+    const INSIDE: u64 = if cfg!(target_arch = "s390x") { 1 } else { 2 };
+    const ERRNO: i32 = if cfg!(any(target_arch = "aarch64", target_arch = "s390x")) {
+        libc::EINVAL
+    } else {
+        libc::EILSEQ
+    };
     let [symbol, ..] = SYMBOLS;
     for event in [
         KprobeEvent::at(symbol, INSIDE),
@@ -166,7 +172,7 @@ fn where_no_instruction_begins(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             refused,
             Error::InsideInstruction { .. },
-            Some(libc::EILSEQ),
+            Some(ERRNO),
             &[&words]
         );
     }
