@@ -1,6 +1,5 @@
 //! Counters by name, by period and by frequency, and what is refused of them.
 
-
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_sys::PERF_TYPE_MAX;
 use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually_holds, processors};
