@@ -14,15 +14,17 @@ use super::image::Source;
 use super::platform::Platform;
 use crate::debian::{self, Package, Suite};
 
-/// The packages, and the suite that each is from.
-const PACKAGES: [(&str, &str); 7] = [
-    ("bpftool", "trixie-backports"),
-    ("libc6", "trixie"),
-    ("libcap2", "trixie"),
-    ("libelf1t64", "trixie"),
-    ("libssl3t64", "trixie"),
-    ("libzstd1", "trixie"),
-    ("zlib1g", "trixie"),
+const SUITE: &str = "trixie";
+/// The packages, and where each is looked for, in this order. An index may be in disorder on its
+/// mirror, as that of an architecture with few users.
+const PACKAGES: [(&str, &[&str]); 7] = [
+    ("bpftool", &["trixie-backports", SUITE]),
+    ("libc6", &[SUITE]),
+    ("libcap2", &[SUITE]),
+    ("libelf1t64", &[SUITE]),
+    ("libssl3t64", &[SUITE]),
+    ("libzstd1", &[SUITE]),
+    ("zlib1g", &[SUITE]),
 ];
 const PROGRAM: &str = "usr/sbin/bpftool";
 /// The program and its libraries: where each goes in the guest, and where it is here.
@@ -93,20 +95,31 @@ fn unpack(tree: &Path, platform: &Platform, source: &Source<'_>) -> Result<()> {
     }
     fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
     let mut suites: BTreeMap<&str, Suite> = BTreeMap::new();
-    for (name, suite) in PACKAGES {
-        let suite = suites
-            .entry(suite)
-            .or_insert_with(|| source.suite(suite, platform));
-        let versions = suite.versions(name)?;
-        let version = versions
-            .into_iter()
-            .next()
-            .with_context(|| format!("{} serves no {name}", suite.name()))?;
-        let name = name.to_owned();
-        let package = Package { name, version };
-        debian::unpack(&suite.fetch(&package)?, &partial.join(&package.name))?;
+    for (name, places) in PACKAGES {
+        let mut refusals = vec![];
+        let deb = places.iter().find_map(|place| {
+            let suite = suites
+                .entry(place)
+                .or_insert_with(|| source.suite(place, platform));
+            newest(name, suite)
+                .map_err(|error| refusals.push(format!("{error:#}")))
+                .ok()
+        });
+        let deb = deb.with_context(|| refusals.join("; "))?;
+        debian::unpack(&deb, &partial.join(name))?;
     }
     fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
+}
+
+/// The package in the newest version that the suite serves, fetched.
+fn newest(name: &str, suite: &Suite) -> Result<PathBuf> {
+    let version = suite
+        .versions(name)?
+        .into_iter()
+        .next()
+        .with_context(|| format!("{} serves no {name}", suite.name()))?;
+    let name = name.to_owned();
+    suite.fetch(&Package { name, version })
 }
 
 /// The libraries that a program or library names.

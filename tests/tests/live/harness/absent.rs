@@ -72,10 +72,10 @@ pub(super) const ABSENT: &[Absent] = &[
 impl Absent {
     /// Whether it is expected that the kernel that runs here does not have this.
     ///
-    /// Versions speak for themselves, and so does the absence of something else.
+    /// Machines and versions speak for themselves, and so does the absence of something else.
     pub(super) fn expects(need: Need) -> Result<bool> {
         Ok(match need {
-            Need::Linux(..) | Need::Before(..) => need.missing()?.is_some(),
+            Need::Machine(_) | Need::Linux(..) | Need::Before(..) => need.missing()?.is_some(),
             // That is about what happened to this machine.
             Need::NoOops | Need::OwnKernel | Need::Without(Need::OwnKernel) => true,
             Need::Without(need) => !Self::expects(*need)?,

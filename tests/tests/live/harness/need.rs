@@ -53,6 +53,8 @@ pub(crate) enum Need {
     ModuleTypes,
     /// A security module that is in effect.
     SecurityModule(&'static str),
+    /// A machine of this architecture, by Rust's name: for what only its instructions have.
+    Machine(&'static str),
     /// The Linux that a documented difference in behaviour came with, where there is nothing else
     /// to tell it by.
     Linux(u32, u32),
@@ -177,6 +179,7 @@ impl Need {
             Self::FirstNetns => is_in_the_first_netns(1)?,
             Self::ModuleTypes => std::fs::read_dir("/sys/kernel/btf")?.count() > 1,
             Self::SecurityModule(name) => has_security_module(name)?,
+            Self::Machine(name) => name == std::env::consts::ARCH,
             Self::Linux(major, minor) => kernel::version()? >= (major, minor),
             Self::Before(major, minor) => kernel::version()? < (major, minor),
             Self::Without(need) => !need.is_there()?,
@@ -210,6 +213,7 @@ impl Need {
             }
             Self::ModuleTypes => "no module that is loaded describes its types".to_owned(),
             Self::SecurityModule(name) => format!("no security module {name} is in effect"),
+            Self::Machine(name) => format!("the machine is no {name}"),
             Self::Linux(major, minor) => {
                 format!("the kernel is older than Linux {major}.{minor}")
             }

@@ -29,7 +29,8 @@ const WRITES: &[Need] = &[Need::Member("bpf_prog_aux", "kprobe_write_ctx")];
 pub(crate) const TESTS: &[Test] = &[
     test!(a_breakpoint_is_no_place_for_a_probe)
         .alone()
-        .needs(Need::UPROBE_MULTI),
+        .needs(Need::UPROBE_MULTI)
+        .also_needs(&[Need::Machine("x86_64")]),
     test!(a_function_of_a_module)
         .needs(Need::TRACING)
         .also_needs(MODULE_TYPES),
