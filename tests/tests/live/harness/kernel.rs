@@ -20,11 +20,17 @@ pub(super) fn version() -> Result<(u32, u32)> {
         .with_context(|| format!("the kernel's release is {release}"))
 }
 
-/// Whether the kernel's release belongs to a series, such as `6.12`.
-pub(super) fn is_of(series: &str) -> bool {
-    release()
+/// Whether the kernel is of this series, such as `6.12`, or of this series on this machine, such as
+/// `aarch64 6.12`.
+pub(super) fn is_of(name: &str) -> bool {
+    let (machine, series) = match name.split_once(' ') {
+        Some((machine, series)) => (Some(machine), series),
+        None => (None, name),
+    };
+    let is_of_series = release()
         .strip_prefix(series)
-        .is_some_and(|rest| !rest.starts_with(|character: char| character.is_ascii_digit()))
+        .is_some_and(|rest| !rest.starts_with(|character: char| character.is_ascii_digit()));
+    is_of_series && machine.is_none_or(|machine| machine == std::env::consts::ARCH)
 }
 
 /// Whether the kernel has had an oops since it booted.

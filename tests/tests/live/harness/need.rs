@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
-use bpf_link::{Error, RawLink, RawTracepointOpen};
+use bpf_link::{RawLink, RawTracepointOpen};
 use bpf_link_tests::sys::{self, IdSpace};
 use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns, processors};
 use rustix::thread::CapabilitySet;
 
 use super::{example, kernel, lister};
+use crate::fixture::ENOTSUPP;
 
 /// Something that not every kernel, machine or user has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -326,7 +327,7 @@ fn can_trace_a_function() -> Result<bool> {
     let open = RawTracepointOpen::load_time_target(&program);
     match RawLink::open_raw_tracepoint(&open) {
         Ok(_) => Ok(true),
-        Err(Error::UnsupportedByKernel(_)) => Ok(false),
+        Err(error) if matches!(error.errno(), Some(libc::EOPNOTSUPP | ENOTSUPP)) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
