@@ -1,12 +1,22 @@
-//! An agent with three links that is upgraded while packets flow: start it in two terminals, and
-//! watch the second take over from the first.
+//! An agent with three links that is upgraded while packets flow.
 //!
-//! `cargo run -p bpf-link-typed --example agent`, as root. `plan` after it says what a start would
-//! do now, and `stop` detaches what is attached.
+//! As root, on Linux 6.6 or later:
 //!
-//! Its programs count packets and let them pass: what `lo` receives, twice, and what the processes
-//! of a cgroup send. The links are pinned in `/sys/fs/bpf/agent`: interrupt or kill the agent, and
-//! the programs go on counting; start it again, and it takes the links over.
+//! ```console
+//! cargo run -p bpf-link-typed --example agent
+//! ```
+//!
+//! Start it once more in a second terminal, and watch the second agent take over from the first.
+//! `plan` says what another start would do now, and `stop` detaches the programs:
+//!
+//! ```console
+//! cargo run -p bpf-link-typed --example agent plan
+//! cargo run -p bpf-link-typed --example agent stop
+//! ```
+//!
+//! Its programs count packets and let them pass: two count what `lo` receives, and one counts what
+//! the processes of a cgroup send. The links are pinned in `/sys/fs/bpf/agent`. If you interrupt or
+//! kill the agent, the programs go on counting. Start it again, and it takes the links over.
 
 use std::net::UdpSocket;
 use std::path::PathBuf;

@@ -8,7 +8,12 @@
 //! ```console
 //! cargo run -p bpf-link-tests --bin pin-program -- struct_ops/mine /sys/fs/bpf/mine
 //! cargo run -p bpf-link-typed --example struct_ops -- /sys/fs/bpf/mine
-//! cat /proc/sys/net/ipv4/tcp_available_congestion_control
+//! ```
+//!
+//! While it waits, the kernel lists the name. See it in another terminal:
+//!
+//! ```console
+//! grep mine /proc/sys/net/ipv4/tcp_available_congestion_control
 //! ```
 
 use anyhow::{Context as _, Result, bail};

@@ -6,8 +6,13 @@
 //! - the system call `openat`;
 //! - a profile, 99 times a second on each processor.
 //!
-//! `cargo run -p bpf-link-typed --features elf --example tracer`, as root. It counts for a second,
-//! says what it has counted, and what this machine does not have.
+//! It counts for a second, and then prints what it counted and what this machine lacks.
+//!
+//! As root; on Linux 6.6 or later it attaches to all of these:
+//!
+//! ```console
+//! cargo run -p bpf-link-typed --features elf --example tracer
+//! ```
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

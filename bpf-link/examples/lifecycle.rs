@@ -1,7 +1,11 @@
 //! The whole life of a link, on the running kernel: created, inspected, pinned, taken over,
 //! updated, detached, unpinned.
 //!
-//! `cargo run -p bpf-link --example lifecycle`, as root.
+//! As root, on Linux 5.10 or later:
+//!
+//! ```console
+//! cargo run -p bpf-link --example lifecycle
+//! ```
 //!
 //! It works in mount and network namespaces of its own, with a bpffs of its own, so that nothing is
 //! left behind even if it is killed.
