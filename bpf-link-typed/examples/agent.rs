@@ -139,7 +139,7 @@ impl Programs {
         let [xdp, tcx, cgroup] = &self.programs;
         let mut set = LinkSet::in_dir(PINS)
             .create_dir(0o700)
-            // What the version before had, and this one has not.
+            // What the previous version had and this one does not.
             .remove_stale(Stale::all());
         set.add("lo_xdp", XdpAttach::to("lo").mode(XdpMode::Skb), xdp)?;
         set.add("lo_ingress", TcxAttach::to("lo", TcxHook::Ingress), tcx)?;

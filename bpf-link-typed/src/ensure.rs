@@ -1,5 +1,5 @@
-//! Restarts and upgrades: whatever the last run left behind, end with this program attached here
-//! and pinned there.
+//! Restarts and upgrades: make sure that a program is attached here and pinned there, whatever the
+//! last run left.
 
 mod act;
 mod decide;
@@ -101,7 +101,7 @@ pub trait AttachProgram: Attach {
 }
 
 /// Makes sure that one program is attached to one hook, by a link that is pinned at one path,
-/// whatever an earlier run has left behind.
+/// whatever an earlier run left.
 ///
 /// An agent calls this at every start, whatever version ran before. It keeps no state of its own:
 /// it looks at the pin and asks the kernel. [`Attach::ensure_pinned`] returns an `Ensure`, and
@@ -157,8 +157,8 @@ pub trait AttachProgram: Attach {
 /// mode will do, and an existing link keeps its mode. The position of a tcx, netkit or cgroup link
 /// is known from the hook's list. A link that is not in the position that was asked for stays where
 /// it is, and [`Ensured::is_in_place`] is false; [`restore_position`](Self::restore_position) moves
-/// it back instead. No info has `preorder`: it is not compared, and an updated link keeps what it
-/// has.
+/// it back instead. The kernel does not report `preorder`, so it is not compared, and an updated
+/// link keeps its own.
 ///
 /// # What the kernel does not report
 ///
@@ -179,8 +179,8 @@ pub trait AttachProgram: Attach {
 ///
 /// # What is certain
 ///
-/// - If a run is killed between any two system calls, the next run comes to the same end. Meanwhile
-///   a program is attached all the time, unless the outcome would have had a gap.
+/// - If a run is killed between any two system calls, the next run reaches the same result. In the
+///   meantime a program is always attached, unless the outcome would have had a gap.
 /// - Processes that do this at the same time, for pins in one directory, take turns: [`PinLock`].
 ///   At the end there is one link and one pin, with the program of the last process.
 /// - Processes that skip the lock are noticed where the kernel allows it: an update names the
@@ -193,9 +193,9 @@ pub trait AttachProgram: Attach {
 ///   and pins of other users are refused, unless
 ///   [`allow_shared_directories`](Self::allow_shared_directories) and
 ///   [`allow_other_owner`](Self::allow_other_owner) allow them.
-/// - Nobody waits for the lock for ever: [`lock_within`](Self::lock_within).
-/// - Nothing is attached before it is known that it can be pinned: the directory is on a bpffs, and
-///   the name is allowed.
+/// - No process waits for the lock forever: [`lock_within`](Self::lock_within).
+/// - Nothing is attached before it is certain that it can be pinned: the directory is on a bpffs,
+///   and the name is allowed.
 /// - A program that the kernel refuses changes nothing, except on hooks with a gap, where the error
 ///   is [`Error::OldProgramPutBack`].
 ///
@@ -398,7 +398,7 @@ impl<A: AttachProgram> Ensure<A> {
     ///   (`EWOULDBLOCK`: another process has the lock).
     /// - [`Error::OursFound`]: a link of ours is on the hook and only a report was asked for, or
     ///   there is more than one.
-    /// - [`Error::SearchDenied`] (`EPERM`): searching for links of ours takes `CAP_SYS_ADMIN`.
+    /// - [`Error::SearchDenied`] (`EPERM`): searching for our own links takes `CAP_SYS_ADMIN`.
     /// - [`Error::ExpectedRevision`]: the builder expects a revision of the hook's list, which an
     ///   update in place cannot check.
     /// - [`Error::Link`] with [`NotOnBpffs`](bpf_link::Error::NotOnBpffs),
@@ -406,9 +406,9 @@ impl<A: AttachProgram> Ensure<A> {
     ///   (`ENOENT`: a directory is missing), and what else [`PinLock::of`] and
     ///   [`RawLink::pin_over`] refuse.
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`).
-    /// - [`Error::CreateDirectory`]: a parent directory could not be made, or looked up.
+    /// - [`Error::CreateDirectory`]: a parent directory could not be created, or looked up.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook (cgroups).
-    /// - [`Error::AlreadyAttached`] (`EEXIST`): another link on the hook runs this program already
+    /// - [`Error::AlreadyAttached`] (`EEXIST`): another link on the hook already runs this program
     ///   (tcx, netkit).
     /// - Those of the kind's own `attach`, such as [`Error::HookTaken`] if another program has the
     ///   hook.
@@ -441,7 +441,7 @@ impl<A: AttachProgram> Ensure<A> {
     /// # fn example(program: std::fs::File) -> bpf_link_typed::Result<()> {
     /// let ensure = TcxAttach::to("eth0", TcxHook::Ingress)
     ///     .ensure_pinned("/sys/fs/bpf/agent/eth0_ingress");
-    /// // Such as "update link 7, instead of program 34".
+    /// // Such as "update link 7, replacing program 34".
     /// println!("{}", ensure.plan(&program)?);
     /// # Ok(())
     /// # }

@@ -1,4 +1,4 @@
-//! What can go wrong, with nothing of what the layer below says lost.
+//! What can go wrong. Nothing that the layer below says is lost.
 
 #[cfg(feature = "elf")]
 mod binary;
@@ -44,7 +44,7 @@ pub enum Error {
     /// ([`bpf_link::Error::UnsupportedByKind`]).
     Link(LinkError),
 
-    /// The link is of another kind than was asked for.
+    /// The link is not of the kind that you asked for.
     WrongKind {
         /// The kind that was asked for; `None` for one that this release does not know.
         expected: Option<LinkKind>,
@@ -52,7 +52,7 @@ pub enum Error {
         found: LinkKind,
     },
 
-    /// The bytes end before what every kernel reports, so they are not the whole of an info.
+    /// The bytes are too short for a whole info: every kernel reports more.
     ShortInfo {
         /// How many bytes there are.
         len: usize,
@@ -66,7 +66,7 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The hook takes one program, or no more than it has.
+    /// The hook is full: it takes one program, or as many as it has.
     ///
     /// The programs are found for xdp, tcx, netkit, a cgroup, a network namespace, a sockmap, a
     /// function that was to be replaced by an extension, and, as maps, for `struct_ops`. For
@@ -78,7 +78,7 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// Something is on this netfilter hook with this priority already, perhaps not a program.
+    /// Something already has this priority on this netfilter hook. It may not be a program.
     PriorityTaken {
         /// The priority that was asked for.
         priority: i32,
@@ -89,14 +89,14 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// This program is on this hook already.
+    /// This program is already on this hook.
     AlreadyAttached(LinkError),
 
     /// The link or program that the new link was to be placed next to is not on this hook, or does
     /// not exist.
     AnchorNotOnHook(LinkError),
 
-    /// The program was loaded for something else than this attach type.
+    /// The program was not loaded for this attach type.
     AttachTypeMismatch {
         /// The attach type that the program was to be attached to.
         attach_type: AttachType,
@@ -118,8 +118,8 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The file is not a cgroup of the second version of cgroups: it is no directory, or on another
-    /// file system (`EBADF`).
+    /// The file is not a cgroup of the second version of cgroups: it is not a directory, or is on
+    /// another file system (`EBADF`).
     NotACgroup {
         /// Its path; `None` if it was given as a descriptor.
         path: Option<PathBuf>,
@@ -135,20 +135,19 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The kernel has no such function, as its lists say: nothing was attached.
+    /// According to its own lists, the kernel has no such function. Nothing was attached.
     KernelFunction(Box<KernelFunctionProblem>),
 
-    /// Several functions of the kernel have this name, and it is not known which is meant: give one
-    /// of them by its address.
+    /// Several functions of the kernel have this name. Choose one by its address.
     AmbiguousSymbol {
         /// The names, and where the functions are.
         symbols: Box<[SharedName]>,
         /// What the kernel answered (`EADDRNOTAVAIL`). `None` for `kprobe_multi`, and before Linux
-        /// 6.7: the kernel would take the first without a word, and was not asked.
+        /// 6.7: the kernel would silently take the first, so it was not asked.
         source: Option<LinkError>,
     },
 
-    /// No function of these names is described in BTF, so the kernel was not asked to attach the
+    /// BTF describes no function with these names, so the kernel was not asked to attach the
     /// program. The kernel describes most of its functions, but not all.
     NoSuchBtfFunction {
         /// Whose description was searched.
@@ -159,8 +158,7 @@ pub enum Error {
         similar: Vec<SimilarSymbols>,
     },
 
-    /// Several functions of this name are described in BTF, and it is not known which is meant:
-    /// give one of them by its number.
+    /// BTF describes several functions with this name. Choose one by its number.
     AmbiguousBtfFunction {
         /// The name.
         name: CString,
@@ -192,13 +190,13 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The kernel keeps probes off this function (`EINVAL`).
+    /// The kernel does not allow probes on this function (`EINVAL`).
     NotToBeProbed {
         /// The function.
         function: CString,
-        /// Whether the kernel's list of functions that are not to be probed has it
-        /// (`kprobes/blacklist` in debugfs). Otherwise it is missing in the list of those that can
-        /// be traced (`available_filter_functions` in tracefs).
+        /// Whether it is on the kernel's list of functions that must not be probed
+        /// (`kprobes/blacklist` in debugfs). Otherwise it is missing from the list of those that
+        /// can be traced (`available_filter_functions` in tracefs).
         is_blacklisted: bool,
         /// What the kernel answered.
         source: LinkError,
@@ -206,14 +204,14 @@ pub enum Error {
 
     /// The kernel cannot trace all of the functions at these addresses, so none of them is traced.
     AddressNotTraceable {
-        /// Those that are not where a function begins that can be traced.
+        /// Those at which no traceable function begins.
         addresses: Box<[UntraceableAddress]>,
         /// What the kernel answered.
         source: LinkError,
     },
 
-    /// An instruction in the file cannot be probed (the kernel's `ENOTSUPP`, number 524). Told
-    /// while a process maps the file.
+    /// An instruction in the file cannot be probed (the kernel's `ENOTSUPP`, number 524). The
+    /// kernel says so only while a process maps the file.
     InstructionNotProbed {
         /// The places that were given: it is at one of them.
         places: Box<FilePlaces>,
@@ -294,27 +292,26 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// Only a counter is for one processor: other perf events are for all of them.
+    /// Only a counter can be for one processor: other perf events are for all processors.
     NotACounter(Target),
 
-    /// What is pinned at the path is no link of the kind, and was left alone:
-    /// [`Ensure::replace_other`](crate::Ensure::replace_other) allows to replace it.
+    /// What is pinned at the path is not a link of this kind, and was left alone:
+    /// [`Ensure::replace_other`](crate::Ensure::replace_other) allows replacing it.
     PinTaken {
         /// The path of the pin, or of the one beside it that takes its place.
         path: PathBuf,
-        /// The kind of link that is pinned there; `None` if it is no link.
+        /// The kind of link that is pinned there; `None` if it is not a link.
         found: Option<LinkKind>,
     },
 
-    /// The name is one that a pin has for a moment on the way to its place
-    /// ([`is_temporary_pin`](bpf_link::is_temporary_pin)), so it cannot be that of a link that
-    /// stays.
+    /// The name has the form of a temporary pin ([`is_temporary_pin`](bpf_link::is_temporary_pin)),
+    /// which exists only while a pin is being replaced. So no link can be kept there.
     TemporaryName {
         /// The path that was to be a pin.
         path: PathBuf,
     },
 
-    /// Links of ours could not be looked for: that takes `CAP_SYS_ADMIN` (`EPERM`).
+    /// The search for our own links was refused: it takes `CAP_SYS_ADMIN` (`EPERM`).
     SearchDenied {
         /// The path that they were to be pinned at, or the directory of a set.
         path: PathBuf,
@@ -322,10 +319,10 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// A revision of the hook's list was to be expected
-    /// ([`TcxAttach::expected_revision`](crate::TcxAttach::expected_revision)) by
-    /// [`ensure_pinned`](crate::Attach::ensure_pinned). The kernel does not check it in an update
-    /// in place, and each new link changes it.
+    /// The options for [`ensure_pinned`](crate::Attach::ensure_pinned) expect a revision of the
+    /// hook's list ([`TcxAttach::expected_revision`](crate::TcxAttach::expected_revision)). The
+    /// kernel does not check the revision when it updates a link in place, and each new link
+    /// changes it.
     ExpectedRevision {
         /// The path that was to be a pin.
         path: PathBuf,
@@ -333,8 +330,8 @@ pub enum Error {
         revision: u64,
     },
 
-    /// Links of ours are on the hook, though not pinned at the path, and the caller has asked to be
-    /// told, or there is more than one. Nothing was changed.
+    /// Our own links are on the hook, but not pinned at the path. Either the caller asked for a
+    /// report, or there is more than one. Nothing was changed.
     OursFound {
         /// The path that was to be a pin.
         path: PathBuf,
@@ -342,8 +339,8 @@ pub enum Error {
         links: Vec<LinkId>,
     },
 
-    /// Somebody else, who does not take the lock, changed the pin or its link whenever it was
-    /// looked at.
+    /// Another process, which does not take the lock, changed the pin or its link each time this
+    /// one looked at it.
     Overtaken {
         /// The path of the pin.
         path: PathBuf,
@@ -364,13 +361,13 @@ pub enum Error {
     OldProgramLost {
         /// Why the new one could not be attached.
         source: Box<Error>,
-        /// Why the old one could not be put back. `None` if it could not be kept from the
-        /// beginning, as that takes `CAP_SYS_ADMIN`.
+        /// Why the old one could not be put back. `None` if it could not even be opened, which
+        /// takes `CAP_SYS_ADMIN`.
         put_back: Option<Box<Error>>,
     },
 
     /// The hook takes only one program, links of this kind cannot be detached, and five seconds
-    /// after its pin was removed the old one was still there: as a rule because somebody else holds
+    /// after its pin was removed the old one was still there: usually because another process holds
     /// it. It is pinned as it was.
     OldLinkHeld {
         /// The old link.
@@ -386,39 +383,39 @@ pub enum Error {
         name: String,
     },
 
-    /// The set has a link of this name already.
+    /// The set already has a link with this name.
     NameInSet {
         /// The name.
         name: String,
     },
 
-    /// The set has no link of this name.
+    /// The set has no link with this name.
     NotInSet {
         /// The name.
         name: String,
     },
 
-    /// Two links of a set are for one hook, which takes one program.
+    /// Two links of a set are for the same hook, which takes only one program.
     SameHook {
         /// Their names.
         names: [String; 2],
     },
 
-    /// The directory of a set is the root of a bpffs, which belongs to all.
+    /// The directory of a set is the root of a bpffs, which belongs to everybody.
     RootOfBpffs {
         /// The directory.
         path: PathBuf,
     },
 
-    /// A program that is to be stopped could not be opened, which takes `CAP_SYS_ADMIN`: so a set
+    /// A program that is to be stopped could not be opened, which takes `CAP_SYS_ADMIN`. So the set
     /// could not be undone. [`LinkSet::without_rollback`](crate::LinkSet::without_rollback) allows
-    /// that.
+    /// this.
     NoWayBack(LinkError),
 
-    /// A link of a set was refused, and all that had been done was undone.
+    /// A link of a set was refused, and everything that had been done was undone.
     SetNotApplied(Box<SetFailure>),
 
-    /// A directory for the pin could not be made, or it could not be told whether it exists.
+    /// A directory for the pin could not be created, or it is not known whether it exists.
     CreateDirectory {
         /// The directory.
         path: PathBuf,
@@ -444,7 +441,7 @@ pub enum Error {
         searched: PathBuf,
     },
 
-    /// A file that was to be attached to, or that says how to attach, could not be opened or read.
+    /// A file to attach to, or a file that says how to attach, could not be opened or read.
     File {
         /// The file.
         path: PathBuf,
@@ -469,8 +466,8 @@ pub struct SetFailure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LinkState {
-    /// As before: the program that was attached there is, by the link that was pinned, or there is
-    /// no link, as there was none.
+    /// As before: the same program is attached by the same pinned link, or there is no link, as
+    /// before.
     AsBefore,
     /// The old program is attached again, by another link, which is pinned; the hook was without it
     /// for a moment.
@@ -478,7 +475,7 @@ pub enum LinkState {
         /// The link that it has now.
         link: LinkId,
     },
-    /// The old state could not be brought back.
+    /// The old state could not be restored.
     NotPutBack {
         /// Why. `None` if the old program could not be opened before it was stopped, which
         /// [`without_rollback`](crate::set::LinkSet::without_rollback) allows.

@@ -20,8 +20,8 @@
 //!   with the feature `inspect`;
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
-//! - reads every field that the kernel reports about a link, and tells a field that it does not
-//!   report from 0;
+//! - reads every field that the kernel reports about a link; a field that it does not report is
+//!   `None`, never 0;
 //! - reads names and arrays into a buffer that you reuse, or into values of their own.
 //!
 //! What it does not do:
@@ -64,7 +64,7 @@
 //! [`guide::examples`] lists the examples, one for each task. If an attach is refused,
 //! [`guide::failed_attach`] shows how to find out why.
 //!
-//! If you know another library, its functions are listed with what you write here:
+//! If you know another library, look up what replaces each of its functions:
 //! [`guide::from_aya`], [`guide::from_libbpf_rs`], [`guide::from_libbpf`],
 //! [`guide::from_cilium_ebpf`]. [`guide::sections`] has the builder for each section name.
 //!

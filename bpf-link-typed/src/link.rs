@@ -71,7 +71,7 @@ macro_rules! define {
                 }
             }
 
-            /// Asks the kernel for all that it says about this link, into a lent buffer.
+            /// Asks the kernel for everything that it says about this link, into a lent buffer.
             ///
             /// As many system calls as the kind's own type makes, and no allocation if the buffer
             /// is large enough from an earlier use.
@@ -210,7 +210,7 @@ impl Link {
         self.as_raw().pin_path()
     }
 
-    /// Asks the kernel for all that it says about this link.
+    /// Asks the kernel for everything that it says about this link.
     ///
     /// One system call, or two if there are arrays. [`info_in`](Self::info_in) reuses the memory
     /// that the answer is put together in.
@@ -248,8 +248,8 @@ impl Link {
         }
     }
 
-    /// Detaches the link from its hook at once, even if others hold it. The link stays, but does
-    /// nothing any more.
+    /// Detaches the link from its hook at once, even if others hold it. The link remains, but no
+    /// longer does anything.
     ///
     /// # Errors
     ///
@@ -259,11 +259,12 @@ impl Link {
     }
 
     /// Lets go of the link and of the hook: removes the pin that it remembers, detaches it if its
-    /// kind can be detached, and closes it. In this order nothing is left behind wherever it ends.
+    /// kind can be detached, and closes it. In this order nothing is left over, wherever it is
+    /// interrupted.
     ///
-    /// It takes off whichever program runs there, and no lock. An agent that may have been taken
-    /// over stops with [`Ensured::stop`](crate::Ensured::stop). To leave the link to its pin, just
-    /// drop it.
+    /// It detaches whatever program runs there, and takes no lock. An agent that may have been
+    /// taken over stops with [`Ensured::stop`](crate::Ensured::stop). To leave the link to its pin,
+    /// just drop it.
     ///
     /// # Errors
     ///
@@ -277,11 +278,11 @@ impl Link {
     }
 
     /// Lets go of the link that is pinned at this path, and of its hook, if what is attached by it
-    /// is ours. Somebody else's program, its link and its pin stay as they are.
+    /// is ours. Another agent's program, its link and its pin stay as they are.
     ///
-    /// This is for a process of its own that stops an agent's links: it has not made them, so it
-    /// knows them by their programs. It takes turns with runs and other stops in the same
-    /// directory: [`PinLock`]. The process that has made a link stops it with
+    /// This is for a separate process that stops an agent's links. It did not create them, so it
+    /// recognizes them by their programs. It takes turns with runs and other stops in the same
+    /// directory: [`PinLock`]. The process that created a link stops it with
     /// [`Ensured::stop`](crate::Ensured::stop).
     ///
     /// ```no_run
@@ -305,13 +306,13 @@ impl Link {
     /// - those of [`PinLock::of`], except for a directory that is missing, of [`PinEntry::at`] and
     ///   of [`RawLink::unpin`].
     ///
-    /// The pin was removed, and the link goes with the last that holds it, with those of
-    /// [`RawLink::detach`].
+    /// With those of [`RawLink::detach`], the pin was removed, and the link ends when its last
+    /// holder closes it.
     pub fn stop(path: impl AsRef<Path>, ours: &Ours) -> Result<Stopped> {
         Self::stop_within(path, ours, PinLock::PATIENCE)
     }
 
-    /// As [`stop`](Self::stop), but waits for the lock for at most so long. With zero it does not
+    /// As [`stop`](Self::stop), but waits for the lock no longer than this. With zero it does not
     /// wait.
     ///
     /// # Errors

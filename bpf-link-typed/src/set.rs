@@ -93,8 +93,8 @@ use options::Options;
 ///   each link is in now. A link that was detached and attached again has another id. The other
 ///   links keep their ids, but may have a new pin: then the previous run sees
 ///   [`Standing::PinnedAnew`](crate::ensure::Standing::PinnedAnew), and its `stop` leaves them.
-/// - If it is killed before any system call, the next `apply` comes to the same end, and leaves no
-///   temporary pin. Where links are updated in place, each event is seen by exactly one version.
+/// - If it is killed before any system call, the next `apply` reaches the same result, and leaves
+///   no temporary pin. Where links are updated in place, each event is seen by exactly one version.
 /// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`]. They
 ///   wait no longer than [`lock_within`] says. The result is one of the sets, whole.
 /// - Other users cannot change what is pinned, or where the path leads to, unless that was allowed:

@@ -1,4 +1,4 @@
-//! What can go wrong, with nothing of what the kernel said lost.
+//! What can go wrong. Nothing that the kernel said is lost.
 
 mod command;
 mod exposure;
@@ -37,7 +37,7 @@ pub enum Error {
     /// The kernel refused, for a reason that has no variant of its own.
     Command(CommandError),
 
-    /// The caller lacks a capability, or a file's permissions or a security module are against it
+    /// The caller lacks a capability, or a file's permissions or a security module forbid it
     /// (`EPERM`, `EACCES`).
     PermissionDenied(CommandError),
 
@@ -52,11 +52,11 @@ pub enum Error {
         source: CommandError,
     },
 
-    /// A link of this kind is updated by a map where a program was given, or the other way round.
+    /// A link of this kind is updated with a map and a program was given, or the other way round.
     WrongObject {
         /// The kind of the link.
         kind: LinkKind,
-        /// What it is updated by.
+        /// What it is updated with.
         needs: UpdateBy,
         /// The refused command.
         source: CommandError,
@@ -72,8 +72,8 @@ pub enum Error {
         source: CommandError,
     },
 
-    /// The caller may not open the map that the link has, and named none to be expected there
-    /// (`EPERM`). Without one, an update could crash the kernel: see
+    /// The caller may not open the map that the link has, and did not pass the map that it expects
+    /// there (`EPERM`). Without an expected map, an update could crash the kernel: see
     /// [`RawLink::update`](crate::RawLink::update).
     MapOutOfReach {
         /// The link, as the caller named it.
@@ -120,7 +120,7 @@ pub enum Error {
     /// A pin can be moved within one mount of a bpffs only, and the new path is on another
     /// (`EXDEV`).
     OtherMount {
-        /// Where the link is pinned, and stays so.
+        /// Where the link is pinned, and stays pinned.
         from: PathBuf,
         /// Where it was to be pinned.
         to: PathBuf,
@@ -128,7 +128,7 @@ pub enum Error {
         source: CommandError,
     },
 
-    /// Something exists at the path already (`EEXIST`).
+    /// Something already exists at the path (`EEXIST`).
     PathExists(CommandError),
 
     /// The path, or the directory it is to be made in, does not exist (`ENOENT`).
@@ -142,12 +142,11 @@ pub enum Error {
         source: Option<CommandError>,
     },
 
-    /// Another process had the lock of the pin's directory for as long as it was waited for
-    /// (`EWOULDBLOCK`).
+    /// Another process held the lock of the pin's directory during the whole wait (`EWOULDBLOCK`).
     LockHeld {
         /// The path of the pin.
         path: PathBuf,
-        /// The process that has taken it; `None` if that does not show in `/proc/locks`.
+        /// The process that holds it; `None` if `/proc/locks` does not show it.
         holder: Option<u32>,
         /// The refused command.
         source: CommandError,
@@ -155,7 +154,7 @@ pub enum Error {
 
     /// Another user can change what is pinned, or where the path of the pin leads to.
     Exposed {
-        /// The directory, the symbolic link or the pin by which the other user can.
+        /// The directory, symbolic link or pin that the other user can change.
         path: PathBuf,
         /// How.
         how: Exposure,
@@ -167,13 +166,13 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// The path at which this link was pinned now is something else; it was left alone.
+    /// Something else is now at the path at which this link was pinned. It was left alone.
     PinReplaced {
         /// The path at which this link was pinned.
         path: PathBuf,
     },
 
-    /// Two arrays of one request have to be of one length, and are not.
+    /// Two arrays of a request must have the same length, and do not.
     LengthMismatch {
         /// The array at fault, named as the kernel names it.
         what: &'static str,

@@ -10,13 +10,13 @@
 //!   time;
 //! - opens links by path, by id, or from a descriptor that was passed to the process, and checks
 //!   that they are links;
-//! - walks all links of the machine, and gets it right while links come and go; or, with the
-//!   feature `snapshot`, reads all of them at once in a fraction of the time, and finds the
-//!   processes that have them open;
-//! - lists the programs of a hook, also those that only netlink knows; looks up the names of
+//! - walks all links of the machine, correctly even while links come and go; or, with the feature
+//!   `snapshot`, reads all of them at once in a fraction of the time, and finds the processes that
+//!   have them open;
+//! - lists the programs of a hook, including those that only netlink knows; looks up the names of
 //!   programs, maps and BTF objects; opens pinned programs and maps, and perf events to attach to;
 //! - asks the kernel which kinds of links it can create;
-//! - returns errors with the kernel's number, the command, and what the command was done to.
+//! - returns errors with the kernel's number, the command, and what the command was about.
 //!
 //! What it does not do:
 //!
@@ -48,8 +48,8 @@
 //!
 //! # Kernels
 //!
-//! Linux 5.10 and later, on 64-bit machines. What a kernel does not support is
-//! [`Error::UnsupportedByKernel`], if the kernel's answer can be told from that to a mistake.
+//! Linux 5.10 and later, on 64-bit machines. If a kernel lacks something, you get
+//! [`Error::UnsupportedByKernel`], wherever that can be told from a mistake of the caller.
 //!
 //! # What this kernel can do
 //!

@@ -167,8 +167,8 @@ impl RawLink {
     /// Removes the pin that this link remembers. The descriptor, and so the attachment, stays.
     ///
     /// Without a pin, or if it has vanished, there is nothing to do. What is at the path is opened
-    /// and compared with this link first. Who replaces it in the moment between that and the
-    /// removal gets theirs removed.
+    /// and compared with this link first. If another process replaces the pin between that check
+    /// and the removal, its pin is removed instead.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl RawLink {
     ///
     /// # Kernel
     ///
-    /// `unlinkat(2)`. If the pin was the last thing that held a link, its program is taken off soon
+    /// `unlinkat(2)`. If the pin was the last thing that held a link, its program is detached soon
     /// after, not at once.
     pub fn unpin(&mut self) -> Result<()> {
         let Some(pin) = &self.pin else {

@@ -42,10 +42,10 @@ pub struct HookPrograms {
 pub struct HookProgram {
     /// The program.
     pub id: ProgramId,
-    /// The link that it is attached by. `None` if it is attached without, or if the kernel does not
-    /// say: [`HookPrograms::has_links`].
+    /// The link that attaches it. `None` if it is attached without a link, or if the kernel does
+    /// not say: [`HookPrograms::has_links`].
     pub link: Option<LinkId>,
-    /// How the program's hook is shared, where what was asked for is many hooks: for
+    /// How the program's hook is shared, if the query covers many hooks: for
     /// [`AttachType::LsmCgroup`], which is every hook of the security modules.
     pub flags: Option<AttachFlags>,
 }

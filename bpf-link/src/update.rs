@@ -1,4 +1,4 @@
-//! `BPF_LINK_UPDATE`: another program takes the place of a link's.
+//! `BPF_LINK_UPDATE`: replaces the program of a link.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

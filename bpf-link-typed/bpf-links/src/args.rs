@@ -38,7 +38,7 @@ Exit status: 0 on success; 1 if something failed, with the reason on standard er
 describe a link, `list` and `watch` name it, go on with the others, and exit with 1.
 
 Listing links, and opening one by id, needs CAP_SYS_ADMIN in the initial user namespace. Anyone who may read and write a pin can \
-open the link through it. Anything else that could not be found out is reported on standard error.
+open the link through it. If anything else cannot be found out, standard error says so.
 
 Environment: set NO_COLOR to turn colours off."
 )]
@@ -95,7 +95,8 @@ pub(crate) enum Command {
     /// Report links that come, go or change, until interrupted
     ///
     /// With --json: one object per line, with the link as it is now, or as it was last seen. A link
-    /// that starts or stops matching the filters comes or goes, too.
+    /// that starts to match the filters is reported as one that came; a link that stops matching
+    /// them, as one that went.
     Watch(Watch),
 
     /// Show which kinds of links this kernel can create
@@ -148,8 +149,8 @@ pub(crate) struct Filter {
 
     /// Only links of the program with this id or name
     ///
-    /// The kernel keeps 15 characters of a name, and a program's BTF has the rest. Of programs
-    /// without BTF, those characters are compared.
+    /// The kernel keeps 15 characters of a name, and a program's BTF has the rest. For a
+    /// program without BTF, only those characters are compared.
     #[arg(long = "prog", value_name = "ID|NAME", value_parser = named(program_id))]
     pub(crate) program: Option<Named<ProgramId>>,
 

@@ -1,11 +1,11 @@
-//! How links of ours are known that are not pinned where they should be.
+//! How to recognize our own links if they are not pinned where they should be.
 
 use bpf_link::{MapInfo, ProgramInfo};
 
 use crate::attach::name_ref::NameRef;
 use crate::ensure::outcome::Attached;
 
-/// How a link of ours is known: by what is attached by it.
+/// How to recognize a link of ours: by the program or map that it attaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ours(Rule);
 

@@ -166,9 +166,9 @@ impl fmt::Display for Why {
             Self::NotHere => "it was not attached here",
             Self::OtherOptions => "it had other options",
             Self::NotReported => "the kernel does not report all of its options",
-            Self::OutOfPlace => "it was out of its place",
-            Self::NotUpdatable => "it is not updated",
-            Self::NotSuchALink => "it was no such link",
+            Self::OutOfPlace => "it was no longer in its position",
+            Self::NotUpdatable => "such links cannot be updated",
+            Self::NotSuchALink => "it was something else",
         })
     }
 }
@@ -178,11 +178,11 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Created => f.write_str("created"),
-            Self::Updated { previous } => write!(f, "updated, instead of {previous}"),
+            Self::Updated { previous } => write!(f, "updated, replacing {previous}"),
             Self::AlreadyRunning => f.write_str("already running"),
             Self::Replaced { why, gap, .. } => {
                 let gap = if *gap { "with" } else { "without" };
-                write!(f, "replaced {gap} a gap, as {why}")
+                write!(f, "replaced {gap} a gap, because {why}")
             }
         }
     }

@@ -9,14 +9,14 @@ use crate::ensure::outcome::{Attached, LeftOver, Why};
 
 /// What [`Ensure::run`](crate::Ensure::run) would do now: [`Ensure::plan`](crate::Ensure::plan).
 ///
-/// It is good for what was seen when it was made. What the kernel says to a command shows only when
-/// that is given: any program may be refused.
+/// It describes what was seen when it was made. Only the commands themselves show whether the
+/// kernel accepts the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The directories that would be made, from the outermost on.
+    /// The directories that would be created, the outermost first.
     pub directories: Vec<PathBuf>,
-    /// What would become of a link that a killed run has left beside the pin.
+    /// What would become of a link that a killed run left beside the pin.
     pub left_over: Option<LeftOver>,
     /// What would be done then.
     pub planned: Planned,
@@ -28,7 +28,7 @@ pub struct Plan {
 pub enum Planned {
     /// A link would be attached and pinned.
     Create,
-    /// The link runs this program already. All that would be done is to pin it anew.
+    /// The link already runs this program. It would only get a new pin.
     Keep {
         /// The link.
         link: LinkId,
@@ -39,7 +39,7 @@ pub enum Planned {
     Update {
         /// The link.
         link: LinkId,
-        /// What is attached by it now. `None` if it was detached in this moment.
+        /// What is attached by it now. `None` if it was detached at that moment.
         previous: Option<Attached>,
     },
     /// A new link would take the place of what is pinned.
@@ -98,12 +98,12 @@ impl fmt::Display for Plan {
         }
         match self.left_over {
             None => {}
-            Some(LeftOver::Finished) => f.write_str("pin the link that a killed run has left; ")?,
+            Some(LeftOver::Finished) => f.write_str("pin the link that a killed run left; ")?,
             Some(LeftOver::Unpinned) => {
-                f.write_str("remove the second pin that a killed run has left; ")?;
+                f.write_str("remove the second pin that a killed run left; ")?;
             }
             Some(LeftOver::Removed) => {
-                f.write_str("remove the link that a killed run has left; ")?;
+                f.write_str("remove the link that a killed run left; ")?;
             }
         }
         fmt::Display::fmt(&self.planned, f)
@@ -115,17 +115,17 @@ impl fmt::Display for Planned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create => f.write_str("create a link"),
-            Self::Keep { link } => write!(f, "keep link {link}, which runs the program already"),
+            Self::Keep { link } => write!(f, "keep link {link}, which already runs the program"),
             Self::Update { link, previous } => {
                 write!(f, "update link {link}")?;
-                previous.map_or(Ok(()), |previous| write!(f, ", instead of {previous}"))
+                previous.map_or(Ok(()), |previous| write!(f, ", replacing {previous}"))
             }
             Self::Replace { link, why, gap, .. } => {
                 match link {
                     Some(link) => write!(f, "replace link {link}")?,
                     None => f.write_str("replace what is pinned")?,
                 }
-                write!(f, " {gap}, as {}", Reason(*why))
+                write!(f, " {gap}, because {}", Reason(*why))
             }
             Self::TakeOver { link, then } => write!(f, "pin link {link}, which is ours; {then}"),
             Self::ReportOurs { links } => {
@@ -137,7 +137,7 @@ impl fmt::Display for Planned {
             }
             Self::Attempt { if_free, if_taken } => write!(
                 f,
-                "try to attach, as only that can tell; if the hook is free, {if_free}; if it is taken, {if_taken}"
+                "try to attach, as there is no other way to tell; if the hook is free, {if_free}; if it is taken, {if_taken}"
             ),
         }
     }
@@ -164,9 +164,9 @@ impl fmt::Display for Reason {
             Why::NotHere => "it is not attached here",
             Why::OtherOptions => "it has other options",
             Why::NotReported => "the kernel does not report all of its options",
-            Why::OutOfPlace => "it is out of its place",
-            Why::NotUpdatable => "it is not updated",
-            Why::NotSuchALink => "it is not such a link",
+            Why::OutOfPlace => "it is no longer in its position",
+            Why::NotUpdatable => "such links cannot be updated",
+            Why::NotSuchALink => "it is something else",
         })
     }
 }

@@ -36,10 +36,10 @@ pub enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// The pin is removed and the link let go of. It is detached; if its kind cannot be detached,
-    /// it goes with the last that holds it.
+    /// The pin was removed and the link detached. If its kind cannot be detached, it ends when its
+    /// last holder closes it.
     LetGo,
-    /// It is not ours, or not any more, and was left as it is.
+    /// It is not ours, or no longer ours, and was left as it is.
     Left(Standing),
 }
 

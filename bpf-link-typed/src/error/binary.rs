@@ -141,14 +141,14 @@ impl fmt::Display for BinaryProblem {
                 "has {name} as an indirect function: {resolver:#x} only picks an implementation"
             ),
             Self::Ambiguous { name, offsets } => {
-                write!(f, "has several functions {name}:")?;
+                write!(f, "has several functions called {name}, at")?;
                 offsets
                     .iter()
                     .try_for_each(|offset| write!(f, " {offset:#x}"))
             }
             Self::BeyondFunction { name, offset, size } => write!(
                 f,
-                "has {size:#x} bytes of {name}, and {offset:#x} is beyond them"
+                "has {name} with {size:#x} bytes, and offset {offset:#x} is past its end"
             ),
             Self::NoSuchAddress { address } => write!(f, "has nothing at address {address:#x}"),
             Self::NoSuchProbe { probe, similar } => {
@@ -173,10 +173,10 @@ impl fmt::Display for BinaryProblem {
 /// Where a stripped binary was searched, in words.
 fn only_exported(has_unread_symbols: bool) -> &'static str {
     if has_unread_symbols {
-        " among its exported ones, and is stripped of the others; more are in .gnu_debugdata, which \
-         takes the feature elf-xz to read"
+        " among its exported ones, and its other symbols are stripped; there are more in \
+         .gnu_debugdata, which the feature elf-xz reads"
     } else {
-        " among its exported ones, and is stripped of the others"
+        " among its exported ones, and its other symbols are stripped"
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
         };
         assert_eq!(
             missing.to_string(),
-            "has no function malocc; close to it are malloc"
+            "has no function malocc; similar names: malloc"
         );
         let missing = BinaryProblem::Stripped {
             name: "malocc".to_owned(),
@@ -201,8 +201,8 @@ mod tests {
         };
         assert_eq!(
             missing.to_string(),
-            "has no function malocc among its exported ones, and is stripped of the others; close \
-             to it are malloc"
+            "has no function malocc among its exported ones, and its other symbols are stripped; \
+             similar names: malloc"
         );
         let unread = BinaryProblem::NothingMatches {
             pattern: "init_*".to_owned(),
@@ -211,8 +211,8 @@ mod tests {
         };
         assert_eq!(
             unread.to_string(),
-            "has no function that matches init_* among its exported ones, and is stripped of the \
-             others; more are in .gnu_debugdata, which takes the feature elf-xz to read"
+            "has no function that matches init_* among its exported ones, and its other symbols are \
+             stripped; there are more in .gnu_debugdata, which the feature elf-xz reads"
         );
         let ambiguous = BinaryProblem::Ambiguous {
             name: "init".to_owned(),
@@ -220,7 +220,7 @@ mod tests {
         };
         assert_eq!(
             ambiguous.to_string(),
-            "has several functions init: 0x10 0x20"
+            "has several functions called init, at 0x10 0x20"
         );
     }
 }

@@ -62,6 +62,6 @@ impl fmt::Display for Similar<'_> {
         if self.0.is_empty() {
             return Ok(());
         }
-        write!(f, "; close to it are {}", self.0.join(", "))
+        write!(f, "; similar names: {}", self.0.join(", "))
     }
 }

@@ -197,7 +197,7 @@ pub(super) struct Untraceable<'a>(pub(super) &'a [UntraceableAddress]);
 
 impl fmt::Display for Untraceable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no function begins that can be traced at ")?;
+        f.write_str("no traceable function begins at ")?;
         list(f, self.0, |f, UntraceableAddress { address, function }| {
             write!(f, "{address:#x}")?;
             match function {
@@ -283,7 +283,7 @@ mod tests {
             })
             .collect();
         let words = Untraceable(&addresses).to_string();
-        assert!(words.starts_with("no function begins that can be traced at 0x1 (f+0x1), 0x2, "));
+        assert!(words.starts_with("no traceable function begins at 0x1 (f+0x1), 0x2, "));
         assert!(words.ends_with(", 0x10 and 2 more"));
     }
 }

@@ -13,7 +13,7 @@ impl fmt::Display for Error {
         match self {
             Self::Link(error) => fmt::Display::fmt(error, f),
             Self::WrongKind { expected, found } => {
-                write!(f, "a {found} link is not {}", Expected(*expected))
+                write!(f, "the link is of kind {found}, {}", Expected(*expected))
             }
             Self::ShortInfo { len } => write!(f, "{len} bytes are not the whole info of a link"),
             Self::NoSuchInterface { interface, .. } => {
@@ -31,7 +31,7 @@ impl fmt::Display for Error {
                 holders, source, ..
             } => write!(f, "{} is taken{}", Hook(source), Holders(holders)),
             Self::AlreadyAttached(source) => {
-                write!(f, "the program is on {} already", Hook(source))
+                write!(f, "the program is already attached to {}", Hook(source))
             }
             Self::AnchorNotOnHook(source) => write!(f, "the anchor is not on {}", Hook(source)),
             Self::AttachTypeMismatch {
@@ -46,7 +46,7 @@ impl fmt::Display for Error {
                 program, source, ..
             } => write!(
                 f,
-                "{} was refused at {}: it may have been loaded for another attach type",
+                "the kernel refused {} on {}: it may have been loaded for another attach type",
                 Program(Some(program)),
                 Hook(source)
             ),
@@ -82,7 +82,7 @@ impl fmt::Display for Error {
                 let function = function.to_string_lossy();
                 write!(
                     f,
-                    "{function} has {size} bytes, so there is no {offset:#x} bytes into it"
+                    "offset {offset:#x} is past the end of {function}, which has {size:#x} bytes"
                 )
             }
             Self::InsideInstruction {
@@ -98,11 +98,11 @@ impl fmt::Display for Error {
             } => {
                 let function = function.to_string_lossy();
                 let why = if *is_blacklisted {
-                    "the kernel's blacklist has it"
+                    "it is on the kernel's blacklist"
                 } else {
-                    "it cannot be traced"
+                    "the kernel cannot trace it"
                 };
-                write!(f, "{function} is not to be probed: {why}")
+                write!(f, "{function} cannot be probed: {why}")
             }
             Self::AddressNotTraceable { addresses, .. } => {
                 fmt::Display::fmt(&Untraceable(addresses), f)
@@ -135,15 +135,19 @@ impl fmt::Display for Error {
             Self::SamplePeriod { period, limit } => {
                 write!(
                     f,
-                    "a counter's period is from 1 to {limit}, and not {period}"
+                    "a counter's period must be from 1 to {limit}, not {period}"
                 )
             }
             Self::SampleFrequency { frequency, limit } => {
-                f.write_str("a counter's frequency is 1 Hz or more")?;
-                if let Some(limit) = limit {
-                    write!(f, ", up to {limit} Hz (kernel.perf_event_max_sample_rate)")?;
+                f.write_str("a counter's frequency must be ")?;
+                match limit {
+                    Some(limit) => write!(
+                        f,
+                        "from 1 to {limit} Hz (kernel.perf_event_max_sample_rate)"
+                    )?,
+                    None => f.write_str("at least 1 Hz")?,
                 }
-                write!(f, ", and not {frequency} Hz")
+                write!(f, ", not {frequency} Hz")
             }
             Self::EventNotCounted { event, .. } => {
                 write!(f, "this machine does not count {event}")
@@ -179,13 +183,13 @@ impl fmt::Display for Error {
                 let path = path.display();
                 write!(
                     f,
-                    "links of ours are on the hook for {path} already: {}",
+                    "the hook for {path} already has links of ours: {}",
                     Ids(links)
                 )
             }
             Self::Overtaken { path, left } => {
                 let (left, path) = (OrNothing(*left), path.display());
-                write!(f, "somebody else was faster, and has left {left} at {path}")
+                write!(f, "another process was faster, and left {left} at {path}")
             }
             Self::OldProgramPutBack { .. } => {
                 f.write_str("the new program could not be attached, and the old one was put back")
@@ -198,20 +202,20 @@ impl fmt::Display for Error {
                 )
             }
             Self::OldLinkHeld { link, .. } => {
-                write!(f, "link {link} is in the way, and has not gone")
+                write!(f, "link {link} is in the way and has not gone away")
             }
-            Self::SetName { name } => write!(f, "{name:?} is not a name for a link of a set"),
-            Self::NameInSet { name } => write!(f, "the set has a link {name} already"),
-            Self::NotInSet { name } => write!(f, "the set has no link {name}"),
+            Self::SetName { name } => write!(f, "{name:?} is not a valid name for a link in a set"),
+            Self::NameInSet { name } => write!(f, "the set already has a link called {name}"),
+            Self::NotInSet { name } => write!(f, "the set has no link called {name}"),
             Self::SameHook {
                 names: [one, other],
             } => write!(
                 f,
-                "{one} and {other} are for one hook, which takes one program"
+                "{one} and {other} are for the same hook, which takes only one program"
             ),
             Self::RootOfBpffs { path } => write!(
                 f,
-                "{} is the root of a bpffs, where a set has no directory of its own",
+                "{} is the root of a bpffs: a set needs a directory of its own",
                 path.display()
             ),
             Self::NoWayBack(source) => {
@@ -223,7 +227,7 @@ impl fmt::Display for Error {
             }
             Self::SetNotApplied(failure) => fmt::Display::fmt(failure, f),
             Self::CreateDirectory { path, .. } => {
-                write!(f, "the directory {} could not be made", path.display())
+                write!(f, "the directory {} could not be created", path.display())
             }
             #[cfg(feature = "elf")]
             Self::Binary { path, problem } => write!(f, "{} {problem}", path.display()),
@@ -254,16 +258,16 @@ impl fmt::Display for SetFailure {
                     let because = Because::unless_said(source.as_ref(), &self.source);
                     write!(
                         f,
-                        "; the old state of {name} could not be brought back{because}"
+                        "; the old state of {name} could not be restored{because}"
                     )?;
                 }
             }
             changed = true;
         }
         if changed {
-            f.write_str("; all else is as before")
+            f.write_str("; everything else is as before")
         } else {
-            f.write_str(", and all is as before")
+            f.write_str(", and everything is as before")
         }
     }
 }
@@ -319,14 +323,14 @@ impl fmt::Display for Holders<'_> {
     }
 }
 
-/// The kind that was asked for, in words.
+/// That it is not the kind that was asked for, in words.
 struct Expected(Option<LinkKind>);
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(kind) => write!(f, "a {kind} link"),
-            None => f.write_str("of a kind without a type of its own"),
+            Some(kind) => write!(f, "not {kind}"),
+            None => f.write_str("which has a type of its own"),
         }
     }
 }
@@ -337,8 +341,8 @@ struct Taken(Option<LinkKind>);
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(kind) => write!(f, "a {kind} link"),
-            None => f.write_str("something that is no link"),
+            Some(kind) => write!(f, "a link of kind {kind}"),
+            None => f.write_str("something that is not a link"),
         }
     }
 }
@@ -409,11 +413,11 @@ mod tests {
         };
         assert_eq!(
             wrong(Some(LinkKind::Xdp)).to_string(),
-            "a 99 link is not a xdp link"
+            "the link is of kind 99, not xdp"
         );
         assert_eq!(
             wrong(None).to_string(),
-            "a 99 link is not of a kind without a type of its own"
+            "the link is of kind 99, which has a type of its own"
         );
     }
 
@@ -430,7 +434,7 @@ mod tests {
         assert_eq!(lost(missing("one")).to_string(), not_put_back);
         assert_eq!(
             lost(missing("two")).to_string(),
-            format!("{not_put_back} (the set has no link two)")
+            format!("{not_put_back} (the set has no link called two)")
         );
         let failure = |source| SetFailure {
             name: "xdp".into(),
@@ -443,15 +447,15 @@ mod tests {
             source: missing("one"),
         };
         let not_back =
-            "link xdp of the set was refused; the old state of tcx could not be brought back";
-        let rest = "; all else is as before";
+            "link xdp of the set was refused; the old state of tcx could not be restored";
+        let rest = "; everything else is as before";
         assert_eq!(
             failure(missing("one")).to_string(),
             format!("{not_back}{rest}")
         );
         assert_eq!(
             failure(missing("two")).to_string(),
-            format!("{not_back} (the set has no link two){rest}")
+            format!("{not_back} (the set has no link called two){rest}")
         );
     }
 }

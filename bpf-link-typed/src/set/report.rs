@@ -81,7 +81,7 @@ impl fmt::Display for SetReport {
             writeln!(f, "{link}")?;
         }
         for link in &self.left_over {
-            writeln!(f, "{link}, which a killed run had left")?;
+            writeln!(f, "{link}, which a killed run left")?;
         }
         for pin in &self.pins_left {
             writeln!(f, "{pin}")?;
@@ -94,10 +94,10 @@ impl fmt::Display for SetLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: link {}, {}", self.name, self.link, self.outcome)?;
         if let Some(before) = &self.before {
-            write!(f, ", which was pinned as {before}")?;
+            write!(f, "; it was pinned as {before} before")?;
         }
         if let Some(link) = self.taken_over {
-            write!(f, ", from link {link}, which was not pinned")?;
+            write!(f, "; taken over from link {link}, which was not pinned")?;
         }
         if self.is_in_place == Some(false) {
             f.write_str(", not in the position that was asked for")?;
@@ -121,7 +121,7 @@ impl fmt::Display for StaleLink {
         write!(f, "{}: {} link {}, ", self.name, self.kind, self.link)?;
         f.write_str(match self.removed {
             None => "not in the set, stays",
-            Some(OldLink::Released(_)) => "unpinned, and goes with the last that holds it",
+            Some(OldLink::Released(_)) => "unpinned; it ends when the last process closes it",
             Some(OldLink::Held(_)) => "unpinned, held by another process",
             Some(OldLink::Unknown(_)) => "unpinned, perhaps held by another process",
             Some(_) => "removed",
@@ -200,16 +200,16 @@ mod tests {
         let lines = report.to_string();
         let expected = [
             "created: link 1, created",
-            "updated: link 2, updated, instead of program 34, which was pinned as old",
-            "replaced: link 3, replaced without a gap, as it is not updated, \
-             from link 30, which was not pinned",
+            "updated: link 2, updated, replacing program 34; it was pinned as old before",
+            "replaced: link 3, replaced without a gap, because such links cannot be updated; \
+             taken over from link 30, which was not pinned",
             "kept: link 4, already running, not in the position that was asked for",
             "stays: xdp link 5, not in the set, stays",
-            "released: xdp link 6, unpinned, and goes with the last that holds it",
+            "released: xdp link 6, unpinned; it ends when the last process closes it",
             "held: xdp link 7, unpinned, held by another process",
             "unknown: xdp link 8, unpinned, perhaps held by another process",
             "gone: xdp link 9, removed",
-            "beside: xdp link 10, removed, which a killed run had left",
+            "beside: xdp link 10, removed, which a killed run left",
             "pin: the pin of link 11 could not be removed: no",
         ];
         assert_eq!(lines.lines().collect::<Vec<_>>(), expected);

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use crate::ensure::{Attached, Ours};
 
-/// Which links of a directory are this agent's, though they are not in its set:
+/// Which links of a directory are this agent's, although they are not in its set:
 /// [`LinkSet::remove_stale`](crate::set::LinkSet::remove_stale).
 #[derive(Clone, Debug)]
 pub struct Stale(Rule);

@@ -30,7 +30,7 @@ pub enum InvalidRequest {
     /// The flags have a bit that says what the number of an anchor means (`BPF_F_LINK`,
     /// `BPF_F_ID`). The anchor sets those itself; set by hand, some kernels crash on what they take
     /// the anchor for.
-    #[error("the flags of a link on {0} cannot say what an anchor is: the anchor does")]
+    #[error("the flags for a link on {0} must not describe its anchor: the anchor says what it is")]
     AnchorFlags(Box<Target>),
     /// A session runs on entry and return; the return flag would leave out the entry.
     #[error("a session cannot be a return probe as well")]
@@ -43,7 +43,7 @@ pub enum InvalidRequest {
     },
     /// The name of a function to probe, or of a file, is empty: the kernel would take the offset of
     /// a kprobe for an address.
-    #[error("the name of what is to be probed is empty")]
+    #[error("the name of the function or file to probe is empty")]
     EmptyName,
     /// A name has a NUL in it, and the kernel would read what comes before.
     #[error("the name \"{}\" has a NUL in it", name.escape_ascii())]
@@ -54,16 +54,16 @@ pub enum InvalidRequest {
     /// An update was to replace only what is expected on the link, and nothing was said to be
     /// expected. The kernel would take the program or map with descriptor 0 for it.
     #[error(
-        "an update of {link} with BPF_F_REPLACE needs the program or map that is expected there"
+        "to update {link} with BPF_F_REPLACE, pass the program or map that you expect it to have"
     )]
     NothingExpected {
         /// The link, as the caller named it.
         link: Box<Target>,
     },
     /// The buffers are for a link of another kind.
-    #[error("the buffers are not for a {0} link")]
+    #[error("these buffers are not for links of kind {0}")]
     Buffers(LinkKind),
     /// A kernel was to be asked for a kind that this release does not know.
-    #[error("no way is known to ask for {0} links")]
+    #[error("this release cannot probe for links of kind {0}")]
     Probe(LinkKind),
 }

@@ -6,7 +6,6 @@ use super::Error;
 use crate::kind::UpdateBy;
 
 impl fmt::Display for Error {
-    #[expect(clippy::too_many_lines, reason = "there is one arm for each error")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command(error) => fmt::Display::fmt(error, f),
@@ -22,7 +21,7 @@ impl fmt::Display for Error {
                 let (command, target) = (source.command(), source.target());
                 write!(
                     f,
-                    "{kind} links do not support {command}, and {target} is one"
+                    "{target} is of kind {kind}, which does not support {command}"
                 )
             }
             Self::WrongObject {
@@ -30,22 +29,19 @@ impl fmt::Display for Error {
                 needs,
                 source,
             } => {
-                let object = match needs {
-                    UpdateBy::Program => "program",
-                    UpdateBy::Map => "map",
+                let (needed, given) = match needs {
+                    UpdateBy::Program => ("program", "map"),
+                    UpdateBy::Map => ("map", "program"),
                 };
                 let target = source.target();
                 write!(
                     f,
-                    "{kind} links are updated by a {object}, and {target} is one"
+                    "{target} is of kind {kind}: update it with a {needed}, not with a {given}"
                 )
             }
             Self::OldProgramMismatch { source, .. } => {
                 let target = source.target();
-                write!(
-                    f,
-                    "{target} does not have the program or map that was expected on it"
-                )
+                write!(f, "{target} does not have the expected program or map")
             }
             Self::MapOutOfReach { link, attached, .. } => write!(
                 f,
@@ -63,11 +59,7 @@ impl fmt::Display for Error {
             Self::Vanished(error) => write!(f, "{} has vanished", error.target()),
             Self::Unsettled(error) => write!(f, "{} is still being attached", error.target()),
             Self::BufferTooShort(error) => {
-                write!(
-                    f,
-                    "a buffer that was lent for {} is too short",
-                    error.target()
-                )
+                write!(f, "a buffer passed for {} is too short", error.target())
             }
             Self::NotALink(target) => write!(f, "{target} is not a bpf_link"),
             Self::NotAProgram(target) => write!(f, "{target} is not a BPF program"),

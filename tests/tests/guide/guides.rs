@@ -29,21 +29,21 @@ pub(crate) fn takeover() -> Result<()> {
     first.says(|line| line == ALONE)?;
 
     let mut second = Agent::start(start)?;
-    second.says_of_each_link("updated, instead of program ")?;
+    second.says_of_each_link("updated, replacing program ")?;
     second.says(|line| line.starts_with("counted "))?;
     first.says(|line| line.starts_with("lo_xdp: program ") && line.ends_with("; leaving"))?;
     first.leaves()?;
 
     second.end(Signal::TERM)?;
     let mut third = Agent::start(start)?;
-    third.says_of_each_link("updated, instead of program ")?;
+    third.says_of_each_link("updated, replacing program ")?;
     third.says(|line| line == ALONE)?;
 
     third.end(Signal::KILL)?;
     let planned = output(plan)?;
     ensure!(planned.matches(": update link ").count() == 2, "{planned}");
     let mut fourth = Agent::start(start)?;
-    fourth.says_of_each_link("updated, instead of program ")?;
+    fourth.says_of_each_link("updated, replacing program ")?;
     fourth.says(|line| line == ALONE)?;
     fourth.end(Signal::TERM)?;
     ensure_stops(stop)?;

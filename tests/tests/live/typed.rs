@@ -190,7 +190,7 @@ fn a_link_of_another_kind(sandbox: &Sandbox) -> Result<()> {
     let mut link = xdp(&Program::passing(Hook::XDP)?)?;
     link.pin(&path)?;
     let rejected = CgroupLink::try_from(link).err().context("it is XDP")?;
-    ensure!(rejected.to_string() == "a xdp link is not a cgroup link");
+    ensure!(rejected.to_string() == "the link is of kind xdp, not cgroup");
     let link = Link::try_from(rejected.into_input())?;
     let rejected = TcxLink::try_from(link).err().context("it is XDP")?;
     let mut link = rejected.into_input();
@@ -332,7 +332,7 @@ fn operations_that_a_kind_does_not_have(_sandbox: &Sandbox) -> Result<()> {
         };
         ensure!(*kind == LinkKind::RawTracepoint && error.errno() == Some(errno));
         let message =
-            format!("raw_tracepoint links do not support {command}, and link {id} is one");
+            format!("link {id} is of kind raw_tracepoint, which does not support {command}");
         ensure!(error.to_string() == message, "{error}");
     }
     Ok(())

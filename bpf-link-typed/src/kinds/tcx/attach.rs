@@ -68,14 +68,14 @@ impl<'a> TcxAttach<'a> {
     ///
     /// - [`Error::NoSuchInterface`](crate::Error::NoSuchInterface) (`ENODEV`): there is no such
     ///   device.
-    /// - [`Error::AlreadyAttached`](crate::Error::AlreadyAttached) (`EEXIST`): this program is on
-    ///   this hook already, by whichever link.
+    /// - [`Error::AlreadyAttached`](crate::Error::AlreadyAttached) (`EEXIST`): this program is
+    ///   already on this hook, with or without a link.
     /// - [`Error::AnchorNotOnHook`](crate::Error::AnchorNotOnHook) (`ENOENT`): the anchor is not on
     ///   this hook, or gone.
     /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program is
     ///   not one for traffic control.
-    /// - [`Error::HookTaken`](crate::Error::HookTaken) (`ERANGE`): 63 programs are on the hook,
-    ///   which is all that it takes.
+    /// - [`Error::HookTaken`](crate::Error::HookTaken) (`ERANGE`): the hook already has 63
+    ///   programs, and takes no more.
     /// - [`Error::Link`](crate::Error::Link) with
     ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);

@@ -19,8 +19,8 @@ const NEW: usize = 1;
 /// What an agent says of a link that it has taken over.
 fn taken_over((_, way): Hook) -> &'static str {
     match way {
-        Way::InPlace => "updated, instead of program",
-        Way::Overlap => "replaced without a gap, as it is not updated",
+        Way::InPlace => "updated, replacing program",
+        Way::Overlap => "replaced without a gap, because such links cannot be updated",
     }
 }
 
@@ -190,7 +190,7 @@ impl Life<'_> {
         let agent = self.start(NEW)?;
         agent.ensure_reported(|hook| {
             if is_of_device(hook) {
-                "replaced without a gap, as its hook had gone"
+                "replaced without a gap, because its hook had gone"
             } else {
                 taken_over(hook)
             }

@@ -200,7 +200,9 @@ fn a_kind_that_is_not_updated(_sandbox: &Sandbox) -> Result<()> {
     let id = link.id()?;
     ensure!(
         error.to_string()
-            == format!("raw_tracepoint links do not support BPF_LINK_UPDATE, and link {id} is one")
+            == format!(
+                "link {id} is of kind raw_tracepoint, which does not support BPF_LINK_UPDATE"
+            )
     );
     Ok(())
 }

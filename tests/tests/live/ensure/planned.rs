@@ -195,24 +195,24 @@ fn in_words(sandbox: &Sandbox) -> Result<()> {
     let id = Link::from_pinned(&path)?.id()?;
     let words = said(&to, &path, &first)?;
     ensure!(
-        words == format!("keep link {id}, which runs the program already"),
+        words == format!("keep link {id}, which already runs the program"),
         "{words}"
     );
     let words = said(&to, &path, &second)?;
     ensure!(
-        words == format!("update link {id}, instead of program {}", first.id()?),
+        words == format!("update link {id}, replacing program {}", first.id()?),
         "{words}"
     );
     let words = said(&other, &path, &second)?;
     ensure!(
-        words == format!("replace link {id} without a gap, as it is on another hook"),
+        words == format!("replace link {id} without a gap, because it is on another hook"),
         "{words}"
     );
     let id = Link::from_pinned(&path)?.id()?;
     Link::from_pinned(&path)?.detach()?;
     let words = said(&to, &path, &second)?;
     ensure!(
-        words == format!("replace link {id} without a gap, as its hook has gone"),
+        words == format!("replace link {id} without a gap, because its hook has gone"),
         "{words}"
     );
 
@@ -223,8 +223,8 @@ fn in_words(sandbox: &Sandbox) -> Result<()> {
     ensure!(
         words
             == format!(
-                "pin the link that a killed run has left; \
-                 keep link {id}, which runs the program already"
+                "pin the link that a killed run left; \
+                 keep link {id}, which already runs the program"
             ),
         "{words}"
     );
@@ -236,8 +236,8 @@ fn in_words(sandbox: &Sandbox) -> Result<()> {
     ensure!(
         words
             == format!(
-                "remove the link that a killed run has left; \
-                 update link {id}, instead of program {}",
+                "remove the link that a killed run left; \
+                 update link {id}, replacing program {}",
                 second.id()?
             ),
         "{words}"
@@ -252,7 +252,7 @@ fn in_words(sandbox: &Sandbox) -> Result<()> {
     ensure!(
         words
             == format!(
-                "pin link {id}, which is ours; keep link {id}, which runs the program already"
+                "pin link {id}, which is ours; keep link {id}, which already runs the program"
             ),
         "{words}"
     );
@@ -263,7 +263,7 @@ fn in_words(sandbox: &Sandbox) -> Result<()> {
     pins::pin(&Map::array(4, 1)?, &path)?;
     let words = said(&to.clone().replace_other(), &path, &first)?;
     ensure!(
-        words == "replace what is pinned without a gap, as it is not such a link",
+        words == "replace what is pinned without a gap, because it is something else",
         "{words}"
     );
     Link::from_pinned(&path)?.detach_and_unpin()?;
@@ -280,7 +280,7 @@ fn in_words(sandbox: &Sandbox) -> Result<()> {
     let id = Link::from_pinned(&path)?.id()?;
     let words = said(&to, &path, &second)?;
     ensure!(
-        words == format!("replace link {id} without a gap, as it is not updated"),
+        words == format!("replace link {id} without a gap, because such links cannot be updated"),
         "{words}"
     );
     Link::from_pinned(&path)?.detach_and_unpin()?;
@@ -298,8 +298,8 @@ fn only_an_attempt_tells(sandbox: &Sandbox) -> Result<()> {
     ensure!(
         words
             == format!(
-                "try to attach, as only that can tell; if the hook is free, replace link {id} \
-                 without a gap, as it is on another hook; if it is taken, update link {id}, \
+                "try to attach, as there is no other way to tell; if the hook is free, replace link {id} \
+                 without a gap, because it is on another hook; if it is taken, update link {id}, \
                  instead of program {}",
                 first.id()?
             ),
@@ -321,7 +321,7 @@ fn only_an_attempt_tells(sandbox: &Sandbox) -> Result<()> {
     ensure!(
         words
             == format!(
-                "try to attach, as only that can tell; if the hook is free, create a link; \
+                "try to attach, as there is no other way to tell; if the hook is free, create a link; \
                  if it is taken, pin link {id}, which is ours; update link {id}, \
                  instead of program {}",
                 second.id()?

@@ -105,7 +105,7 @@ fn take_over(sandbox: &Sandbox) -> Result<()> {
     let (new_out, new_outs, _) = counting(sandbox, "new_out", Hook::TCX_EGRESS)?;
     let second = run("take_over", &[pins, "lo", new_in.path()?, new_out.path()?])?;
     ensure!(second.status == Some(0), "{second:?}");
-    let updated = second.output.matches(", updated, instead of program ");
+    let updated = second.output.matches(", updated, replacing program ");
     ensure!(updated.count() == 2, "{second:?}");
     ensure!(links == [link("ingress")?, link("egress")?]);
     ensure!(!stale.exists(), "{second:?}");
