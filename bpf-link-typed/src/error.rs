@@ -466,8 +466,7 @@ pub struct SetFailure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LinkState {
-    /// As before: the same program is attached by the same pinned link, or there is no link, as
-    /// before.
+    /// As before: the same pinned link attaches the same program, or there is no link either.
     AsBefore,
     /// The old program is attached again, by another link, which is pinned; the hook was without it
     /// for a moment.
