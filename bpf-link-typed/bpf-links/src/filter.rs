@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use bpf_link::{LinkInfo, ProgramId, cgroup_id, netns_inode};
 use bpf_link_typed::LinkInfoRef;
+use bpf_link_typed::inspect::LinkDevice;
 use rustix::fs::{Mode, OFlags};
 
 use crate::args::{self, Named};
-use crate::resolve::Device;
 use crate::view::View;
 
 /// How many bytes of a program's name the kernel keeps.
@@ -101,10 +101,11 @@ impl<'a> Filter<'a> {
     fn is_in(&self, view: &View<'_>, netns: u64) -> bool {
         match &view.info {
             LinkInfoRef::Netns(info) => info.netns_ino.map(u64::from) == Some(netns),
-            _ => {
-                self.is_own_netns
-                    && matches!(view.resolver.device(&view.info), Some(Device::Named { .. }))
-            }
+            _ => match view.names.device(&view.info) {
+                Some(LinkDevice::Here { .. }) => self.is_own_netns,
+                Some(LinkDevice::Elsewhere { netns: inode, .. }) => inode == netns,
+                _ => false,
+            },
         }
     }
 }
@@ -112,8 +113,8 @@ impl<'a> Filter<'a> {
 /// Whether the program is called this. Where only the beginning of its name is known, that is
 /// compared.
 fn has_name(view: &View<'_>, program: ProgramId, name: &[u8]) -> bool {
-    let kept = view.resolver.program(program);
-    let whole = view.resolver.program_name(program);
+    let kept = view.names.program(program);
+    let whole = view.names.program_name(program);
     let (Some(kept), Some(whole)) = (kept, whole) else {
         return false;
     };
@@ -123,13 +124,24 @@ fn has_name(view: &View<'_>, program: ProgramId, name: &[u8]) -> bool {
 }
 
 fn is_on(view: &View<'_>, device: &Named<u32>) -> bool {
-    match (view.resolver.device(&view.info), device) {
-        (Some(Device::Named { name, .. }), Named::Name(wanted)) => {
-            name.to_bytes() == wanted.as_bytes()
-        }
-        (Some(Device::Named { index, .. } | Device::Unknown { index }), Named::Number(wanted)) => {
-            index == *wanted
-        }
+    match (view.names.device(&view.info), device) {
+        (
+            Some(
+                LinkDevice::Here { name, .. }
+                | LinkDevice::Elsewhere {
+                    name: Some(name), ..
+                },
+            ),
+            Named::Name(wanted),
+        ) => name.to_bytes() == wanted.as_bytes(),
+        (
+            Some(
+                LinkDevice::Here { index, .. }
+                | LinkDevice::Elsewhere { index, .. }
+                | LinkDevice::Unknown { index },
+            ),
+            Named::Number(wanted),
+        ) => index == *wanted,
         _ => false,
     }
 }

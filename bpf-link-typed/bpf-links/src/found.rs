@@ -2,19 +2,17 @@
 
 use std::path::PathBuf;
 
-use bpf_link_typed::inspect::Holder;
+use bpf_link_typed::inspect::{Holder, Names};
 use bpf_link_typed::{LinkId, LinkInfoRef};
 
 use crate::args::With;
 use crate::filter::Filter;
 use crate::notes::Notes;
-use crate::resolve::Resolver;
-use crate::search::{HOLDERS, PINS, Search};
+use crate::search::{self, HOLDERS, PINS, Search};
 use crate::view::View;
 
 pub(crate) struct Found<'a> {
     notes: &'a Notes,
-    resolver: Resolver<'a>,
     search: &'a Search,
 }
 
@@ -22,11 +20,7 @@ impl<'a> Found<'a> {
     /// Runs the search for pins and holders now. Names are looked up when they are needed.
     pub(crate) fn find(search: &'a mut Search, notes: &'a Notes) -> Self {
         search.refresh(notes);
-        Self {
-            notes,
-            resolver: Resolver::new(notes),
-            search,
-        }
+        Self { notes, search }
     }
 
     /// Why some pins or holders were not found, if that is so. Then nobody knows which links are
@@ -39,6 +33,16 @@ impl<'a> Found<'a> {
         let missing = looked_for.into_iter().flatten();
         let reasons = missing.filter_map(|what| Some(format!("{what}: {}", self.notes.why(what)?)));
         reasons.collect()
+    }
+
+    /// What things are called.
+    pub(crate) fn names(&self) -> &Names {
+        &self.search.names
+    }
+
+    /// Notes which names are missing, of those that have been asked for.
+    pub(crate) fn note_names(&self) {
+        search::note_names(self.names(), self.notes);
     }
 
     /// Where this link is pinned, if that was asked for.
@@ -55,7 +59,7 @@ impl<'a> Found<'a> {
         let id = info.id();
         View {
             info,
-            resolver: &self.resolver,
+            names: self.names(),
             pinned: self.pins(id),
             holders: self.holders(id),
         }

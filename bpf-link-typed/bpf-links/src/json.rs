@@ -19,13 +19,13 @@ pub(crate) mod values;
 
 use std::os::unix::ffi::OsStrExt as _;
 
+use bpf_link_typed::inspect::TracingTarget;
 use bpf_link_typed::{IterTarget, LinkInfoRef};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::kinds;
-use crate::resolve::{TracingTarget, family_name, hook_name};
 use crate::view::View;
-use values::{Each, NameOrNumber, Pid, name, paths};
+use values::{Each, NameOrNumber, Pid, entry, name, paths};
 
 pub(crate) struct LinkJson<'a>(pub(crate) &'a View<'a>);
 
@@ -54,15 +54,15 @@ impl Serialize for LinkJson<'_> {
 
 /// What bpftool has no keys for.
 fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
-    let (info, resolver) = (&view.info, view.resolver);
+    let (info, names) = (&view.info, view.names);
     if let Some(is_defunct) = info.is_defunct() {
         map.serialize_entry("defunct", &is_defunct)?;
     }
     if let Some(id) = info.program_id() {
-        if let Some(found) = resolver.program_name(id) {
+        if let Some(found) = names.program_name(id) {
             name(map, "prog_name", found.to_bytes())?;
         }
-        if let Some(program) = resolver.program(id) {
+        if let Some(program) = names.program(id) {
             map.serialize_entry("prog_tag", &program.tag.to_string())?;
         }
     }
@@ -75,36 +75,32 @@ fn ours<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
         },
         _ => None,
     };
-    if let Some(linked_map) = linked_map.and_then(|id| resolver.map(id)) {
+    if let Some(linked_map) = linked_map.and_then(|id| names.map(id)) {
         name(map, "map_name", linked_map.name.to_bytes())?;
     }
-    if let Some(path) = view.cgroup().and_then(|id| resolver.cgroup(id)) {
+    if let Some(path) = view.cgroup().and_then(|id| names.cgroup(id)) {
         name(map, "cgroup_path", path.as_os_str().as_bytes())?;
     }
     match info {
         LinkInfoRef::Netfilter(info) => {
-            if let Some(family) = family_name(info.family.as_raw()) {
-                map.serialize_entry("pf_name", family)?;
-            }
-            if let Some(hook) = hook_name(info.family.as_raw(), info.hook.as_raw()) {
-                map.serialize_entry("hook_name", hook)?;
-            }
+            entry(map, "pf_name", info.family.name())?;
+            entry(map, "hook_name", info.hook.name_in(info.family))?;
         }
-        LinkInfoRef::Tracing(info) => match resolver.tracing_target(info) {
+        LinkInfoRef::Tracing(info) => match names.tracing_target(info) {
             Some(TracingTarget::Kernel(function)) => {
                 map.serialize_entry("func", &function.name)?;
-                map.serialize_entry("module", &function.module.as_deref())?;
+                map.serialize_entry("module", &function.module)?;
             }
             Some(TracingTarget::Program { program, function }) => {
                 if let Some(function) = function {
                     map.serialize_entry("func", &function.name)?;
                 }
-                let called = program.and_then(|program| resolver.program_name(program.id));
+                let called = program.and_then(|program| names.program_name(program.id));
                 if let Some(called) = called {
                     name(map, "target_prog_name", called.to_bytes())?;
                 }
             }
-            None => {}
+            _ => {}
         },
         _ => {}
     }

@@ -50,6 +50,7 @@ pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
         }
     }
     let ended = writer.end();
+    found.note_names();
     notes.print();
     if filter.needs_more_than_info() && !found.why_incomplete().is_empty() {
         refused.add_line("so links may be missing".to_owned());

@@ -14,7 +14,6 @@
 //! | `search.rs` | where links are pinned, and who holds them |
 //! | `json.rs`, `text.rs`, `table.rs` | the ways in which it is shown |
 //! | `kinds.rs` | what is shown of each kind |
-//! | `resolve.rs` | names for the ids and indices in a link |
 //! | `output.rs`, `notes.rs`, `failure.rs` | results, notes and errors |
 #![forbid(unsafe_code)]
 
@@ -31,7 +30,6 @@ mod list;
 mod notes;
 mod output;
 mod probe;
-mod resolve;
 mod search;
 mod show;
 mod table;

@@ -40,6 +40,7 @@ pub(crate) fn write(link: &RawLink, with: With, json: bool) -> Result<()> {
         write_lines(&mut out, &view)?;
     }
     output::close(out)?;
+    found.note_names();
     notes.print();
     Ok(())
 }

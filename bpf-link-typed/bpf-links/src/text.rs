@@ -25,13 +25,13 @@ pub(crate) fn holder(holder: &Holder) -> String {
 }
 
 pub(crate) fn program_name(view: &View<'_>) -> Option<String> {
-    let name = view.resolver.program_name(view.info.program_id()?)?;
+    let name = view.names.program_name(view.info.program_id()?)?;
     Some(lossy(&name))
 }
 
 /// The function that an address is in, or the address.
 pub(crate) fn address_name(view: &View<'_>, address: u64) -> String {
-    let Some(symbol) = view.resolver.symbol(address) else {
+    let Some(symbol) = view.names.kernel_function(address) else {
         return format!("{address:#x}");
     };
     let offset = if symbol.is_entry() { 0 } else { symbol.offset };
@@ -67,14 +67,14 @@ pub(crate) fn functions(count: Option<u32>, is_return: bool, mut names: Vec<Stri
 }
 
 pub(crate) fn cgroup(view: &View<'_>, id: u64) -> String {
-    view.resolver.cgroup(id).map_or_else(
+    view.names.cgroup(id).map_or_else(
         || format!("cgroup {id}"),
         |path| path.to_string_lossy().into_owned(),
     )
 }
 
 pub(crate) fn map(view: &View<'_>, id: MapId) -> String {
-    let name = view.resolver.map(id).map(|map| lossy(&map.name));
+    let name = view.names.map(id).map(|map| lossy(&map.name));
     format!("map {}", with_name(id.get(), name))
 }
 

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use bpf_link_typed::inspect::Holder;
+use bpf_link_typed::inspect::{Holder, Names};
 use bpf_link_typed::{IterTarget, LinkInfoRef};
-
-use crate::resolve::Resolver;
 
 pub(crate) struct View<'a> {
     pub(crate) info: LinkInfoRef<'a>,
-    pub(crate) resolver: &'a Resolver<'a>,
+    pub(crate) names: &'a Names,
     /// Where it is pinned, if that was asked for.
     pub(crate) pinned: Option<&'a [PathBuf]>,
     /// Who holds it, if that was asked for.

@@ -166,6 +166,7 @@ impl Watcher<'_> {
                 }
             }
         }
+        found.note_names();
         Ok(seen)
     }
 }

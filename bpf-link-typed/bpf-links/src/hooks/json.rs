@@ -16,7 +16,6 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::words;
 use crate::found::Found;
 use crate::json::values::{Each, NameOrNumber, Pid, entry, name, name_if_any, paths};
-use crate::resolve::{family_name, hook_name};
 
 pub(super) struct PlaceJson<'a> {
     pub(super) hooks: &'a PlaceHooks,
@@ -125,11 +124,10 @@ fn point<M: SerializeMap>(map: &mut M, point: &AttachPoint) -> Result<(), M::Err
             hook,
             priority,
         } => {
-            let (family, hook) = (family.as_raw(), hook.as_raw());
-            map.serialize_entry("pf", &family)?;
-            entry(map, "pf_name", family_name(family))?;
-            map.serialize_entry("hooknum", &hook)?;
-            entry(map, "hook_name", hook_name(family, hook))?;
+            map.serialize_entry("pf", &family.as_raw())?;
+            entry(map, "pf_name", family.name())?;
+            map.serialize_entry("hooknum", &hook.as_raw())?;
+            entry(map, "hook_name", hook.name_in(*family))?;
             map.serialize_entry("prio", priority)
         }
         AttachPoint::Cgroup { flags, origin, .. } => {

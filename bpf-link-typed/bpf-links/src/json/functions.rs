@@ -1,10 +1,10 @@
 //! The functions of multi links. There may be tens of thousands, so they are serialized one at a
 //! time.
 
+use bpf_link_typed::inspect::KernelFunctionOffset;
 use bpf_link_typed::{Hideable, KprobeMultiInfoRef, TracingMultiInfoRef, UprobeMultiInfoRef};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
-use crate::resolve::Symbol;
 use crate::view::View;
 
 /// `funcs` of a `kprobe_multi` link, by address.
@@ -73,8 +73,8 @@ impl Serialize for KprobeFunctions<'_> {
         let mut sequence = serializer.serialize_seq(Some(order.len()))?;
         for index in order {
             let address = at(addresses, index);
-            let symbol = address.and_then(|address| self.view.resolver.symbol(address));
-            let entry = symbol.filter(Symbol::is_entry);
+            let symbol = address.and_then(|address| self.view.names.kernel_function(address));
+            let entry = symbol.filter(KernelFunctionOffset::is_entry);
             let function = entry.map(|symbol| symbol.function);
             let function = function.as_ref();
             let start = function.and_then(|function| function.address.visible());
@@ -140,7 +140,7 @@ impl Serialize for TracingFunctions<'_> {
             let function = info
                 .btf_obj_id
                 .zip(id)
-                .and_then(|(object, id)| view.resolver.function(object, id));
+                .and_then(|(object, id)| view.names.btf_function(object, id));
             sequence.serialize_element(&Function {
                 type_id: id,
                 address: at(addresses, index),

@@ -3,7 +3,6 @@
 use bpf_link_typed::{NetfilterFlags, NetfilterInfo};
 use serde::ser::SerializeMap;
 
-use crate::resolve::{family_name, hook_name};
 use crate::view::View;
 
 pub(super) fn keys<M: SerializeMap>(
@@ -18,10 +17,13 @@ pub(super) fn keys<M: SerializeMap>(
 }
 
 pub(super) fn attached_to(_view: &View<'_>, info: &NetfilterInfo) -> String {
-    let family = family_name(info.family.as_raw())
-        .map_or_else(|| format!("family {}", info.family.as_raw()), str::to_owned);
-    let hook = hook_name(info.family.as_raw(), info.hook.as_raw())
-        .map_or_else(|| format!("hook {}", info.hook.as_raw()), str::to_owned);
+    let (family, hook) = (info.family, info.hook);
+    let hook = hook
+        .name_in(family)
+        .map_or_else(|| format!("hook {}", hook.as_raw()), str::to_owned);
+    let family = family
+        .name()
+        .map_or_else(|| format!("family {}", family.as_raw()), str::to_owned);
     let defrag = if info.flags.contains(NetfilterFlags::IP_DEFRAG) {
         ", with defragmentation"
     } else {

@@ -1,12 +1,14 @@
 //! What is shown of a `perf_event` link.
 
+use std::borrow::Cow;
+
+use bpf_link_typed::inspect::CounterName;
 use bpf_link_typed::{
     Hideable, PerfEventDetailsRef, PerfEventInfoRef, PerfKprobeRef, PerfUprobeRef,
 };
 use serde::ser::SerializeMap;
 
 use crate::json::values::{NameOrNumber, entry, name, name_if_any};
-use crate::resolve::{event_config_name, event_type_name};
 use crate::text::{UNKNOWN, address_name, lossy, or_unknown, place};
 use crate::view::View;
 
@@ -25,9 +27,16 @@ pub(super) fn keys<M: SerializeMap>(
             entry(map, "cookie", tracepoint.cookie)
         }
         PerfEventDetailsRef::Event(event) => {
-            let event_type = event_type_name(event.event_type);
-            map.serialize_entry("event_type", &NameOrNumber(event_type, event.event_type))?;
-            match event_config_name(event.event_type, event.config) {
+            let CounterName {
+                source,
+                event: name,
+                ..
+            } = view.names.counter(event);
+            map.serialize_entry(
+                "event_type",
+                &NameOrNumber(source.as_deref(), event.event_type),
+            )?;
+            match name {
                 Some(name) => map.serialize_entry("event_config", &name)?,
                 None => map.serialize_entry("event_config", &event.config)?,
             }
@@ -47,11 +56,15 @@ pub(super) fn attached_to(view: &View<'_>, info: &PerfEventInfoRef<'_>) -> Strin
             format!("tracepoint {}", or_unknown(tracepoint.name.map(lossy)))
         }
         PerfEventDetailsRef::Event(event) => {
-            let event_type = event_type_name(event.event_type)
-                .map_or_else(|| format!("type {}", event.event_type), str::to_owned);
-            let config = event_config_name(event.event_type, event.config)
-                .map_or_else(|| format!("{:#x}", event.config), Into::into);
-            format!("{event_type} {config}")
+            let CounterName {
+                source,
+                event: name,
+                ..
+            } = view.names.counter(event);
+            let source =
+                source.map_or_else(|| format!("type {}", event.event_type), Cow::into_owned);
+            let name = name.map_or_else(|| format!("{:#x}", event.config), Cow::into_owned);
+            format!("{source} {name}")
         }
         PerfEventDetailsRef::Unknown { number, .. } => format!("perf event of type {number}"),
         _ => UNKNOWN.to_owned(),
@@ -65,7 +78,7 @@ fn kprobe_keys<M: SerializeMap>(
     is_return: bool,
 ) -> Result<(), M::Error> {
     let address = probe.address.visible();
-    let symbol = address.and_then(|address| view.resolver.symbol(address));
+    let symbol = address.and_then(|address| view.names.kernel_function(address));
     let known = symbol.map(|symbol| symbol.function);
     map.serialize_entry("retprobe", &is_return)?;
     entry(map, "addr", address)?;

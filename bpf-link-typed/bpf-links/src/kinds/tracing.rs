@@ -1,10 +1,10 @@
 //! What is shown of a tracing link.
 
 use bpf_link_typed::TracingInfo;
+use bpf_link_typed::inspect::TracingTarget;
 use serde::ser::SerializeMap;
 
 use crate::json::values::{NameOrNumber, entry};
-use crate::resolve::TracingTarget;
 use crate::text::{UNKNOWN, lossy, with_name};
 use crate::view::View;
 
@@ -13,7 +13,7 @@ pub(super) fn keys<M: SerializeMap>(
     view: &View<'_>,
     info: &TracingInfo,
 ) -> Result<(), M::Error> {
-    let program = info.program_id.and_then(|id| view.resolver.program(id));
+    let program = info.program_id.and_then(|id| view.names.program(id));
     let program_type = program.map(|program| program.program_type);
     entry(
         map,
@@ -30,7 +30,7 @@ pub(super) fn keys<M: SerializeMap>(
 }
 
 pub(super) fn attached_to(view: &View<'_>, info: &TracingInfo) -> String {
-    let target = view.resolver.tracing_target(info);
+    let target = view.names.tracing_target(info);
     let target = target.as_ref().map_or_else(
         || match (info.target_obj_id, info.target_btf_id) {
             (Some(object), Some(id)) => format!("BTF type {id} of object {object}"),
@@ -53,12 +53,13 @@ fn tracing_target(view: &View<'_>, target: &TracingTarget) -> String {
                 .map_or(UNKNOWN, |function| function.name.as_str());
             match program {
                 Some(program) => {
-                    let name = view.resolver.program_name(program.id);
+                    let name = view.names.program_name(program.id);
                     let program = with_name(program.id.get(), name.map(|name| lossy(&name)));
                     format!("{function} of program {program}")
                 }
                 None => format!("{function} of a program"),
             }
         }
+        _ => UNKNOWN.to_owned(),
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn attached_to(view: &View<'_>, info: &TracingMultiInfoRef<'_>) -> St
     let names = ids.map(|id| {
         let function = info
             .btf_obj_id
-            .and_then(|object| view.resolver.function(object, *id));
+            .and_then(|object| view.names.btf_function(object, *id));
         function.map_or_else(|| format!("BTF type {id}"), |function| function.name)
     });
     let functions = functions(info.count, false, names.collect());
