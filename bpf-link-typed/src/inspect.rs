@@ -21,10 +21,13 @@
 //! ```
 
 mod changes;
+mod description;
 mod entry;
 mod holders;
 pub mod hooks;
 mod inventory;
+#[cfg(feature = "serde")]
+pub mod json;
 mod merge;
 mod mounts;
 mod names;
@@ -35,6 +38,7 @@ pub use bpf_link::{
     SnapshotRefusal, Snapshotter,
 };
 pub use changes::{Change, Changes};
+pub use description::LinkDescription;
 pub use entry::InventoryEntry;
 pub use holders::{Holder, HolderMethod, Holders, NoIterator, UnreadHolders};
 pub use inventory::Inventory;

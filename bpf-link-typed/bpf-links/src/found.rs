@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use bpf_link_typed::inspect::{Holder, Names};
+use bpf_link_typed::inspect::{Holder, LinkDescription, Names};
 use bpf_link_typed::{LinkId, LinkInfoRef};
 
 use crate::args::With;
 use crate::filter::Filter;
 use crate::notes::Notes;
 use crate::search::{self, HOLDERS, PINS, Search};
-use crate::view::View;
 
 pub(crate) struct Found<'a> {
     notes: &'a Notes,
@@ -55,14 +54,11 @@ impl<'a> Found<'a> {
         self.search.holders.as_ref().map(|holders| holders.of(id))
     }
 
-    pub(crate) fn view<'b>(&'b self, info: LinkInfoRef<'b>) -> View<'b> {
-        let id = info.id();
-        View {
-            info,
-            names: self.names(),
-            pinned: self.pins(id),
-            holders: self.holders(id),
-        }
+    pub(crate) fn describe<'b>(&'b self, info: LinkInfoRef<'b>) -> LinkDescription<'b> {
+        let mut link = LinkDescription::new(info, self.names());
+        link.pinned = self.pins(info.id());
+        link.holders = self.holders(info.id());
+        link
     }
 }
 

@@ -9,16 +9,16 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bpf_link_typed::inspect::hooks::{HookInspector, NoteAbout, PlaceHooks};
+use bpf_link_typed::inspect::json::Each;
+use json::PlaceJson;
 
 use crate::args::Hooks;
+use crate::escape;
 use crate::failure::{Refused, Status};
 use crate::found::Found;
-use crate::json::escape;
-use crate::json::values::Each;
 use crate::notes::Notes;
 use crate::output;
 use crate::search::Search;
-use json::PlaceJson;
 
 /// Returns whether everything could be found out that was asked for.
 pub(crate) fn run(args: &Hooks, json: bool) -> Result<Status> {

@@ -191,8 +191,9 @@ impl Names {
         self.devices.netns(inode)
     }
 
-    /// Where the cgroup with this id is, on the cgroup2 file systems of this mount namespace. A
-    /// cgroup that another file system is mounted on has no path.
+    /// Where the cgroup with this id is, on the cgroup2 file systems of this mount namespace: on the
+    /// latest mount, if there are several. A cgroup that another file system is mounted on has no
+    /// path.
     pub fn cgroup(&self, id: u64) -> Option<Arc<Path>> {
         self.cgroups.path(id, &self.notes)
     }

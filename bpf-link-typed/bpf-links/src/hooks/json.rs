@@ -11,11 +11,11 @@ use bpf_link::TcFilter;
 use bpf_link_typed::inspect::hooks::{
     AttachPoint, AttachedBy, AttachedProgram, CgroupOrigin, HookNote, HookPlace, PlaceHooks,
 };
+use bpf_link_typed::inspect::json::{Each, NameOrNumber, entry, name, name_if_any, paths};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::words;
 use crate::found::Found;
-use crate::json::values::{Each, NameOrNumber, Pid, entry, name, name_if_any, paths};
 
 pub(super) struct PlaceJson<'a> {
     pub(super) hooks: &'a PlaceHooks,
@@ -99,7 +99,7 @@ impl Serialize for ProgramJson<'_> {
                     paths(&mut map, "pinned", pinned)?;
                 }
                 if let Some(holders) = self.found.holders(*link) {
-                    map.serialize_entry("pids", &Each(|| holders.iter().map(Pid)))?;
+                    map.serialize_entry("pids", holders)?;
                 }
             }
             AttachedBy::NoLink => map.serialize_entry("link_id", &None::<u32>)?,

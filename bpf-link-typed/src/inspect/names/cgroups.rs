@@ -1,7 +1,6 @@
 //! Cgroups by their ids, which are the inodes of their directories.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -63,7 +62,8 @@ fn walk(mount: Mount, paths: &mut Paths, notes: &Notes) {
     while let Some(directory) = directories.pop() {
         let is_read = is_on(&directory, mount.device).and_then(|is_on| {
             if let Some(id) = is_on {
-                add(paths, id, &directory);
+                // The latest mount wins where a cgroup is mounted at several.
+                paths.insert(id, directory.as_path().into());
                 read(&directory, &mut directories)?;
             }
             Ok(())
@@ -94,20 +94,6 @@ fn read(directory: &Path, directories: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Keeps the shortest path of a cgroup that is mounted at several.
-fn add(paths: &mut Paths, id: u64, path: &Path) {
-    let len = |path: &Path| path.as_os_str().len();
-    match paths.entry(id) {
-        Entry::Vacant(vacant) => {
-            vacant.insert(path.into());
-        }
-        Entry::Occupied(mut known) if len(path) < len(known.get()) => {
-            known.insert(path.into());
-        }
-        Entry::Occupied(_) => {}
-    }
 }
 
 fn is_gone(error: &io::Error) -> bool {

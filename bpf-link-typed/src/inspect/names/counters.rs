@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bpf_link::{CacheEvent, CountedEvent, SoftwareEvent};
 
+use crate::kinds::PerfCounter;
+
 /// Where the kernel lists its sources of events.
 const SOURCES: &str = "/sys/bus/event_source/devices";
 /// The sources whose numbers never change (`PERF_TYPE_*`), by the names that `bpftool` has for
@@ -20,6 +22,18 @@ const FIXED: [&str; 6] = [
     "raw",
     "breakpoint",
 ];
+
+impl PerfCounter {
+    /// Whether its type means the same on each machine.
+    #[cfg(feature = "serde")]
+    pub(crate) fn has_fixed_source(&self) -> bool {
+        fixed(self.event_type).is_some()
+    }
+}
+
+fn fixed(event_type: u32) -> Option<&'static str> {
+    FIXED.get(usize::try_from(event_type).ok()?).copied()
+}
 
 /// What a counter counts, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +51,9 @@ pub(super) struct Sources(Mutex<Option<Arc<BTreeMap<u32, String>>>>);
 
 impl Sources {
     pub(super) fn name(&self, event_type: u32, config: u64) -> CounterName {
-        let fixed = usize::try_from(event_type).ok();
-        if let Some(source) = fixed.and_then(|number| FIXED.get(number)) {
+        if let Some(source) = fixed(event_type) {
             return CounterName {
-                source: Some((*source).into()),
+                source: Some(source.into()),
                 event: event_name(CountedEvent::from_raw(event_type, config)),
             };
         }
