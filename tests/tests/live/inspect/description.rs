@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{RawLink, Snapshotter};
 use bpf_link_tests::{DeviceKind, Hook, Program, Sandbox};
-use bpf_link_typed::inspect::{Holders, LinkDescription, LinkDevice, Names, Pins};
+use bpf_link_typed::inspect::{Holders, Inventory, LinkDescription, LinkDevice, Names, Pins};
 use bpf_link_typed::{
     CounterEvent, InfoBuf, NetfilterAttach, NetfilterFamily, NetfilterHook, PerfEventAttach,
     SoftwareEvent,
@@ -69,10 +69,10 @@ fn pins_and_holders(sandbox: &Sandbox) -> Result<()> {
     ensure!(*at(&plain, "defunct") == false, "{plain}");
     ensure!(plain.get("netns_ino").is_none(), "it is here: {plain}");
     ensure!(*at(&whole, "pinned") == json!([path]), "{whole}");
-    let pids = at(&whole, "pids").as_array().context("no pids")?;
+    let held_by = at(&whole, "pids").as_array().context("nobody")?;
     let comm = std::fs::read_to_string("/proc/self/comm")?;
     let own = json!({"pid": std::process::id(), "comm": comm.trim_end()});
-    ensure!(pids.contains(&own), "{whole}");
+    ensure!(held_by.contains(&own), "{whole}");
     Ok(())
 }
 
@@ -108,12 +108,17 @@ fn what_only_a_snapshot_tells(_sandbox: &Sandbox) -> Result<()> {
     let names = Names::new();
     let plain = described(link.as_raw(), &names, json_of)?;
     ensure!(plain.get("defunct").is_none(), "{plain}");
+    let mut inventory = Inventory::load()?;
+    inventory.refresh()?;
+    let kept = inventory.get(id).context("not in the inventory")?;
+    let kept = json_of(kept.describe(&names).context("no info")?)?;
     ensure!(*at(&plain, "pf_name") == "ip" && *at(&plain, "hook_name") == "input");
     let whole = described(link.as_raw(), &names, |link| {
         ensure!(link.with_snapshot(&entry).is_defunct() == Some(true));
         json_of(link.with_snapshot(&entry))
     })?;
     ensure!(*at(&whole, "defunct") == true, "{whole}");
+    ensure!(kept == whole, "{kept} and not {whole}");
     Ok(())
 }
 
