@@ -162,9 +162,9 @@ pub(crate) struct Filter {
 
     /// Only links on this network namespace: a file such as /run/netns/a, or an inode number
     ///
-    /// Links on devices of another namespace than that of this process are included where the kernel
-    /// can be asked for a snapshot (Linux 5.19), or the namespace has a file that can be found. Netfilter
-    /// links never are, as the kernel does not say where they are.
+    /// Links on devices of other namespaces than that of this process are included where a snapshot
+    /// of all links can be taken (Linux 5.19), or where the namespace is mounted or has a process.
+    /// Netfilter links never are, as the kernel does not say where they are.
     #[arg(long, value_name = "FILE|INODE", value_parser = by_path(inode))]
     pub(crate) netns: Option<Named<u64>>,
 

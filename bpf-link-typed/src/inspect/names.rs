@@ -89,13 +89,14 @@ impl Names {
     /// Knows no names yet.
     ///
     /// In which network namespace a device is, only a snapshot tells. If that is asked, a
-    /// [`Snapshotter`] is loaded once.
+    /// [`Snapshotter`] is loaded for the moment, so that its link is not among those that the
+    /// caller looks at. That takes some milliseconds.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with this snapshotter.
+    /// The same with this snapshotter, which is kept: this is faster if you look again and again.
     #[must_use]
     pub fn with(snapshotter: Snapshotter) -> Self {
         Self {
@@ -191,9 +192,9 @@ impl Names {
         self.devices.netns(inode)
     }
 
-    /// Where the cgroup with this id is, on the cgroup2 file systems of this mount namespace: on the
-    /// latest mount, if there are several. A cgroup that another file system is mounted on has no
-    /// path.
+    /// Where the cgroup with this id is, on the cgroup2 file systems of this mount namespace: on
+    /// the latest mount, if there are several. A cgroup that another file system is mounted on has
+    /// no path.
     pub fn cgroup(&self, id: u64) -> Option<Arc<Path>> {
         self.cgroups.path(id, &self.notes)
     }

@@ -203,7 +203,7 @@ pub(crate) const LISTS: &[List] = &[
     line(
         "bpf-link-typed/src/inspect/json/kinds.rs",
         "{Kind}: {kind};",
-        "its module, and a line of `for_every_kind!`",
+        "its module, and a line of `keys_of_every_kind!`",
     ),
     file(
         "bpf-link-typed/src/inspect/json/kinds/{kind}.rs",

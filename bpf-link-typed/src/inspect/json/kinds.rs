@@ -1,6 +1,6 @@
 //! The keys that only links of one kind have: those of bpftool, in its order.
 //!
-//! A new kind is a file here, its module, and a line of `for_every_kind!`.
+//! A new kind is a file here, its module, and a line of `keys_of_every_kind!`.
 
 mod cgroup;
 mod device;
@@ -24,7 +24,7 @@ use serde::ser::SerializeMap;
 use crate::info::LinkInfoRef;
 use crate::inspect::description::LinkDescription;
 
-macro_rules! for_every_kind {
+macro_rules! keys_of_every_kind {
     ($($Kind:ident: $kind:ident;)+) => {
         /// Writes the keys that only this kind has.
         pub(super) fn keys<M: SerializeMap>(
@@ -39,7 +39,7 @@ macro_rules! for_every_kind {
     };
 }
 
-for_every_kind! {
+keys_of_every_kind! {
     RawTracepoint: raw_tracepoint;
     Tracing: tracing;
     Cgroup: cgroup;

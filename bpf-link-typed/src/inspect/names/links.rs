@@ -15,8 +15,11 @@ pub(super) struct Links(Mutex<Look>);
 
 #[derive(Debug, Default)]
 struct Look {
-    /// `None` before the first look.
+    /// The caller's. Without one, another is loaded for each snapshot: its link would be one more
+    /// in the walk that names are looked up for.
     snapshotter: Option<Snapshotter>,
+    /// Whether no snapshot tells of network namespaces.
+    is_untold: bool,
     /// The network namespaces of devices.
     netns: Option<HashMap<LinkId, u64>>,
     /// How many XDP links have the same index and program.
@@ -56,10 +59,9 @@ impl Links {
         twins.get(&(index, program)) == Some(&1)
     }
 
-    /// Keeps the program that makes snapshots.
     pub(super) fn refresh(&mut self) {
         let look = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        (look.netns, look.twins) = (None, None);
+        (look.netns, look.twins, look.is_untold) = (None, None, false);
     }
 }
 
@@ -69,14 +71,21 @@ impl Look {
         if let Some(netns) = known.and_then(|netns| netns.get(&link)) {
             return Ok(Some(*netns));
         }
-        let snapshotter = match &self.snapshotter {
-            Some(snapshotter) => snapshotter,
-            None => self.snapshotter.insert(Snapshotter::load()?),
+        if self.is_untold {
+            return Ok(None);
+        }
+        let loaded;
+        let snapshotter = if let Some(snapshotter) = &self.snapshotter {
+            snapshotter
+        } else {
+            loaded = Snapshotter::load()?;
+            &loaded
         };
-        if !matches!(
+        self.is_untold = !matches!(
             snapshotter.method(),
             SnapshotMethod::TypedCast | SnapshotMethod::ProbeRead
-        ) {
+        );
+        if self.is_untold {
             return Ok(None);
         }
         // A link that is newer than the last snapshot needs another one.
