@@ -15,6 +15,7 @@ use bpf_link::{LinkId, LinkKind, ProgramId, RawLink};
 use crate::error::Result;
 use crate::info::answer::{Answer, RecordedBuffers};
 use crate::info::buf::{Asked, InfoBuf};
+use crate::info::types::Lend as _;
 use crate::other::{OtherInfo, OtherInfoRef, OtherLink};
 
 macro_rules! define {
@@ -71,6 +72,17 @@ macro_rules! define {
                 match self {
                     $( Self::$Variant(info) => LinkInfo::$Variant(info.into()), )+
                     Self::Other(info) => LinkInfo::Other(info.into_owned()),
+                }
+            }
+        }
+
+        impl LinkInfo {
+            /// A view of the same.
+            #[must_use]
+            pub fn view(&self) -> LinkInfoRef<'_> {
+                match self {
+                    $( Self::$Variant(info) => LinkInfoRef::$Variant(info.lend()), )+
+                    Self::Other(info) => LinkInfoRef::Other(info.lend()),
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! Looking at all links of a machine again and again: what they are, who holds them, and where they
-//! are pinned; and at what is attached to one place ([`hooks`]). Needs the feature `inspect`.
+//! Looking at all links of a machine again and again: what they are, who holds them, where they are
+//! pinned, and what the things that they are attached to are called; and at what is attached to one
+//! place ([`hooks`]). Needs the feature `inspect`.
 //!
 //! ```no_run
 //! use bpf_link_typed::inspect::Inventory;
@@ -20,12 +21,16 @@
 //! ```
 
 mod changes;
+mod description;
 mod entry;
 mod holders;
 pub mod hooks;
 mod inventory;
+#[cfg(feature = "serde")]
+pub mod json;
 mod merge;
 mod mounts;
+mod names;
 mod pins;
 
 pub use bpf_link::{
@@ -33,8 +38,13 @@ pub use bpf_link::{
     SnapshotRefusal, Snapshotter,
 };
 pub use changes::{Change, Changes};
+pub use description::LinkDescription;
 pub use entry::InventoryEntry;
 pub use holders::{Holder, HolderMethod, Holders, NoIterator, UnreadHolders};
 pub use inventory::Inventory;
 pub use mounts::{Mount, Mounts};
+pub use names::{
+    CounterName, KernelFunctionOffset, LinkDevice, NameNote, Names, NamesOf, TracedFunction,
+    TracingTarget,
+};
 pub use pins::{PinNote, Pins};

@@ -15,9 +15,9 @@
 //!   number of times per second, on each processor if you like: [`CounterEvent`],
 //!   [`LinkSet::add_each_processor`];
 //! - finds functions of the kernel by name, pattern and system call: [`KernelFunctions`];
-//! - keeps an inventory of all links of a machine up to date, finds who holds them and where they
-//!   are pinned, and lists what is attached to a device, a cgroup, a network namespace or a map,
-//!   with the feature `inspect`;
+//! - keeps an inventory of all links of a machine up to date, finds who holds them, where they are
+//!   pinned, and what things are called that they are attached to, and lists what is attached to a
+//!   device, a cgroup, a network namespace or a map, with the feature `inspect`;
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link; a field that it does not report is
@@ -136,10 +136,10 @@
 //! - `elf`: finds functions and USDT probes of programs and libraries by name: `Binary`.
 //! - `elf-xz`: the same, and reads the symbols of local functions that Fedora and RHEL compress
 //!   into stripped binaries (`.gnu_debugdata`).
-//! - `inspect`: the module `inspect`, with an inventory of all links of a machine, their holders
-//!   and pins, and what is attached to one place.
+//! - `inspect`: the module `inspect`, with an inventory of all links of a machine, their holders,
+//!   pins and names, and what is attached to one place.
 //! - `serde`: serializes what the kernel says about links, under the names of the fields, and reads
-//!   it back.
+//!   it back. With `inspect` as well, serializes descriptions of links to the keys of `bpftool`.
 #![forbid(unsafe_code)]
 // Docs.rs marks what a feature brings.
 #![cfg_attr(docsrs, feature(doc_cfg))]

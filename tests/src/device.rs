@@ -164,6 +164,20 @@ pub fn bring_up(index: u32) -> Result<()> {
         .with_context(|| format!("bringing up the device {index}"))
 }
 
+/// Gives the device of this number another name.
+///
+/// # Errors
+///
+/// What the kernel answered.
+pub fn rename(index: u32, name: &str) -> Result<()> {
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    let name = LinkAttribute::IfName(name.to_owned());
+    device.attributes.push(name);
+    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
+        .with_context(|| format!("renaming the device {index}"))
+}
+
 /// Puts the device of this number into another network namespace, where it is down.
 ///
 /// # Errors

@@ -156,14 +156,16 @@ pub(crate) struct Filter {
 
     /// Only links on this network device, by name or index
     ///
-    /// Names work only for this network namespace; an index matches in all of them.
+    /// A name is one of this network namespace, or of that of --netns; an index matches in all of
+    /// them.
     #[arg(long = "dev", value_name = "NAME|INDEX", value_parser = named(index))]
     pub(crate) device: Option<Named<u32>>,
 
     /// Only links on this network namespace: a file such as /run/netns/a, or an inode number
     ///
-    /// Links on devices are included only for the namespace of this process; netfilter links never
-    /// are, as the kernel does not say where they are.
+    /// Links on devices of other namespaces than that of this process are included where a snapshot
+    /// of all links can be taken (Linux 5.19), or where the namespace is mounted or has a process.
+    /// Netfilter links never are, as the kernel does not say where they are.
     #[arg(long, value_name = "FILE|INODE", value_parser = by_path(inode))]
     pub(crate) netns: Option<Named<u64>>,
 

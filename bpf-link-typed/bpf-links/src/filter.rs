@@ -7,11 +7,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use bpf_link::{LinkInfo, ProgramId, cgroup_id, netns_inode};
 use bpf_link_typed::LinkInfoRef;
+use bpf_link_typed::inspect::{LinkDescription, LinkDevice};
 use rustix::fs::{Mode, OFlags};
 
 use crate::args::{self, Named};
-use crate::resolve::Device;
-use crate::view::View;
 
 /// How many bytes of a program's name the kernel keeps.
 const KEPT_OF_A_NAME: usize = 15;
@@ -77,43 +76,44 @@ impl<'a> Filter<'a> {
     }
 
     /// Whether to show a link that `may_show` let through.
-    pub(crate) fn shows(&self, view: &View<'_>) -> bool {
+    pub(crate) fn shows(&self, link: &LinkDescription<'_>) -> bool {
         let args = self.args;
-        let is_named = match (&args.program, view.info.program_id()) {
-            (Some(Named::Name(name)), Some(id)) => has_name(view, id, name.as_bytes()),
+        let is_named = match (&args.program, link.info.program_id()) {
+            (Some(Named::Name(name)), Some(id)) => has_name(link, id, name.as_bytes()),
             _ => true,
         };
         is_named
             && args
                 .device
                 .as_ref()
-                .is_none_or(|device| is_on(view, device))
-            && self.netns.is_none_or(|inode| self.is_in(view, inode))
-            && self.cgroup.is_none_or(|id| view.cgroup() == Some(id))
-            && (!args.defunct || view.info.is_defunct() == Some(true))
-            && (!args.pinned || view.pinned.is_some_and(|pinned| !pinned.is_empty()))
+                .is_none_or(|device| is_on(link, device, self.netns.is_some()))
+            && self.netns.is_none_or(|inode| self.is_in(link, inode))
+            && self.cgroup.is_none_or(|id| link.cgroup_id() == Some(id))
+            && (!args.defunct || link.is_defunct() == Some(true))
+            && (!args.pinned || link.pinned.is_some_and(|pinned| !pinned.is_empty()))
             && args.pid.is_none_or(|pid| {
-                let mut holders = view.holders.unwrap_or_default().iter();
+                let mut holders = link.holders.unwrap_or_default().iter();
                 holders.any(|holder| holder.pid() == pid)
             })
     }
 
-    fn is_in(&self, view: &View<'_>, netns: u64) -> bool {
-        match &view.info {
+    fn is_in(&self, link: &LinkDescription<'_>, netns: u64) -> bool {
+        match &link.info {
             LinkInfoRef::Netns(info) => info.netns_ino.map(u64::from) == Some(netns),
-            _ => {
-                self.is_own_netns
-                    && matches!(view.resolver.device(&view.info), Some(Device::Named { .. }))
-            }
+            _ => match link.device() {
+                Some(LinkDevice::Here { .. }) => self.is_own_netns,
+                Some(LinkDevice::Elsewhere { netns: inode, .. }) => inode == netns,
+                _ => false,
+            },
         }
     }
 }
 
 /// Whether the program is called this. Where only the beginning of its name is known, that is
 /// compared.
-fn has_name(view: &View<'_>, program: ProgramId, name: &[u8]) -> bool {
-    let kept = view.resolver.program(program);
-    let whole = view.resolver.program_name(program);
+fn has_name(link: &LinkDescription<'_>, program: ProgramId, name: &[u8]) -> bool {
+    let kept = link.names.program(program);
+    let whole = link.names.program_name(program);
     let (Some(kept), Some(whole)) = (kept, whole) else {
         return false;
     };
@@ -122,15 +122,18 @@ fn has_name(view: &View<'_>, program: ProgramId, name: &[u8]) -> bool {
     name == whole || name == kept || may_be_cut && name.starts_with(kept)
 }
 
-fn is_on(view: &View<'_>, device: &Named<u32>) -> bool {
-    match (view.resolver.device(&view.info), device) {
-        (Some(Device::Named { name, .. }), Named::Name(wanted)) => {
-            name.to_bytes() == wanted.as_bytes()
-        }
-        (Some(Device::Named { index, .. } | Device::Unknown { index }), Named::Number(wanted)) => {
-            index == *wanted
-        }
-        _ => false,
+/// Whether the link is on this device. A name is one of our own network namespace, unless another
+/// one is asked for, too.
+fn is_on(link: &LinkDescription<'_>, device: &Named<u32>, also_elsewhere: bool) -> bool {
+    let (index, name) = match link.device() {
+        Some(LinkDevice::Here { index, name }) => (index, Some(name)),
+        Some(LinkDevice::Elsewhere { index, name, .. }) => (index, name.filter(|_| also_elsewhere)),
+        Some(LinkDevice::Unknown { index }) => (index, None),
+        _ => return false,
+    };
+    match device {
+        Named::Name(wanted) => name.is_some_and(|name| name.to_bytes() == wanted.as_bytes()),
+        Named::Number(wanted) => index == *wanted,
     }
 }
 

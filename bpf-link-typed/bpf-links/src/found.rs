@@ -2,19 +2,16 @@
 
 use std::path::PathBuf;
 
-use bpf_link_typed::inspect::Holder;
+use bpf_link_typed::inspect::{Holder, LinkDescription, Names};
 use bpf_link_typed::{LinkId, LinkInfoRef};
 
 use crate::args::With;
 use crate::filter::Filter;
 use crate::notes::Notes;
-use crate::resolve::Resolver;
-use crate::search::{HOLDERS, PINS, Search};
-use crate::view::View;
+use crate::search::{self, HOLDERS, PINS, Search};
 
 pub(crate) struct Found<'a> {
     notes: &'a Notes,
-    resolver: Resolver<'a>,
     search: &'a Search,
 }
 
@@ -22,11 +19,7 @@ impl<'a> Found<'a> {
     /// Runs the search for pins and holders now. Names are looked up when they are needed.
     pub(crate) fn find(search: &'a mut Search, notes: &'a Notes) -> Self {
         search.refresh(notes);
-        Self {
-            notes,
-            resolver: Resolver::new(notes),
-            search,
-        }
+        Self { notes, search }
     }
 
     /// Why some pins or holders were not found, if that is so. Then nobody knows which links are
@@ -41,6 +34,16 @@ impl<'a> Found<'a> {
         reasons.collect()
     }
 
+    /// What things are called.
+    pub(crate) fn names(&self) -> &Names {
+        &self.search.names
+    }
+
+    /// Notes which names are missing, of those that have been asked for.
+    pub(crate) fn note_names(&self) {
+        search::note_names(self.names(), self.notes);
+    }
+
     /// Where this link is pinned, if that was asked for.
     pub(crate) fn pins(&self, id: LinkId) -> Option<&[PathBuf]> {
         self.search.pins.as_ref().map(|pins| pins.of(id))
@@ -51,14 +54,11 @@ impl<'a> Found<'a> {
         self.search.holders.as_ref().map(|holders| holders.of(id))
     }
 
-    pub(crate) fn view<'b>(&'b self, info: LinkInfoRef<'b>) -> View<'b> {
-        let id = info.id();
-        View {
-            info,
-            resolver: &self.resolver,
-            pinned: self.pins(id),
-            holders: self.holders(id),
-        }
+    pub(crate) fn describe<'b>(&'b self, info: LinkInfoRef<'b>) -> LinkDescription<'b> {
+        let mut link = LinkDescription::new(info, self.names());
+        link.pinned = self.pins(info.id());
+        link.holders = self.holders(info.id());
+        link
     }
 }
 

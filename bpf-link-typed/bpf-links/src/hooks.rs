@@ -9,16 +9,16 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bpf_link_typed::inspect::hooks::{HookInspector, NoteAbout, PlaceHooks};
+use bpf_link_typed::inspect::json::Each;
+use json::PlaceJson;
 
 use crate::args::Hooks;
+use crate::escape;
 use crate::failure::{Refused, Status};
 use crate::found::Found;
-use crate::json::escape;
-use crate::json::values::Each;
 use crate::notes::Notes;
 use crate::output;
 use crate::search::Search;
-use json::PlaceJson;
 
 /// Returns whether everything could be found out that was asked for.
 pub(crate) fn run(args: &Hooks, json: bool) -> Result<Status> {
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Hooks, json: bool) -> Result<Status> {
     let mut refused = Refused::default();
     let is_overview = args.places.is_empty();
     let places = if is_overview {
-        places::all(&mut inspector, args.netns.as_deref(), &notes)?
+        places::all(&mut inspector, args.netns.as_deref(), found.names(), &notes)?
     } else {
         places::named(&mut inspector, args, &mut refused)
     };
@@ -53,6 +53,7 @@ pub(crate) fn run(args: &Hooks, json: bool) -> Result<Status> {
     }
     output::close(out)?;
     let is_complete = note_all(&places, &notes);
+    found.note_names();
     notes.print();
     Ok(match refused.status() {
         Status::Done if !is_complete => Status::InPart,

@@ -1,5 +1,4 @@
-//! What is shown of each kind: the keys of its JSON, which are those of bpftool, and what it is
-//! attached to in words.
+//! What a link of each kind is attached to, in words.
 //!
 //! A new kind is a file here, its module, and a line of `for_every_kind!`.
 
@@ -21,25 +20,16 @@ mod uprobe_multi;
 mod xdp;
 
 use bpf_link_typed::LinkInfoRef;
-use serde::ser::SerializeMap;
+use bpf_link_typed::inspect::LinkDescription;
 
 use crate::text::UNKNOWN;
-use crate::view::View;
 
 macro_rules! for_every_kind {
     ($($Kind:ident: $kind:ident;)+) => {
-        /// Writes the keys that only this kind has.
-        pub(crate) fn keys<M: SerializeMap>(map: &mut M, view: &View<'_>) -> Result<(), M::Error> {
-            match &view.info {
-                $( LinkInfoRef::$Kind(info) => $kind::keys(map, view, info), )+
-                _ => Ok(()),
-            }
-        }
-
         /// What the link is attached to.
-        pub(crate) fn attached_to(view: &View<'_>) -> String {
-            match &view.info {
-                $( LinkInfoRef::$Kind(info) => $kind::attached_to(view, info), )+
+        pub(crate) fn attached_to(link: &LinkDescription<'_>) -> String {
+            match &link.info {
+                $( LinkInfoRef::$Kind(info) => $kind::attached_to(link, info), )+
                 LinkInfoRef::Other(_) => "(a kind newer than this program)".to_owned(),
                 _ => UNKNOWN.to_owned(),
             }

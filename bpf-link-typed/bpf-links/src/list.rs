@@ -4,20 +4,20 @@
 use std::io::Write as _;
 
 use anyhow::Result;
+use bpf_link_typed::inspect::LinkDescription;
 use bpf_link_typed::{InfoBuf, LinkId, RawLink};
 
 use crate::args::{List, Sort};
+use crate::escape;
 use crate::failure::{self, Refused, Status};
 use crate::filter::Filter;
 use crate::found::{self, Found};
-use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output};
 use crate::search::Search;
 use crate::table::{Row, Table};
 use crate::text;
-use crate::view::View;
 
 /// Returns whether every link could be shown.
 pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
@@ -41,15 +41,16 @@ pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
         };
         match info {
             Ok(info) => {
-                let view = found.view(info);
-                if filter.shows(&view) {
-                    writer.add(&view)?;
+                let described = found.describe(info);
+                if filter.shows(&described) {
+                    writer.add(&described)?;
                 }
             }
             Err(error) => refused.add(&error),
         }
     }
     let ended = writer.end();
+    found.note_names();
     notes.print();
     if filter.needs_more_than_info() && !found.why_incomplete().is_empty() {
         refused.add_line("so links may be missing".to_owned());
@@ -91,19 +92,19 @@ impl Writer {
         }
     }
 
-    fn add(&mut self, view: &View<'_>) -> Result<()> {
-        let key = self.sort.map(|sort| key(sort, view));
+    fn add(&mut self, described: &LinkDescription<'_>) -> Result<()> {
+        let key = self.sort.map(|sort| key(sort, described));
         match (&mut self.form, key) {
-            (Form::Json(objects, _), None) => objects.add(&mut self.out, |out| {
-                Ok(escape::write(out, &LinkJson(view))?)
-            })?,
+            (Form::Json(objects, _), None) => {
+                objects.add(&mut self.out, |out| Ok(escape::write(out, described)?))?;
+            }
             (Form::Json(_, kept), Some(key)) => {
                 let mut json = Vec::new();
-                escape::write(&mut json, &LinkJson(view))?;
+                escape::write(&mut json, described)?;
                 kept.push((key, json));
             }
-            (Form::Table(table, _), None) => table.add(Row::of(view), &mut self.out)?,
-            (Form::Table(_, kept), Some(key)) => kept.push((key, Row::of(view))),
+            (Form::Table(table, _), None) => table.add(Row::of(described), &mut self.out)?,
+            (Form::Table(_, kept), Some(key)) => kept.push((key, Row::of(described))),
         }
         Ok(())
     }
@@ -165,11 +166,11 @@ fn sorted<T>(mut kept: Vec<(Key, T)>) -> impl Iterator<Item = T> {
     kept.into_iter().map(|(_, link)| link)
 }
 
-fn key(sort: Sort, view: &View<'_>) -> Key {
+fn key(sort: Sort, described: &LinkDescription<'_>) -> Key {
     let text = match sort {
-        Sort::Kind => view.info.kind().to_string(),
-        Sort::Prog => text::program_name(view).unwrap_or_default(),
-        Sort::Hook => kinds::attached_to(view),
+        Sort::Kind => described.info.kind().to_string(),
+        Sort::Prog => text::program_name(described).unwrap_or_default(),
+        Sort::Hook => kinds::attached_to(described),
     };
-    (text, view.info.id())
+    (text, described.info.id())
 }

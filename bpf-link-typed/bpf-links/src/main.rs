@@ -10,33 +10,30 @@
 //! | `list.rs`, `show.rs`, `hooks.rs`, `change.rs`, `watch.rs`, `probe.rs`, `help.rs` | the commands |
 //! | `which.rs` | the link or program that an argument names |
 //! | `filter.rs` | which links are shown |
-//! | `view.rs`, `found.rs` | a link as it is shown, and what is found out about all of them |
+//! | `found.rs` | what is found out about all links |
 //! | `search.rs` | where links are pinned, and who holds them |
-//! | `json.rs`, `text.rs`, `table.rs` | the ways in which it is shown |
+//! | `escape.rs`, `text.rs`, `table.rs` | the ways in which it is shown; JSON is the library's |
 //! | `kinds.rs` | what is shown of each kind |
-//! | `resolve.rs` | names for the ids and indices in a link |
 //! | `output.rs`, `notes.rs`, `failure.rs` | results, notes and errors |
 #![forbid(unsafe_code)]
 
 mod args;
 mod change;
+mod escape;
 mod failure;
 mod filter;
 mod found;
 mod help;
 mod hooks;
-mod json;
 mod kinds;
 mod list;
 mod notes;
 mod output;
 mod probe;
-mod resolve;
 mod search;
 mod show;
 mod table;
 mod text;
-mod view;
 mod watch;
 mod which;
 

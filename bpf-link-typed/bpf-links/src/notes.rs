@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt::Display;
 
 use crate::failure;
@@ -19,7 +20,7 @@ impl Notes {
     }
 
     /// The same, for what the kernel has refused.
-    pub(crate) fn refused(&self, what: &'static str, why: &bpf_link::Error) {
+    pub(crate) fn refused(&self, what: &'static str, why: &(dyn Error + 'static)) {
         if !self.0.borrow().contains_key(what) {
             self.add(what, failure::line_of(why));
         }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use bpf_link::{LinkKind, Support};
 use serde::Serialize;
 
+use crate::escape;
 use crate::failure;
-use crate::json::escape;
 use crate::output::{self, printable, shortened};
 
 #[derive(Serialize)]

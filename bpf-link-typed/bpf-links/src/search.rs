@@ -1,6 +1,6 @@
-//! Pins and holders of all links, which a watch looks for again and again.
+//! Names, pins and holders, which a watch looks for again and again.
 
-use bpf_link_typed::inspect::{Holders, PinNote, Pins, UnreadHolders};
+use bpf_link_typed::inspect::{Holders, Names, NamesOf, PinNote, Pins, UnreadHolders};
 
 use crate::args::With;
 use crate::failure;
@@ -11,6 +11,7 @@ pub(crate) const HOLDERS: &str = "some holders are missing";
 
 /// What was found about all links.
 pub(crate) struct Search {
+    pub(crate) names: Names,
     /// If they were asked for.
     pub(crate) pins: Option<Pins>,
     pub(crate) holders: Option<Holders>,
@@ -19,14 +20,16 @@ pub(crate) struct Search {
 impl Search {
     pub(crate) fn new(with: With) -> Self {
         Self {
+            names: Names::new(),
             pins: with.pins.then(Pins::new),
             // This command holds a link only to look at it.
             holders: with.holders.then(|| Holders::new().without_caller()),
         }
     }
 
-    /// Looks for all of them now.
+    /// Looks for all pins and holders now. Names are looked up when they are needed.
     pub(crate) fn refresh(&mut self, notes: &Notes) {
+        self.names.refresh();
         if let Some(pins) = &mut self.pins {
             pins.refresh();
             for note in pins.notes() {
@@ -47,6 +50,29 @@ impl Search {
                 };
                 notes.add(HOLDERS, format_args!("{unread}{missing}"));
             }
+        }
+    }
+}
+
+/// Notes which names are missing, of those that have been asked for.
+pub(crate) fn note_names(names: &Names, notes: &Notes) {
+    for note in names.notes() {
+        let what = match note.about {
+            NamesOf::Programs => "some programs are shown without names",
+            NamesOf::LongPrograms => "some names of programs are cut",
+            NamesOf::Maps => "some maps are shown without names",
+            NamesOf::Devices => "some network devices are shown without names",
+            NamesOf::Cgroups => "some cgroups are shown without paths",
+            NamesOf::KernelFunctions => "some kernel functions are shown without names",
+            NamesOf::BtfFunctions => "some functions are shown as type ids",
+            _ => "some names are missing",
+        };
+        match note.error {
+            Some(error) => notes.refused(what, &*error),
+            None => notes.add(
+                what,
+                "the kernel hides them (CAP_SYSLOG is missing, or kernel.kptr_restrict is 2)",
+            ),
         }
     }
 }

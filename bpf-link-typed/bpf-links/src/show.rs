@@ -3,18 +3,18 @@
 use std::io::Write as _;
 
 use anyhow::Result;
+use bpf_link_typed::inspect::LinkDescription;
 use bpf_link_typed::{InfoBuf, RawLink};
 use serde_json::Value;
 
 use crate::args::{Show, With};
+use crate::escape;
 use crate::found::Found;
-use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output, printable};
 use crate::search::Search;
 use crate::text;
-use crate::view::View;
 use crate::which;
 
 /// The width of the labels.
@@ -31,36 +31,37 @@ pub(crate) fn write(link: &RawLink, with: With, json: bool) -> Result<()> {
     let mut search = Search::new(with);
     let found = Found::find(&mut search, &notes);
     let mut buf = InfoBuf::new();
-    let view = found.view(buf.read(link)?);
+    let described = found.describe(buf.read(link)?);
     let mut out = output::open();
     if json {
-        escape::write(&mut out, &LinkJson(&view))?;
+        escape::write(&mut out, &described)?;
         writeln!(out)?;
     } else {
-        write_lines(&mut out, &view)?;
+        write_lines(&mut out, &described)?;
     }
     output::close(out)?;
+    found.note_names();
     notes.print();
     Ok(())
 }
 
 /// Writes what most people want first, then all other keys.
-fn write_lines(out: &mut Output, view: &View<'_>) -> Result<()> {
-    writeln!(out, "link {}", view.info.id())?;
-    line(out, "kind", &view.info.kind().to_string())?;
+fn write_lines(out: &mut Output, described: &LinkDescription<'_>) -> Result<()> {
+    writeln!(out, "link {}", described.info.id())?;
+    line(out, "kind", &described.info.kind().to_string())?;
     line(
         out,
         "program",
-        &text::program(view).unwrap_or_else(|| "-".to_owned()),
+        &text::program(described).unwrap_or_else(|| "-".to_owned()),
     )?;
-    line(out, "attached to", &kinds::attached_to(view))?;
-    for path in view.pinned.unwrap_or_default() {
+    line(out, "attached to", &kinds::attached_to(described))?;
+    for path in described.pinned.unwrap_or_default() {
         line(out, "pinned at", &path.to_string_lossy())?;
     }
-    for holder in view.holders.unwrap_or_default() {
+    for holder in described.holders.unwrap_or_default() {
         line(out, "held by", &text::holder(holder))?;
     }
-    if let Value::Object(keys) = serde_json::to_value(LinkJson(view))? {
+    if let Value::Object(keys) = serde_json::to_value(described)? {
         // The bytes of names are for programs.
         let is_news = |key: &str| !SHOWN.contains(&key) && !key.ends_with("_bytes");
         for (key, value) in keys.iter().filter(|(key, _)| is_news(key)) {

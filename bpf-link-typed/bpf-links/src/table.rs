@@ -7,12 +7,12 @@ use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use bpf_link_typed::inspect::LinkDescription;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::kinds;
 use crate::output::{self, Output, printable, shortened};
 use crate::text;
-use crate::view::View;
 
 /// Links per page. Later pages may widen the columns.
 const PAGE: usize = 256;
@@ -46,17 +46,17 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn of(view: &View<'_>) -> Self {
-        let program = text::program(view).unwrap_or_else(|| "-".to_owned());
-        let below = text::below(view.pinned, view.holders);
+    pub(crate) fn of(link: &LinkDescription<'_>) -> Self {
+        let program = text::program(link).unwrap_or_else(|| "-".to_owned());
+        let below = text::below(link.pinned, link.holders);
         Self {
             whole: [
-                view.info.id().to_string(),
-                view.info.kind().to_string(),
+                link.info.id().to_string(),
+                link.info.kind().to_string(),
                 printable(&program),
             ],
-            attached_to: printable(&kinds::attached_to(view)),
-            is_defunct: view.info.is_defunct() == Some(true),
+            attached_to: printable(&kinds::attached_to(link)),
+            is_defunct: link.is_defunct() == Some(true),
             below: below.iter().map(|line| printable(line)).collect(),
         }
     }

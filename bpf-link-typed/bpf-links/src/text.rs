@@ -3,10 +3,8 @@
 use std::ffi::CStr;
 use std::path::PathBuf;
 
-use bpf_link_typed::inspect::Holder;
+use bpf_link_typed::inspect::{Holder, LinkDescription};
 use bpf_link_typed::{KernelFunction, MapId};
-
-use crate::view::View;
 
 /// How many functions are named.
 pub(crate) const NAMED: usize = 3;
@@ -14,9 +12,9 @@ pub(crate) const DETACHED: &str = "(detached)";
 pub(crate) const UNKNOWN: &str = "(unknown)";
 
 /// The program: its id and its name.
-pub(crate) fn program(view: &View<'_>) -> Option<String> {
-    let id = view.info.program_id()?;
-    Some(with_name(id.get(), program_name(view)))
+pub(crate) fn program(link: &LinkDescription<'_>) -> Option<String> {
+    let id = link.info.program_id()?;
+    Some(with_name(id.get(), program_name(link)))
 }
 
 /// A process that holds a link.
@@ -24,14 +22,14 @@ pub(crate) fn holder(holder: &Holder) -> String {
     format!("{} ({})", holder.comm().to_string_lossy(), holder.pid())
 }
 
-pub(crate) fn program_name(view: &View<'_>) -> Option<String> {
-    let name = view.resolver.program_name(view.info.program_id()?)?;
+pub(crate) fn program_name(link: &LinkDescription<'_>) -> Option<String> {
+    let name = link.names.program_name(link.info.program_id()?)?;
     Some(lossy(&name))
 }
 
 /// The function that an address is in, or the address.
-pub(crate) fn address_name(view: &View<'_>, address: u64) -> String {
-    let Some(symbol) = view.resolver.symbol(address) else {
+pub(crate) fn address_name(link: &LinkDescription<'_>, address: u64) -> String {
+    let Some(symbol) = link.names.kernel_function(address) else {
         return format!("{address:#x}");
     };
     let offset = if symbol.is_entry() { 0 } else { symbol.offset };
@@ -66,15 +64,15 @@ pub(crate) fn functions(count: Option<u32>, is_return: bool, mut names: Vec<Stri
     format!("{count} {functions}{at_return}: {}", names.join(", "))
 }
 
-pub(crate) fn cgroup(view: &View<'_>, id: u64) -> String {
-    view.resolver.cgroup(id).map_or_else(
+pub(crate) fn cgroup(link: &LinkDescription<'_>, id: u64) -> String {
+    link.names.cgroup(id).map_or_else(
         || format!("cgroup {id}"),
         |path| path.to_string_lossy().into_owned(),
     )
 }
 
-pub(crate) fn map(view: &View<'_>, id: MapId) -> String {
-    let name = view.resolver.map(id).map(|map| lossy(&map.name));
+pub(crate) fn map(link: &LinkDescription<'_>, id: MapId) -> String {
+    let name = link.names.map(id).map(|map| lossy(&map.name));
     format!("map {}", with_name(id.get(), name))
 }
 

@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::args::{Watch, With};
+use crate::escape;
 use crate::failure::{self, Refused, Status};
 use crate::filter::Filter;
 use crate::found::{self, Found};
-use crate::json::{LinkJson, escape};
 use crate::kinds;
 use crate::notes::Notes;
 use crate::output::{self, Output, printable, shortened};
@@ -166,6 +166,7 @@ impl Watcher<'_> {
                 }
             }
         }
+        found.note_names();
         Ok(seen)
     }
 }
@@ -189,20 +190,20 @@ fn look_at(
     if !filter.may_show(&said) {
         return Ok(Seen { said, shown: None });
     }
-    let view = found.view(buf.read(link)?);
-    let shown = if filter.shows(&view) {
-        let json = json.then(|| escape::raw(&LinkJson(&view)));
+    let described = found.describe(buf.read(link)?);
+    let shown = if filter.shows(&described) {
+        let json = json.then(|| escape::raw(&described));
         // Names stay as they were looked up: now they might not be found.
         let known = known.and_then(|known| known.shown.as_ref());
         let (program, attached_to) = match known {
             Some(known) => (known.program.clone(), known.attached_to.clone()),
-            None => (text::program(&view), kinds::attached_to(&view)),
+            None => (text::program(&described), kinds::attached_to(&described)),
         };
         Some(Shown {
             kind: said.kind(),
             program,
             attached_to,
-            pinned: view.pinned.map(<[PathBuf]>::to_vec),
+            pinned: described.pinned.map(<[PathBuf]>::to_vec),
             json: json.transpose()?,
         })
     } else {

@@ -27,6 +27,14 @@ macro_rules! info {
             pub program_id: ::core::option::Option<::bpf_link::ProgramId>,
             $( $(#[$field_meta])* pub $field: $type, )*
         }
+
+        impl $crate::info::types::Lend for $Info {
+            type Lent<'b> = Self;
+
+            fn lend(&self) -> Self {
+                *self
+            }
+        }
     };
     (
         $(#[$meta:meta])*
@@ -66,6 +74,18 @@ macro_rules! info {
                     id: self.id,
                     program_id: self.program_id,
                     $( $field: $crate::info::types::owned!(self.$field $(=> $ref_type)?), )*
+                }
+            }
+        }
+
+        impl $crate::info::types::Lend for $Info {
+            type Lent<'b> = $InfoRef<'b>;
+
+            fn lend(&self) -> $InfoRef<'_> {
+                $InfoRef {
+                    id: self.id,
+                    program_id: self.program_id,
+                    $( $field: $crate::info::types::lent!(self.$field $(=> $ref_type)?), )*
                 }
             }
         }
@@ -112,7 +132,16 @@ macro_rules! owned {
     };
 }
 
-pub(crate) use {always_attached, in_view, info, owned};
+macro_rules! lent {
+    ($value:expr) => {
+        $value
+    };
+    ($value:expr => $ref_type:ty) => {
+        $crate::info::types::Lend::lend(&$value)
+    };
+}
+
+pub(crate) use {always_attached, in_view, info, lent, owned};
 
 /// What a view has in a lent buffer.
 pub(crate) trait Own {
@@ -151,5 +180,56 @@ impl<T: Own> Own for Hideable<T> {
 
     fn own(self) -> Self::Owned {
         self.map(T::own)
+    }
+}
+
+/// What a view can be of.
+pub(crate) trait Lend {
+    type Lent<'a>
+    where
+        Self: 'a;
+
+    /// A view of it.
+    fn lend(&self) -> Self::Lent<'_>;
+}
+
+impl Lend for CString {
+    type Lent<'a> = &'a CStr;
+
+    fn lend(&self) -> &CStr {
+        self
+    }
+}
+
+impl<T> Lend for Vec<T> {
+    type Lent<'a>
+        = &'a [T]
+    where
+        T: 'a;
+
+    fn lend(&self) -> &[T] {
+        self
+    }
+}
+
+impl<T: Lend> Lend for Option<T> {
+    type Lent<'a>
+        = Option<T::Lent<'a>>
+    where
+        T: 'a;
+
+    fn lend(&self) -> Self::Lent<'_> {
+        self.as_ref().map(T::lend)
+    }
+}
+
+impl<T: Lend> Lend for Hideable<T> {
+    type Lent<'a>
+        = Hideable<T::Lent<'a>>
+    where
+        T: 'a;
+
+    fn lend(&self) -> Self::Lent<'_> {
+        self.as_ref().map(T::lend)
     }
 }

@@ -2,6 +2,8 @@
 
 use bpf_link::{LinkId, LinkKind, ProgramId, SnapshotEntry};
 
+use super::description::LinkDescription;
+use super::names::Names;
 use crate::error::Error;
 use crate::info::LinkInfo;
 
@@ -93,6 +95,17 @@ impl InventoryEntry {
             Told::Record(entry) => Some(entry),
             Told::Info(_) | Told::Nothing => None,
         }
+    }
+
+    /// The link as the last look has it, with names for what is in its info. `None` if there is no
+    /// info.
+    #[must_use]
+    pub fn describe<'a>(&'a self, names: &'a Names) -> Option<LinkDescription<'a>> {
+        let link = LinkDescription::new(self.info()?.view(), names);
+        Some(match self.snapshot() {
+            Some(snapshot) => link.with_snapshot(snapshot),
+            None => link,
+        })
     }
 
     /// Whether the info is known, and nothing reported here differs from then.

@@ -7,8 +7,6 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
-const TABLE: &str = "/proc/self/mountinfo";
-
 /// What is mounted in the mount namespace of this process, and can be seen from its root.
 #[derive(Clone, Debug)]
 pub struct Mounts(Vec<Mount>);
@@ -25,13 +23,15 @@ pub struct Mount {
 }
 
 impl Mounts {
+    pub(super) const TABLE: &str = "/proc/self/mountinfo";
+
     /// Reads the table of mounts.
     ///
     /// # Errors
     ///
     /// `/proc/self/mountinfo` cannot be read, as where no procfs is mounted (`ENOENT`).
     pub fn read() -> io::Result<Self> {
-        Ok(Self(parse(&fs::read(TABLE)?)))
+        Ok(Self(parse(&fs::read(Self::TABLE)?)))
     }
 
     /// The mounts of this type of file system, such as `bpf` or `cgroup2`, that are not covered by

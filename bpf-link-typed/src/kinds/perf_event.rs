@@ -21,7 +21,7 @@ use crate::info::answer::{Answer, mirror, reported};
 use crate::info::buf::{Ask, name_room};
 use crate::info::facts::facts;
 use crate::info::hideable::Hideable;
-use crate::info::types::{Own, always_attached, info};
+use crate::info::types::{Lend, Own, always_attached, info};
 use crate::link::link_type::link_type;
 
 pub use attach::PerfEventAttach;
@@ -90,6 +90,16 @@ macro_rules! details {
                 fn own(self) -> $Probe {
                     $Probe {
                         $( $field: $crate::info::types::owned!(self.$field $(=> $ref_type)?), )+
+                    }
+                }
+            }
+
+            impl Lend for $Probe {
+                type Lent<'b> = $ProbeRef<'b>;
+
+                fn lend(&self) -> $ProbeRef<'_> {
+                    $ProbeRef {
+                        $( $field: $crate::info::types::lent!(self.$field $(=> $ref_type)?), )+
                     }
                 }
             }
@@ -236,6 +246,26 @@ impl Own for PerfEventDetailsRef<'_> {
             Self::Unknown { number, bytes } => PerfEventDetails::Unknown {
                 number,
                 bytes: bytes.own(),
+            },
+        }
+    }
+}
+
+impl Lend for PerfEventDetails {
+    type Lent<'a> = PerfEventDetailsRef<'a>;
+
+    fn lend(&self) -> PerfEventDetailsRef<'_> {
+        match self {
+            Self::NotReported => PerfEventDetailsRef::NotReported,
+            Self::Uprobe(probe) => PerfEventDetailsRef::Uprobe(probe.lend()),
+            Self::Uretprobe(probe) => PerfEventDetailsRef::Uretprobe(probe.lend()),
+            Self::Kprobe(probe) => PerfEventDetailsRef::Kprobe(probe.lend()),
+            Self::Kretprobe(probe) => PerfEventDetailsRef::Kretprobe(probe.lend()),
+            Self::Tracepoint(tracepoint) => PerfEventDetailsRef::Tracepoint(tracepoint.lend()),
+            Self::Event(event) => PerfEventDetailsRef::Event(*event),
+            Self::Unknown { number, bytes } => PerfEventDetailsRef::Unknown {
+                number: *number,
+                bytes: bytes.lend(),
             },
         }
     }

@@ -201,13 +201,27 @@ pub(crate) const LISTS: &[List] = &[
         "a row of the table of kinds",
     ),
     line(
+        "bpf-link-typed/src/inspect/json/kinds.rs",
+        "{Kind}: {kind};",
+        "its module, and a line of `keys_of_every_kind!`",
+    ),
+    file(
+        "bpf-link-typed/src/inspect/json/kinds/{kind}.rs",
+        "the keys of `bpftool` that its description serializes to",
+    ),
+    line(
+        "bpf-link-typed/docs/json.md",
+        "`{kind}`",
+        "its keys in the table of keys",
+    ),
+    line(
         "bpf-link-typed/bpf-links/src/kinds.rs",
         "{Kind}: {kind};",
         "its module, and a line of `for_every_kind!`",
     ),
     file(
         "bpf-link-typed/bpf-links/src/kinds/{kind}.rs",
-        "what the lister shows of it: the keys that `bpftool` has, and what it is attached to in words",
+        "what the lister says that it is attached to",
     ),
     line(
         "tests/tests/live/kinds.rs",

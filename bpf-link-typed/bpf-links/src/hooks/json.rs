@@ -11,12 +11,11 @@ use bpf_link::TcFilter;
 use bpf_link_typed::inspect::hooks::{
     AttachPoint, AttachedBy, AttachedProgram, CgroupOrigin, HookNote, HookPlace, PlaceHooks,
 };
+use bpf_link_typed::inspect::json::{Each, NameOrNumber, entry, name, name_if_any, paths};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::words;
 use crate::found::Found;
-use crate::json::values::{Each, NameOrNumber, Pid, entry, name, name_if_any, paths};
-use crate::resolve::{family_name, hook_name};
 
 pub(super) struct PlaceJson<'a> {
     pub(super) hooks: &'a PlaceHooks,
@@ -100,7 +99,7 @@ impl Serialize for ProgramJson<'_> {
                     paths(&mut map, "pinned", pinned)?;
                 }
                 if let Some(holders) = self.found.holders(*link) {
-                    map.serialize_entry("pids", &Each(|| holders.iter().map(Pid)))?;
+                    map.serialize_entry("pids", holders)?;
                 }
             }
             AttachedBy::NoLink => map.serialize_entry("link_id", &None::<u32>)?,
@@ -125,11 +124,10 @@ fn point<M: SerializeMap>(map: &mut M, point: &AttachPoint) -> Result<(), M::Err
             hook,
             priority,
         } => {
-            let (family, hook) = (family.as_raw(), hook.as_raw());
-            map.serialize_entry("pf", &family)?;
-            entry(map, "pf_name", family_name(family))?;
-            map.serialize_entry("hooknum", &hook)?;
-            entry(map, "hook_name", hook_name(family, hook))?;
+            map.serialize_entry("pf", &family.as_raw())?;
+            entry(map, "pf_name", family.name())?;
+            map.serialize_entry("hooknum", &hook.as_raw())?;
+            entry(map, "hook_name", hook.name_in(*family))?;
             map.serialize_entry("prio", priority)
         }
         AttachPoint::Cgroup { flags, origin, .. } => {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bpf_link::{Error as LinkError, cgroup_id, netns_inode, open_map, open_pinned_map};
+use bpf_link_typed::inspect::Names;
 use bpf_link_typed::inspect::hooks::{AttachPoint, CgroupOrigin, HookInspector, PlaceHooks};
 use bpf_link_typed::{Error, Netns};
 use rustix::fs::{Mode, OFlags};
@@ -12,7 +13,6 @@ use crate::args::{Hooks, Place};
 use crate::failure::Refused;
 use crate::filter::OWN_NETNS;
 use crate::notes::Notes;
-use crate::resolve::Cgroups;
 
 /// What the arguments name. What is refused is reported.
 pub(super) fn named(
@@ -67,13 +67,14 @@ fn at(inspector: &mut HookInspector, path: &Path) -> Result<PlaceHooks> {
 pub(super) fn all(
     inspector: &mut HookInspector,
     netns: Option<&Path>,
+    names: &Names,
     notes: &Notes,
 ) -> Result<Vec<PlaceHooks>> {
     let mut found = inspector.devices(netns.map(Netns::from).as_ref())?;
     found.push(inspector.netns(netns.unwrap_or(Path::new(OWN_NETNS)))?);
     if netns.is_none() {
-        for path in Cgroups::find(notes).paths() {
-            match inspector.cgroup(path) {
+        for path in names.cgroups() {
+            match inspector.cgroup(&*path) {
                 Ok(mut hooks) => {
                     hooks
                         .programs

@@ -14,7 +14,6 @@ use unicode_width::UnicodeWidthStr as _;
 use super::words;
 use crate::found::Found;
 use crate::output::{self, Output, printable, shortened};
-use crate::resolve::{family_name, hook_name};
 use crate::table::{GAP, INDENT};
 use crate::text;
 
@@ -130,9 +129,11 @@ fn hook(point: &AttachPoint) -> String {
             None => point.to_string(),
         },
         AttachPoint::Netfilter { family, hook, .. } => {
-            let (family, hook) = (family.as_raw(), hook.as_raw());
-            let called = hook_name(family, hook).map_or_else(|| hook.to_string(), str::to_owned);
-            let of = family_name(family).map_or_else(|| family.to_string(), str::to_owned);
+            let number = |number: u32| move || number.to_string();
+            let called = hook.name_in(*family);
+            let called = called.map_or_else(number(hook.as_raw()), str::to_owned);
+            let of = family.name();
+            let of = of.map_or_else(number(family.as_raw()), str::to_owned);
             format!("{point} {of} {called}")
         }
         point => point.to_string(),

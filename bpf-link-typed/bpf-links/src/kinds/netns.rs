@@ -1,25 +1,11 @@
 //! What is shown of a netns link.
 
 use bpf_link_typed::NetnsInfo;
-use serde::ser::SerializeMap;
+use bpf_link_typed::inspect::LinkDescription;
 
-use crate::json::values::NameOrNumber;
 use crate::text::DETACHED;
-use crate::view::View;
 
-pub(super) fn keys<M: SerializeMap>(
-    map: &mut M,
-    _view: &View<'_>,
-    info: &NetnsInfo,
-) -> Result<(), M::Error> {
-    map.serialize_entry("netns_ino", &info.netns_ino.unwrap_or(0))?;
-    map.serialize_entry(
-        "attach_type",
-        &NameOrNumber::from(info.attach_type.attach_type()),
-    )
-}
-
-pub(super) fn attached_to(_view: &View<'_>, info: &NetnsInfo) -> String {
+pub(super) fn attached_to(_view: &LinkDescription<'_>, info: &NetnsInfo) -> String {
     format!(
         "{} {}",
         info.attach_type,

@@ -1,19 +1,10 @@
 //! What is shown of an xdp link.
 
 use bpf_link_typed::XdpInfo;
-use serde::ser::SerializeMap;
+use bpf_link_typed::inspect::LinkDescription;
 
 use super::device;
-use crate::view::View;
 
-pub(super) fn keys<M: SerializeMap>(
-    map: &mut M,
-    view: &View<'_>,
-    _info: &XdpInfo,
-) -> Result<(), M::Error> {
-    device::keys(map, view)
-}
-
-pub(super) fn attached_to(view: &View<'_>, _info: &XdpInfo) -> String {
-    device::words(view)
+pub(super) fn attached_to(link: &LinkDescription<'_>, _info: &XdpInfo) -> String {
+    device::words(link)
 }

@@ -83,3 +83,53 @@ number_enum! {
         PostRouting = NF_INET_POST_ROUTING,
     }
 }
+
+impl NetfilterFamily {
+    /// The name that `nft` has for the family, such as `ip`; `None` for a number without one.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.as_raw() {
+            c::NFPROTO_INET => "inet",
+            c::NFPROTO_IPV4 => "ip",
+            c::NFPROTO_ARP => "arp",
+            c::NFPROTO_NETDEV => "netdev",
+            c::NFPROTO_BRIDGE => "bridge",
+            c::NFPROTO_IPV6 => "ip6",
+            _ => return None,
+        })
+    }
+}
+
+impl NetfilterHook {
+    /// The name that `nft` has for the hook, such as `prerouting`. The numbers of hooks are those
+    /// of their family. `None` for a number without a name.
+    #[must_use]
+    pub const fn name_in(self, family: NetfilterFamily) -> Option<&'static str> {
+        Some(match (family.as_raw(), self.as_raw()) {
+            (1 | 2 | 7 | 10, 0) => "prerouting",
+            (1 | 2 | 7 | 10, 1) | (3, 0) => "input",
+            (1..=3 | 7 | 10, 2) => "forward",
+            (1 | 2 | 7 | 10, 3) | (3, 1) => "output",
+            (1 | 2 | 7 | 10, 4) => "postrouting",
+            (1, 5) | (5, 0) => "ingress",
+            (5, 1) => "egress",
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_and_hooks_have_names() {
+        let (ip, arp) = (NetfilterFamily::Ipv4, NetfilterFamily::from_raw(3));
+        let none = NetfilterFamily::from_raw(99);
+        assert_eq!((ip.name(), none.name()), (Some("ip"), None));
+        assert_eq!(NetfilterHook::LocalOut.name_in(ip), Some("output"));
+        assert_eq!(NetfilterHook::PreRouting.name_in(arp), Some("input"));
+        assert_eq!(NetfilterHook::PreRouting.name_in(none), None);
+        assert_eq!(NetfilterHook::Other(99).name_in(ip), None);
+    }
+}

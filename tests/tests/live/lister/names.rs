@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
     AttachType, BtfTypeId, KprobeMultiArgs, LinkCreate, MprogArgs, RawLink, RawTracepointOpen,
-    TracingMultiArgs, XdpFlags,
+    SnapshotMethod, Snapshotter, TracingMultiArgs, XdpFlags,
 };
 use bpf_link_tests::{
     CounterMap, Device, DeviceKind, Hook, KernelBtf, Loader, Map, Netns, Program, Replaceable,
@@ -16,16 +16,23 @@ use bpf_link_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::fixture::LOOPBACK;
+use crate::fixture::{LOOPBACK, text};
 use crate::functions::kernel::{SYMBOLS, address_of, with_hidden_addresses};
 use crate::harness::{Need, Test, test};
+use crate::inspect::names::There;
 use crate::lister::{LISTER, at, list, run, show};
+use crate::snapshot::ITERATOR;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(names_that_are_not_text).needs(LISTER),
     test!(programs_and_maps).needs(LISTER),
     test!(names_that_the_kernel_cuts).needs(LISTER).alone(),
     test!(xdp_devices).needs(LISTER).alone(),
+    test!(devices_in_other_namespaces)
+        .needs(LISTER)
+        .also_needs(ITERATOR)
+        .also_needs(&[Need::Device(DeviceKind::Veth)])
+        .alone(),
     test!(tcx_devices).needs(LISTER).also_needs(Need::TCX),
     test!(netkit_devices).needs(LISTER).also_needs(Need::NETKIT),
     test!(traced_functions)
@@ -154,16 +161,48 @@ fn xdp_devices(_sandbox: &Sandbox) -> Result<()> {
     let link = on_xdp(&here)?;
     ensure!(devname(&there)? == "(unknown)");
     ensure!(devname(&link)? == "lo");
-    // Or the same one, and then the two cannot be told apart.
+    // Or the same one, and then only a snapshot tells the two apart.
     drop(there);
     let there = netns.inside(|| on_xdp(&here))?;
-    for link in [&link, &there] {
+    let has_snapshots = Snapshotter::load()?.method() <= SnapshotMethod::ProbeRead;
+    for (link, name) in [(&link, "lo"), (&there, "(unknown)")] {
         let shown = show(link.id()?, &[])?;
-        ensure!(*at(&shown, "devname") == "(unknown)", "{shown}");
+        let expected = if has_snapshots { name } else { "(unknown)" };
+        ensure!(*at(&shown, "devname") == expected, "{shown}");
         ensure!(*at(&shown, "ifindex") == LOOPBACK, "{shown}");
     }
     drop(there);
     ensure!(devname(&link)? == "lo");
+    Ok(())
+}
+
+/// They are shown with their namespace, and found by it.
+fn devices_in_other_namespaces(sandbox: &Sandbox) -> Result<()> {
+    let there = There::new(sandbox)?;
+    there.mount()?;
+    let link = there.xdp(&Program::passing(Hook::XDP)?)?;
+    let (id, file) = (link.id()?, text(&there.file)?);
+    let shown = show(id, &[])?;
+    let table = run(&["list", "--kind", "xdp"])?.well()?;
+    let is_listed = |more: &[&str]| -> Result<bool> {
+        let listed = list(more)?;
+        Ok(listed.iter().any(|link| *at(link, "id") == id.get()))
+    };
+    let by_netns = is_listed(&["--netns", file])?;
+    let by_both = is_listed(&["--netns", file, "--dev", "there"])?;
+    let by_others = [
+        is_listed(&["--dev", "there"])?,
+        is_listed(&["--netns", "/proc/self/ns/net"])?,
+        is_listed(&["--netns", file, "--dev", "lo"])?,
+    ];
+    there.unmount()?;
+    ensure!(*at(&shown, "devname") == "there", "{shown}");
+    ensure!(*at(&shown, "netns_ino") == there.netns.inode()?, "{shown}");
+    ensure!(*at(&shown, "netns_path") == file, "{shown}");
+    let index = at(&shown, "ifindex");
+    let words = format!("there ({index}) in {file}");
+    ensure!(table.contains(&words), "{table}");
+    ensure!(by_netns && by_both && by_others == [false; 3]);
     Ok(())
 }
 

@@ -1,16 +1,18 @@
-//! The values of a link's keys.
+//! The values of keys.
 
 use std::ffi::CStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use bpf_link_typed::AttachType;
-use bpf_link_typed::inspect::Holder;
+use bpf_link::AttachType;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
 
+use crate::inspect::holders::Holder;
+
 /// A name, or a number where there is no name.
-pub(crate) struct NameOrNumber<'a>(pub(crate) Option<&'a str>, pub(crate) u32);
+#[derive(Clone, Copy, Debug)]
+pub struct NameOrNumber<'a>(pub Option<&'a str>, pub u32);
 
 impl Serialize for NameOrNumber<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -29,8 +31,13 @@ impl From<AttachType> for NameOrNumber<'_> {
 
 /// A key for a name, and where the name is not UTF-8, another for its bytes.
 ///
-/// JSON strings are text, so the first key has replacement characters.
-pub(crate) fn name<M: SerializeMap>(
+/// JSON strings are text, so the first key has replacement characters, and the second one, which
+/// ends in `_bytes`, hexadecimal digits.
+///
+/// # Errors
+///
+/// Those of the serializer.
+pub fn name<M: SerializeMap>(
     map: &mut M,
     key: &str,
     name: impl AsRef<[u8]>,
@@ -44,7 +51,11 @@ pub(crate) fn name<M: SerializeMap>(
 }
 
 /// The same, if there is a name.
-pub(crate) fn name_if_any<M: SerializeMap>(
+///
+/// # Errors
+///
+/// Those of the serializer.
+pub fn name_if_any<M: SerializeMap>(
     map: &mut M,
     key: &str,
     found: Option<&CStr>,
@@ -56,11 +67,11 @@ pub(crate) fn name_if_any<M: SerializeMap>(
 }
 
 /// The same for an array of paths: if one is not UTF-8, the other key has the bytes of all.
-pub(crate) fn paths<M: SerializeMap>(
-    map: &mut M,
-    key: &str,
-    paths: &[PathBuf],
-) -> Result<(), M::Error> {
+///
+/// # Errors
+///
+/// Those of the serializer.
+pub fn paths<M: SerializeMap>(map: &mut M, key: &str, paths: &[PathBuf]) -> Result<(), M::Error> {
     map.serialize_entry(
         key,
         &Each(|| paths.iter().map(|path| path.to_string_lossy())),
@@ -87,19 +98,19 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-pub(crate) struct Pid<'a>(pub(crate) &'a Holder);
-
-impl Serialize for Pid<'_> {
+/// Writes what `bpftool` has under `pids`: `pid` and `comm`.
+impl Serialize for Holder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("pid", &self.0.pid())?;
-        name(&mut map, "comm", self.0.comm().to_bytes())?;
+        map.serialize_entry("pid", &self.pid())?;
+        name(&mut map, "comm", self.comm().to_bytes())?;
         map.end()
     }
 }
 
 /// An array whose entries are made while it is written, so nothing is collected.
-pub(crate) struct Each<F>(pub(crate) F);
+#[derive(Clone, Copy, Debug)]
+pub struct Each<F>(pub F);
 
 impl<F, I> Serialize for Each<F>
 where
@@ -116,10 +127,14 @@ where
 }
 
 /// A key, if there is a value.
-pub(crate) fn entry<M: SerializeMap>(
+///
+/// # Errors
+///
+/// Those of the serializer.
+pub fn entry<M: SerializeMap>(
     map: &mut M,
-    key: &'static str,
-    value: Option<impl serde::Serialize>,
+    key: &str,
+    value: Option<impl Serialize>,
 ) -> Result<(), M::Error> {
     match value {
         Some(value) => map.serialize_entry(key, &value),

@@ -1,25 +1,26 @@
 //! The functions of multi links. There may be tens of thousands, so they are serialized one at a
 //! time.
 
-use bpf_link_typed::{Hideable, KprobeMultiInfoRef, TracingMultiInfoRef, UprobeMultiInfoRef};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
-use crate::resolve::Symbol;
-use crate::view::View;
+use crate::info::hideable::Hideable;
+use crate::inspect::description::LinkDescription;
+use crate::inspect::names::KernelFunctionOffset;
+use crate::kinds::{KprobeMultiInfoRef, TracingMultiInfoRef, UprobeMultiInfoRef};
 
 /// `funcs` of a `kprobe_multi` link, by address.
-pub(crate) struct KprobeFunctions<'a> {
-    view: &'a View<'a>,
+pub(super) struct KprobeFunctions<'a> {
+    link: &'a LinkDescription<'a>,
     info: &'a KprobeMultiInfoRef<'a>,
 }
 
 /// `funcs` of a `uprobe_multi` link, as it was created.
-pub(crate) struct UprobePlaces<'a>(pub(crate) &'a UprobeMultiInfoRef<'a>);
+pub(super) struct UprobePlaces<'a>(pub(super) &'a UprobeMultiInfoRef<'a>);
 
 /// `funcs` of a `tracing_multi` link, with their BTF type ids.
-pub(crate) struct TracingFunctions<'a> {
-    pub(crate) view: &'a View<'a>,
-    pub(crate) info: &'a TracingMultiInfoRef<'a>,
+pub(super) struct TracingFunctions<'a> {
+    pub(super) link: &'a LinkDescription<'a>,
+    pub(super) info: &'a TracingMultiInfoRef<'a>,
 }
 
 /// A kernel function. Each has an entry, even if its address or name is hidden.
@@ -59,8 +60,8 @@ impl Serialize for Function<'_> {
 }
 
 impl<'a> KprobeFunctions<'a> {
-    pub(crate) fn new(view: &'a View<'a>, info: &'a KprobeMultiInfoRef<'a>) -> Self {
-        Self { view, info }
+    pub(super) fn new(link: &'a LinkDescription<'a>, info: &'a KprobeMultiInfoRef<'a>) -> Self {
+        Self { link, info }
     }
 }
 
@@ -73,8 +74,8 @@ impl Serialize for KprobeFunctions<'_> {
         let mut sequence = serializer.serialize_seq(Some(order.len()))?;
         for index in order {
             let address = at(addresses, index);
-            let symbol = address.and_then(|address| self.view.resolver.symbol(address));
-            let entry = symbol.filter(Symbol::is_entry);
+            let symbol = address.and_then(|address| self.link.names.kernel_function(address));
+            let entry = symbol.filter(KernelFunctionOffset::is_entry);
             let function = entry.map(|symbol| symbol.function);
             let function = function.as_ref();
             let start = function.and_then(|function| function.address.visible());
@@ -132,7 +133,7 @@ impl Serialize for Place {
 
 impl Serialize for TracingFunctions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { view, info } = self;
+        let Self { link, info } = self;
         let addresses = visible(info.addresses);
         let mut sequence = serializer.serialize_seq(None)?;
         for index in 0..info.count.unwrap_or(0) {
@@ -140,7 +141,7 @@ impl Serialize for TracingFunctions<'_> {
             let function = info
                 .btf_obj_id
                 .zip(id)
-                .and_then(|(object, id)| view.resolver.function(object, id));
+                .and_then(|(object, id)| link.names.btf_function(object, id));
             sequence.serialize_element(&Function {
                 type_id: id,
                 address: at(addresses, index),
