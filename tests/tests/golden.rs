@@ -20,7 +20,7 @@ struct Series {
     sorts: usize,
 }
 
-static SERIES: [Series; 5] = [
+static SERIES: [Series; 6] = [
     Series {
         name: "5.10",
         info_len: 32,
@@ -50,6 +50,12 @@ static SERIES: [Series; 5] = [
         info_len: 64,
         without: &[],
         sorts: 65,
+    },
+    Series {
+        name: "aarch64-7.3",
+        info_len: 64,
+        without: &[LinkKind::TracingMulti],
+        sorts: 62,
     },
 ];
 
