@@ -164,7 +164,7 @@ impl<'a> KprobeEvent<'a> {
                         is_blacklisted: forbidden == Forbidden::ByBlacklist,
                         source,
                     },
-                    None if offset % INSTRUCTIONS != 0 => Error::InsideInstruction {
+                    None if !is_aligned(offset) => Error::InsideInstruction {
                         function,
                         offset,
                         source,
@@ -177,15 +177,17 @@ impl<'a> KprobeEvent<'a> {
     }
 }
 
-/// What the addresses of instructions are multiples of, in bytes. Where that is more than 1, the
-/// kernel does not look for an instruction anywhere else: `arch_prepare_kprobe` says `EINVAL`.
-const INSTRUCTIONS: u64 = if cfg!(target_arch = "aarch64") {
-    4
-} else if cfg!(target_arch = "s390x") {
-    2
-} else {
-    1
-};
+/// Whether instructions begin at such places of a function. Where they are aligned, the kernel does
+/// not look for one anywhere else: `arch_prepare_kprobe` says `EINVAL`.
+fn is_aligned(offset: u64) -> bool {
+    if cfg!(target_arch = "aarch64") {
+        offset % 4 == 0
+    } else if cfg!(target_arch = "s390x") {
+        offset % 2 == 0
+    } else {
+        true
+    }
+}
 
 /// Refuses what the kernel would take for another place than was meant: one beyond the end of the
 /// function, where that is known, and before Linux 6.7 a name that several functions have.
