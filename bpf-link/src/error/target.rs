@@ -56,7 +56,7 @@ pub enum Target {
         event_type: u32,
         /// The configuration.
         config: u64,
-        /// The process or thread that it is of; `None` for every one.
+        /// The thread that it is of, 0 for the calling one; `None` for every one.
         process: Option<u32>,
         /// The processor that it is on; `None` for every one.
         processor: Option<u32>,
@@ -249,7 +249,10 @@ impl fmt::Display for Target {
             } => {
                 let event = CountedEvent::from_raw(*event_type, *config);
                 write!(f, "perf event {event}")?;
-                optional(f, " of process ", *process)?;
+                match process {
+                    Some(0) => f.write_str(" of the calling thread")?,
+                    thread => optional(f, " of thread ", *thread)?,
+                }
                 optional(f, " on processor ", *processor)
             }
             Self::Function { name, offset: 0 } => write!(f, "function {}", name.to_string_lossy()),
