@@ -146,7 +146,7 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::ignored("/agent/entry\"", &["set_renamed"]),
     // Whether the program fits the hook is asked about one that does not exist.
     Answer::ignored("target_fd=-1, attach_type=BPF_CGROUP_INET_EGRESS", SETS),
-    Answer::ignored("target_fd=-1, attach_type=BPF_FLOW_DISSECTOR", SETS),
+    Answer::ignored("target_fd=-1, attach_type=BPF_FLOW_DISSECTOR", &[]),
     // The set is there, and its report says that the old link may be as well.
     Answer::ignored("BPF_LINK_DETACH", SETS),
     Answer::ignored("BPF_LINK_GET_FD_BY_ID", SETS),
