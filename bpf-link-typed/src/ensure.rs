@@ -407,7 +407,7 @@ impl<A: AttachProgram> Ensure<A> {
     ///   [`RawLink::pin_over`] refuse.
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`).
     /// - [`Error::CreateDirectory`]: a parent directory could not be created, or looked up.
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook (cgroups).
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
     /// - [`Error::AlreadyAttached`] (`EEXIST`): another link on the hook already runs this program
     ///   (tcx, netkit).
     /// - Those of the kind's own `attach`, such as [`Error::HookTaken`] if another program has the

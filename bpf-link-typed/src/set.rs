@@ -78,7 +78,8 @@ use options::Options;
 ///    hooks and priorities exchanged.
 /// 2. New links are attached, next to the links that they replace. Every link is pinned beside its
 ///    path ([`temporary_pin`](bpf_link::temporary_pin)). The programs that will stop running are
-///    opened. Up to here, no old program has stopped.
+///    opened, and a program that does not fit its hook is refused. Up to here, no old program has
+///    stopped.
 /// 3. Links that can be updated are updated.
 /// 4. The pins are renamed over those that they replace.
 /// 5. Where a hook takes one program and its link cannot be updated, the old link is detached and
@@ -106,6 +107,12 @@ use options::Options;
 /// - It is not one instant. A packet that crosses two hooks may meet the new program at one and the
 ///   old program at the other. If the process is killed, nothing is undone: the next `apply`
 ///   finishes the work.
+/// - The kernel can still refuse a program that fits its hook when it is put on an old link, such
+///   as a tcx or netkit program that another link on the hook runs already
+///   ([`Error::AlreadyAttached`], `EEXIST`), and a driver can refuse an XDP program after the old
+///   one was detached. Until that is undone, other links of the set may run their new programs for
+///   a moment. The same goes for an XDP program for the entries of a map where the kernel does not
+///   tell (before Linux 5.18).
 /// - Links that are not in the set stay attached, and are reported as stale, unless
 ///   [`remove_stale`](Self::remove_stale) has them removed.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps

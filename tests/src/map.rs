@@ -93,6 +93,16 @@ impl Map {
         Ok(Self { fd })
     }
 
+    /// Opens the map of this id.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered; `ENOENT` where there is none.
+    pub fn from_id(id: u32) -> Result<Self> {
+        let fd = sys::fd_by_id(IdSpace::Map, id).with_context(|| format!("opening map {id}"))?;
+        Ok(Self { fd })
+    }
+
     /// Sets an element.
     ///
     /// # Errors
@@ -165,8 +175,9 @@ impl CounterMap {
     ///
     /// What the kernel answered; `ENOENT` where there is none.
     pub fn from_id(id: u32) -> Result<Self> {
-        let fd = sys::fd_by_id(IdSpace::Map, id).with_context(|| format!("opening map {id}"))?;
-        Ok(fd.into())
+        Ok(Self {
+            map: Map::from_id(id)?,
+        })
     }
 
     /// The map's id.

@@ -16,7 +16,8 @@ const PROMISED: &str = env!("CARGO_PKG_RUST_VERSION");
 /// Builds the published crates and the lister with Debian's Rust, in the version that their
 /// manifests promise.
 ///
-/// The crates build without a warning, and their unit tests are run.
+/// The crates build without a warning, with the default features and with all of them, and their
+/// unit tests are run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Fetch the packages from this mirror, not from the one that apt is configured with
@@ -46,7 +47,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         command::run(&mut cargo)
     };
     // Users who build the libraries in a workspace see what the compiler warns of.
-    run(&published, &["check", "--quiet"], "-Dwarnings")?;
+    for features in [&[][..], &["--all-features"]] {
+        let check = [&["check", "--quiet"], features].concat();
+        run(&published, &check, "-Dwarnings")?;
+    }
     step.next("unit tests");
     let tests = ["test", "--quiet", "--lib", "--all-features"];
     run(&published, &tests, "--cap-lints=allow")?;

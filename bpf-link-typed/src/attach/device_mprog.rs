@@ -73,6 +73,11 @@ impl DeviceMprog<'_> {
         })
     }
 
+    /// Refuses a program that does not fit.
+    pub(crate) fn check(&self, program: BorrowedFd<'_>) -> Result<()> {
+        fit::check(program, self.attach_type, || self.interface.target())
+    }
+
     /// The list, for links of this kind.
     pub(crate) fn hook(&self, kind: LinkKind) -> Result<HookId> {
         let attach_type = u64::from(self.attach_type.as_raw());
@@ -149,6 +154,10 @@ macro_rules! recipe_of_a_list {
 
             fn check_options(&self, pin: &::std::path::Path) -> $crate::Result<()> {
                 $crate::attach::position::without_revision(self.list.expected_revision, pin)
+            }
+
+            fn check(&self, wanted: &$crate::ensure::Wanted<'_>) -> $crate::Result<()> {
+                self.list.check(wanted.object)
             }
 
             fn in_place(&self, link: &$Link) -> $crate::Result<Option<bool>> {

@@ -1,9 +1,11 @@
 //! Whether a program fits a hook: found out once the kernel has refused it, as it answers one
-//! number to much.
+//! number to much, or before an update, which may be one of several that belong together.
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{AttachType, Hook, MapInfo, ProgramInfo, ProgramType, Target, program_fits};
+use bpf_link::{
+    AttachType, Hook, LinkCreate, MapInfo, ProgramInfo, ProgramType, RawLink, Target, program_fits,
+};
 
 use crate::error::Error;
 
@@ -100,6 +102,40 @@ pub(crate) fn or_mismatch_on_device(
         Ok(_) => or_mismatch(program, attach_type, source),
         // Among others, that the kernel does not know the attach type.
         Err(_) => by_type(program, attach_type, source),
+    }
+}
+
+/// Refuses a program that does not fit, without attaching anything: asks the kernel for a link on
+/// nothing. For kinds that look at the program before they look at what the link is to be on.
+///
+/// `target` is what the caller has named.
+pub(crate) fn check(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    target: impl FnOnce() -> Target,
+) -> Result<(), Error> {
+    // There is neither a device with this index nor a descriptor with this number.
+    const NOTHING: u32 = u32::MAX;
+    let request = LinkCreate::new(&program, attach_type).target_ifindex(NOTHING);
+    match RawLink::create(&request) {
+        Err(source) if source.errno() == Some(libc::EINVAL) => {
+            let info = ProgramInfo::of(&program).ok();
+            Err(mismatch(attach_type, info, source.naming(target())))
+        }
+        // That there is nothing.
+        _ => Ok(()),
+    }
+}
+
+/// The same for kinds of which the kernel has the same refusal for a link on nothing.
+pub(crate) fn check_by_asking(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    target: impl FnOnce() -> Target,
+) -> Result<(), Error> {
+    match program_fits(&program, attach_type) {
+        Some(false) => check(program, attach_type, target),
+        _ => Ok(()),
     }
 }
 

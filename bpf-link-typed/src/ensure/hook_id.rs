@@ -1,6 +1,6 @@
 //! Which hook some options are for, so that two for the same one are told.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use bpf_link::LinkKind;
 
@@ -15,15 +15,18 @@ pub struct HookId {
     pub numbers: [u64; 3],
 }
 
+/// A number for something that is more than a number.
+pub(crate) fn hash_of(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A number for a network namespace as the options have it; 0 for that of the calling thread.
 ///
 /// One that is spelled in two ways has two numbers: then the kernel refuses the second program.
 pub(crate) fn number_of(netns: Option<&Netns>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    netns.map_or(0, |netns| {
-        netns.hash(&mut hasher);
-        hasher.finish()
-    })
+    netns.map_or(0, hash_of)
 }
 
 /// The network namespace of a device, if it is said.

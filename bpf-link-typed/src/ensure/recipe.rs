@@ -80,7 +80,8 @@ pub trait Recipe: Clone {
         Ok(())
     }
 
-    /// Refuses a program that the kernel would not attach here, but does not refuse in an update.
+    /// Refuses a program that does not fit the hook, as far as that can be told without attaching
+    /// it.
     fn check(&self, _wanted: &Wanted<'_>) -> Result<()> {
         Ok(())
     }

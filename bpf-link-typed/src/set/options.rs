@@ -37,3 +37,13 @@ impl Default for Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_waits_for_the_lock_for_ten_seconds() {
+        assert_eq!(Options::default().lock_within, Duration::from_secs(10));
+    }
+}

@@ -1,6 +1,6 @@
 //! The targets of commands.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ pub enum Target {
         event_type: u32,
         /// The configuration.
         config: u64,
-        /// The process or thread that it is of; `None` for every one.
+        /// The thread that it is of, 0 for the calling one; `None` for every one.
         process: Option<u32>,
         /// The processor that it is on; `None` for every one.
         processor: Option<u32>,
@@ -249,7 +249,10 @@ impl fmt::Display for Target {
             } => {
                 let event = CountedEvent::from_raw(*event_type, *config);
                 write!(f, "perf event {event}")?;
-                optional(f, " of process ", *process)?;
+                match process {
+                    Some(0) => f.write_str(" of the calling thread")?,
+                    thread => optional(f, " of thread ", *thread)?,
+                }
                 optional(f, " on processor ", *processor)
             }
             Self::Function { name, offset: 0 } => write!(f, "function {}", name.to_string_lossy()),
@@ -283,15 +286,7 @@ impl fmt::Display for Target {
                 }
                 optional(f, " in process ", *process)
             }
-            Self::Interface { name, index } => match (name, index) {
-                (Some(name), Some(index)) => {
-                    let name = name.to_string_lossy();
-                    write!(f, "interface {name} (index {index})")
-                }
-                (Some(name), None) => write!(f, "interface {}", name.to_string_lossy()),
-                (None, Some(index)) => write!(f, "the interface with index {index}"),
-                (None, None) => f.write_str("an interface"),
-            },
+            Self::Interface { name, index } => interface(f, name.as_deref(), *index),
             Self::Cgroup(path) => write!(f, "cgroup {}", path.display()),
             Self::CgroupId(id) => write!(f, "the cgroup with id {id}"),
             Self::Netns(path) => write!(f, "network namespace {}", path.display()),
@@ -306,5 +301,14 @@ impl fmt::Display for Target {
             Self::Maps => f.write_str("the maps of this machine"),
             Self::Probe(kind) => write!(f, "a probe for {kind} links"),
         }
+    }
+}
+
+fn interface(f: &mut fmt::Formatter<'_>, name: Option<&CStr>, index: Option<u32>) -> fmt::Result {
+    match (name.map(CStr::to_string_lossy), index) {
+        (Some(name), Some(index)) => write!(f, "interface {name} (index {index})"),
+        (Some(name), None) => write!(f, "interface {name}"),
+        (None, Some(index)) => write!(f, "the interface with index {index}"),
+        (None, None) => f.write_str("an interface"),
     }
 }

@@ -240,3 +240,13 @@ fn is_there_still(path: &CString, directory: &OwnedFd) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_waited_for_ten_seconds() {
+        assert_eq!(PinLock::PATIENCE, Duration::from_secs(10));
+    }
+}

@@ -144,8 +144,9 @@ pub(crate) const ANSWERS: &[Answer] = &[
     Answer::to("file_flags=0x4000", libc::EINVAL, SETS),
     // The set is there, and its report says that the old pin is as well.
     Answer::ignored("/agent/entry\"", &["set_renamed"]),
-    // Whether the program fits the cgroup is asked about one that does not exist.
+    // Whether the program fits the hook is asked about one that does not exist.
     Answer::ignored("target_fd=-1, attach_type=BPF_CGROUP_INET_EGRESS", SETS),
+    Answer::ignored("target_fd=-1, attach_type=BPF_FLOW_DISSECTOR", &[]),
     // The set is there, and its report says that the old link may be as well.
     Answer::ignored("BPF_LINK_DETACH", SETS),
     Answer::ignored("BPF_LINK_GET_FD_BY_ID", SETS),

@@ -24,6 +24,7 @@ impl<A: Recipe> Run<'_, A> {
         old: Candidate<Held<A>>,
         why: Why,
     ) -> Result<Step<A::Link>> {
+        self.to.check(self.wanted)?;
         let way_back = self.to.way_back(&old.link.info)?;
         let program = match old.attached.map(open).transpose() {
             Ok(program) => program,

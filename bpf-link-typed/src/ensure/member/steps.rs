@@ -47,7 +47,8 @@ pub(crate) trait Ready<'a> {
     /// Adds who has the hook to an error that it is taken.
     fn name_holders(&self, refusal: Error) -> Error;
 
-    /// Refuses a program that the kernel would not attach here, but puts on a link.
+    /// Refuses a program that does not fit the hook, as far as that can be told without attaching
+    /// it.
     fn check(&self) -> Result<()>;
 
     /// How the old program was attached.

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use bpf_link::{Hook, HookProgram, LinkCreate, LinkId, LinkKind, ProgramInfo, RawLink, Target};
+use bpf_link::{Hook, HookProgram, LinkId, LinkKind, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::attach::fit;
@@ -98,20 +98,11 @@ impl Recipe for CgroupAttach<'_> {
         Some(self.clone().position(place.of(LinkAnchor::LinkId)))
     }
 
-    /// The kernel puts a program for one hook in the place of one for another, if they are of one
-    /// type.
+    /// An update would not refuse all that do not fit: the kernel puts a program for one hook in
+    /// the place of one for another, if they are of one type.
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
-        const NO_CGROUP: u32 = u32::MAX;
-        let attach_type = self.hook.attach_type();
-        let request = LinkCreate::new(&wanted.object, attach_type).target_ifindex(NO_CGROUP);
-        match RawLink::create(&request) {
-            Err(source) if source.errno() == Some(libc::EINVAL) => {
-                let program = ProgramInfo::of(&wanted.object).ok();
-                let source = source.naming(self.cgroup.target(Target::Cgroup));
-                Err(fit::mismatch(attach_type, program, source))
-            }
-            // That there is no such cgroup.
-            _ => Ok(()),
-        }
+        fit::check(wanted.object, self.hook.attach_type(), || {
+            self.cgroup.target(Target::Cgroup)
+        })
     }
 }

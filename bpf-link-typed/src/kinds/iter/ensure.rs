@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-use bpf_link::{IterArgs, IterCgroup, IterTask, MapInfo};
+use bpf_link::{IterArgs, IterCgroup, IterTask, MapInfo, ProgramType};
 
 use super::{IterAttach, IterInfo, IterLink, IterTarget};
 use crate::attach::file_ref::FileRef;
@@ -24,6 +24,16 @@ impl Recipe for IterAttach<'_> {
             (true, is_of_sort) => Match::hook(is_of_sort),
             (false, _) => Match::OtherHook,
         })
+    }
+
+    /// Nothing runs by an iterator that nobody reads, so the kernel can be asked for the link.
+    fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
+        match &wanted.program {
+            Some(program) if program.program_type != ProgramType::Tracing => {
+                self.attach(wanted.object).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::LinkKind;
+use bpf_link::{LinkKind, Target};
 
 use super::{NetnsAttach, NetnsHook, NetnsInfo, NetnsLink};
+use crate::attach::fit;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::{Error, Result};
@@ -39,6 +40,12 @@ impl Recipe for NetnsAttach<'_> {
             Some(found) => Match::hook(Some(
                 inode == Some(u64::from(found)) && info.attach_type == self.hook.attach_type(),
             )),
+        })
+    }
+
+    fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
+        fit::check(wanted.object, self.hook.attach_type(), || {
+            self.netns.target(Target::Netns)
         })
     }
 

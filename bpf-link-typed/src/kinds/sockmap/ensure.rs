@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{LinkKind, MapInfo};
+use bpf_link::{LinkKind, MapInfo, Target};
 
 use super::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
+use crate::attach::fit;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
 use crate::error::{Error, Result};
@@ -46,6 +47,12 @@ impl Recipe for SockmapAttach<'_> {
             Some(found) => Match::hook(Some(
                 found == map_id && info.attach_type == self.hook.attach_type(),
             )),
+        })
+    }
+
+    fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
+        fit::check(wanted.object, self.hook.attach_type(), || {
+            MapInfo::of(&self.map).map_or(Target::Descriptor, |map| Target::Map(map.id))
         })
     }
 

@@ -2,10 +2,10 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use bpf_link::{LinkKind, MapInfo};
+use bpf_link::{LinkKind, MapInfo, StructOpsMap};
 
 use super::{StructOpsAttach, StructOpsInfo, StructOpsLink};
-use crate::ensure::hook_id::HookId;
+use crate::ensure::hook_id::{HookId, hash_of};
 use crate::ensure::{Attached, Ensure, Ensured, Match, Plan, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -45,21 +45,40 @@ impl Recipe for StructOpsAttach<'_> {
         Ok(Match::hook(Some(found == wanted)))
     }
 
-    /// One map is registered once. That two maps have one name, such as that of a congestion
-    /// control, only the subsystem knows.
+    /// One map is registered once, and so is one name of a sort of callbacks, such as that of a
+    /// congestion control.
     fn exclusive_hook(&self, wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let Attached::Map(map) = wanted.attached else {
             return Ok(None);
         };
+        let numbers = match named(wanted.object)? {
+            Some((sort, name)) => [0, u64::from(sort), name],
+            None => [u64::from(map.get()), 0, 0],
+        };
         Ok(Some(HookId {
             kind: LinkKind::StructOps,
-            numbers: [u64::from(map.get()), 0, 0],
+            numbers,
         }))
     }
 
     fn attached(info: &StructOpsInfo) -> Option<Attached> {
         info.map_id.map(Attached::Map)
     }
+}
+
+/// The sort of callbacks, and a number for the name that they are registered by; `None` without a
+/// name, or where the kernel does not let the caller read it.
+fn named(map: BorrowedFd<'_>) -> Result<Option<(u32, u64)>> {
+    let callbacks = match StructOpsMap::of(&map) {
+        // The kernel has no types, or the caller has no privilege.
+        Err(bpf_link::Error::Command(_) | bpf_link::Error::PermissionDenied(_)) => None,
+        callbacks => callbacks?,
+    };
+    Ok(callbacks.and_then(|callbacks| {
+        let sort = callbacks.map.btf_vmlinux_value_type_id?;
+        let name = hash_of(callbacks.registered_name.as_ref()?);
+        Some((sort.get(), name))
+    }))
 }
 
 impl Ensure<StructOpsAttach<'_>> {

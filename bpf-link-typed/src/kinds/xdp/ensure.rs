@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use bpf_link::{LinkKind, ProgramId};
+use bpf_link::{AttachType, LinkKind, ProgramId};
 
 use super::{XdpAttach, XdpInfo, XdpLink, XdpMode};
+use crate::attach::fit;
 use crate::ensure::hook_id::{HookId, netns_of, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
@@ -49,6 +50,12 @@ impl Recipe for XdpAttach {
         // attempt to attach tells.
         let found = self.mode_of(info.program_id, ifindex)?.unwrap_or(mode);
         Ok(is_here.and(Some(found == mode)))
+    }
+
+    /// The type of a program shows when an attempt is made to attach it. What shows only once the
+    /// hook is free is whether it runs on devices, and not for the entries of a map.
+    fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
+        fit::check_by_asking(wanted.object, AttachType::Xdp, || self.interface.target())
     }
 
     /// In the mode that the old program runs in, whichever is wanted now.

@@ -114,6 +114,7 @@ impl Run<'_, '_> {
         else {
             return Ok(());
         };
+        slot.ready.check()?;
         let attach = slot.ready.way_back(&old.judged.link)?;
         let found = old.found.and_then(|found| self.directory.links.get(found));
         let pins = found.map(|found| found.pins.clone()).unwrap_or_default();

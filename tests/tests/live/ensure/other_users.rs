@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Exposure, PinLock, check_directories, is_temporary_pin, temporary_pin};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, pins};
 use bpf_link_typed::{
-    Attach as _, Ensure, Error, Link, XdpAttach,
+    Attach as _, Ensure, Error, Link, LinkSet, XdpAttach,
     ensure::{Ours, Outcome},
 };
 use rustix::fs::{FlockOperation, Mode, flock};
@@ -22,6 +22,7 @@ use crate::harness::{Role, Test, role, test};
 pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept),
     test!(a_lock_that_is_kept_from_a_stop),
+    test!(a_lock_is_waited_for),
     test!(a_path_of_ours_without_root),
     test!(a_pin_of_another_user),
     test!(directories_of_other_users),
@@ -102,6 +103,47 @@ fn a_lock_that_is_kept(sandbox: &Sandbox) -> Result<()> {
     player.tell("enough")?;
     player.finish()?;
     ensure_runs(&to(&pin).lock_within(Duration::ZERO))?;
+    ensure_nothing_left(sandbox)
+}
+
+/// For ten seconds, unless something else was said.
+fn a_lock_is_waited_for(sandbox: &Sandbox) -> Result<()> {
+    const SAID: Duration = Duration::from_secs(10);
+    let pin = sandbox.bpffs().join("pin");
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let (program, ours) = (Program::passing(Hook::XDP)?, Ours::by_name(c"no such name"));
+    let done = to(&pin).run(&program)?;
+    let mut players = Vec::new();
+    for path in [sandbox.bpffs(), directory.as_path()] {
+        let mut player = role!(keeper).start(&[path.to_str().context("not UTF-8")?])?;
+        ensure!(player.hear()? == "locked");
+        players.push(player);
+    }
+    let started = Instant::now();
+    let timed = |answer| (answer, started.elapsed());
+    let answers = std::thread::scope(|scope| {
+        let waits = [
+            scope.spawn(|| timed(PinLock::of(&pin).map(drop).map_err(Error::from))),
+            scope.spawn(|| timed(to(&pin).run(&program).map(drop))),
+            scope.spawn(|| timed(Link::stop(&pin, &ours).map(drop))),
+            scope.spawn(|| timed(LinkSet::in_dir(&directory).apply().map(drop))),
+        ];
+        waits.map(|waiting| waiting.join())
+    });
+    for answer in answers {
+        let (refused, time) = answer.map_err(|_| anyhow::anyhow!("it panicked"))?;
+        ensure!(
+            matches!(&refused, Err(Error::Link(bpf_link::Error::LockHeld { .. }))),
+            "{refused:?}"
+        );
+        ensure!(time >= SAID, "only {time:?}");
+    }
+    for mut player in players {
+        player.tell("enough")?;
+        player.finish()?;
+    }
+    done.stop()?;
     ensure_nothing_left(sandbox)
 }
 

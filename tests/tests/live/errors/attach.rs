@@ -44,6 +44,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_missing_file).needs(Need::PERF_EVENT),
     test!(a_missing_file_of_many_probes).needs(Need::UPROBE_MULTI),
     test!(a_path_that_is_not_a_cgroup),
+    test!(a_missing_thread).needs(Need::PERF_EVENT),
     test!(a_missing_tracepoint),
 ];
 
@@ -64,7 +65,9 @@ fn misfits<T: std::fmt::Debug>(
         "{error:?}"
     );
     let program = Program::passing(wrong)?;
-    let named = format!("program {} ({})", program.id()?, program.name()?);
+    let of_type = bpf_link::ProgramInfo::of(&program)?.program_type;
+    let of_type = format!("of type {of_type}");
+    let named = format!("program {} ({}) {of_type}", program.id()?, program.name()?);
     let words: Vec<&str> = hook.iter().copied().chain([named.as_str()]).collect();
     let error = check_refusal(attach(program.as_fd()), &words)?;
     let Error::AttachTypeMismatch {
@@ -224,14 +227,37 @@ fn what_does_not_fit_a_perf_event(sandbox: &Sandbox) -> Result<()> {
     misfits(&hook, Hook::TRACEPOINT, |program| {
         PerfEventAttach::to(UprobeEvent::at("/proc/self/exe", 0x10)).attach(program)
     })?;
-    let hook = ["hook perf_event of perf event cpu-clock", "processor 0"];
-    misfits(&hook, Hook::KPROBE, |program| {
-        PerfEventAttach::to(CounterEvent::with_period(
-            SoftwareEvent::CpuClock,
-            1_000_000,
-        ))
-        .attach(program)
-    })
+    let counter = CounterEvent::with_period(SoftwareEvent::CpuClock, 1_000_000);
+    let tid = rustix::thread::gettid().as_raw_nonzero().get();
+    let thread = counter.thread(tid.try_into()?);
+    for (counter, of) in [
+        (counter, " on processor 0".to_owned()),
+        (thread, format!(" of thread {tid}")),
+        (
+            thread.processor(0),
+            format!(" of thread {tid} on processor 0"),
+        ),
+        (counter.thread(0), " of the calling thread".to_owned()),
+    ] {
+        let hook = format!("hook perf_event of perf event cpu-clock{of}");
+        misfits(&[&hook], Hook::KPROBE, |program| {
+            PerfEventAttach::to(counter).attach(program)
+        })?;
+    }
+    Ok(())
+}
+
+/// A thread that there is not: the kernel refuses the event itself.
+fn a_missing_thread(_sandbox: &Sandbox) -> Result<()> {
+    // Above the highest that the kernel gives.
+    const NO_THREAD: u32 = 4_194_305;
+    let counter = CounterEvent::with_period(SoftwareEvent::CpuClock, 1_000_000);
+    let program = Program::passing(Hook::PERF_EVENT)?;
+    let refused = PerfEventAttach::to(counter.thread(NO_THREAD).processor(0)).attach(&program);
+    let words = format!("perf event cpu-clock of thread {NO_THREAD} on processor 0");
+    let error = check_refusal(refused, &[&words])?;
+    ensure!(error.errno() == Some(libc::ESRCH), "{error:?}");
+    Ok(())
 }
 
 fn what_does_not_fit_a_kprobe(_sandbox: &Sandbox) -> Result<()> {

@@ -1,17 +1,19 @@
 //! A set that is applied, killed before each of its system calls while events flow: the next time
 //! it comes to the same end.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{
-    CounterMap, Hook, Loader, Program, Sandbox, eventually_holds, in_form, own_code,
+    CounterMap, Hook, Loader, Map, Program, Sandbox, eventually_holds, in_form, own_code,
 };
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook,
-    ProgramId, TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach, attach::When, set::Stale,
+    CgroupAttach, CgroupHook, IterAttach, IterLink, Link, LinkSet, NetfilterAttach,
+    NetfilterFamily, NetfilterHook, NetnsAttach, NetnsHook, ProgramId, RawTracepointAttach,
+    TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach, attach::When, set::Stale,
 };
 
 use crate::ensure::end::our_links;
@@ -21,21 +23,25 @@ use crate::functions::own::{first, offset_of};
 use crate::harness::{Need, Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(anew_on_old_kernels).minutes(20),
     test!(anew)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER)
         .also_needs(Need::UPROBE_MULTI)
         .minutes(20),
+    test!(exchanged_on_old_kernels).minutes(20),
     test!(exchanged)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER)
         .also_needs(Need::UPROBE_MULTI)
         .minutes(20),
+    test!(undone_on_old_kernels).minutes(20),
     test!(undone)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER)
         .also_needs(Need::UPROBE_MULTI)
         .minutes(20),
+    test!(upgraded_on_old_kernels).minutes(20),
     test!(upgraded)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER)
@@ -48,20 +54,100 @@ pub(crate) const ROLES: &[Role] = &[role!(agent)];
 /// In the short form it is killed before every seventh of its calls, starting at a random one.
 const STRIDE: usize = 7;
 
-/// What is in the set. All programs of one of these count in one counter, so that it shows by how
-/// many an event is seen.
-const HOOKS: [Hook; 5] = [
-    Hook::XDP,
-    Hook::TCX_INGRESS,
-    Hook::CGROUP_EGRESS,
-    Hook::UPROBE_MULTI,
-    Hook::NETFILTER,
-];
+/// What is in the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kinds {
+    /// One of each sort.
+    OfEachSort,
+    /// Those that every kernel has.
+    OfEachKernel,
+}
 
-const NAMES: [&str; 5] = ["xdp", "tcx", "cgroup", "uprobe", "netfilter"];
+/// How a link comes to run another program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    InPlace,
+    /// In place, on a hook that takes one program.
+    InPlaceAlone,
+    /// A new link is attached beside the old.
+    Beside,
+    /// On a hook that takes one program.
+    Gap,
+}
 
-/// How many of them are updated in place.
-const IN_PLACE: usize = 3;
+impl Kinds {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OfEachSort => "of_each_sort",
+            Self::OfEachKernel => "of_each_kernel",
+        }
+    }
+
+    fn from_name(name: &str) -> Result<Self> {
+        let all = [Self::OfEachSort, Self::OfEachKernel];
+        let found = all.into_iter().find(|kinds| kinds.name() == name);
+        found.with_context(|| format!("no such kinds: {name}"))
+    }
+
+    fn names(self) -> [&'static str; 5] {
+        match self {
+            Self::OfEachSort => ["xdp", "tcx", "cgroup", "uprobe", "netfilter"],
+            Self::OfEachKernel => ["xdp", "cgroup", "lookup", "elements", "entry"],
+        }
+    }
+
+    /// As if each name had been that of another kind, or of none.
+    fn exchanged_names(self) -> [&'static str; 5] {
+        match self {
+            Self::OfEachSort => ["tcx", "xdp", "uprobe", "another", "cgroup"],
+            Self::OfEachKernel => ["cgroup", "xdp", "elements", "another", "lookup"],
+        }
+    }
+
+    fn ways(self) -> [Way; 5] {
+        use Way::{Beside, Gap, InPlace, InPlaceAlone};
+        match self {
+            Self::OfEachSort => [InPlaceAlone, InPlace, InPlace, Beside, Gap],
+            Self::OfEachKernel => [InPlaceAlone, InPlace, InPlace, InPlace, Beside],
+        }
+    }
+
+    /// How often an event is counted by each. An iterator's program runs for the element, and at
+    /// the end.
+    fn per_event(self) -> [u64; 5] {
+        match self {
+            Self::OfEachSort => [1; 5],
+            Self::OfEachKernel => [1, 1, 1, 2, 1],
+        }
+    }
+
+    /// Loads the programs of a version. All programs of one of these count in one counter, so that
+    /// it shows by how many an event is seen.
+    fn load(self, counters: &[CounterMap; 5]) -> Result<Vec<Program>> {
+        let loaders = match self {
+            Self::OfEachSort => [
+                Loader::new(Hook::XDP),
+                Loader::new(Hook::TCX_INGRESS),
+                Loader::new(Hook::CGROUP_EGRESS),
+                Loader::new(Hook::UPROBE_MULTI),
+                Loader::new(Hook::NETFILTER),
+            ],
+            Self::OfEachKernel => [
+                Loader::new(Hook::XDP),
+                Loader::new(Hook::CGROUP_EGRESS),
+                Loader::new(Hook::SK_LOOKUP),
+                Loader::new(Hook::ITERATOR).function("bpf_iter_bpf_map_elem")?,
+                // One system call out of all, by its number in the record.
+                Loader::new(Hook::RAW_TRACEPOINT)
+                    .where_context_has(8, libc::SYS_getppid.try_into()?),
+            ],
+        };
+        let loaders = loaders.into_iter().zip(counters);
+        loaders
+            .map(|(loader, counter)| loader.counting(counter).passing())
+            .collect()
+    }
+}
 
 /// The version of an agent.
 struct Agent<'a> {
@@ -69,15 +155,15 @@ struct Agent<'a> {
     cgroup: &'a Path,
     /// Whose function is probed.
     process: u32,
+    kinds: Kinds,
+    /// What the iterator goes over.
+    elements: &'a Map,
     counters: &'a [CounterMap; 5],
 }
 
 impl Agent<'_> {
     fn load(&self) -> Result<Vec<Program>> {
-        let hooks = HOOKS.iter().zip(self.counters);
-        hooks
-            .map(|(hook, counter)| Loader::new(*hook).counting(counter).passing())
-            .collect()
+        self.kinds.load(self.counters)
     }
 
     fn set<'b>(
@@ -86,27 +172,49 @@ impl Agent<'_> {
         offsets: &'b [u64],
         names: [&str; 5],
     ) -> Result<LinkSet<'b>> {
-        let [xdp, tcx, egress, uprobe, netfilter] = programs else {
+        let [first, second, third, fourth, fifth] = programs else {
             anyhow::bail!("{} programs", programs.len());
         };
         let mut set = LinkSet::in_dir(self.directory)
             .create_dir(0o700)
             .remove_stale(Stale::all());
-        set.add(names[0], XdpAttach::to("lo"), xdp)?;
-        set.add(names[1], TcxAttach::to("lo", TcxHook::Ingress), tcx)?;
-        let to = CgroupAttach::to(self.cgroup, CgroupHook::InetEgress);
-        set.add(names[2], to, egress)?;
-        let to = UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets).pid(self.process);
-        set.add(names[3], to, uprobe)?;
-        let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::PostRouting, -10_000);
-        set.add(names[4], to, netfilter)?;
+        let egress = CgroupAttach::to(self.cgroup, CgroupHook::InetEgress);
+        set.add(names[0], XdpAttach::to("lo"), first)?;
+        match self.kinds {
+            Kinds::OfEachSort => {
+                set.add(names[1], TcxAttach::to("lo", TcxHook::Ingress), second)?;
+                set.add(names[2], egress, third)?;
+                let to = UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets);
+                set.add(names[3], to.pid(self.process), fourth)?;
+                let (family, hook) = (NetfilterFamily::Ipv4, NetfilterHook::PostRouting);
+                let to = NetfilterAttach::to(family, hook, -10_000);
+                set.add(names[4], to, fifth)?;
+            }
+            Kinds::OfEachKernel => {
+                set.add(names[1], egress, second)?;
+                let to = NetnsAttach::to("/proc/thread-self/ns/net", NetnsHook::SkLookup);
+                set.add(names[2], to, third)?;
+                set.add(names[3], IterAttach::over_map(self.elements), fourth)?;
+                set.add(names[4], RawTracepointAttach::to(c"sys_enter"), fifth)?;
+            }
+        }
         Ok(set)
     }
 }
 
 /// An agent of a new version: loads its programs, and applies its set when it is told.
 fn agent(arguments: &[String]) -> Result<()> {
-    let [directory, cgroup, process, names, what, counters @ ..] = arguments else {
+    let [
+        directory,
+        cgroup,
+        process,
+        kinds,
+        elements,
+        names,
+        what,
+        counters @ ..,
+    ] = arguments
+    else {
         anyhow::bail!("{arguments:?}");
     };
     let counters: Vec<CounterMap> = counters
@@ -120,6 +228,8 @@ fn agent(arguments: &[String]) -> Result<()> {
         directory: directory.as_ref(),
         cgroup: cgroup.as_ref(),
         process: process.parse()?,
+        kinds: Kinds::from_name(kinds)?,
+        elements: &Map::from_id(elements.parse()?)?,
         counters: &counters,
     };
     let mut programs = agent.load()?;
@@ -145,6 +255,8 @@ struct Scenario<'a> {
     sandbox: &'a Sandbox,
     directory: PathBuf,
     cgroup: PathBuf,
+    kinds: Kinds,
+    elements: Map,
     counters: [CounterMap; 5],
     /// The names of the version that runs; none does without names.
     before: Option<[&'a str; 5]>,
@@ -159,12 +271,15 @@ impl<'a> Scenario<'a> {
             directory: &self.directory,
             cgroup: &self.cgroup,
             process: std::process::id(),
+            kinds: self.kinds,
+            elements: &self.elements,
             counters: &self.counters,
         }
     }
 
     fn check(
         sandbox: &Sandbox,
+        kinds: Kinds,
         before: Option<[&'a str; 5]>,
         names: [&'a str; 5],
         what: &'a str,
@@ -175,6 +290,8 @@ impl<'a> Scenario<'a> {
             sandbox,
             directory: sandbox.bpffs().join("agent"),
             cgroup: cgroup.path().to_owned(),
+            kinds,
+            elements: Map::array(4, 1)?,
             counters: counters.try_into().map_err(|_| anyhow!("not five"))?,
             before,
             names,
@@ -214,7 +331,14 @@ impl<'a> Scenario<'a> {
         let newest = agent.load()?;
         let next = agent.set(&newest, &offsets, self.names)?;
         let mut ended = false;
-        let events = while_events_flow(&self.counters, || {
+        // It stays the same link.
+        let elements = match self.before {
+            Some(names) if self.kinds == Kinds::OfEachKernel => {
+                Some(IterLink::from_pinned(self.directory.join(names[3]))?)
+            }
+            _ => None,
+        };
+        let events = while_events_flow(&self.counters, elements, || {
             let mut ahead = traced.next_call()?;
             for _ in 1..number {
                 if ahead.is_some() {
@@ -233,7 +357,7 @@ impl<'a> Scenario<'a> {
         });
         let events = events.with_context(|| format!("killed before call {number}"))?;
         events
-            .judge(self.before.is_some())
+            .judge(self.kinds, self.before.is_some())
             .and_then(|()| self.ensure_runs(&newest))
             .with_context(|| format!("killed before call {number}"))?;
         LinkSet::in_dir(&self.directory)
@@ -253,6 +377,8 @@ impl<'a> Scenario<'a> {
             text(&self.directory)?,
             text(&self.cgroup)?,
             std::process::id().to_string(),
+            self.kinds.name().to_owned(),
+            self.elements.id()?.to_string(),
             self.names.join(","),
             self.what.to_owned(),
         ];
@@ -294,14 +420,16 @@ impl Events {
     /// one at least. On a hook that takes one program: by one at most.
     ///
     /// Where nothing was there, what the killed agent had attached may run a little longer.
-    fn judge(&self, were_there: bool) -> Result<()> {
+    fn judge(&self, kinds: Kinds, were_there: bool) -> Result<()> {
         ensure!(self.sent > 0);
-        for (index, (seen, name)) in self.seen.iter().zip(NAMES).enumerate() {
-            let is_right = match index {
-                index if index < IN_PLACE && were_there => *seen == self.sent,
-                3 if were_there => *seen >= self.sent,
-                0 | 4 => *seen <= self.sent,
-                _ => true,
+        let links = kinds.names().into_iter().zip(kinds.ways());
+        for (index, (name, way)) in links.enumerate() {
+            let (seen, sent) = (self.seen[index], self.sent * kinds.per_event()[index]);
+            let is_right = match way {
+                Way::InPlace | Way::InPlaceAlone if were_there => seen == sent,
+                Way::Beside if were_there => seen >= sent,
+                Way::InPlaceAlone | Way::Gap => seen <= sent,
+                Way::InPlace | Way::Beside => true,
             };
             ensure!(is_right, "{name}: {self:?}");
         }
@@ -312,6 +440,7 @@ impl Events {
 /// Sends events until the work is done.
 fn while_events_flow(
     counters: &[CounterMap; 5],
+    elements: Option<IterLink>,
     work: impl FnOnce() -> Result<()>,
 ) -> Result<Events> {
     let read = || -> Result<Vec<u64>> { counters.iter().map(CounterMap::read).collect() };
@@ -322,6 +451,10 @@ fn while_events_flow(
             while !over.load(Ordering::Relaxed) {
                 sent.fetch_add(1, Ordering::Relaxed);
                 first(1);
+                let _parent = rustix::process::getppid();
+                if let Some(elements) = &elements {
+                    elements.create_iter()?.read_to_end(&mut Vec::new())?;
+                }
                 send_packet()?;
                 std::thread::sleep(Duration::from_micros(50));
             }
@@ -349,22 +482,56 @@ fn while_events_flow(
 }
 
 /// Nothing is there yet, not even the directory.
-fn anew(sandbox: &Sandbox) -> Result<()> {
-    Scenario::check(sandbox, None, NAMES, FITTING)
+fn check_anew(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
+    Scenario::check(sandbox, kinds, None, kinds.names(), FITTING)
 }
 
 /// The version before has the same names.
-fn upgraded(sandbox: &Sandbox) -> Result<()> {
-    Scenario::check(sandbox, Some(NAMES), NAMES, FITTING)
+fn check_upgraded(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
+    let names = kinds.names();
+    Scenario::check(sandbox, kinds, Some(names), names, FITTING)
 }
 
 /// Each name was that of another kind, or of none.
-fn exchanged(sandbox: &Sandbox) -> Result<()> {
-    let names = ["tcx", "xdp", "uprobe", "another", "cgroup"];
-    Scenario::check(sandbox, Some(NAMES), names, FITTING)
+fn check_exchanged(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
+    let before = Some(kinds.names());
+    Scenario::check(sandbox, kinds, before, kinds.exchanged_names(), FITTING)
 }
 
 /// It is killed while it undoes what it has done, too.
+fn check_undone(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
+    let names = kinds.names();
+    Scenario::check(sandbox, kinds, Some(names), names, MISFIT)
+}
+
+fn anew(sandbox: &Sandbox) -> Result<()> {
+    check_anew(sandbox, Kinds::OfEachSort)
+}
+
+fn anew_on_old_kernels(sandbox: &Sandbox) -> Result<()> {
+    check_anew(sandbox, Kinds::OfEachKernel)
+}
+
+fn upgraded(sandbox: &Sandbox) -> Result<()> {
+    check_upgraded(sandbox, Kinds::OfEachSort)
+}
+
+fn upgraded_on_old_kernels(sandbox: &Sandbox) -> Result<()> {
+    check_upgraded(sandbox, Kinds::OfEachKernel)
+}
+
+fn exchanged(sandbox: &Sandbox) -> Result<()> {
+    check_exchanged(sandbox, Kinds::OfEachSort)
+}
+
+fn exchanged_on_old_kernels(sandbox: &Sandbox) -> Result<()> {
+    check_exchanged(sandbox, Kinds::OfEachKernel)
+}
+
 fn undone(sandbox: &Sandbox) -> Result<()> {
-    Scenario::check(sandbox, Some(NAMES), NAMES, MISFIT)
+    check_undone(sandbox, Kinds::OfEachSort)
+}
+
+fn undone_on_old_kernels(sandbox: &Sandbox) -> Result<()> {
+    check_undone(sandbox, Kinds::OfEachKernel)
 }

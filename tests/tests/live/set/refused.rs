@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(on_one_priority).needs(Need::NETFILTER),
     test!(on_one_sockmap).needs(Need::SOCKMAP),
     test!(on_one_function).needs(Need::TRACING),
+    test!(with_one_name).needs(Need::STRUCT_OPS),
     test!(with_one_map).needs(Need::STRUCT_OPS),
     test!(the_directory),
     test!(the_search_for_ours),
@@ -174,6 +175,23 @@ fn on_one_function(sandbox: &Sandbox) -> Result<()> {
     set.add("a", TracingAttach::extension(), &extensions[0])?;
     set.add("b", TracingAttach::extension(), &extensions[0])?;
     ensure_same_hook(&set)?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Two maps of one name exclude each other, also where another name runs now.
+fn with_one_name(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    std::fs::create_dir(&directory)?;
+    let load = |suffix| CongestionControl::new(&names::object_name(suffix));
+    let (first, second, other) = (load("cc")?, load("cc")?, load("cd")?);
+    let mut set = LinkSet::in_dir(&directory);
+    set.add_struct_ops("a", &first)?;
+    set.add_struct_ops("b", &second)?;
+    ensure_same_hook(&set)?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add_struct_ops("a", &first)?;
+    set.add_struct_ops("b", &other)?;
+    set.apply()?.stop()?;
     ensure_nothing_left(sandbox)
 }
 

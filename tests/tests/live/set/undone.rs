@@ -1,6 +1,8 @@
 //! Sets that are refused half-way: what was done is undone.
 
-use anyhow::{Context as _, Result, ensure};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{Hook, Loader, Sandbox};
 use bpf_link_typed::{
     Error, LinkSet,
@@ -8,21 +10,29 @@ use bpf_link_typed::{
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
-use crate::set::five::{Five, NAMES, Version};
+use crate::set::five::{Five, Kinds, Version};
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(by_each_link)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER),
+    test!(by_each_link_on_old_kernels),
     test!(nothing_was_there)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER),
+    test!(nothing_was_there_on_old_kernels),
     test!(with_other_names)
         .needs(Need::TCX)
         .also_needs(Need::NETFILTER),
+    test!(with_other_names_on_old_kernels),
 ];
+
+/// How often a set is refused while events are sent: whether one comes at the moment in which
+/// programs are exchanged is a matter of luck.
+const ROUNDS: u32 = 20;
 
 impl Version {
     /// Puts a program in the place of one of these that cannot be attached there.
@@ -41,27 +51,62 @@ fn refusal(set: &LinkSet<'_>, name: &str) -> Result<SetFailure> {
     }
 }
 
-/// Each link in turn has a program that cannot be attached there: the others go on as before.
+/// The refusal of the link of this name, while events are sent. None of them is seen by a new
+/// program that would be put on an old link: what does not fit is found out before.
+fn refusal_under_load(five: &Five<'_>, second: &Version, name: &str) -> Result<SetFailure> {
+    let (over, cgroup) = (&AtomicBool::new(false), &five.cgroup);
+    let (sender, refused) = std::thread::scope(|scope| {
+        let send = move || -> Result<u64> {
+            let mut sent = 0;
+            while !over.load(Ordering::Relaxed) {
+                send_packet()?;
+                sent += 1;
+            }
+            Ok(sent)
+        };
+        let sender = scope.spawn(move || cgroup.inside(send));
+        let refused = (0..ROUNDS)
+            .map(|_| refusal(&five.plain(second)?, name))
+            .last();
+        over.store(true, Ordering::Relaxed);
+        (sender.join(), refused)
+    });
+    let sent = sender.map_err(|_| anyhow!("the sender has panicked"))??;
+    ensure!(sent > 0, "no event was sent");
+    let in_place = five.kinds.in_place();
+    for (new, name) in second
+        .programs
+        .iter()
+        .zip(five.kinds.names())
+        .take(in_place)
+    {
+        ensure!(new.count()? == 0, "the new {name} has run");
+    }
+    refused.context("there were rounds")?
+}
+
 fn by_each_link(sandbox: &Sandbox) -> Result<()> {
-    let five = Five::new(sandbox)?;
-    let first = Version::load()?;
+    refused_by_each_link(sandbox, Kinds::OfEachSort)
+}
+
+fn by_each_link_on_old_kernels(sandbox: &Sandbox) -> Result<()> {
+    refused_by_each_link(sandbox, Kinds::OfEachKernel)
+}
+
+/// Each link in turn has a program that cannot be attached there: the others go on as before.
+fn refused_by_each_link(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
+    let five = Five::of(sandbox, kinds)?;
+    let first = kinds.load()?;
     five.plain(&first)?.apply()?;
-    let before = five.ensure_runs(&first, NAMES)?;
-    for (index, name) in NAMES.iter().enumerate() {
-        let mut second = Version::load()?;
+    let before = five.ensure_runs(&first, kinds.names())?;
+    for (index, name) in kinds.names().iter().enumerate() {
+        let mut second = kinds.load()?;
         second.misfit(index)?;
-        let failure = refusal(&five.plain(&second)?, name).context(*name)?;
-        let after = five.ensure_runs(&first, NAMES).context(*name)?;
-        ensure!(after[..4] == before[..4], "{failure}");
-        // Gaps come last: the one of netfilter only after all others could be attached.
-        let had_gap = *name == "netfilter";
-        ensure!(had_gap || after == before, "{failure}");
-        for (name, state) in &failure.links {
-            let is_back = matches!(state, LinkState::PutBack { link } if *link == after[4]);
-            ensure!(
-                matches!(state, LinkState::AsBefore) || had_gap && is_back && name == "netfilter",
-                "{failure:?}"
-            );
+        let failure = refusal_under_load(&five, &second, name).context(*name)?;
+        let after = five.ensure_runs(&first, kinds.names()).context(*name)?;
+        ensure!(after == before, "{failure}");
+        for (_, state) in &failure.links {
+            ensure!(matches!(state, LinkState::AsBefore), "{failure:?}");
         }
         ensure!(
             failure.links.len() == 5 && failure.source.errno().is_some(),
@@ -73,9 +118,17 @@ fn by_each_link(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn nothing_was_there(sandbox: &Sandbox) -> Result<()> {
-    let five = Five::new(sandbox)?;
-    for (index, name) in NAMES.iter().enumerate() {
-        let mut version = Version::load()?;
+    refused_where_nothing_was(sandbox, Kinds::OfEachSort)
+}
+
+fn nothing_was_there_on_old_kernels(sandbox: &Sandbox) -> Result<()> {
+    refused_where_nothing_was(sandbox, Kinds::OfEachKernel)
+}
+
+fn refused_where_nothing_was(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
+    let five = Five::of(sandbox, kinds)?;
+    for (index, name) in kinds.names().iter().enumerate() {
+        let mut version = kinds.load()?;
         version.misfit(index)?;
         refusal(&five.plain(&version)?, name)?;
         ensure_nothing_left(sandbox).context(*name)?;
@@ -85,19 +138,27 @@ fn nothing_was_there(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Each pin would be another link's.
 fn with_other_names(sandbox: &Sandbox) -> Result<()> {
-    let five = Five::new(sandbox)?;
-    let first = Version::load()?;
+    refused_with_other_names(sandbox, Kinds::OfEachSort)
+}
+
+fn with_other_names_on_old_kernels(sandbox: &Sandbox) -> Result<()> {
+    refused_with_other_names(sandbox, Kinds::OfEachKernel)
+}
+
+/// Each pin would be another link's.
+fn refused_with_other_names(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
+    let five = Five::of(sandbox, kinds)?;
+    let first = kinds.load()?;
     five.plain(&first)?.apply()?;
-    let before = five.ensure_runs(&first, NAMES)?;
-    let mut names = NAMES;
+    let before = five.ensure_runs(&first, kinds.names())?;
+    let mut names = kinds.names();
     names.rotate_left(1);
     for names in [names, ["a", "b", "c", "d", "e"]] {
-        let mut second = Version::load()?;
+        let mut second = kinds.load()?;
         second.misfit(4)?;
         let failure = refusal(&five.set(&second, names)?, names[4])?;
-        let after = five.ensure_runs(&first, NAMES)?;
+        let after = five.ensure_runs(&first, kinds.names())?;
         ensure!(after[..4] == before[..4], "{failure}");
     }
     five.plain(&first)?.apply()?.stop()?;
