@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use object::Endianness;
 use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader as _};
@@ -111,15 +111,19 @@ fn unpack(tree: &Path, platform: &Platform, source: &Source<'_>) -> Result<()> {
     fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
 }
 
-/// The package in the newest version that the suite serves, fetched.
+/// The package in the newest version that can be had of the suite, fetched: an index may name what
+/// its mirror does not have.
 fn newest(name: &str, suite: &Suite) -> Result<PathBuf> {
-    let version = suite
-        .versions(name)?
-        .into_iter()
-        .next()
-        .with_context(|| format!("{} serves no {name}", suite.name()))?;
-    let name = name.to_owned();
-    suite.fetch(&Package { name, version })
+    let mut refusals = vec![];
+    for version in suite.versions(name)? {
+        let name = name.to_owned();
+        match suite.fetch(&Package { name, version }) {
+            Ok(deb) => return Ok(deb),
+            Err(error) => refusals.push(format!("{error:#}")),
+        }
+    }
+    ensure!(!refusals.is_empty(), "{} serves no {name}", suite.name());
+    bail!("{}", refusals.join("; "))
 }
 
 /// The libraries that a program or library names.

@@ -3,6 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -129,7 +130,7 @@ fn a_lock_is_waited_for(sandbox: &Sandbox) -> Result<()> {
             scope.spawn(|| timed(Link::stop(&pin, &ours).map(drop))),
             scope.spawn(|| timed(LinkSet::in_dir(&directory).apply().map(drop))),
         ];
-        waits.map(|waiting| waiting.join())
+        waits.map(ScopedJoinHandle::join)
     });
     for answer in answers {
         let (refused, time) = answer.map_err(|_| anyhow::anyhow!("it panicked"))?;

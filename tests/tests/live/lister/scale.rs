@@ -138,9 +138,9 @@ fn check_proportion(attach: impl Fn(usize) -> Result<RawLink>, count: usize) -> 
 }
 
 fn memory_for_many_places(sandbox: &Sandbox) -> Result<()> {
-    let file = sandbox.directory().join("file");
     // The longest instruction of the architectures whose instructions are aligned.
     const INSTRUCTION: u64 = 4;
+    let file = sandbox.directory().join("file");
     let size = usize::try_from(PLACES * INSTRUCTION)?;
     std::fs::write(&file, vec![0x90; size])?;
     let path = std::ffi::CString::new(file.to_str().context("the path is not UTF-8")?)?;

@@ -338,7 +338,7 @@ impl<'a> Scenario<'a> {
             }
             _ => None,
         };
-        let events = while_events_flow(&self.counters, elements, || {
+        let events = while_events_flow(&self.counters, elements.as_ref(), || {
             let mut ahead = traced.next_call()?;
             for _ in 1..number {
                 if ahead.is_some() {
@@ -423,8 +423,9 @@ impl Events {
     fn judge(&self, kinds: Kinds, were_there: bool) -> Result<()> {
         ensure!(self.sent > 0);
         let links = kinds.names().into_iter().zip(kinds.ways());
-        for (index, (name, way)) in links.enumerate() {
-            let (seen, sent) = (self.seen[index], self.sent * kinds.per_event()[index]);
+        let counts = self.seen.iter().zip(kinds.per_event());
+        for ((name, way), (&seen, per_event)) in links.zip(counts) {
+            let sent = self.sent * per_event;
             let is_right = match way {
                 Way::InPlace | Way::InPlaceAlone if were_there => seen == sent,
                 Way::Beside if were_there => seen >= sent,
@@ -440,7 +441,7 @@ impl Events {
 /// Sends events until the work is done.
 fn while_events_flow(
     counters: &[CounterMap; 5],
-    elements: Option<IterLink>,
+    elements: Option<&IterLink>,
     work: impl FnOnce() -> Result<()>,
 ) -> Result<Events> {
     let read = || -> Result<Vec<u64>> { counters.iter().map(CounterMap::read).collect() };
@@ -452,7 +453,7 @@ fn while_events_flow(
                 sent.fetch_add(1, Ordering::Relaxed);
                 first(1);
                 let _parent = rustix::process::getppid();
-                if let Some(elements) = &elements {
+                if let Some(elements) = elements {
                     elements.create_iter()?.read_to_end(&mut Vec::new())?;
                 }
                 send_packet()?;
