@@ -111,8 +111,8 @@ use options::Options;
 ///   as a tcx or netkit program that another link on the hook runs already
 ///   ([`Error::AlreadyAttached`], `EEXIST`), and a driver can refuse an XDP program after the old
 ///   one was detached. Until that is undone, other links of the set may run their new programs for
-///   a moment. The same goes for an XDP program for the entries of a map where the kernel does not
-///   tell (before Linux 5.18).
+///   a moment. Before Linux 5.18 the kernel does not tell that an XDP program is for the entries of
+///   a map, and refuses it as late.
 /// - Links that are not in the set stay attached, and are reported as stale, unless
 ///   [`remove_stale`](Self::remove_stale) has them removed.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps

@@ -89,8 +89,8 @@ impl Recorded {
         Ok(recorded)
     }
 
-    /// Writes it: into a directory, as a file in [its own](Self::directory), or else to the end of a
-    /// file, as a line.
+    /// Writes it: into a directory, as a file in [its own](Self::directory), or else to the end of
+    /// a file, as a line.
     ///
     /// # Errors
     ///

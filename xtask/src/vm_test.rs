@@ -2,9 +2,10 @@
 //! `cargo xtask bench --kernel`, the benchmarks.
 //!
 //! Everything is under `target/vm/`: the guest's programs in `build/` and `build-bench/`, those for
-//! another architecture below a directory of its name, and for each kernel a directory with its `image/` (which is kept, so that the next run needs no
-//! network), its `initramfs.cpio`, and what its last run left: `console.log` with the kernel's log
-//! and the tests' output, `results.jsonl`, and `qemu.log`.
+//! another architecture below a directory of its name, and for each kernel a directory with its
+//! `image/` (which is kept, so that the next run needs no network), its `initramfs.cpio`, and what
+//! its last run left: `console.log` with the kernel's log and the tests' output, `results.jsonl`,
+//! and `qemu.log`.
 
 mod bpftool;
 mod build;

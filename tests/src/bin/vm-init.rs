@@ -144,8 +144,8 @@ fn run(results: &Results, modules: Vec<(Result<()>, String)>) -> Result<()> {
 }
 
 /// The lines of a file under `/vm-test`: `modules` and `tests` are paths, `results` is the device
-/// that they are written to, `arguments` and `environment` (`NAME=VALUE`) are what every test binary
-/// gets.
+/// that they are written to, `arguments` and `environment` (`NAME=VALUE`) are what every test
+/// binary gets.
 fn lines(name: &str) -> Result<Vec<String>> {
     let path = Path::new("/vm-test").join(name);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;

@@ -111,8 +111,8 @@ fn unpack(tree: &Path, platform: &Platform, source: &Source<'_>) -> Result<()> {
     fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
 }
 
-/// The package in the newest version that can be had of the suite, fetched: an index may name what
-/// its mirror does not have.
+/// Fetches the newest version of the package that the suite's mirror has. Its index may also name
+/// versions that are missing there.
 fn newest(name: &str, suite: &Suite) -> Result<PathBuf> {
     let mut refusals = vec![];
     for version in suite.versions(name)? {

@@ -108,9 +108,9 @@ impl Build {
 
     /// The tests, and the lister and the examples that they run.
     pub(crate) fn tests(&self, workspace: &Path) -> Result<Programs> {
-        // With the tests of a package cargo builds its binaries as well, and so the init. Of the whole
-        // workspace, as what a package alone depends on has other features, and so would be built
-        // twice.
+        // With the tests of a package cargo builds its binaries as well, and so the init. Of the
+        // whole workspace, as what a package alone depends on has other features, and so would be
+        // built twice.
         let mut arguments = vec!["test", "--no-run", "--workspace"];
         for test in TESTS {
             arguments.extend(["--test", test]);

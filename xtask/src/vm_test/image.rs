@@ -60,8 +60,9 @@ pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result
     find(&tree).with_context(|| format!("no image in {}", tree.display()))
 }
 
-/// The packages that make up an image of the series, fetched: what each is called, and its file. It
-/// is the newest that can be had whole: an index may name what its mirror does not have.
+/// Fetches the packages that make up an image of the series: what each is called, and its file. It
+/// is the newest image that the mirror has whole. Its index may also name packages that are missing
+/// there.
 fn fetch(kernel: &Kernel, suites: &[Suite]) -> Result<Vec<(String, PathBuf)>> {
     let Kernel { flavour, .. } = kernel;
     let series = kernel.series();

@@ -70,8 +70,8 @@ impl<'a> PerfEventAttach<'a> {
     /// - For a kprobe [`Error::SymbolNotFound`] (`ENOENT`): the kernel has no function of this
     ///   name; [`Error::AmbiguousSymbol`] (`EADDRNOTAVAIL`): several functions have it, and before
     ///   Linux 6.7 the kernel is not asked, as it would take the first;
-    ///   [`Error::InsideInstruction`] (`EILSEQ`, on arm64 and s390x `EINVAL`): no instruction begins
-    ///   there; [`Error::BeyondFunction`]: the place is beyond the end of the function;
+    ///   [`Error::InsideInstruction`] (`EILSEQ`, on arm64 and s390x `EINVAL`): no instruction
+    ///   begins there; [`Error::BeyondFunction`]: the place is beyond the end of the function;
     ///   [`Error::NotToBeProbed`] (`EINVAL`): the kernel keeps probes off the function;
     ///   [`Error::LockedDown`] (`EPERM`): off every function.
     /// - For a uprobe [`Error::InstructionNotProbed`] (number 524): the instruction there cannot be
