@@ -355,6 +355,7 @@ impl<'a> Scenario<'a> {
             ensure!(applied.is_ours()?);
             Ok(())
         });
+        drop(elements);
         let events = events.with_context(|| format!("killed before call {number}"))?;
         events
             .judge(self.kinds, self.before.is_some())
