@@ -112,7 +112,15 @@ fn images<'a>(kernel: &Kernel, suites: &'a [Suite]) -> Result<Vec<(&'a Suite, Pa
     let prefix = format!("{PREFIX}{}.", kernel.series());
     let mut images: Vec<(&Suite, Package)> = vec![];
     for suite in suites {
-        for package in suite.served(&prefix, |name| is_of(kernel.flavour, name))? {
+        let served = match suite.served(&prefix, |name| is_of(kernel.flavour, name)) {
+            Ok(served) => served,
+            Err(error) => {
+                // Another suite may have it.
+                progress::print(&format!("{error:#}\n"));
+                continue;
+            }
+        };
+        for package in served {
             let mut place = 0;
             for (_, other) in &images {
                 place += usize::from(debian::is_newer(&other.version, &package.version)?);

@@ -300,7 +300,7 @@ fn only_an_attempt_tells(sandbox: &Sandbox) -> Result<()> {
             == format!(
                 "try to attach, as there is no other way to tell; if the hook is free, replace link {id} \
                  without a gap, because it is on another hook; if it is taken, update link {id}, \
-                 instead of program {}",
+                 replacing program {}",
                 first.id()?
             ),
         "{words}"
@@ -323,7 +323,7 @@ fn only_an_attempt_tells(sandbox: &Sandbox) -> Result<()> {
             == format!(
                 "try to attach, as there is no other way to tell; if the hook is free, create a link; \
                  if it is taken, pin link {id}, which is ours; update link {id}, \
-                 instead of program {}",
+                 replacing program {}",
                 second.id()?
             ),
         "{words}"

@@ -364,7 +364,7 @@ impl Subject<'_> {
         let id = held.id()?;
         std::fs::remove_file(&path)?;
         let refused = (self.here)(How::Report(&self.name), &path, &self.first);
-        let named = format!("{} already: {id}", path.display());
+        let named = format!("{} already has links of ours: {id}", path.display());
         let refused = check_refusal(refused, &[&named])?;
         ensure!(
             matches!(&refused, Error::OursFound { links, .. } if *links == [id]),

@@ -36,7 +36,7 @@ fn a_uprobe_of_every_process(sandbox: &Sandbox) -> Result<()> {
     );
     let plan = to.plan(&program)?.to_string();
     ensure!(
-        plan.ends_with("as the kernel does not report all of its options"),
+        plan.ends_with("because the kernel does not report all of its options"),
         "{plan}"
     );
     let replaced = done.link.id()?;

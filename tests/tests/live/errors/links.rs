@@ -123,7 +123,10 @@ fn an_info(_sandbox: &Sandbox) -> Result<()> {
     let of_another = InfoBuffers::Iter {
         target_name: &mut [0; 2],
     };
-    let error = check_refusal(link.info_with(of_another), &["raw_tracepoint link"])?;
+    let error = check_refusal(
+        link.info_with(of_another),
+        &["links of kind raw_tracepoint"],
+    )?;
     ensure!(
         matches!(error, Error::InvalidRequest(InvalidRequest::Buffers(_))),
         "{error:?}"

@@ -166,7 +166,7 @@ fn a_link_is_updated(sandbox: &Sandbox) -> Result<()> {
 
     let expecting = [&update[..], &[text(&new_pin)?, "--expect"]].concat();
     let refused = run(&[&expecting[..], &[text(&new_pin)?]].concat())?.refused()?;
-    ensure!(refused.contains("was expected on it"), "{refused}");
+    ensure!(refused.contains("the expected program or map"), "{refused}");
     ensure!(program()? == Some(counted.program.id()?));
     run(&[&expecting[..], &[text(&old_pin)?]].concat())?.well()?;
     ensure!(program()? == Some(new.id()?));
