@@ -47,7 +47,7 @@ use verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Runs on the kernels of this architecture: `x86_64`, `aarch64`, `s390x` or `riscv64`. For
+    /// Runs on the kernels of this architecture: `x86_64`, `aarch64` or `s390x`. For
     /// another one than this machine's the tests are built with Debian's Rust
     #[arg(long, value_name = "ARCH", default_value = Platform::own().name(), value_parser = Platform::named)]
     arch: &'static Platform,
@@ -269,7 +269,11 @@ fn wanted(
 ) -> impl Iterator<Item = &'static Kernel> {
     of_platform(platform).filter(move |kernel| {
         if named.is_empty() {
-            is_long || kernel.runs == Runs::Always
+            match kernel.runs {
+                Runs::Always => true,
+                Runs::InLongForm => is_long,
+                Runs::WhenNamed => false,
+            }
         } else {
             named.iter().any(|named| named.name == kernel.name)
         }

@@ -1,6 +1,6 @@
 //! The kernels that the tests run on when nobody says otherwise.
 
-use super::platform::{AARCH64_MACHINE, Platform, RISCV64_MACHINE, S390X_MACHINE, X86_64_MACHINE};
+use super::platform::{AARCH64_MACHINE, Platform, S390X_MACHINE, X86_64_MACHINE};
 
 /// A kernel of the matrix: the newest of its series that one of the Debian suites serves.
 #[derive(Debug)]
@@ -40,10 +40,12 @@ pub(crate) enum Runs {
     /// In the long form only. It comes between two kernels that always run, just before or after a
     /// change to links.
     InLongForm,
+    /// Only when it is named. What it is for does not work there yet.
+    WhenNamed,
 }
 
 /// All of them: for each platform, oldest first.
-pub(crate) static KERNELS: [Kernel; 13] = [
+pub(crate) static KERNELS: [Kernel; 12] = [
     Kernel {
         platform: &X86_64_MACHINE,
         name: "5.10",
@@ -109,26 +111,19 @@ pub(crate) static KERNELS: [Kernel; 13] = [
         suites: &["trixie", "trixie-security"],
         runs: Runs::Always,
     },
-    // With pages of 16 KiB.
+    // With pages of 16 KiB, where the tests' own uprobes do not run.
     Kernel {
         platform: &AARCH64_MACHINE,
         name: "6.12-16k",
         flavour: "arm64-16k",
         suites: &["trixie", "trixie-security"],
-        runs: Runs::Always,
+        runs: Runs::WhenNamed,
     },
     Kernel {
         platform: &AARCH64_MACHINE,
         name: "7.3",
         flavour: "cloud-arm64",
         suites: &["trixie-backports"],
-        runs: Runs::Always,
-    },
-    Kernel {
-        platform: &RISCV64_MACHINE,
-        name: "6.12",
-        flavour: "riscv64",
-        suites: &["trixie", "trixie-security"],
         runs: Runs::Always,
     },
     Kernel {

@@ -1,6 +1,6 @@
 //! The machines that guests run on, one for each architecture, and what differs between them.
 
-use crate::architecture::{AARCH64, Architecture, RISCV64, S390X, X86_64};
+use crate::architecture::{AARCH64, Architecture, S390X, X86_64};
 
 /// An architecture as QEMU emulates it and Debian's kernels know it.
 #[derive(Debug)]
@@ -83,26 +83,8 @@ pub(super) static S390X_MACHINE: Platform = Platform {
     loader: ("ld64.so.1", "lib/ld64.so.1"),
 };
 
-pub(super) static RISCV64_MACHINE: Platform = Platform {
-    architecture: &RISCV64,
-    qemu: ("qemu-system-riscv64", "qemu-system-misc"),
-    machine: &["-machine", "virt"],
-    console: "ttyS0",
-    results: Results::Virtio("virtio-serial-pci"),
-    kernel_arguments: "",
-    loader: (
-        "ld-linux-riscv64-lp64d.so.1",
-        "lib/ld-linux-riscv64-lp64d.so.1",
-    ),
-};
-
 /// All of them; the first one is this machine's.
-pub(crate) static PLATFORMS: [&Platform; 4] = [
-    &X86_64_MACHINE,
-    &AARCH64_MACHINE,
-    &S390X_MACHINE,
-    &RISCV64_MACHINE,
-];
+pub(crate) static PLATFORMS: [&Platform; 3] = [&X86_64_MACHINE, &AARCH64_MACHINE, &S390X_MACHINE];
 
 impl Platform {
     /// The one that everything runs on where nobody names another.

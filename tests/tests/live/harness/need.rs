@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use bpf_link::{RawLink, RawTracepointOpen};
 use bpf_link_tests::sys::{self, IdSpace};
-use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns, processors};
+use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns, Program, processors};
 use rustix::thread::CapabilitySet;
 
 use super::{example, kernel, lister};
@@ -47,6 +48,8 @@ pub(crate) enum Need {
     Examples,
     /// That programs may be put on the kernel's functions. Some machines refuse that even to root.
     Trampoline,
+    /// That the kernel compiles programs for the processor: without, no function can call one.
+    Jit,
     /// That the machine's first process is in the kernel's first network namespace, and the tests
     /// may go there.
     FirstNetns,
@@ -92,6 +95,7 @@ impl Need {
     /// `struct_ops` links, since Linux 6.4.
     pub(crate) const STRUCT_OPS: &[Self] = &[
         Self::Constant("bpf_attach_type", "BPF_STRUCT_OPS"),
+        Self::Jit,
         Self::NoOops,
     ];
     /// Netfilter links, since Linux 6.4.
@@ -131,7 +135,7 @@ impl Need {
     /// Where to ask for it.
     pub(super) fn place(self) -> Place {
         match self {
-            Self::Device(_) | Self::Trampoline => Place::Sandbox,
+            Self::Device(_) | Self::Trampoline | Self::Jit => Place::Sandbox,
             Self::Without(need) => need.place(),
             _ => Place::Machine,
         }
@@ -177,6 +181,7 @@ impl Need {
                 true
             }
             Self::Trampoline => can_trace_a_function()?,
+            Self::Jit => is_compiled()?,
             Self::FirstNetns => is_in_the_first_netns(1)?,
             Self::ModuleTypes => std::fs::read_dir("/sys/kernel/btf")?.count() > 1,
             Self::SecurityModule(name) => has_security_module(name)?,
@@ -208,6 +213,7 @@ impl Need {
             Self::Lister => "there is no bpf-links".to_owned(),
             Self::Examples => "there are no examples".to_owned(),
             Self::Trampoline => "the kernel refuses programs on its functions".to_owned(),
+            Self::Jit => "the kernel compiles no programs".to_owned(),
             Self::FirstNetns => {
                 "process 1 is not in the kernel's first network namespace, or it is out of reach"
                     .to_owned()
@@ -330,6 +336,12 @@ fn can_trace_a_function() -> Result<bool> {
         Err(error) if matches!(error.errno(), Some(libc::EOPNOTSUPP | ENOTSUPP)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a plain program has been compiled once it is loaded.
+fn is_compiled() -> Result<bool> {
+    let program = Program::passing(Hook::XDP)?;
+    Ok(sys::prog_info(program.as_fd())?.jited_prog_len != 0)
 }
 
 fn errno(error: &anyhow::Error) -> Option<i32> {
