@@ -219,7 +219,7 @@ impl<T: Lend> Lend for Option<T> {
         T: 'a;
 
     fn lend(&self) -> Self::Lent<'_> {
-        self.as_ref().map(T::lend)
+        Some(self.as_ref()?.lend())
     }
 }
 
@@ -230,6 +230,9 @@ impl<T: Lend> Lend for Hideable<T> {
         T: 'a;
 
     fn lend(&self) -> Self::Lent<'_> {
-        self.as_ref().map(T::lend)
+        match self {
+            Self::Hidden => Hideable::Hidden,
+            Self::Visible(value) => Hideable::Visible(value.lend()),
+        }
     }
 }

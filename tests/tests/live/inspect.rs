@@ -8,7 +8,7 @@ mod inventory;
 pub(crate) mod names;
 mod pins;
 
-use crate::harness::Listed::{self, Folder, Tests};
+use crate::harness::Listed::{self, Folder, Roles, Tests};
 
 /// What the files of this folder list.
 pub(crate) const ALL: &[Listed] = &[
@@ -17,5 +17,6 @@ pub(crate) const ALL: &[Listed] = &[
     Folder(hooks::ALL),
     Tests(inventory::TESTS),
     Tests(names::TESTS),
+    Roles(names::ROLES),
     Tests(pins::TESTS),
 ];

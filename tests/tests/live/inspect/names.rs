@@ -17,10 +17,14 @@ use bpf_link_typed::{
     SoftwareEvent, TcxAttach, TcxHook, TcxLink, UprobeMultiAttach, XdpAttach, XdpLink, XdpMode,
 };
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::fixture::as_nobody;
-use crate::harness::{Need, Test, test};
+use crate::harness::role::{self, role};
+use crate::harness::{Need, Role, Test, test};
 use crate::snapshot::ITERATOR;
+
+pub(crate) const ROLES: &[Role] = &[role!(inhabitant)];
 
 pub(crate) const TESTS: &[Test] = &[
     test!(programs_and_maps),
@@ -260,20 +264,27 @@ fn namespaces_of_processes(sandbox: &Sandbox) -> Result<()> {
     let link = on_lo_there(&there, &program)?;
     let mut names = by_walk()?;
     ensure!(names.netns(there.netns.inode()?).is_none());
-    // It waits until its input ends.
-    let mut process = there.netns.inside(|| {
-        let mut command = std::process::Command::new("cat");
-        let piped = std::process::Stdio::piped;
-        Ok(command.stdin(piped()).stdout(piped()).spawn()?)
-    })?;
+    let descriptor = there.netns.as_fd().as_raw_fd();
+    let path = format!("/proc/{}/fd/{descriptor}", std::process::id());
+    let mut process = role!(inhabitant).start(&[&path])?;
+    ensure!(process.hear()? == "there");
     names.refresh();
     let file = names.netns(there.netns.inode()?);
     let device = device_of(&names, &link);
-    drop(process.stdin.take());
-    process.wait()?;
     let file = file.context("the namespace was not found")?;
     ensure!(*file == *Path::new(&format!("/proc/{}/ns/net", process.id())));
     ensure_device(&device?, &elsewhere(1, Some(c"lo"), there.netns.inode()?))
+}
+
+/// Lives in the network namespace of this path.
+fn inhabitant(arguments: &[String]) -> Result<()> {
+    let [path] = arguments else {
+        anyhow::bail!("{arguments:?}");
+    };
+    let netns = File::open(path)?;
+    move_into_link_name_space(netns.as_fd(), Some(LinkNameSpaceType::Network))?;
+    role::say("there")?;
+    role::listen().map(drop)
 }
 
 /// A name stays as it was until the next refresh.
