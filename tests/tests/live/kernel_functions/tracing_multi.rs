@@ -14,9 +14,13 @@ use crate::functions::test::{FUNCTIONS, call_test_functions, function_id};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(by_pattern).needs(Need::TRACING_MULTI),
-    test!(what_cannot_be_attached_to).needs(Need::TRACING_MULTI),
-    test!(taken_over_by_pattern).needs(Need::TRACING_MULTI),
+    test!(by_pattern).needs(Need::TRACING_MULTI).minutes(10),
+    test!(what_cannot_be_attached_to)
+        .needs(Need::TRACING_MULTI)
+        .minutes(10),
+    test!(taken_over_by_pattern)
+        .needs(Need::TRACING_MULTI)
+        .minutes(10),
 ];
 
 /// Where tracefs usually is.
