@@ -1,4 +1,6 @@
 //! What kernels have said of links, read again where there is no such kernel.
+// No kernel that writes the highest byte of a number first has been recorded yet.
+#![cfg(target_endian = "little")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,14 +62,6 @@ static SERIES: [Series; 6] = [
 ];
 
 impl Series {
-    /// Those whose kernels had the byte order of this machine.
-    fn readable() -> impl Iterator<Item = &'static Self> {
-        let is_big_endian = |series: &Series| series.name.starts_with("s390x-");
-        SERIES
-            .iter()
-            .filter(move |series| is_big_endian(series) == cfg!(target_endian = "big"))
-    }
-
     /// Whether its kernel has this kind.
     fn has(&self, kind: LinkKind) -> Result<bool> {
         let numbers = self.name.rsplit('-').next().unwrap_or(self.name);
@@ -100,12 +94,12 @@ fn every_kind_of_every_kernel_is_there() -> Result<()> {
         ensure!(recorded.directory() == series, "{:?}", recorded.kernel);
         found.entry(series).or_default().push(recorded);
     }
-    let series: BTreeSet<&str> = Series::readable().map(|series| series.name).collect();
+    let series: BTreeSet<&str> = SERIES.iter().map(|series| series.name).collect();
     assert_eq!(
         found.keys().map(String::as_str).collect::<BTreeSet<_>>(),
         series
     );
-    for series in Series::readable() {
+    for series in &SERIES {
         let recorded = found.get(series.name).context(series.name)?;
         let kinds: BTreeSet<u32> = recorded.iter().map(|link| link.kind_number).collect();
         let mut expected = BTreeSet::new();

@@ -193,7 +193,10 @@ fn after_the_end(_sandbox: &Sandbox) -> Result<()> {
             anyhow::bail!("{offset}: {refused:?}");
         };
         ensure!(function.as_c_str() == symbol && (*found, *known) == (offset, size));
-        check_refusal(refused, &[symbol.to_str()?, &format!("offset {offset:#x} ")])?;
+        check_refusal(
+            refused,
+            &[symbol.to_str()?, &format!("offset {offset:#x} ")],
+        )?;
     }
     // Every place is after the beginning of the kernel's code.
     let (program, sum) = adding(Hook::KPROBE)?;
