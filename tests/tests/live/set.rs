@@ -7,6 +7,7 @@ mod each_processor;
 mod five;
 mod given;
 mod killed;
+mod kinds;
 mod moves;
 mod order;
 mod refused;
@@ -27,7 +28,8 @@ use bpf_link_typed::{
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
-use crate::set::five::{Five, NAMES, Version};
+use crate::set::five::Five;
+use crate::set::kinds::Kinds;
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
@@ -73,8 +75,8 @@ fn outcomes(report: &SetReport) -> Vec<Outcome> {
 }
 
 fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
-    let five = Five::new(sandbox)?;
-    let [first, second] = [Version::load()?, Version::load()?];
+    let five = Five::of(sandbox, Kinds::OfEachSort)?;
+    let [first, second] = [Kinds::OfEachSort.load()?, Kinds::OfEachSort.load()?];
 
     let plan = five.plain(&first)?.plan()?;
     ensure!(plan.directories == std::slice::from_ref(&five.directory));
@@ -90,7 +92,7 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
         outcomes(applied.report()) == [Outcome::Created; 5],
         "{applied:?}"
     );
-    let ids = five.ensure_runs(&first, NAMES)?;
+    let ids = five.ensure_runs(&first, five.names())?;
     ensure!(applied.is_ours()?);
     let line = applied.report().to_string();
     ensure!(
@@ -104,7 +106,7 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
         outcomes(kept.report()).starts_with(&[Outcome::AlreadyRunning; 3]),
         "{kept:?}"
     );
-    let ids = five.ensure_runs(&first, NAMES)?;
+    let ids = five.ensure_runs(&first, five.names())?;
     drop(kept);
 
     let previous = first.ids()?;
@@ -134,7 +136,7 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
         ),
         "{plan:?}"
     );
-    ensure!(five.ensure_runs(&first, NAMES)? == ids);
+    ensure!(five.ensure_runs(&first, five.names())? == ids);
 
     let updated = five.plain(&second)?.apply()?;
     let update = |previous| Outcome::Updated { previous };
@@ -164,7 +166,7 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
         };
         ensure!(found == expected, "{updated:?}");
     }
-    let after = five.ensure_runs(&second, NAMES)?;
+    let after = five.ensure_runs(&second, five.names())?;
     ensure!(after[..3] == ids[..3] && after[3] != ids[3]);
     ensure!(updated.is_ours()?);
     let json = serde_json::to_string(updated.report())?;
@@ -178,8 +180,8 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
 
 /// What an agent does that has been overtaken, in all or in part.
 fn overtaken_and_stopped(sandbox: &Sandbox) -> Result<()> {
-    let five = Five::new(sandbox)?;
-    let [first, second] = [Version::load()?, Version::load()?];
+    let five = Five::of(sandbox, Kinds::OfEachSort)?;
+    let [first, second] = [Kinds::OfEachSort.load()?, Kinds::OfEachSort.load()?];
     let old = five.plain(&first)?.apply()?;
     let new = five.plain(&second)?.apply()?;
     for (name, standing) in old.standing()? {
@@ -194,9 +196,9 @@ fn overtaken_and_stopped(sandbox: &Sandbox) -> Result<()> {
             "{name}: {stopped}"
         );
     }
-    five.ensure_runs(&second, NAMES)?;
+    five.ensure_runs(&second, five.names())?;
     // Somebody else has one of them.
-    let third = Version::load()?;
+    let third = Kinds::OfEachSort.load()?;
     let mut set = LinkSet::in_dir(&five.directory);
     let key = set.add(
         "tcx",
@@ -380,15 +382,16 @@ fn an_empty_set_removes_all(sandbox: &Sandbox) -> Result<()> {
 
 /// Links whose pins have gone are taken over, and not attached a second time.
 fn links_without_a_pin(sandbox: &Sandbox) -> Result<()> {
-    let five = Five::new(sandbox)?;
-    let [first, second] = [Version::load()?, Version::load()?];
+    let five = Five::of(sandbox, Kinds::OfEachSort)?;
+    let [first, second] = [Kinds::OfEachSort.load()?, Kinds::OfEachSort.load()?];
     five.plain(&first)?.apply()?;
-    let ids = five.ensure_runs(&first, NAMES)?;
-    let held: Vec<Link> = NAMES
+    let ids = five.ensure_runs(&first, five.names())?;
+    let held: Vec<Link> = five
+        .names()
         .iter()
         .map(|name| Link::from_pinned(five.at(name)))
         .collect::<Result<_, _>>()?;
-    for name in NAMES {
+    for name in five.names() {
         std::fs::remove_file(five.at(name))?;
     }
     let ours = Ours::by_name(std::ffi::CString::new(names::object_name("prog"))?);
@@ -404,7 +407,7 @@ fn links_without_a_pin(sandbox: &Sandbox) -> Result<()> {
     for (link, id) in applied.report().links.iter().zip(&ids) {
         ensure!(link.taken_over == Some(*id), "{applied:?}");
     }
-    let after = five.ensure_runs(&second, NAMES)?;
+    let after = five.ensure_runs(&second, five.names())?;
     ensure!(after[..3] == ids[..3]);
     applied.stop()?;
     ensure_nothing_left(sandbox)

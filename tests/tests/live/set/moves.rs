@@ -14,7 +14,8 @@ use crate::ensure::places::is_linux;
 use crate::fixture::traffic::send_packet;
 use crate::functions::own::{first, offset_of};
 use crate::harness::{Need, Test, test};
-use crate::set::five::{Five, NAMES, Version, attached};
+use crate::set::five::{Five, attached};
+use crate::set::kinds::Kinds;
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -33,15 +34,15 @@ pub(crate) const TESTS: &[Test] = &[
 /// All of them, to names that nothing had.
 fn renamed(sandbox: &Sandbox) -> Result<()> {
     const OTHER: [&str; 5] = ["a", "b", "c", "d", "e"];
-    let five = Five::new(sandbox)?;
-    let [first, second] = [Version::load()?, Version::load()?];
+    let five = Five::of(sandbox, Kinds::OfEachSort)?;
+    let [first, second] = [Kinds::OfEachSort.load()?, Kinds::OfEachSort.load()?];
     five.plain(&first)?.apply()?;
-    let before = five.ensure_runs(&first, NAMES)?;
+    let before = five.ensure_runs(&first, five.names())?;
     let plan = five.set(&second, OTHER)?.plan()?;
     ensure!(plan.others.is_empty(), "{plan}");
     let applied = five.set(&second, OTHER)?.apply()?;
     ensure!(applied.report().stale.is_empty(), "{applied:?}");
-    for (link, name) in applied.report().links.iter().zip(NAMES) {
+    for (link, name) in applied.report().links.iter().zip(five.names()) {
         ensure!(link.before.as_deref() == Some(name), "{applied:?}");
     }
     let after = five.ensure_runs(&second, OTHER)?;
@@ -49,7 +50,7 @@ fn renamed(sandbox: &Sandbox) -> Result<()> {
     drop(applied);
     // The same programs again, and back.
     let back = five.plain(&second)?.apply()?;
-    ensure!(five.ensure_runs(&second, NAMES)?[..3] == before[..3]);
+    ensure!(five.ensure_runs(&second, five.names())?[..3] == before[..3]);
     back.stop()?;
     ensure_nothing_left(sandbox)
 }
@@ -93,11 +94,11 @@ fn renamed_without_all_options(sandbox: &Sandbox) -> Result<()> {
 
 /// Each has the name of the next, so that every pin is one of another kind.
 fn exchanged_names(sandbox: &Sandbox) -> Result<()> {
-    let five = Five::new(sandbox)?;
-    let [first, second] = [Version::load()?, Version::load()?];
+    let five = Five::of(sandbox, Kinds::OfEachSort)?;
+    let [first, second] = [Kinds::OfEachSort.load()?, Kinds::OfEachSort.load()?];
     five.plain(&first)?.apply()?;
-    let before = five.ensure_runs(&first, NAMES)?;
-    let mut names = NAMES;
+    let before = five.ensure_runs(&first, five.names())?;
+    let mut names = five.names();
     names.rotate_left(1);
     let applied = five.set(&second, names)?.apply()?;
     let after = five.ensure_runs(&second, names)?;

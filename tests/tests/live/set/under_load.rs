@@ -17,6 +17,7 @@ use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::fixture::traffic::{send_to_itself, socket_to_itself};
 use crate::functions::own::{first, offset_of};
 use crate::harness::{Need, Test, test};
+use crate::set::kinds::Way;
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[test!(ten_links)
@@ -28,28 +29,17 @@ pub(crate) const TESTS: &[Test] = &[test!(ten_links)
 /// How often, in the short form and in the long one.
 const SWAPS: [u32; 2] = [300, 1_000];
 
-/// How the links of a set come to run another version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// Each event is counted by exactly one version.
-    InPlace,
-    /// By one at least.
-    Overlap,
-    /// By one at most.
-    Gap,
-}
-
 /// The links: their names, hooks and ways.
 const LINKS: [(&str, Hook, Way); 10] = [
-    ("xdp", Hook::XDP, Way::InPlace),
+    ("xdp", Hook::XDP, Way::InPlaceAlone),
     ("ingress", Hook::TCX_INGRESS, Way::InPlace),
     ("egress", Hook::TCX_INGRESS, Way::InPlace),
     ("cgroup_egress", Hook::CGROUP_EGRESS, Way::InPlace),
     ("cgroup_ingress", Hook::CGROUP_INGRESS, Way::InPlace),
     ("lookup", Hook::SK_LOOKUP, Way::InPlace),
     ("elements", Hook::ITERATOR, Way::InPlace),
-    ("entry", Hook::RAW_TRACEPOINT, Way::Overlap),
-    ("function", Hook::UPROBE_MULTI, Way::Overlap),
+    ("entry", Hook::RAW_TRACEPOINT, Way::Beside),
+    ("function", Hook::UPROBE_MULTI, Way::Beside),
     ("netfilter", Hook::NETFILTER, Way::Gap),
 ];
 
@@ -176,9 +166,9 @@ fn swap_under_load(scene: &Scene<'_>, versions: &[Vec<Counting>; 2]) -> Result<(
     for (((name, _, way), seen), per_event) in LINKS.iter().zip(seen).zip(per_event) {
         let expected = sent * per_event;
         let is_right = match way {
-            Way::InPlace => seen == expected && per_event > 0,
+            Way::InPlace | Way::InPlaceAlone => seen == expected && per_event > 0,
             // An event is several system calls, and the other thread makes some as well.
-            Way::Overlap => seen >= sent,
+            Way::Beside => seen >= sent,
             Way::Gap => seen <= expected && per_event > 0,
         };
         ensure!(
@@ -198,8 +188,8 @@ fn swap(sets: &[LinkSet<'_>; 2]) -> Result<Applied> {
         let applied = set.apply()?;
         for (link, (_, _, way)) in applied.report().links.iter().zip(&LINKS) {
             let is_expected = match way {
-                Way::InPlace => matches!(link.outcome, Outcome::Updated { .. }),
-                Way::Overlap => matches!(link.outcome, Outcome::Replaced { gap: false, .. }),
+                Way::InPlace | Way::InPlaceAlone => matches!(link.outcome, Outcome::Updated { .. }),
+                Way::Beside => matches!(link.outcome, Outcome::Replaced { gap: false, .. }),
                 Way::Gap => matches!(link.outcome, Outcome::Replaced { gap: true, .. }),
             };
             ensure!(is_expected, "swap {number}: {link}");
