@@ -24,11 +24,10 @@ struct Fixture {
 
 impl Fixture {
     fn all() -> Result<Vec<Self>> {
-        let all = Recorded::all()?.into_iter().map(|(series, recorded)| {
-            let (major, minor) = series.split_once('.').context("a series has a dot")?;
+        let all = Recorded::all()?.into_iter().map(|(_, recorded)| {
             let ids = numbers(&recorded, "ids").iter().copied();
             Ok(Self {
-                series: (major.parse()?, minor.parse()?),
+                series: recorded.version()?,
                 ids: ids.map(u32::try_from).collect::<Result<_, _>>()?,
                 recorded,
             })

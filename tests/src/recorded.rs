@@ -53,8 +53,8 @@ pub enum Buffer {
 }
 
 impl Recorded {
-    /// All that have been recorded on machines with the byte order of this one, with the name of
-    /// the directory of each.
+    /// All that have been recorded, with the name of the directory of each. All are of
+    /// little-endian machines.
     ///
     /// # Errors
     ///
@@ -64,10 +64,8 @@ impl Recorded {
         for directory in entries(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")))? {
             for path in entries(&directory)? {
                 let recorded = Self::read(&path).with_context(|| path.display().to_string())?;
-                if recorded.is_big_endian() == cfg!(target_endian = "big") {
-                    let name = directory.file_name().unwrap_or_default();
-                    all.push((name.to_string_lossy().into_owned(), recorded));
-                }
+                let name = directory.file_name().unwrap_or_default();
+                all.push((name.to_string_lossy().into_owned(), recorded));
             }
         }
         Ok(all)
@@ -127,9 +125,14 @@ impl Recorded {
         }
     }
 
-    /// Whether the kernel wrote the highest byte of a number first.
-    fn is_big_endian(&self) -> bool {
-        self.machine == "s390x"
+    /// The first two numbers of its kernel's release.
+    ///
+    /// # Errors
+    ///
+    /// The release does not begin with two numbers.
+    pub fn version(&self) -> Result<(u32, u32)> {
+        let (major, minor) = self.series().split_once('.').context("no dot")?;
+        Ok((major.parse()?, minor.parse()?))
     }
 
     fn to_json(&self) -> Value {
@@ -166,7 +169,12 @@ impl Recorded {
         })
     }
 
-    fn from_json(value: &Value) -> Result<Self> {
+    /// What [`write`](Self::write) has written as the `golden` of a line.
+    ///
+    /// # Errors
+    ///
+    /// It is something else.
+    pub fn from_json(value: &Value) -> Result<Self> {
         let [release, version] = list(value, "kernel")?.as_slice() else {
             anyhow::bail!("kernel");
         };
@@ -243,4 +251,33 @@ fn hexadecimal(line: &str) -> Result<Vec<u8>> {
         bytes.push(u8::from_str_radix(byte, 16)?);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_and_machine_name_the_directory() {
+        for (release, machine, directory) in [
+            ("5.10.0-46-cloud-amd64", "x86_64", "5.10"),
+            ("7.3.4+deb13-cloud-amd64", "x86_64", "7.3"),
+            ("7.3.4+deb13-cloud-arm64", "aarch64", "aarch64-7.3"),
+        ] {
+            let recorded = Recorded {
+                kernel: [release.to_owned(), "#1 SMP".to_owned()],
+                machine: machine.to_owned(),
+                name: "xdp".to_owned(),
+                kind: "xdp".to_owned(),
+                kind_number: 6,
+                id: 1,
+                program_id: Some(2),
+                name_len: None,
+                count: None,
+                info: vec![],
+                buffers: BTreeMap::new(),
+            };
+            assert_eq!(recorded.directory(), directory);
+        }
+    }
 }

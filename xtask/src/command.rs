@@ -25,3 +25,31 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
     }
     String::from_utf8(output.stdout).with_context(|| format!("{program} did not write UTF-8"))
 }
+
+/// The program, or an error that names Debian's package of it.
+pub(crate) fn installed(program: String, package: &str) -> Result<String> {
+    let mut version = new(&program);
+    version.arg("--version").stdout(Stdio::null());
+    match version.status() {
+        Ok(status) if status.success() => Ok(program),
+        Ok(status) => bail!("{program} --version failed ({status})"),
+        Err(error) => {
+            bail!("cannot run {program}, which is in Debian's package {package}: {error}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_named_with_its_package() {
+        let error = installed("qemu-no-such".to_owned(), "qemu-user").expect_err("it is missing");
+        let text = error.to_string();
+        assert!(
+            text.contains("qemu-no-such") && text.contains("qemu-user"),
+            "{text}"
+        );
+    }
+}

@@ -16,12 +16,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::architecture::X86_64;
+use crate::lock::lock;
 use crate::{command, progress};
 use apt::Apt;
 pub(crate) use package::Package;
-
-/// What Debian calls the architecture that packages are for where nobody says otherwise.
-const AMD64: &str = "amd64";
 
 /// A suite of the archive, as `trixie-backports`, in one component, for one architecture.
 #[derive(Debug)]
@@ -31,6 +30,8 @@ pub(crate) struct Suite {
     mirror: Option<String>,
     apt: Apt,
     packages: PathBuf,
+    /// What it has is in here; tasks that run at the same time take turns.
+    dir: PathBuf,
     updated: Cell<bool>,
 }
 
@@ -39,7 +40,7 @@ impl Suite {
     /// of the archive, or `None` for the one that this machine's apt is configured with. Touches
     /// neither disk nor network.
     pub(crate) fn new(target: &Path, name: &str, component: &str, mirror: Option<&str>) -> Self {
-        Self::of_architecture(target, name, component, AMD64, mirror)
+        Self::of_architecture(target, name, component, X86_64.debian, mirror)
     }
 
     /// The same for another architecture, by Debian's name of it.
@@ -51,7 +52,7 @@ impl Suite {
         mirror: Option<&str>,
     ) -> Self {
         let mut dir = format!("{name}-{component}");
-        if architecture != AMD64 {
+        if architecture != X86_64.debian {
             dir = format!("{dir}-{architecture}");
         }
         let dir = target.join("debian").join(dir);
@@ -61,6 +62,7 @@ impl Suite {
             mirror: mirror.map(str::to_owned),
             apt: Apt::new(dir.join("apt"), architecture),
             packages: dir.join("packages"),
+            dir,
             updated: Cell::new(false),
         }
     }
@@ -80,6 +82,7 @@ impl Suite {
             Some(mirror) => mirror::for_suite(mirror, &self.name),
             None => mirror::configured(&self.name)?,
         };
+        let _alone = lock(&self.dir)?;
         let _step = progress::step("debian", &format!("fetching the index of {}", self.name));
         self.apt
             .configure(&mirror, &self.name, &self.component)
@@ -127,6 +130,7 @@ impl Suite {
             return Ok(deb);
         }
         self.update()?;
+        let _alone = lock(&self.dir)?;
         let text = format!("fetching {} {}", package.name, package.version);
         let _step = progress::step("debian", &text);
         let partial = self.packages.join("partial");
@@ -140,12 +144,41 @@ impl Suite {
         Ok(deb)
     }
 
+    /// The newest version of the package that the mirror has, fetched. Its index may also name
+    /// versions that are missing there.
+    pub(crate) fn fetch_newest(&self, name: &str) -> Result<PathBuf> {
+        let mut refusals = vec![];
+        for version in self.versions(name)? {
+            let name = name.to_owned();
+            match self.fetch(&Package { name, version }) {
+                Ok(deb) => return Ok(deb),
+                Err(error) => refusals.push(format!("{error:#}")),
+            }
+        }
+        ensure!(!refusals.is_empty(), "{} serves no {name}", self.name);
+        bail!("{}", refusals.join("; "))
+    }
+
     fn deb(&self, package: &Package) -> PathBuf {
         // As in the archive's own file names, the colon of an epoch is escaped.
         let version = package.version.replace(':', "%3a");
         self.packages
             .join(format!("{}_{version}.deb", package.name))
     }
+}
+
+/// Unpacks the packages, each into a directory of its name under `tree`, in place of what was
+/// there. The new `tree` is there only once all of them are unpacked.
+pub(crate) fn unpack_each(packages: &[(String, PathBuf)], tree: &Path) -> Result<()> {
+    let partial = tree.with_extension("partial");
+    recreate(&partial)?;
+    for (name, deb) in packages {
+        unpack(deb, &partial.join(name))?;
+    }
+    if tree.exists() {
+        fs::remove_dir_all(tree).with_context(|| format!("cannot remove {}", tree.display()))?;
+    }
+    fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
 }
 
 /// Unpacks the files of a package into `dir`, which must not exist, or leaves no `dir` behind.

@@ -8,8 +8,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, X86_64};
 use crate::debian::{self, Suite};
+use crate::lock::lock;
 use crate::{command, workspace};
 
 const NAME: &str = "debian-rust";
@@ -21,7 +22,6 @@ const PACKAGES: [&str; 2] = ["rustc", "cargo"];
 const SCRIPTS: &str = "bin";
 /// Where they are in the tree of what was unpacked.
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
-const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 const SYSROOT: &str = "usr";
 /// Where the standard library of each target is, below the sysroot.
 const TARGETS: &str = "lib/rustlib";
@@ -37,6 +37,7 @@ impl Toolchain {
     pub(crate) fn fetch(mirror: Option<&str>) -> Result<Self> {
         let target = workspace::target();
         let dir = target.join(NAME);
+        let _alone = lock(&dir)?;
         let tree = dir.join("tree");
         if !tree.exists() {
             let suite = Suite::new(&target, SUITE, COMPONENT, mirror);
@@ -52,7 +53,8 @@ impl Toolchain {
         fs::create_dir_all(&scripts).with_context(|| scripts.display().to_string())?;
         let [tree_path, rustc] =
             [&tree, &scripts.join("rustc")].map(|path| path.display().to_string());
-        let run = format!("'{tree_path}/{LOADER}' --library-path '{tree_path}/{LIBRARIES}'");
+        let libraries = X86_64.libraries();
+        let run = format!("'{tree_path}/{LOADER}' --library-path '{tree_path}/{libraries}'");
         script(
             &scripts.join("rustc"),
             &format!("{run} '{tree_path}/usr/bin/rustc' --sysroot '{tree_path}/{SYSROOT}'"),
@@ -67,16 +69,15 @@ impl Toolchain {
     /// Gives it the standard library of another architecture, fetched if it is not there.
     pub(crate) fn add(&self, architecture: &Architecture, mirror: Option<&str>) -> Result<()> {
         let Architecture { debian, target, .. } = architecture;
+        let _alone = lock(&self.dir)?;
         let tree = self.dir.join(debian);
         if !tree.exists() {
             let all = workspace::target();
             let suite = Suite::of_architecture(&all, SUITE, COMPONENT, debian, mirror);
-            let mut served = suite.served(STANDARD_LIBRARY, |name| name == STANDARD_LIBRARY)?;
-            ensure!(
-                !served.is_empty(),
-                "{SUITE} has no {STANDARD_LIBRARY} for {debian}"
-            );
-            debian::unpack(&suite.fetch(&served.swap_remove(0))?, &tree)?;
+            let deb = suite
+                .fetch_newest(STANDARD_LIBRARY)
+                .with_context(|| format!("{STANDARD_LIBRARY} for {debian}"))?;
+            debian::unpack(&deb, &tree)?;
         }
         let place = |tree: &Path| tree.join(SYSROOT).join(TARGETS).join(target);
         let (from, to) = (place(&tree), place(&self.dir.join("tree")));
@@ -110,9 +111,13 @@ fn is_needed(package: &str) -> bool {
         || package.starts_with("lib") && !package.ends_with("-dev")
 }
 
-/// A program that runs this with its arguments.
+/// A program that runs this with its arguments. One that is there already may be running.
 fn script(path: &Path, run: &str) -> Result<()> {
-    fs::write(path, format!("#!/bin/sh\nexec {run} \"$@\"\n"))
+    let text = format!("#!/bin/sh\nexec {run} \"$@\"\n");
+    if fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    fs::write(path, text)
         .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
         .with_context(|| path.display().to_string())
 }

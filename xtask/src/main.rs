@@ -9,6 +9,7 @@ mod debian;
 mod debian_rust;
 mod features;
 mod fuzz;
+mod lock;
 mod oldest_dependencies;
 mod oldest_rust;
 mod picture;

@@ -14,7 +14,6 @@ mod image;
 mod initramfs;
 mod job;
 mod kernel_log;
-mod lock;
 mod matrix;
 mod modules;
 mod platform;
@@ -33,8 +32,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::progress;
-use crate::workspace;
+use crate::{lock, progress, workspace};
 use bpftool::Bpftool;
 use build::Build;
 use image::{Image, Source};
@@ -47,8 +45,8 @@ use verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Runs on the kernels of this architecture: `x86_64`, `aarch64` or `s390x`. For
-    /// another one than this machine's the tests are built with Debian's Rust
+    /// Runs on the kernels of this architecture: `x86_64`, `aarch64` or `s390x`. Tests
+    /// for another architecture are built with Debian's Rust
     #[arg(long, value_name = "ARCH", default_value = Platform::own().name(), value_parser = Platform::named)]
     arch: &'static Platform,
 
@@ -98,7 +96,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let platform = args.arch;
     let jobs = jobs(args)?;
-    qemu::check_installed(platform)?;
+    platform.check_emulator()?;
     let target = workspace::target();
     let dir = target.join("vm");
     let _alone = lock::lock(&dir)?;
@@ -114,13 +112,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let build = Build::new(platform, of_platform.join("build"), &source)?;
     let mut programs = build.tests(workspace::root())?;
-    match Bpftool::obtain(&of_platform, platform, &source) {
-        Ok(bpftool) => programs.tools.extend(bpftool.into_files()),
-        // Its tests are skipped there, if the table of what is absent allows it.
-        Err(error) if !platform.is_own() => {
-            progress::print(&format!("{}: no bpftool: {error:#}\n", platform.name()));
-        }
-        Err(error) => return Err(error),
+    if platform.has_bpftool {
+        let bpftool = Bpftool::obtain(&of_platform, platform, &source)?;
+        programs.tools.extend(bpftool.into_files());
     }
     let setting = Setting {
         platform,
@@ -158,7 +152,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// and prints a line for each measure.
 pub(crate) fn bench(kernels: &[&'static Kernel], arguments: &[String]) -> Result<()> {
     let platform = Platform::own();
-    qemu::check_installed(platform)?;
+    platform.check_emulator()?;
     let target = workspace::target();
     let dir = target.join("vm");
     let _alone = lock::lock(&dir)?;
@@ -281,8 +275,9 @@ fn wanted(
 }
 
 fn of_platform(platform: &Platform) -> impl Iterator<Item = &'static Kernel> {
-    let is_of = |kernel: &&Kernel| kernel.platform.name() == platform.name();
-    KERNELS.iter().filter(is_of)
+    KERNELS
+        .iter()
+        .filter(move |kernel| kernel.platform == platform)
 }
 
 /// The kernel of the matrix of this machine's architecture with this name, for a command line.

@@ -5,26 +5,24 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use object::Endianness;
 use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader as _};
 
 use super::image::Source;
 use super::platform::Platform;
-use crate::debian::{self, Package, Suite};
+use crate::debian::{self, Suite};
 
-const SUITE: &str = "trixie";
-/// The packages, and where each is looked for, in this order. An index may be in disorder on its
-/// mirror, as that of an architecture with few users.
-const PACKAGES: [(&str, &[&str]); 7] = [
-    ("bpftool", &["trixie-backports", SUITE]),
-    ("libc6", &[SUITE]),
-    ("libcap2", &[SUITE]),
-    ("libelf1t64", &[SUITE]),
-    ("libssl3t64", &[SUITE]),
-    ("libzstd1", &[SUITE]),
-    ("zlib1g", &[SUITE]),
+/// The packages, and the suite that each is from.
+const PACKAGES: [(&str, &str); 7] = [
+    ("bpftool", "trixie-backports"),
+    ("libc6", "trixie"),
+    ("libcap2", "trixie"),
+    ("libelf1t64", "trixie"),
+    ("libssl3t64", "trixie"),
+    ("libzstd1", "trixie"),
+    ("zlib1g", "trixie"),
 ];
 const PROGRAM: &str = "usr/sbin/bpftool";
 /// The program and its libraries: where each goes in the guest, and where it is here.
@@ -51,7 +49,7 @@ impl Bpftool {
 
     fn find(tree: &Path, platform: &Platform) -> Result<Self> {
         // Where the packages have them, and where the guest's loader looks for them.
-        let libraries = platform.libraries();
+        let libraries = platform.architecture.libraries();
         let (loader, place_of_loader) = platform.loader;
         let mut files = BTreeMap::new();
         let mut wanted = vec![("bin/bpftool".to_owned(), in_packages(tree, PROGRAM)?)];
@@ -84,46 +82,16 @@ fn in_packages(tree: &Path, path: &str) -> Result<PathBuf> {
     bail!("no package has {path}")
 }
 
-/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once
-/// all of them are.
 fn unpack(tree: &Path, platform: &Platform, source: &Source<'_>) -> Result<()> {
-    let partial = tree.with_extension("partial");
-    for old in [partial.as_path(), tree] {
-        if old.exists() {
-            fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
-        }
-    }
-    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
     let mut suites: BTreeMap<&str, Suite> = BTreeMap::new();
-    for (name, places) in PACKAGES {
-        let mut refusals = vec![];
-        let deb = places.iter().find_map(|place| {
-            let suite = suites
-                .entry(place)
-                .or_insert_with(|| source.suite(place, platform));
-            newest(name, suite)
-                .map_err(|error| refusals.push(format!("{error:#}")))
-                .ok()
-        });
-        let deb = deb.with_context(|| refusals.join("; "))?;
-        debian::unpack(&deb, &partial.join(name))?;
+    let mut packages = vec![];
+    for (name, suite) in PACKAGES {
+        let suite = suites
+            .entry(suite)
+            .or_insert_with(|| source.suite(suite, platform));
+        packages.push((name.to_owned(), suite.fetch_newest(name)?));
     }
-    fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
-}
-
-/// Fetches the newest version of the package that the suite's mirror has. Its index may also name
-/// versions that are missing there.
-fn newest(name: &str, suite: &Suite) -> Result<PathBuf> {
-    let mut refusals = vec![];
-    for version in suite.versions(name)? {
-        let name = name.to_owned();
-        match suite.fetch(&Package { name, version }) {
-            Ok(deb) => return Ok(deb),
-            Err(error) => refusals.push(format!("{error:#}")),
-        }
-    }
-    ensure!(!refusals.is_empty(), "{} serves no {name}", suite.name());
-    bail!("{}", refusals.join("; "))
+    debian::unpack_each(&packages, tree)
 }
 
 /// The libraries that a program or library names.

@@ -55,7 +55,7 @@ pub(crate) fn obtain(kernel: &Kernel, dir: &Path, source: &Source<'_>) -> Result
             .suites
             .iter()
             .map(|name| source.suite(name, kernel.platform));
-        unpack(&fetch(kernel, &suites.collect::<Vec<_>>())?, &tree)?;
+        debian::unpack_each(&fetch(kernel, &suites.collect::<Vec<_>>())?, &tree)?;
     }
     find(&tree).with_context(|| format!("no image in {}", tree.display()))
 }
@@ -168,22 +168,6 @@ fn series_of(version: &str) -> Option<(u32, u32)> {
     let (major, rest) = version.split_once('.')?;
     let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// Unpacks the packages, each into a directory of its own under `tree`, which is there only once
-/// all of them are.
-fn unpack(packages: &[(String, PathBuf)], tree: &Path) -> Result<()> {
-    let partial = tree.with_extension("partial");
-    for old in [&partial, tree] {
-        if old.exists() {
-            fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
-        }
-    }
-    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
-    for (name, deb) in packages {
-        debian::unpack(deb, &partial.join(name))?;
-    }
-    fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
 }
 
 /// The kernel, which older packages have as `boot/vmlinuz-RELEASE` and newer ones in the directory

@@ -110,7 +110,7 @@ impl Job {
             arguments: setting.arguments,
             environment: &environment,
             results,
-            libraries: &setting.platform.libraries(),
+            libraries: &setting.platform.architecture.libraries(),
         };
         initramfs::write(&machine.initramfs, &contents)?;
         if setting.keep {

@@ -44,27 +44,33 @@ pub(crate) enum Runs {
     WhenNamed,
 }
 
+/// Where Debian has the kernels of each release.
+const BULLSEYE: &[&str] = &["bullseye", "bullseye-security"];
+const BOOKWORM: &[&str] = &["bookworm", "bookworm-security"];
+const TRIXIE: &[&str] = &["trixie", "trixie-security"];
+const BACKPORTS: &[&str] = &["trixie-backports"];
+
 /// All of them: for each platform, oldest first.
 pub(crate) static KERNELS: [Kernel; 12] = [
     Kernel {
         platform: &X86_64_MACHINE,
         name: "5.10",
         flavour: "cloud-amd64",
-        suites: &["bullseye", "bullseye-security"],
+        suites: BULLSEYE,
         runs: Runs::Always,
     },
     Kernel {
         platform: &X86_64_MACHINE,
         name: "6.1",
         flavour: "cloud-amd64",
-        suites: &["bookworm", "bookworm-security"],
+        suites: BOOKWORM,
         runs: Runs::Always,
     },
     Kernel {
         platform: &X86_64_MACHINE,
         name: "6.12",
         flavour: "cloud-amd64",
-        suites: &["trixie", "trixie-security"],
+        suites: TRIXIE,
         runs: Runs::Always,
     },
     // Before cgroups have positions and revisions, and without `bpf_destroy_inode`.
@@ -72,7 +78,7 @@ pub(crate) static KERNELS: [Kernel; 12] = [
         platform: &X86_64_MACHINE,
         name: "6.16",
         flavour: "cloud-amd64",
-        suites: &["trixie-backports"],
+        suites: BACKPORTS,
         runs: Runs::InLongForm,
     },
     // Has tracing_multi, but no info about such links.
@@ -80,35 +86,35 @@ pub(crate) static KERNELS: [Kernel; 12] = [
         platform: &X86_64_MACHINE,
         name: "7.2",
         flavour: "cloud-amd64",
-        suites: &["trixie-backports"],
+        suites: BACKPORTS,
         runs: Runs::InLongForm,
     },
     Kernel {
         platform: &X86_64_MACHINE,
         name: "7.3",
         flavour: "cloud-amd64",
-        suites: &["trixie-backports"],
+        suites: BACKPORTS,
         runs: Runs::Always,
     },
     Kernel {
         platform: &AARCH64_MACHINE,
         name: "5.10",
         flavour: "cloud-arm64",
-        suites: &["bullseye", "bullseye-security"],
+        suites: BULLSEYE,
         runs: Runs::Always,
     },
     Kernel {
         platform: &AARCH64_MACHINE,
         name: "6.1",
         flavour: "cloud-arm64",
-        suites: &["bookworm", "bookworm-security"],
+        suites: BOOKWORM,
         runs: Runs::Always,
     },
     Kernel {
         platform: &AARCH64_MACHINE,
         name: "6.12",
         flavour: "cloud-arm64",
-        suites: &["trixie", "trixie-security"],
+        suites: TRIXIE,
         runs: Runs::Always,
     },
     // With pages of 16 KiB, where the tests' own uprobes do not run.
@@ -116,21 +122,21 @@ pub(crate) static KERNELS: [Kernel; 12] = [
         platform: &AARCH64_MACHINE,
         name: "6.12-16k",
         flavour: "arm64-16k",
-        suites: &["trixie", "trixie-security"],
+        suites: TRIXIE,
         runs: Runs::WhenNamed,
     },
     Kernel {
         platform: &AARCH64_MACHINE,
         name: "7.3",
         flavour: "cloud-arm64",
-        suites: &["trixie-backports"],
+        suites: BACKPORTS,
         runs: Runs::Always,
     },
     Kernel {
         platform: &S390X_MACHINE,
         name: "6.12",
         flavour: "s390x",
-        suites: &["trixie", "trixie-security"],
+        suites: TRIXIE,
         runs: Runs::Always,
     },
 ];
@@ -200,6 +206,10 @@ mod tests {
             let newer: BTreeSet<String> = kinds.difference(&older).cloned().collect();
             assert_eq!(named, newer, "README.md on Linux {series}");
             older = kinds;
+        }
+        for kernel in KERNELS.iter().filter(|kernel| kernel.runs == Runs::Always) {
+            let has_row = |row: &Kernel| row.platform.is_own() && row.name == kernel.name;
+            assert!(KERNELS.iter().any(has_row), "{kernel:?} is in no row");
         }
     }
 }

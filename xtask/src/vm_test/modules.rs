@@ -43,12 +43,10 @@ pub(crate) fn select(directory: &Path, platform: &Platform) -> Result<Selection>
     index(directory, &mut files)?;
     let mut selection = Selection::default();
     let mut seen = HashSet::new();
-    for name in platform.results.modules() {
-        add(name, &files, &mut seen, &mut selection)?;
-    }
-    // Without its results a guest would not get far: the kernel has those built in.
-    selection.absent.clear();
-    for name in WANTED {
+    // What is not a module is built in; otherwise the guest could not report.
+    let for_results = platform.results.modules().iter();
+    let for_results = for_results.filter(|name| files.contains_key(**name));
+    for name in for_results.chain(&WANTED) {
         add(name, &files, &mut seen, &mut selection)?;
     }
     Ok(selection)

@@ -1,9 +1,12 @@
 //! The machines that guests run on, one for each architecture, and what differs between them.
 
+use anyhow::Result;
+
 use crate::architecture::{AARCH64, Architecture, S390X, X86_64};
+use crate::command;
 
 /// An architecture as QEMU emulates it and Debian's kernels know it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Platform {
     pub(crate) architecture: &'static Architecture,
     /// The emulator, and Debian's package of it.
@@ -18,10 +21,12 @@ pub(crate) struct Platform {
     pub(crate) kernel_arguments: &'static str,
     /// The dynamic linker: its name, and where programs with libraries ask the kernel for it.
     pub(crate) loader: (&'static str, &'static str),
+    /// Whether Debian's mirrors have a bpftool for it.
+    pub(crate) has_bpftool: bool,
 }
 
 /// The way that results leave the guest.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Results {
     /// A second serial port, which the guest has under this name.
     Serial(&'static str),
@@ -59,6 +64,7 @@ pub(super) static X86_64_MACHINE: Platform = Platform {
     // the kernel does not start.
     kernel_arguments: "no_timer_check",
     loader: ("ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
+    has_bpftool: true,
 };
 
 pub(super) static AARCH64_MACHINE: Platform = Platform {
@@ -71,6 +77,7 @@ pub(super) static AARCH64_MACHINE: Platform = Platform {
     results: Results::Virtio("virtio-serial-pci"),
     kernel_arguments: "",
     loader: ("ld-linux-aarch64.so.1", "lib/ld-linux-aarch64.so.1"),
+    has_bpftool: true,
 };
 
 pub(super) static S390X_MACHINE: Platform = Platform {
@@ -81,9 +88,10 @@ pub(super) static S390X_MACHINE: Platform = Platform {
     results: Results::Virtio("virtio-serial-ccw"),
     kernel_arguments: "",
     loader: ("ld64.so.1", "lib/ld64.so.1"),
+    has_bpftool: false,
 };
 
-/// All of them; the first one is this machine's.
+/// All of them.
 pub(crate) static PLATFORMS: [&Platform; 3] = [&X86_64_MACHINE, &AARCH64_MACHINE, &S390X_MACHINE];
 
 impl Platform {
@@ -94,7 +102,7 @@ impl Platform {
 
     /// Whether it is that one.
     pub(crate) fn is_own(&self) -> bool {
-        self.name() == Self::own().name()
+        self == Self::own()
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -102,7 +110,7 @@ impl Platform {
     }
 
     /// The one of this architecture, for a command line.
-    pub(crate) fn named(name: &str) -> Result<&'static Self, String> {
+    pub(crate) fn named(name: &str) -> std::result::Result<&'static Self, String> {
         let all = PLATFORMS.map(Self::name).join(", ");
         PLATFORMS
             .into_iter()
@@ -110,8 +118,9 @@ impl Platform {
             .ok_or_else(|| format!("the machines are {all}"))
     }
 
-    /// Where its programs have their libraries, without the leading slash.
-    pub(crate) fn libraries(&self) -> String {
-        format!("usr/lib/{}", self.architecture.gnu)
+    /// Fails with the name of the package where the emulator is not installed.
+    pub(crate) fn check_emulator(&self) -> Result<()> {
+        let (program, package) = self.qemu;
+        command::installed(program.to_owned(), package).map(drop)
     }
 }

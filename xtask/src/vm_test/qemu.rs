@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::platform::{Platform, Results};
 
@@ -64,23 +63,6 @@ pub(crate) enum Ended {
     Exited(ExitStatus),
     /// It was killed at this limit.
     TimedOut(Duration),
-}
-
-/// Fails with the name of the package where QEMU is not installed.
-pub(crate) fn check_installed(platform: &Platform) -> Result<()> {
-    let (program, package) = platform.qemu;
-    match Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-    {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => bail!("{program} --version failed ({status})"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!("{program} is not installed; in Debian it is in the package {package}")
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot run {program}")),
-    }
 }
 
 impl Machine {
