@@ -66,7 +66,7 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The hook is full: it takes one program, or as many as it has.
+    /// The hook is full: it takes only one program, or no more than it has.
     ///
     /// The programs are found for xdp, tcx, netkit, a cgroup, a network namespace, a sockmap, a
     /// function that was to be replaced by an extension, and, as maps, for `struct_ops`. For

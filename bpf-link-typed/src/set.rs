@@ -107,12 +107,11 @@ use options::Options;
 /// - It is not one instant. A packet that crosses two hooks may meet the new program at one and the
 ///   old program at the other. If the process is killed, nothing is undone: the next `apply`
 ///   finishes the work.
-/// - The kernel can still refuse a program that fits its hook when it is put on an old link, such
-///   as a tcx or netkit program that another link on the hook runs already
-///   ([`Error::AlreadyAttached`], `EEXIST`), and a driver can refuse an XDP program after the old
-///   one was detached. Until that is undone, other links of the set may run their new programs for
-///   a moment. Before Linux 5.18 the kernel does not tell that an XDP program is for the entries of
-///   a map, and refuses it as late.
+/// - The kernel can still refuse to update a link to a program that fits its hook, for example if
+///   another tcx or netkit link on the hook already runs it ([`Error::AlreadyAttached`], `EEXIST`).
+///   A driver can refuse an XDP program after the old one was detached, and before Linux 5.18 an
+///   XDP program for the entries of a map is noticed only then, too. Until that is undone, other
+///   links of the set may run their new programs for a moment.
 /// - Links that are not in the set stay attached, and are reported as stale, unless
 ///   [`remove_stale`](Self::remove_stale) has them removed.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps

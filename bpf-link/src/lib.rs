@@ -49,7 +49,7 @@
 //! # Kernels
 //!
 //! Linux 5.10 and later, on 64-bit machines. If a kernel lacks something, you get
-//! [`Error::UnsupportedByKernel`], wherever that can be told from a mistake of the caller.
+//! [`Error::UnsupportedByKernel`], wherever that can be distinguished from a mistake by the caller.
 //!
 //! # What this kernel can do
 //!

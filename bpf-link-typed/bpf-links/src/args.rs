@@ -156,15 +156,15 @@ pub(crate) struct Filter {
 
     /// Only links on this network device, by name or index
     ///
-    /// A name is one of this network namespace, or of that of --netns; an index matches in all of
-    /// them.
+    /// A name is looked up in this network namespace, or in that of --netns. An index matches in
+    /// every namespace.
     #[arg(long = "dev", value_name = "NAME|INDEX", value_parser = named(index))]
     pub(crate) device: Option<Named<u32>>,
 
     /// Only links on this network namespace: a file such as /run/netns/a, or an inode number
     ///
-    /// Links on devices of other namespaces than that of this process are included where a snapshot
-    /// of all links can be taken (Linux 5.19), or where the namespace is mounted or has a process.
+    /// For another namespace than that of this process, links on its devices are included if a
+    /// snapshot of all links can be taken (Linux 5.19), or if it is mounted or a process is in it.
     /// Netfilter links never are, as the kernel does not say where they are.
     #[arg(long, value_name = "FILE|INODE", value_parser = by_path(inode))]
     pub(crate) netns: Option<Named<u64>>,

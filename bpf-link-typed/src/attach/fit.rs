@@ -1,5 +1,5 @@
-//! Whether a program fits a hook: found out once the kernel has refused it, as it answers one
-//! number to much, or before an update, which may be one of several that belong together.
+//! Whether a program fits a hook. This is asked after a refusal, because one errno has many
+//! meanings, and before an update, because it may be one of several that belong together.
 
 use std::os::fd::BorrowedFd;
 
@@ -114,11 +114,8 @@ pub(crate) fn check(
     attach_type: AttachType,
     target: impl FnOnce() -> Target,
 ) -> Result<(), Error> {
-    // There is neither a device with this index nor a descriptor with this number.
-    const NOTHING: u32 = u32::MAX;
-    let request = LinkCreate::new(&program, attach_type).target_ifindex(NOTHING);
-    match RawLink::create(&request) {
-        Err(source) if source.errno() == Some(libc::EINVAL) => {
+    match on_nothing(program, attach_type) {
+        Some(source) if source.errno() == Some(libc::EINVAL) => {
             let info = ProgramInfo::of(&program).ok();
             Err(mismatch(attach_type, info, source.naming(target())))
         }
@@ -127,16 +124,31 @@ pub(crate) fn check(
     }
 }
 
-/// The same for kinds of which the kernel has the same refusal for a link on nothing.
+/// The same for kinds where the kernel refuses a missing target with the same errno:
+/// [`program_fits`] decides, and the refusal is the error's source.
 pub(crate) fn check_by_asking(
     program: BorrowedFd<'_>,
     attach_type: AttachType,
     target: impl FnOnce() -> Target,
 ) -> Result<(), Error> {
-    match program_fits(&program, attach_type) {
-        Some(false) => check(program, attach_type, target),
-        _ => Ok(()),
+    if program_fits(&program, attach_type) != Some(false) {
+        return Ok(());
     }
+    match on_nothing(program, attach_type) {
+        Some(source) => {
+            let info = ProgramInfo::of(&program).ok();
+            Err(mismatch(attach_type, info, source.naming(target())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The refusal of a link on nothing.
+fn on_nothing(program: BorrowedFd<'_>, attach_type: AttachType) -> Option<bpf_link::Error> {
+    // There is neither a device with this index nor a descriptor with this number.
+    const NOTHING: u32 = u32::MAX;
+    let request = LinkCreate::new(&program, attach_type).target_ifindex(NOTHING);
+    RawLink::create(&request).err()
 }
 
 /// The error that the program does not fit.

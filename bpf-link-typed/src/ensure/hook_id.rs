@@ -15,7 +15,7 @@ pub struct HookId {
     pub numbers: [u64; 3],
 }
 
-/// A number for something that is more than a number.
+/// A hash, for one of the numbers of a [`HookId`].
 pub(crate) fn hash_of(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);

@@ -9,12 +9,12 @@ use super::names::{LinkDevice, Names};
 use super::pins::Pins;
 use crate::info::LinkInfoRef;
 
-/// What is known about one link: what the kernel says, what that is called, where the link is
+/// What is known about one link: the kernel's info, names for what is in it, where the link is
 /// pinned, and who holds it.
 ///
 /// With the feature `serde`, it serializes to the keys of `bpftool -j link show`, in their order,
-/// and then those that bpftool does not have. Names are looked up while it is serialized. The
-/// infos themselves ([`LinkInfo`](crate::LinkInfo)) have another form, which can be read back.
+/// and then those that bpftool does not have. Names are looked up while it is serialized.
+/// [`LinkInfo`](crate::LinkInfo) itself serializes to a different form, which can be deserialized.
 ///
 #[doc = include_str!("../../docs/json.md")]
 ///

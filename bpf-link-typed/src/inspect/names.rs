@@ -42,7 +42,7 @@ pub use note::{NameNote, NamesOf};
 ///
 /// | names | looked up | until when |
 /// |---|---|---|
-/// | programs, maps, functions by their types | each when it is first asked for | a refresh at which they were not asked for since the one before: the name of an id does not change |
+/// | programs, maps, functions by their types | each when it is first asked for | a refresh, if nobody asked for them since the previous one; the name of an id never changes |
 /// | network devices | each when it is first asked for | the next refresh: a device can be renamed, or move to another namespace |
 /// | network namespaces | all at once, for the first device that is in another one | the next refresh |
 /// | cgroups | all at once | the next refresh: a cgroup can be moved or removed |
@@ -50,7 +50,7 @@ pub use note::{NameNote, NamesOf};
 /// | functions of programs and libraries | the symbols of a file, for all offsets that are asked for at once | the next refresh. They are those of the file that the path leads to now, which need not be the one that is probed |
 /// | sources of perf events | all at once | the next refresh |
 ///
-/// An id can be given to another object once the kernel has made two billion of the sort.
+/// The kernel reuses an id only after two billion objects of that type.
 ///
 /// All threads that use the same `Names` have to be in the same network namespace.
 ///
@@ -86,11 +86,11 @@ pub struct Names {
 }
 
 impl Names {
-    /// Knows no names yet.
+    /// Starts without names.
     ///
-    /// In which network namespace a device is, only a snapshot tells. If that is asked, a
-    /// [`Snapshotter`] is loaded for the moment, so that its link is not among those that the
-    /// caller looks at. That takes some milliseconds.
+    /// Only a snapshot tells which network namespace a device is in. When that is needed, this
+    /// loads a [`Snapshotter`] and drops it again, so that its own link does not show up in your
+    /// walk. Each time takes a few milliseconds.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -119,8 +119,8 @@ impl Names {
         self.notes.forget();
     }
 
-    /// Why names are missing that were asked for since the last refresh: the first reason for each
-    /// sort of names.
+    /// Why names that you asked for since the last refresh are missing: the first reason for each
+    /// sort of name.
     #[must_use]
     pub fn notes(&self) -> Vec<NameNote> {
         self.notes.all()

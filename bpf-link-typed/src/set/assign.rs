@@ -7,6 +7,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use bpf_link::LinkKind;
+
 use crate::attach::position::Position;
 use crate::ensure::member::{AtPath, Judged, OfRun, Ready};
 use crate::ensure::{Attached, Match, Planned};
@@ -171,9 +173,18 @@ fn slots<'r>(set: &'r LinkSet<'_>, directory: &Directory) -> Result<Vec<Slot<'r>
     Ok(slots)
 }
 
+/// Refuses two links on one hook that takes one program. Only links of one kind can be on the same
+/// hook, so that nothing is asked about the only link of a kind.
 fn refuse_same_hooks(slots: &[Slot<'_>]) -> Result<(), Refusal> {
+    let mut of_kind: HashMap<LinkKind, usize> = HashMap::new();
+    for slot in slots {
+        *of_kind.entry(slot.ready.kind()).or_default() += 1;
+    }
     let mut seen = HashMap::new();
     for (index, slot) in slots.iter().enumerate() {
+        if of_kind.get(&slot.ready.kind()) == Some(&1) {
+            continue;
+        }
         let Some(hook) = slot.ready.exclusive_hook().map_err(Refusal::of(index))? else {
             continue;
         };

@@ -172,7 +172,7 @@ impl PerfEventConfig<'_> {
             None => Target::PerfEvent {
                 event_type: self.event_type,
                 config: self.config,
-                process,
+                thread: process,
                 processor: u32::try_from(self.processor).ok(),
             },
         }

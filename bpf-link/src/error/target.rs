@@ -56,8 +56,8 @@ pub enum Target {
         event_type: u32,
         /// The configuration.
         config: u64,
-        /// The thread that it is of, 0 for the calling one; `None` for every one.
-        process: Option<u32>,
+        /// The thread that it counts; 0 is the calling thread. `None` for all threads.
+        thread: Option<u32>,
         /// The processor that it is on; `None` for every one.
         processor: Option<u32>,
     },
@@ -244,12 +244,12 @@ impl fmt::Display for Target {
             Self::PerfEvent {
                 event_type,
                 config,
-                process,
+                thread,
                 processor,
             } => {
                 let event = CountedEvent::from_raw(*event_type, *config);
                 write!(f, "perf event {event}")?;
-                match process {
+                match thread {
                     Some(0) => f.write_str(" of the calling thread")?,
                     thread => optional(f, " of thread ", *thread)?,
                 }

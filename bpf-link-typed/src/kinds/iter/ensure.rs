@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-use bpf_link::{IterArgs, IterCgroup, IterTask, MapInfo, ProgramType};
+use bpf_link::{AttachType, IterArgs, IterCgroup, IterTask, MapInfo, Target};
 
 use super::{IterAttach, IterInfo, IterLink, IterTarget};
 use crate::attach::file_ref::FileRef;
+use crate::attach::fit;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -26,14 +27,13 @@ impl Recipe for IterAttach<'_> {
         })
     }
 
-    /// Nothing runs by an iterator that nobody reads, so the kernel can be asked for the link.
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
-        match &wanted.program {
-            Some(program) if program.program_type != ProgramType::Tracing => {
-                self.attach(wanted.object).map(drop)
-            }
-            _ => Ok(()),
-        }
+        let attach_type = AttachType::TraceIter;
+        let hook = || Target::Hook {
+            attach_type,
+            of: None,
+        };
+        fit::check_by_asking(wanted.object, attach_type, hook)
     }
 }
 

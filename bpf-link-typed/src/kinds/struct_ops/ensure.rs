@@ -45,8 +45,8 @@ impl Recipe for StructOpsAttach<'_> {
         Ok(Match::hook(Some(found == wanted)))
     }
 
-    /// One map is registered once, and so is one name of a sort of callbacks, such as that of a
-    /// congestion control.
+    /// A map can be registered only once, and so can a name among callbacks of one type, such as
+    /// congestion controls.
     fn exclusive_hook(&self, wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let Attached::Map(map) = wanted.attached else {
             return Ok(None);

@@ -52,8 +52,8 @@ impl Recipe for XdpAttach {
         Ok(is_here.and(Some(found == mode)))
     }
 
-    /// The type of a program shows when an attempt is made to attach it. What shows only once the
-    /// hook is free is whether it runs on devices, and not for the entries of a map.
+    /// An attempt to attach reveals a program of the wrong type. Whether it is for the entries of a
+    /// map, and not for devices, would show only once the hook is free.
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
         fit::check_by_asking(wanted.object, AttachType::Xdp, || self.interface.target())
     }
