@@ -1,6 +1,5 @@
 //! A set of five links, with programs that count.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -9,7 +8,7 @@ use bpf_link_typed::{Link, LinkId, LinkSet, ProgramId, ensure::Attached};
 
 use crate::ensure::end::our_links;
 use crate::fixture::traffic::send_packet;
-use crate::set::kinds::{Kinds, Places};
+use crate::set::kinds::{Kinds, Places, read};
 use crate::suites::conformance::Counting;
 
 impl Kinds {
@@ -127,7 +126,7 @@ impl<'a> Five<'a> {
         for pin in self.sandbox.pinned()? {
             let link = Link::from_pinned(pin)?;
             if let Link::Iter(link) = link {
-                link.create_iter()?.read_to_end(&mut Vec::new())?;
+                read(&link)?;
             }
         }
         Ok(())

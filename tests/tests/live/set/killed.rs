@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{CounterMap, Map, Program, Sandbox, eventually_holds, in_form};
-use bpf_link_typed::{IterLink, Link, LinkSet, ProgramId, set::Stale};
+use bpf_link_typed::{Link, LinkSet, ProgramId, set::Stale};
 
 use crate::ensure::end::our_links;
 use crate::fixture::random::Random;
@@ -132,10 +132,8 @@ impl<'a> Scenario<'a> {
         let mut ended = false;
         // It stays the same link.
         let elements = match self.before {
-            Some(names) if self.kinds == Kinds::OfEachKernel => {
-                Some(IterLink::from_pinned(self.directory.join(names[3]))?)
-            }
-            _ => None,
+            Some(names) => self.kinds.iterator(&self.directory, names)?,
+            None => None,
         };
         let events = while_events_flow(&self.counters, elements.as_ref(), || {
             let mut ahead = traced.next_call()?;

@@ -1,14 +1,15 @@
 //! The kinds of the links of a set of five, and how each comes to run another program.
 
+use std::io::Read as _;
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bpf_link_tests::{Hook, Loader, Map, own_code};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, IterAttach, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook,
-    NetnsAttach, NetnsHook, RawTracepointAttach, TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach,
-    attach::When,
+    CgroupAttach, CgroupHook, IterAttach, IterLink, LinkSet, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, NetnsAttach, NetnsHook, RawTracepointAttach, TcxAttach, TcxHook,
+    UprobeMultiAttach, XdpAttach, attach::When,
 };
 
 use crate::functions::own::{first, offset_of};
@@ -105,6 +106,15 @@ impl Kinds {
         })
     }
 
+    /// The link of the iterator, where there is one, of links that are pinned by these names.
+    pub(super) fn iterator(self, directory: &Path, names: [&str; 5]) -> Result<Option<IterLink>> {
+        let [.., elements, _] = names;
+        Ok(match self {
+            Self::OfEachSort | Self::WithAProbe => None,
+            Self::OfEachKernel => Some(IterLink::from_pinned(directory.join(elements))?),
+        })
+    }
+
     /// Adds a link of each kind to the set.
     pub(super) fn add<'a>(
         self,
@@ -137,4 +147,10 @@ impl Kinds {
         set.add(names[4], NetfilterAttach::to(family, hook, PRIORITY), fifth)?;
         Ok(())
     }
+}
+
+/// Has the program of an iterator run.
+pub(super) fn read(elements: &IterLink) -> Result<()> {
+    elements.create_iter()?.read_to_end(&mut Vec::new())?;
+    Ok(())
 }

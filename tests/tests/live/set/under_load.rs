@@ -1,9 +1,7 @@
 //! A set of ten links of eight kinds is exchanged for another version again and again, while
 //! packets, system calls, calls of a function and reads of an iterator are counted.
 
-use std::io::Read as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{Hook, Loader, Map, Sandbox, in_form, own_code};
@@ -14,10 +12,11 @@ use bpf_link_typed::{
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::fixture::beside::while_sending;
 use crate::fixture::traffic::{send_to_itself, socket_to_itself};
 use crate::functions::own::{first, offset_of};
 use crate::harness::{Need, Test, test};
-use crate::set::kinds::Way;
+use crate::set::kinds::{Way, read};
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[test!(ten_links)
@@ -134,8 +133,7 @@ fn swap_under_load(scene: &Scene<'_>, versions: &[Vec<Counting>; 2]) -> Result<(
     let socket = socket_to_itself()?;
     let event = || {
         first(1);
-        let elements = IterLink::from_pinned(scene.directory.join("elements"))?;
-        elements.create_iter()?.read_to_end(&mut Vec::new())?;
+        read(&IterLink::from_pinned(scene.directory.join("elements"))?)?;
         send_to_itself(&socket)
     };
     let sets = [scene.set(&versions[0])?, scene.set(&versions[1])?];
@@ -145,23 +143,9 @@ fn swap_under_load(scene: &Scene<'_>, versions: &[Vec<Counting>; 2]) -> Result<(
     event()?;
     let per_event = since(&before, versions)?;
 
-    let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     let before = count(versions)?;
-    let (sender, swapped) = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| -> Result<()> {
-            while !over.load(Ordering::Relaxed) {
-                sent.fetch_add(1, Ordering::Relaxed);
-                event()?;
-            }
-            Ok(())
-        });
-        let swapped = swap(&sets);
-        over.store(true, Ordering::Relaxed);
-        (sender.join(), swapped)
-    });
-    let applied = swapped?;
-    sender.map_err(|_| anyhow!("the sender has panicked"))??;
-    let (sent, seen) = (sent.into_inner(), since(&before, versions)?);
+    let (sent, applied) = while_sending(event, || swap(&sets))?;
+    let seen = since(&before, versions)?;
     ensure!(sent > u64::from(SWAPS[0]), "only {sent} events");
     for (((name, _, way), seen), per_event) in LINKS.iter().zip(seen).zip(per_event) {
         let expected = sent * per_event;

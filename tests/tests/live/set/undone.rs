@@ -1,8 +1,6 @@
 //! Sets that are refused half-way: what was done is undone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Loader, Sandbox};
 use bpf_link_typed::{
     Error, LinkSet,
@@ -10,10 +8,11 @@ use bpf_link_typed::{
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::fixture::beside::while_sending;
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 use crate::set::five::{Five, Version};
-use crate::set::kinds::{Kinds, Way};
+use crate::set::kinds::{Kinds, Way, read};
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -52,35 +51,41 @@ fn refusal(set: &LinkSet<'_>, name: &str) -> Result<SetFailure> {
     }
 }
 
-/// The refusal of the link of this name, while events are sent. None of them is seen by a new
+/// The last refusal of the link of this name, while events are sent. None of them is seen by a new
 /// program that would be put on an old link: what does not fit is found out before.
 fn refusal_under_load(five: &Five<'_>, second: &Version, name: &str) -> Result<SetFailure> {
-    let (over, cgroup) = (&AtomicBool::new(false), &five.cgroup);
-    let (sender, refused) = std::thread::scope(|scope| {
-        let send = move || -> Result<u64> {
-            let mut sent = 0;
-            while !over.load(Ordering::Relaxed) {
-                send_packet()?;
-                sent += 1;
-            }
-            Ok(sent)
-        };
-        let sender = scope.spawn(move || cgroup.inside(send));
-        let refused = (0..ROUNDS).try_fold(None, |_, _| {
-            anyhow::Ok(Some(refusal(&five.plain(second)?, name)?))
-        });
-        over.store(true, Ordering::Relaxed);
-        (sender.join(), refused)
-    });
-    let sent = sender.map_err(|_| anyhow!("the sender has panicked"))??;
-    ensure!(sent > 0, "no event was sent");
+    let elements = five.kinds.iterator(&five.directory, five.names())?;
+    let event = || {
+        elements.as_ref().map_or(Ok(()), read)?;
+        send_packet()
+    };
+    let refuse = || {
+        (0..ROUNDS).try_fold(None, |_, _| {
+            let failure = refusal(&five.plain(second)?, name)?;
+            ensure_as_before(&failure)?;
+            Ok(Some(failure))
+        })
+    };
+    let (_, refused) = five.cgroup.inside(|| while_sending(event, refuse))?;
     let links = five.kinds.names().into_iter().zip(five.kinds.ways());
     for ((name, way), new) in links.zip(&second.programs) {
         if matches!(way, Way::InPlace | Way::InPlaceAlone) {
             ensure!(new.count()? == 0, "the new {name} has run");
         }
     }
-    refused?.context("there were rounds")
+    refused.context("there were rounds")
+}
+
+/// Each of the five links is as it was before the refusal, which has an error number.
+fn ensure_as_before(failure: &SetFailure) -> Result<()> {
+    for (_, state) in &failure.links {
+        ensure!(matches!(state, LinkState::AsBefore), "{failure:?}");
+    }
+    ensure!(
+        failure.links.len() == 5 && failure.source.errno().is_some(),
+        "{failure:?}"
+    );
+    Ok(())
 }
 
 fn by_each_link(sandbox: &Sandbox) -> Result<()> {
@@ -103,13 +108,6 @@ fn refused_by_each_link(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
         let failure = refusal_under_load(&five, &second, name).context(*name)?;
         let after = five.ensure_runs(&first, kinds.names()).context(*name)?;
         ensure!(after == before, "{failure}");
-        for (_, state) in &failure.links {
-            ensure!(matches!(state, LinkState::AsBefore), "{failure:?}");
-        }
-        ensure!(
-            failure.links.len() == 5 && failure.source.errno().is_some(),
-            "{failure:?}"
-        );
     }
     five.plain(&first)?.apply()?.stop()?;
     ensure_nothing_left(sandbox)

@@ -1,16 +1,15 @@
 //! Events that flow while a set is changed, and how many of them its programs may see.
 
-use std::io::Read as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use bpf_link_tests::CounterMap;
 use bpf_link_typed::IterLink;
 
+use crate::fixture::beside::while_sending;
 use crate::fixture::traffic::send_packet;
 use crate::functions::own::first;
-use crate::set::kinds::{Kinds, Way};
+use crate::set::kinds::{self, Kinds, Way};
 
 /// How many events there were, and how often programs of each hook have run.
 #[derive(Debug)]
@@ -49,39 +48,20 @@ pub(super) fn while_events_flow(
     work: impl FnOnce() -> Result<()>,
 ) -> Result<Events> {
     let read = || -> Result<Vec<u64>> { counters.iter().map(CounterMap::read).collect() };
-    let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let event = || {
+        first(1);
+        let _parent = rustix::process::getppid();
+        elements.map_or(Ok(()), kinds::read)?;
+        send_packet()?;
+        std::thread::sleep(Duration::from_micros(50));
+        Ok(())
+    };
     let before = read()?;
-    let (sender, worked) = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| -> Result<()> {
-            while !over.load(Ordering::Relaxed) {
-                sent.fetch_add(1, Ordering::Relaxed);
-                first(1);
-                let _parent = rustix::process::getppid();
-                if let Some(elements) = elements {
-                    elements.create_iter()?.read_to_end(&mut Vec::new())?;
-                }
-                send_packet()?;
-                std::thread::sleep(Duration::from_micros(50));
-            }
-            Ok(())
-        });
-        // One before the kill at least.
-        while sent.load(Ordering::Relaxed) < 2 && !sender.is_finished() {
-            std::thread::yield_now();
-        }
-        let worked = work();
-        over.store(true, Ordering::Relaxed);
-        (sender.join(), worked)
-    });
-    worked?;
-    sender.map_err(|_| anyhow!("the sender has panicked"))??;
+    let (sent, ()) = while_sending(event, work)?;
     let seen = read()?
         .iter()
         .zip(&before)
         .map(|(now, before)| now - before)
         .collect();
-    Ok(Events {
-        sent: sent.into_inner(),
-        seen,
-    })
+    Ok(Events { sent, seen })
 }
