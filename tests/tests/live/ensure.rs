@@ -48,7 +48,6 @@ pub(crate) const ALL: &[Listed] = &[
     Roles(killed::ROLES),
     Tests(modes::TESTS),
     Tests(namespaces::TESTS),
-    Roles(namespaces::ROLES),
     Tests(old_links::TESTS),
     Tests(other_users::TESTS),
     Roles(other_users::ROLES),
@@ -73,7 +72,7 @@ const TESTS: &[Test] = &[
     test!(the_device_is_made_anew).needs(&[Need::Device(DeviceKind::Veth)]),
 ];
 
-fn id_of(program: &Program) -> Result<ProgramId> {
+pub(crate) fn id_of(program: &Program) -> Result<ProgramId> {
     ProgramId::new(program.id()?).context("it has an id")
 }
 

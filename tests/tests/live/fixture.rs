@@ -7,6 +7,7 @@ pub(crate) mod chain;
 pub(crate) mod mounted;
 pub(crate) mod ran;
 pub(crate) mod random;
+pub(crate) mod there;
 pub(crate) mod traffic;
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};

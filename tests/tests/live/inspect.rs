@@ -5,10 +5,10 @@ mod description;
 pub(crate) mod holders;
 mod hooks;
 mod inventory;
-pub(crate) mod names;
+mod names;
 mod pins;
 
-use crate::harness::Listed::{self, Folder, Roles, Tests};
+use crate::harness::Listed::{self, Folder, Tests};
 
 /// What the files of this folder list.
 pub(crate) const ALL: &[Listed] = &[
@@ -17,6 +17,5 @@ pub(crate) const ALL: &[Listed] = &[
     Folder(hooks::ALL),
     Tests(inventory::TESTS),
     Tests(names::TESTS),
-    Roles(names::ROLES),
     Tests(pins::TESTS),
 ];

@@ -40,6 +40,7 @@ const ALL: &[Listed] = &[
     Folder(ensure::ALL),
     Folder(errors::ALL),
     Folder(examples::ALL),
+    Roles(fixture::there::ROLES),
     Folder(inspect::ALL),
     Folder(kernel_functions::ALL),
     Folder(kinds::ALL),

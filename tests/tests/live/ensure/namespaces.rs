@@ -4,18 +4,18 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 
 use anyhow::{Result, ensure};
-use bpf_link_tests::{self as tests, Device, DeviceKind, Hook, Program, Sandbox, sys};
+use bpf_link_tests::{self as tests, Device, DeviceKind, Hook, Program, Sandbox};
 use bpf_link_typed::{
     Attach as _, AttachProgram, Error, Interface, NetfilterAttach, NetfilterFamily, NetfilterHook,
     NetkitAttach, NetkitHook, Netns, TcxAttach, TcxHook, XdpAttach, XdpMode,
     ensure::{Ours, Outcome},
 };
-use rustix::thread::UnshareFlags;
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
 use crate::ensure::id_of;
 use crate::fixture::LOOPBACK;
-use crate::harness::{Need, Role, Test, role, test};
+use crate::fixture::there::inhabit;
+use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_netfilter_hook).needs(Need::NETFILTER),
@@ -26,8 +26,6 @@ pub(crate) const TESTS: &[Test] = &[
     test!(an_xdp_device).alone(),
     test!(what_is_not_a_namespace),
 ];
-
-pub(crate) const ROLES: &[Role] = &[role!(resident)];
 
 /// The namespace, as the types have it.
 fn typed(netns: &tests::Netns) -> Result<Netns> {
@@ -98,19 +96,11 @@ fn an_xdp_device(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// A process in a namespace of its own.
-fn resident(_arguments: &[String]) -> Result<()> {
-    sys::unshare(UnshareFlags::NEWNET)?;
-    role::say("ready")?;
-    role::listen()?;
-    Ok(())
-}
-
 /// As containers have it: the namespace of a process.
 fn a_namespace_by_its_path(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
-    let mut player = role!(resident).start(&[])?;
-    ensure!(player.hear()? == "ready");
+    // Nobody but the process holds it.
+    let mut player = inhabit(&tests::Netns::create()?)?;
     let path = format!("/proc/{}/ns/net", player.id());
     let here = XdpAttach::to("lo").mode(XdpMode::Skb);
     let there = here.clone().in_netns(&path);

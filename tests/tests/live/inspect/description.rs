@@ -10,8 +10,8 @@ use bpf_link_typed::{
 };
 use serde_json::{Value, json};
 
-use super::names::There;
 use crate::fixture::Counted;
+use crate::fixture::there::There;
 use crate::harness::{Need, Test, test};
 use crate::lister::at;
 use crate::snapshot::ITERATOR;

@@ -1,30 +1,25 @@
 //! What the things are called that links are attached to.
 
 use std::ffi::CStr;
-use std::fs::File;
-use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{SnapshotMethod, Snapshotter};
 use bpf_link_tests::elf::{CODE, CODE_ADDRESS, ElfFile, ElfSymbol};
-use bpf_link_tests::{Device, DeviceKind, Hook, Map, Netns, Program, Sandbox, described_as, names};
+use bpf_link_tests::{DeviceKind, Hook, Map, Program, Sandbox, described_as, names};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::inspect::{LinkDevice, NameNote, Names, NamesOf};
 use bpf_link_typed::{
     Binary, CounterEvent, LinkInfo, PerfCounter, PerfEventAttach, PerfEventDetails, ProgramId,
-    SoftwareEvent, TcxAttach, TcxHook, TcxLink, UprobeMultiAttach, XdpAttach, XdpLink, XdpMode,
+    SoftwareEvent, TcxAttach, TcxHook, TcxLink, UprobeMultiAttach, XdpLink,
 };
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::fixture::as_nobody;
-use crate::harness::role::{self, role};
-use crate::harness::{Need, Role, Test, test};
+use crate::fixture::there::{NAME, There, elsewhere, inhabit, on_xdp};
+use crate::harness::{Need, Test, test};
 use crate::snapshot::ITERATOR;
-
-pub(crate) const ROLES: &[Role] = &[role!(inhabitant)];
 
 pub(crate) const TESTS: &[Test] = &[
     test!(programs_and_maps),
@@ -87,62 +82,6 @@ fn programs_and_maps(_sandbox: &Sandbox) -> Result<()> {
     })?;
     ensure!(later.program_name(id).is_none() && later.notes().is_empty());
     Ok(())
-}
-
-/// Another network namespace, which can be mounted where it is found.
-pub(crate) struct There {
-    pub(crate) netns: Netns,
-    pub(crate) file: PathBuf,
-}
-
-const NAME: &CStr = c"there";
-
-impl There {
-    /// With a device of this name.
-    pub(crate) fn new(sandbox: &Sandbox) -> Result<Self> {
-        let netns = Netns::create()?;
-        netns.inside(|| {
-            // It goes with the namespace.
-            std::mem::forget(Device::create(DeviceKind::Veth, NAME.to_str()?)?);
-            Ok(())
-        })?;
-        let file = sandbox.directory().join("netns");
-        File::create_new(&file)?;
-        Ok(Self { netns, file })
-    }
-
-    /// As `ip netns` does.
-    pub(crate) fn mount(&self) -> Result<()> {
-        let opened = format!("/proc/self/fd/{}", self.netns.as_fd().as_raw_fd());
-        Ok(mount_bind(opened, &self.file)?)
-    }
-
-    pub(crate) fn unmount(&self) -> Result<()> {
-        Ok(unmount(&self.file, UnmountFlags::empty())?)
-    }
-
-    pub(crate) fn xdp(&self, program: &Program) -> Result<XdpLink> {
-        self.netns.inside(|| on_xdp(NAME.to_str()?, program))
-    }
-
-    /// How a link's device there is described, with its name or without it.
-    pub(crate) fn device(&self, name: Option<&CStr>) -> Result<LinkDevice> {
-        let index = self.netns.inside(|| Ok(bpf_link::interface_index(NAME)?))?;
-        let netns = self.netns.inode()?;
-        Ok(elsewhere(index, name, netns))
-    }
-}
-
-fn on_xdp(device: &str, program: &Program) -> Result<XdpLink> {
-    Ok(XdpAttach::to(device).mode(XdpMode::Skb).attach(program)?)
-}
-
-fn elsewhere(index: u32, name: Option<&CStr>, netns: u64) -> LinkDevice {
-    LinkDevice::Elsewhere {
-        index,
-        name: name.map(Into::into),
-        netns,
-    }
 }
 
 fn here(index: u32, name: &CStr) -> LinkDevice {
@@ -264,27 +203,13 @@ fn namespaces_of_processes(sandbox: &Sandbox) -> Result<()> {
     let link = on_lo_there(&there, &program)?;
     let mut names = by_walk()?;
     ensure!(names.netns(there.netns.inode()?).is_none());
-    let descriptor = there.netns.as_fd().as_raw_fd();
-    let path = format!("/proc/{}/fd/{descriptor}", std::process::id());
-    let mut process = role!(inhabitant).start(&[&path])?;
-    ensure!(process.hear()? == "there");
+    let process = inhabit(&there.netns)?;
     names.refresh();
     let file = names.netns(there.netns.inode()?);
     let device = device_of(&names, &link);
     let file = file.context("the namespace was not found")?;
     ensure!(*file == *Path::new(&format!("/proc/{}/ns/net", process.id())));
     ensure_device(&device?, &elsewhere(1, Some(c"lo"), there.netns.inode()?))
-}
-
-/// Lives in the network namespace of this path.
-fn inhabitant(arguments: &[String]) -> Result<()> {
-    let [path] = arguments else {
-        anyhow::bail!("{arguments:?}");
-    };
-    let netns = File::open(path)?;
-    move_into_link_name_space(netns.as_fd(), Some(LinkNameSpaceType::Network))?;
-    role::say("there")?;
-    role::listen().map(drop)
 }
 
 /// A name stays as it was until the next refresh.
@@ -302,7 +227,7 @@ fn a_device_that_is_renamed(_sandbox: &Sandbox) -> Result<()> {
 
 fn cgroups(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("named")?;
-    let id = std::fs::metadata(cgroup.path())?.ino();
+    let id = cgroup.id()?;
     let mut names = Names::new();
     let path = names.cgroup(id).context("not found")?;
     // It may be mounted elsewhere, too.
@@ -310,13 +235,12 @@ fn cgroups(sandbox: &Sandbox) -> Result<()> {
     ensure!(path.file_name() == cgroup.path().file_name());
     let all = names.cgroups();
     ensure!(all.contains(&path) && all.is_sorted(), "{all:?}");
-    let child = cgroup.path().join("newer");
-    std::fs::create_dir(&child)?;
-    let newer = std::fs::metadata(&child)?.ino();
+    let child = cgroup.child("newer")?;
+    let newer = child.id()?;
     let before = names.cgroup(newer);
     names.refresh();
     let after = names.cgroup(newer);
-    std::fs::remove_dir(&child)?;
+    child.remove()?;
     ensure!(before.is_none(), "it is newer: {before:?}");
     ensure!(after.is_some_and(|path| path.ends_with("newer")));
     ensure!(names.cgroup(u64::MAX).is_none() && names.notes().is_empty());
@@ -326,7 +250,7 @@ fn cgroups(sandbox: &Sandbox) -> Result<()> {
 /// The directories of another file system that is mounted on a cgroup are not cgroups.
 fn cgroups_that_are_covered(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("covered")?;
-    let id = std::fs::metadata(cgroup.path())?.ino();
+    let id = cgroup.id()?;
     mount("tmpfs", cgroup.path(), "tmpfs", MountFlags::empty(), None)?;
     std::fs::create_dir(cgroup.path().join("inside"))?;
     let names = Names::new();
@@ -435,7 +359,7 @@ fn functions_that_a_link_probes(sandbox: &Sandbox) -> Result<()> {
 /// Without privilege, what can be found is found, and a note says why the rest is missing.
 fn what_is_missing_is_noted(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("named")?;
-    let id = std::fs::metadata(cgroup.path())?.ino();
+    let id = cgroup.id()?;
     let program = Program::passing(Hook::XDP)?;
     let program = ProgramId::new(program.id()?).context("an id")?;
     let map = Map::hash(4, 8, 3)?;

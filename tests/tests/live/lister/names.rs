@@ -16,10 +16,10 @@ use bpf_link_tests::{
 };
 use serde_json::{Value, json};
 
+use crate::fixture::there::There;
 use crate::fixture::{LOOPBACK, text};
 use crate::functions::kernel::{SYMBOLS, address_of, with_hidden_addresses};
 use crate::harness::{Need, Test, test};
-use crate::inspect::names::There;
 use crate::lister::{LISTER, at, list, run, show};
 use crate::snapshot::ITERATOR;
 
