@@ -29,7 +29,7 @@ use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
 use crate::set::five::Five;
-use crate::set::kinds::Kinds;
+use crate::set::kinds::{Kinds, of_each_sort};
 
 /// What this file and those of its folder list.
 pub(crate) const ALL: &[Listed] = &[
@@ -55,19 +55,12 @@ pub(crate) const ALL: &[Listed] = &[
 const TESTS: &[Test] = &[
     test!(an_empty_set_removes_all),
     test!(a_replaced_link_that_is_held),
-    test!(created_updated_and_kept)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER),
+    of_each_sort(test!(created_updated_and_kept)),
     test!(from_a_configuration),
-    test!(links_without_a_pin)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER)
-        .alone(),
+    of_each_sort(test!(links_without_a_pin)).alone(),
     test!(moved_to_another_thread),
     test!(of_a_map).needs(Need::STRUCT_OPS),
-    test!(overtaken_and_stopped)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER),
+    of_each_sort(test!(overtaken_and_stopped)),
 ];
 
 fn outcomes(report: &SetReport) -> Vec<Outcome> {

@@ -1,6 +1,6 @@
 //! A set of five links, with programs that count.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{Cgroup, Hook, Loader, Map, Sandbox, eventually_holds};
@@ -50,6 +50,36 @@ pub(super) fn attached(program: &Counting) -> Result<Attached> {
     Ok(Attached::Program(id.context("it has an id")?))
 }
 
+/// Each link has its program, is pinned by its name and not by another, and there is no other link:
+/// their ids, in the order of the names.
+pub(super) fn ensure_pinned(
+    sandbox: &Sandbox,
+    directory: &Path,
+    names: [&str; 5],
+    programs: [Attached; 5],
+) -> Result<[LinkId; 5]> {
+    let paths = names.map(|name| directory.join(name));
+    let mut ids = Vec::new();
+    for (path, program) in paths.iter().zip(programs) {
+        let link = Link::from_pinned(path)?;
+        let found = link.info()?.program_id().map(Attached::Program);
+        ensure!(found == Some(program), "{}: {found:?}", path.display());
+        ids.push(link.id()?);
+    }
+    let (mut expected, mut pinned) = (paths.to_vec(), sandbox.pinned()?);
+    expected.sort();
+    pinned.sort();
+    ensure!(pinned == expected, "{pinned:?}");
+    let mut expected: Vec<u32> = ids.iter().map(|id| id.get()).collect();
+    expected.sort_unstable();
+    eventually_holds("these links and no others", || {
+        let mut links = our_links()?;
+        links.sort_unstable();
+        Ok(links == expected)
+    })?;
+    ids.try_into().map_err(|_| anyhow!("not five"))
+}
+
 impl<'a> Five<'a> {
     pub(super) fn of(sandbox: &'a Sandbox, kinds: Kinds) -> Result<Self> {
         Ok(Self {
@@ -87,30 +117,13 @@ impl<'a> Five<'a> {
         self.directory.join(name)
     }
 
-    /// Each link runs its program, is pinned by its name and not by another, and there is no other
-    /// link: their ids, in the order of the names.
+    /// As [`ensure_pinned`], and each program runs.
     pub(super) fn ensure_runs(&self, version: &Version, names: [&str; 5]) -> Result<[LinkId; 5]> {
-        let mut ids = Vec::new();
+        let ids = ensure_pinned(self.sandbox, &self.directory, names, version.ids()?)?;
         for (name, program) in names.iter().zip(&version.programs) {
-            let link = Link::from_pinned(self.at(name))?;
-            let found = link.info()?.program_id().map(Attached::Program);
-            ensure!(found == Some(attached(program)?), "{name}: {found:?}");
             ensure!(program.runs(|| self.event())?, "{name} does not run");
-            ids.push(link.id()?);
         }
-        let mut expected: Vec<PathBuf> = names.iter().map(|name| self.at(name)).collect();
-        let mut pinned = self.sandbox.pinned()?;
-        expected.sort();
-        pinned.sort();
-        ensure!(pinned == expected, "{pinned:?}");
-        let mut expected: Vec<u32> = ids.iter().map(|id| id.get()).collect();
-        expected.sort_unstable();
-        eventually_holds("these links and no others", || {
-            let mut links = our_links()?;
-            links.sort_unstable();
-            Ok(links == expected)
-        })?;
-        ids.try_into().map_err(|_| anyhow!("not five"))
+        Ok(ids)
     }
 
     /// Makes each of the programs run.

@@ -8,40 +8,26 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{CounterMap, Map, Program, Sandbox, eventually_holds, in_form};
-use bpf_link_typed::{Link, LinkSet, ProgramId, set::Stale};
+use bpf_link_typed::{LinkSet, ensure::Attached, set::Stale};
 
 use crate::ensure::end::our_links;
+use crate::ensure::id_of;
 use crate::fixture::random::Random;
-use crate::harness::{Need, Test, test};
-use crate::set::kinds::{Kinds, Places};
+use crate::harness::{Test, test};
+use crate::set::five::ensure_pinned;
+use crate::set::kinds::{Kinds, Places, with_a_probe};
 use agent::{Agent, FITTING, MISFIT};
 use events::while_events_flow;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(anew_on_old_kernels).minutes(20),
-    test!(anew)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER)
-        .also_needs(Need::UPROBE_MULTI)
-        .minutes(20),
+    with_a_probe(test!(anew)).minutes(20),
     test!(exchanged_on_old_kernels).minutes(20),
-    test!(exchanged)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER)
-        .also_needs(Need::UPROBE_MULTI)
-        .minutes(20),
+    with_a_probe(test!(exchanged)).minutes(20),
     test!(undone_on_old_kernels).minutes(20),
-    test!(undone)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER)
-        .also_needs(Need::UPROBE_MULTI)
-        .minutes(20),
+    with_a_probe(test!(undone)).minutes(20),
     test!(upgraded_on_old_kernels).minutes(20),
-    test!(upgraded)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER)
-        .also_needs(Need::UPROBE_MULTI)
-        .minutes(20),
+    with_a_probe(test!(upgraded)).minutes(20),
 ];
 
 pub(crate) use agent::ROLES;
@@ -119,6 +105,15 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
+    fn ensure_pinned(&self, programs: &[Program; 5]) -> Result<()> {
+        let ids: Vec<Attached> = programs
+            .iter()
+            .map(|program| Ok(Attached::Program(id_of(program)?)))
+            .collect::<Result<_>>()?;
+        let ids = ids.try_into().map_err(|_| anyhow!("not five"))?;
+        ensure_pinned(self.sandbox, &self.directory, self.names, ids).map(drop)
+    }
+
     /// Kills an agent before this call; whether it has come to its end.
     fn kill_before(&self, number: usize) -> Result<bool> {
         let agent = self.agent();
@@ -156,7 +151,7 @@ impl<'a> Scenario<'a> {
         let events = events.with_context(|| format!("killed before call {number}"))?;
         events
             .judge(self.kinds, self.before.is_some())
-            .and_then(|()| self.ensure_runs(&newest))
+            .and_then(|()| self.ensure_pinned(&newest))
             .with_context(|| format!("killed before call {number}"))?;
         LinkSet::in_dir(&self.directory)
             .remove_stale(Stale::all())
@@ -167,22 +162,6 @@ impl<'a> Scenario<'a> {
             std::fs::remove_dir(&self.directory)?;
         }
         Ok(ended)
-    }
-
-    /// There are these links, each pinned by its name and by no other.
-    fn ensure_runs(&self, programs: &[Program]) -> Result<()> {
-        for (name, program) in self.names.iter().zip(programs) {
-            let found = Link::from_pinned(self.directory.join(name))?
-                .info()?
-                .program_id();
-            ensure!(
-                found.map(ProgramId::get) == Some(program.id()?),
-                "{name}: {found:?}"
-            );
-        }
-        let pinned = self.sandbox.pinned()?;
-        ensure!(pinned.len() == 5, "{pinned:?}");
-        eventually_holds("five links", || Ok(our_links()?.len() == 5))
     }
 }
 

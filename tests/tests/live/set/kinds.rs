@@ -13,6 +13,17 @@ use bpf_link_typed::{
 };
 
 use crate::functions::own::{first, offset_of};
+use crate::harness::{Need, Test};
+
+/// Says that a test needs what the links of [`Kinds::OfEachSort`] do.
+pub(super) const fn of_each_sort(test: Test) -> Test {
+    test.needs(Need::TCX).also_needs(Need::NETFILTER)
+}
+
+/// The same for [`Kinds::WithAProbe`].
+pub(super) const fn with_a_probe(test: Test) -> Test {
+    of_each_sort(test).also_needs(Need::UPROBE_MULTI)
+}
 
 pub(super) const PRIORITY: i32 = -10_000;
 

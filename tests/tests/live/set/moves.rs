@@ -15,19 +15,17 @@ use crate::fixture::traffic::send_packet;
 use crate::functions::own::{first, offset_of};
 use crate::harness::{Need, Test, test};
 use crate::set::five::{Five, attached};
-use crate::set::kinds::Kinds;
+use crate::set::kinds::{Kinds, of_each_sort};
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(exchanged_cgroups),
     test!(exchanged_devices).needs(&[Need::Device(DeviceKind::Veth)]),
     test!(exchanged_kinds),
-    test!(exchanged_names)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER),
+    of_each_sort(test!(exchanged_names)),
     test!(exchanged_priorities).needs(Need::NETFILTER),
     test!(exchanged_programs).needs(Need::TCX),
-    test!(renamed).needs(Need::TCX).also_needs(Need::NETFILTER),
+    of_each_sort(test!(renamed)),
     test!(renamed_without_all_options).needs(Need::UPROBE_MULTI),
 ];
 

@@ -10,23 +10,17 @@ use bpf_link_typed::{
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::fixture::beside::while_sending;
 use crate::fixture::traffic::send_packet;
-use crate::harness::{Need, Test, test};
+use crate::harness::{Test, test};
 use crate::set::five::{Five, Version};
-use crate::set::kinds::{Kinds, Way, read};
+use crate::set::kinds::{self, Kinds, Way, of_each_sort};
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(by_each_link)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER),
+    of_each_sort(test!(by_each_link)),
     test!(by_each_link_on_old_kernels),
-    test!(nothing_was_there)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER),
+    of_each_sort(test!(nothing_was_there)),
     test!(nothing_was_there_on_old_kernels),
-    test!(with_other_names)
-        .needs(Need::TCX)
-        .also_needs(Need::NETFILTER),
+    of_each_sort(test!(with_other_names)),
     test!(with_other_names_on_old_kernels),
 ];
 
@@ -56,7 +50,7 @@ fn refusal(set: &LinkSet<'_>, name: &str) -> Result<SetFailure> {
 fn refusal_under_load(five: &Five<'_>, second: &Version, name: &str) -> Result<SetFailure> {
     let elements = five.kinds.iterator(&five.directory, five.names())?;
     let event = || {
-        elements.as_ref().map_or(Ok(()), read)?;
+        elements.as_ref().map_or(Ok(()), kinds::read)?;
         send_packet()
     };
     let refuse = || {
