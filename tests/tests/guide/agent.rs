@@ -44,7 +44,6 @@ impl Agent {
 
     /// Ends it by a signal.
     pub(crate) fn end(mut self, signal: Signal) -> Result<()> {
-        ensure!(!self.0.end(signal)?.success());
-        Ok(())
+        self.0.end(signal)
     }
 }

@@ -36,6 +36,8 @@ enum Ends {
     AtEnter,
     /// When the reader interrupts it. This is in one of its first lines.
     Interrupted(&'static str),
+    /// When the last of the commands stops it. This is in one of its first lines.
+    Stopped(&'static str),
 }
 
 macro_rules! written {
@@ -52,7 +54,7 @@ macro_rules! written {
 #[rustfmt::skip]
 pub(crate) static WRITTEN: [Written; 16] = [
     written!("bpf-link/examples/lifecycle.rs", Some(LinkKind::Xdp), Ends::Alone),
-    written!("bpf-link-typed/examples/agent.rs", Some(LinkKind::Tcx), Ends::Interrupted("counted ")),
+    written!("bpf-link-typed/examples/agent.rs", Some(LinkKind::Tcx), Ends::Stopped("counted ")),
     written!("bpf-link-typed/examples/fentry.rs", Some(LinkKind::Tracing), Ends::AtEnter),
     written!("bpf-link-typed/examples/iterator.rs", Some(LinkKind::Iter), Ends::Alone),
     written!("bpf-link-typed/examples/kernel_functions.rs", Some(LinkKind::KprobeMulti), Ends::AtEnter),
@@ -110,7 +112,7 @@ impl Ends {
         match self {
             Self::Alone => false,
             Self::AtEnter => line.starts_with("Press Enter "),
-            Self::Interrupted(said) => line.contains(said),
+            Self::Interrupted(said) | Self::Stopped(said) => line.contains(said),
         }
     }
 }
@@ -169,7 +171,8 @@ pub(crate) fn follow(written: &Written) -> Result<()> {
             example.enter()?;
             example.end_well()
         }
-        (Some(mut example), _) => example.end(Signal::TERM).map(drop),
+        (Some(mut example), Ends::Stopped(_)) => example.end_well(),
+        (Some(mut example), _) => example.end(Signal::TERM),
         (None, Ends::Alone) => Ok(()),
         (None, _) if is_refused => Ok(()),
         (None, _) => bail!("nothing in {} waits for the reader", written.file),

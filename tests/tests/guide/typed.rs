@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Seek as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -97,13 +98,19 @@ impl Typed {
         Ok(input.write_all(b"\n")?)
     }
 
-    /// Ends it by a signal, if it has not ended. Not by that of a terminal, which is ignored by
-    /// what a shell started in the background.
-    pub(crate) fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
-        if self.process.try_wait()?.is_none() {
-            kill_process(Pid::from_child(&self.process), signal)?;
-        }
-        self.wait()
+    /// Ends it by a signal, and by nothing else. Not by that of a terminal, which
+    /// is ignored by what a shell started in the background.
+    pub(crate) fn end(&mut self, signal: Signal) -> Result<()> {
+        // Until it is waited for, the signal reaches nobody else.
+        kill_process(Pid::from_child(&self.process), signal)?;
+        let status = self.wait()?;
+        ensure!(
+            status.signal() == Some(signal.as_raw()),
+            "{}: {status}: {}",
+            self.command,
+            self.errors()?
+        );
+        Ok(())
     }
 }
 
