@@ -34,6 +34,7 @@ mod lifetimes;
 pub mod links;
 pub mod lister_words;
 mod map;
+pub mod mounted;
 pub mod names;
 mod netlink;
 mod netns;

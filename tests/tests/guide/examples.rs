@@ -9,10 +9,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link_tests::iterator;
+use bpf_link_tests::mounted::{mount_bpffs, mount_tracefs};
 use bpf_link_typed::{IterAttach, LinkKind};
 use rustix::process::Signal;
 
-use crate::place::mount_as_distributions_do;
 use crate::typed::{Typed, commands};
 
 /// The folders whose files are all examples.
@@ -144,7 +144,8 @@ pub(crate) fn all_are_here() -> Result<()> {
 /// Types the commands, one after the other. While an example waits for the reader, the commands
 /// after it are typed in another terminal.
 pub(crate) fn follow(written: &Written) -> Result<()> {
-    mount_as_distributions_do()?;
+    mount_bpffs()?;
+    mount_tracefs()?;
     // A link that is on no hook, so that there is one to watch.
     let _link = IterAttach::over_all().attach(&iterator("task", *b"element\n")?)?;
 

@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 use bpf_link_tests::{Cgroup, Sandbox};
-use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
 /// Where readers expect the root of the machine's cgroups.
 pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
@@ -32,15 +31,4 @@ impl Drop for Place {
         // The cgroup is removed next.
         let _ = unmount(CGROUPS, UnmountFlags::DETACH);
     }
-}
-
-/// Mounts what most distributions have mounted, and readers expect to be there.
-pub(crate) fn mount_as_distributions_do() -> Result<()> {
-    for (file_system, path) in [("bpf", "/sys/fs/bpf"), ("tracefs", "/sys/kernel/tracing")] {
-        match mount(file_system, path, file_system, MountFlags::empty(), None) {
-            Ok(()) | Err(Errno::BUSY) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

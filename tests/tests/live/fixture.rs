@@ -4,7 +4,6 @@ pub(crate) mod addresses;
 pub(crate) mod attaching;
 pub(crate) mod beside;
 pub(crate) mod chain;
-pub(crate) mod mounted;
 pub(crate) mod ran;
 pub(crate) mod random;
 pub(crate) mod there;

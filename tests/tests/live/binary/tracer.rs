@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::elf::{CODE, CODE_ADDRESS, ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
+use bpf_link_tests::mounted::mount_tracefs;
 use bpf_link_tests::sys::MappedElf;
 use bpf_link_tests::{Sandbox, eventually_holds};
 
 use super::Made;
 use crate::fixture::attaching::since;
-use crate::fixture::mounted::mount_tracefs;
 use crate::fixture::text;
 use crate::harness::role::{self, Player, role};
 use crate::harness::{Need, Role, Test, test};

@@ -4,13 +4,13 @@ use std::fs::File;
 
 use anyhow::{Result, ensure};
 use bpf_link_tests::elf::{CODE, CODE_ADDRESS, ElfFile, ElfSymbol, HOT, HOT_ADDRESS};
+use bpf_link_tests::mounted::mount_tracefs;
 use bpf_link_tests::sys::MappedElf;
 use bpf_link_tests::{Hook, Loader, Sandbox};
 
 use super::running::{Running, run};
 use super::{EXAMPLES, counting, counting_by};
 use crate::fixture::attaching::{since, stops};
-use crate::fixture::mounted::mount_tracefs;
 use crate::fixture::text;
 use crate::functions::kernel::call_all;
 use crate::functions::test::{Caller, FUNCTION};

@@ -1,12 +1,12 @@
 //! `kprobe_multi` links on what a pattern or a closure picks.
 
 use anyhow::{Result, ensure};
+use bpf_link_tests::mounted::mount_tracefs;
 use bpf_link_tests::{CounterMap, DeviceKind, Hook, Loader, Program, Sandbox};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{
     Error, KernelFunctionProblem, KernelFunctions, KprobeMultiAttach, KprobeMultiLink,
 };
-use rustix::mount::{MountFlags, mount};
 
 use super::problem;
 use crate::fixture::attaching::{SUM, SUMMANDS, adding, since};
@@ -47,12 +47,7 @@ fn ensure_count(link: &KprobeMultiLink, count: usize) -> Result<()> {
 
 /// Where tracefs usually is.
 fn by_pattern(_sandbox: &Sandbox) -> Result<()> {
-    const USUAL: &str = "/sys/kernel/tracing";
-    match mount("tracefs", USUAL, "tracefs", MountFlags::empty(), None) {
-        // It is there already.
-        Ok(()) | Err(rustix::io::Errno::BUSY) => {}
-        Err(error) => return Err(error.into()),
-    }
+    mount_tracefs()?;
     for when in [When::Entry, When::Return] {
         let (program, counter) = counting()?;
         let link = KprobeMultiAttach::matching(when, "__*_sys_get?id")?.attach(&program)?;

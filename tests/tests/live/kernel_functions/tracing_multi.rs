@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::mounted::mount_tracefs;
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{Attach as _, KernelFunctionProblem, TracingMultiAttach, ensure::Outcome};
-use rustix::mount::{MountFlags, mount};
 
 use super::problem;
 use crate::fixture::attaching::since;
@@ -24,17 +24,8 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// Where tracefs usually is.
-fn with_tracefs() -> Result<()> {
-    const USUAL: &str = "/sys/kernel/tracing";
-    match mount("tracefs", USUAL, "tracefs", MountFlags::empty(), None) {
-        // It is there already.
-        Ok(()) | Err(rustix::io::Errno::BUSY) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 fn by_pattern(_sandbox: &Sandbox) -> Result<()> {
-    with_tracefs()?;
+    mount_tracefs()?;
     for (hook, when) in [
         (Hook::FENTRY_MULTI, When::Entry),
         (Hook::FEXIT_MULTI, When::Return),
@@ -65,7 +56,7 @@ fn by_pattern(_sandbox: &Sandbox) -> Result<()> {
 
 /// The kernel takes all that is left.
 fn what_cannot_be_attached_to(_sandbox: &Sandbox) -> Result<()> {
-    with_tracefs()?;
+    mount_tracefs()?;
     for (hook, when, pattern, there, left_out) in [
         (
             Hook::FENTRY_MULTI,
@@ -140,7 +131,7 @@ fn what_cannot_be_attached_to(_sandbox: &Sandbox) -> Result<()> {
 }
 
 fn taken_over_by_pattern(sandbox: &Sandbox) -> Result<()> {
-    with_tracefs()?;
+    mount_tracefs()?;
     let program = Program::passing(Hook::FENTRY_MULTI)?;
     let pin = sandbox.bpffs().join("pin");
     let run = |pattern| {

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use bpf_link_tests::mounted::mount_debugfs;
 use bpf_link_tests::{Hook, Loader, Program, Sandbox};
 use bpf_link_typed::{
     Error, KernelFunctions, KprobeEvent, PerfEventAttach, PerfEventLink, TracingAttach, TracingHook,
@@ -12,7 +13,6 @@ use rustix::mount::{MountFlags, mount};
 
 use crate::fixture::attaching::{adding, ensure_ambiguous, ensure_empty_name, ensure_error};
 use crate::fixture::chain::check_refusal;
-use crate::fixture::mounted::mount_debugfs;
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
 use crate::functions::listed;
 use crate::harness::{Need, Test, test};
