@@ -16,6 +16,6 @@ mod programs;
 mod settings;
 
 pub use agent::run;
-pub use object::{GUIDE_OBJECT, OBJECT};
+pub use object::OBJECT;
 pub use programs::Programs;
 pub use settings::Settings;

@@ -1,11 +1,8 @@
-//! The compiled programs.
+//! The compiled programs of the agents.
 
 /// Aligns the object, which the loaders read as an ELF file.
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
-
-/// `bpf/guide.bpf.c`, compiled.
-pub static GUIDE_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guide.bpf.o"));
 
 static ALIGNED: &Aligned<[u8]> =
     &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/agent.bpf.o")));

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_clients::GUIDE_OBJECT;
+use bpf_link_tests::mounted::mount_bpffs;
 use bpf_link_tests::{Device, DeviceKind, Sandbox};
 use bpf_link_typed::{Link, ProgramInfo};
-use rustix::mount::{MountFlags, mount};
+
+/// `bpf/guide.bpf.c`, compiled.
+const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guide.bpf.o"));
 
 /// A block of code, and what it does.
 struct Block {
@@ -26,7 +28,7 @@ impl Block {
     /// Runs it twice, where the guides expect to be.
     fn play(&self) -> Result<()> {
         let _sandbox = Sandbox::enter()?;
-        mount("bpf", "/sys/fs/bpf", "bpf", MountFlags::empty(), None)?;
+        mount_bpffs()?;
         let _device = Device::create(DeviceKind::Veth, "eth0")?;
 
         let first = self.run()?;
@@ -36,7 +38,16 @@ impl Block {
         let link = self.link()?;
 
         let second = self.run()?;
-        ensure!(second.status.success() == self.takes_over, "{second:?}");
+        if self.takes_over {
+            ensure!(second.status.success(), "{second:?}");
+        } else {
+            let refused = format!("{} exists already", self.pin);
+            let said = String::from_utf8_lossy(&second.stderr);
+            ensure!(
+                second.status.code() == Some(1) && said.contains(&refused),
+                "{second:?}"
+            );
+        }
         let said = String::from_utf8_lossy(&second.stdout);
         let is_updated = said.contains("updated, replacing program ");
         ensure!(is_updated == self.takes_over, "{said}");
@@ -47,7 +58,7 @@ impl Block {
     fn run(&self) -> Result<Output> {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(self.name);
         fs::create_dir_all(&directory)?;
-        fs::write(directory.join("agent.bpf.o"), GUIDE_OBJECT)?;
+        fs::write(directory.join("agent.bpf.o"), OBJECT)?;
         let guide = Command::new(env!("CARGO_BIN_EXE_guide"))
             .arg(self.name)
             .current_dir(directory)
@@ -65,68 +76,27 @@ impl Block {
     }
 }
 
-#[test]
-fn readme_attach() -> Result<()> {
-    let block = Block {
-        name: "readme_attach",
-        pin: "/sys/fs/bpf/eth0_ingress",
-        program: "classify",
-        takes_over: false,
-    };
-    block.play()
+/// A test of each block.
+macro_rules! blocks {
+    ($($name:ident: $program:literal at $pin:literal, $takes_over:literal;)*) => {$(
+        #[test]
+        fn $name() -> Result<()> {
+            let block = Block {
+                name: stringify!($name),
+                pin: $pin,
+                program: $program,
+                takes_over: $takes_over,
+            };
+            block.play()
+        }
+    )*};
 }
 
-#[test]
-fn readme_start() -> Result<()> {
-    let block = Block {
-        name: "readme_start",
-        pin: "/sys/fs/bpf/agent/eth0_ingress",
-        program: "classify",
-        takes_over: true,
-    };
-    block.play()
-}
-
-#[test]
-fn takeover_aya() -> Result<()> {
-    let block = Block {
-        name: "takeover_aya",
-        pin: "/sys/fs/bpf/agent/eth0_xdp",
-        program: "count",
-        takes_over: true,
-    };
-    block.play()
-}
-
-#[test]
-fn takeover_libbpf_rs() -> Result<()> {
-    let block = Block {
-        name: "takeover_libbpf_rs",
-        pin: "/sys/fs/bpf/agent/eth0_xdp",
-        program: "count",
-        takes_over: true,
-    };
-    block.play()
-}
-
-#[test]
-fn from_aya() -> Result<()> {
-    let block = Block {
-        name: "from_aya",
-        pin: "/sys/fs/bpf/agent/eth0",
-        program: "classify",
-        takes_over: true,
-    };
-    block.play()
-}
-
-#[test]
-fn from_libbpf_rs() -> Result<()> {
-    let block = Block {
-        name: "from_libbpf_rs",
-        pin: "/sys/fs/bpf/agent/eth0",
-        program: "classify",
-        takes_over: true,
-    };
-    block.play()
+blocks! {
+    readme_attach: "classify" at "/sys/fs/bpf/eth0_ingress", false;
+    readme_start: "classify" at "/sys/fs/bpf/agent/eth0_ingress", true;
+    takeover_aya: "count" at "/sys/fs/bpf/agent/eth0_xdp", true;
+    takeover_libbpf_rs: "count" at "/sys/fs/bpf/agent/eth0_xdp", true;
+    from_aya: "classify" at "/sys/fs/bpf/agent/eth0", true;
+    from_libbpf_rs: "classify" at "/sys/fs/bpf/agent/eth0", true;
 }
