@@ -26,20 +26,25 @@ impl<K, V> Default for Kept<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V: Clone> Kept<K, V> {
-    /// The answer that is kept; asks if there is none.
+    /// Returns the answer that was kept for this key, or calls `ask` and keeps what it returns.
+    ///
+    /// If two threads ask for the same key at once, both get the answer that comes first.
     pub(super) fn get(&self, key: K, ask: impl FnOnce() -> Option<V>) -> Option<V> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let previous = {
+        {
             let mut answers = lock();
-            if let Some(known) = answers.current.get(&key) {
+            let Answers { current, previous } = &mut *answers;
+            if let Some(known) = current.get(&key) {
                 return known.clone();
             }
-            answers.previous.remove(&key)
-        };
+            if let Some(known) = previous.remove(&key) {
+                current.insert(key, Some(known.clone()));
+                return Some(known);
+            }
+        }
         // Nothing is locked while the kernel is asked.
-        let answer = previous.or_else(ask);
-        lock().current.insert(key, answer.clone());
-        answer
+        let answer = ask();
+        lock().current.entry(key).or_insert(answer).clone()
     }
 
     /// Keeps what was found and asked for since the last refresh. Forgets the rest, so that what is
@@ -89,5 +94,17 @@ mod tests {
         assert_eq!(answer(&kept, Some(7)), None);
         kept.refresh();
         assert_eq!(answer(&kept, Some(7)), Some(7));
+    }
+
+    /// The inner call is what another thread does while this one asks.
+    #[test]
+    fn an_answer_that_comes_second_does_not_replace_the_first() {
+        let kept = Kept::default();
+        let second = kept.get(1, || {
+            assert_eq!(answer(&kept, Some(7)), Some(7));
+            None
+        });
+        assert_eq!(second, Some(7));
+        assert_eq!(answer(&kept, None), Some(7));
     }
 }
