@@ -1,6 +1,6 @@
 //! Functions by their type ids in BTF objects.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bpf_link::{Btf, BtfId, BtfTypeId, Error, ProgramInfo};
 
@@ -34,11 +34,7 @@ pub enum TracingTarget {
 
 /// The BTF objects that have been asked for.
 #[derive(Debug, Default)]
-pub(super) struct Objects {
-    objects: Kept<BtfId, Arc<Btf>>,
-    /// Keeps the kernel's own types in memory, which those of each module refer to.
-    kernel: Mutex<Option<Btf>>,
-}
+pub(super) struct Objects(Kept<BtfId, Arc<Btf>>);
 
 impl Objects {
     /// The function that is this type of this object.
@@ -48,7 +44,7 @@ impl Objects {
         type_id: u32,
         notes: &Notes,
     ) -> Option<TracedFunction> {
-        let object = self.objects.get(object, || self.ask(object, notes))?;
+        let object = self.0.get(object, || ask(object, notes))?;
         let name = object.function_name(BtfTypeId::new(type_id)?)?;
         let module = object.module_name();
         Some(TracedFunction {
@@ -57,22 +53,18 @@ impl Objects {
         })
     }
 
-    fn ask(&self, id: BtfId, notes: &Notes) -> Option<Arc<Btf>> {
-        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
-        if kernel.is_none() {
-            *kernel = Btf::of_kernel().ok();
-        }
-        match Btf::from_id(id) {
-            Ok(object) => Some(Arc::new(object)),
-            Err(Error::Vanished(_)) => None,
-            Err(error) => {
-                notes.add(NamesOf::BtfFunctions, error);
-                None
-            }
-        }
-    }
-
     pub(super) fn refresh(&mut self) {
-        self.objects.refresh();
+        self.0.refresh();
+    }
+}
+
+fn ask(id: BtfId, notes: &Notes) -> Option<Arc<Btf>> {
+    match Btf::from_id(id) {
+        Ok(object) => Some(Arc::new(object)),
+        Err(Error::Vanished(_)) => None,
+        Err(error) => {
+            notes.add(NamesOf::BtfFunctions, error);
+            None
+        }
     }
 }
