@@ -1,6 +1,6 @@
 //! What a link of each kind is attached to, in words.
 //!
-//! A new kind is a file here, its module, and a line of `for_every_kind!`.
+//! A new kind is a file here, its module, and a line of `attached_to`.
 
 mod cgroup;
 mod device;
@@ -24,33 +24,25 @@ use bpf_link_typed::inspect::LinkDescription;
 
 use crate::text::UNKNOWN;
 
-macro_rules! for_every_kind {
-    ($($Kind:ident: $kind:ident;)+) => {
-        /// What the link is attached to.
-        pub(crate) fn attached_to(link: &LinkDescription<'_>) -> String {
-            match &link.info {
-                $( LinkInfoRef::$Kind(info) => $kind::attached_to(link, info), )+
-                LinkInfoRef::Other(_) => "(a kind newer than this program)".to_owned(),
-                _ => UNKNOWN.to_owned(),
-            }
-        }
-    };
-}
-
-for_every_kind! {
-    RawTracepoint: raw_tracepoint;
-    Tracing: tracing;
-    Cgroup: cgroup;
-    Iter: iter;
-    Netns: netns;
-    Xdp: xdp;
-    PerfEvent: perf_event;
-    KprobeMulti: kprobe_multi;
-    StructOps: struct_ops;
-    Netfilter: netfilter;
-    Tcx: tcx;
-    UprobeMulti: uprobe_multi;
-    Netkit: netkit;
-    Sockmap: sockmap;
-    TracingMulti: tracing_multi;
+/// What the link is attached to.
+pub(crate) fn attached_to(link: &LinkDescription<'_>) -> String {
+    match &link.info {
+        LinkInfoRef::RawTracepoint(info) => raw_tracepoint::attached_to(link, info),
+        LinkInfoRef::Tracing(info) => tracing::attached_to(link, info),
+        LinkInfoRef::Cgroup(info) => cgroup::attached_to(link, info),
+        LinkInfoRef::Iter(info) => iter::attached_to(link, info),
+        LinkInfoRef::Netns(info) => netns::attached_to(link, info),
+        LinkInfoRef::Xdp(info) => xdp::attached_to(link, info),
+        LinkInfoRef::PerfEvent(info) => perf_event::attached_to(link, info),
+        LinkInfoRef::KprobeMulti(info) => kprobe_multi::attached_to(link, info),
+        LinkInfoRef::StructOps(info) => struct_ops::attached_to(link, info),
+        LinkInfoRef::Netfilter(info) => netfilter::attached_to(link, info),
+        LinkInfoRef::Tcx(info) => tcx::attached_to(link, info),
+        LinkInfoRef::UprobeMulti(info) => uprobe_multi::attached_to(link, info),
+        LinkInfoRef::Netkit(info) => netkit::attached_to(link, info),
+        LinkInfoRef::Sockmap(info) => sockmap::attached_to(link, info),
+        LinkInfoRef::TracingMulti(info) => tracing_multi::attached_to(link, info),
+        LinkInfoRef::Other(_) => "(a kind newer than this program)".to_owned(),
+        _ => UNKNOWN.to_owned(),
+    }
 }

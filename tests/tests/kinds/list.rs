@@ -202,8 +202,8 @@ pub(crate) const LISTS: &[List] = &[
     ),
     line(
         "bpf-link-typed/src/inspect/json/kinds.rs",
-        "{Kind}: {kind};",
-        "its module, and a line of `keys_of_every_kind!`",
+        "LinkInfoRef::{Kind}(info) => {kind}::keys(map, link, info),",
+        "its module, and a line of `keys`",
     ),
     file(
         "bpf-link-typed/src/inspect/json/kinds/{kind}.rs",
@@ -216,8 +216,8 @@ pub(crate) const LISTS: &[List] = &[
     ),
     line(
         "bpf-link-typed/bpf-links/src/kinds.rs",
-        "{Kind}: {kind};",
-        "its module, and a line of `for_every_kind!`",
+        "LinkInfoRef::{Kind}(info) => {kind}::attached_to(link, info),",
+        "its module, and a line of `attached_to`",
     ),
     file(
         "bpf-link-typed/bpf-links/src/kinds/{kind}.rs",

@@ -1,6 +1,6 @@
 //! The keys that only links of one kind have: those of bpftool, in its order.
 //!
-//! A new kind is a file here, its module, and a line of `keys_of_every_kind!`.
+//! A new kind is a file here, its module, and a line of `keys`.
 
 mod cgroup;
 mod device;
@@ -24,35 +24,27 @@ use serde::ser::SerializeMap;
 use crate::info::LinkInfoRef;
 use crate::inspect::description::LinkDescription;
 
-macro_rules! keys_of_every_kind {
-    ($($Kind:ident: $kind:ident;)+) => {
-        /// Writes the keys that only this kind has.
-        pub(super) fn keys<M: SerializeMap>(
-            map: &mut M,
-            link: &LinkDescription<'_>,
-        ) -> Result<(), M::Error> {
-            match &link.info {
-                $( LinkInfoRef::$Kind(info) => $kind::keys(map, link, info), )+
-                _ => Ok(()),
-            }
-        }
-    };
-}
-
-keys_of_every_kind! {
-    RawTracepoint: raw_tracepoint;
-    Tracing: tracing;
-    Cgroup: cgroup;
-    Iter: iter;
-    Netns: netns;
-    Xdp: xdp;
-    PerfEvent: perf_event;
-    KprobeMulti: kprobe_multi;
-    StructOps: struct_ops;
-    Netfilter: netfilter;
-    Tcx: tcx;
-    UprobeMulti: uprobe_multi;
-    Netkit: netkit;
-    Sockmap: sockmap;
-    TracingMulti: tracing_multi;
+/// Writes the keys that only this kind has.
+pub(super) fn keys<M: SerializeMap>(
+    map: &mut M,
+    link: &LinkDescription<'_>,
+) -> Result<(), M::Error> {
+    match &link.info {
+        LinkInfoRef::RawTracepoint(info) => raw_tracepoint::keys(map, link, info),
+        LinkInfoRef::Tracing(info) => tracing::keys(map, link, info),
+        LinkInfoRef::Cgroup(info) => cgroup::keys(map, link, info),
+        LinkInfoRef::Iter(info) => iter::keys(map, link, info),
+        LinkInfoRef::Netns(info) => netns::keys(map, link, info),
+        LinkInfoRef::Xdp(info) => xdp::keys(map, link, info),
+        LinkInfoRef::PerfEvent(info) => perf_event::keys(map, link, info),
+        LinkInfoRef::KprobeMulti(info) => kprobe_multi::keys(map, link, info),
+        LinkInfoRef::StructOps(info) => struct_ops::keys(map, link, info),
+        LinkInfoRef::Netfilter(info) => netfilter::keys(map, link, info),
+        LinkInfoRef::Tcx(info) => tcx::keys(map, link, info),
+        LinkInfoRef::UprobeMulti(info) => uprobe_multi::keys(map, link, info),
+        LinkInfoRef::Netkit(info) => netkit::keys(map, link, info),
+        LinkInfoRef::Sockmap(info) => sockmap::keys(map, link, info),
+        LinkInfoRef::TracingMulti(info) => tracing_multi::keys(map, link, info),
+        _ => Ok(()),
+    }
 }
