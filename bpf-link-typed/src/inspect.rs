@@ -31,6 +31,7 @@ pub mod json;
 mod merge;
 mod mounts;
 mod names;
+mod own_netns;
 mod pins;
 
 pub use bpf_link::{

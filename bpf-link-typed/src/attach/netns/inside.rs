@@ -1,24 +1,41 @@
 //! Work in another network namespace.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use crate::attach::netns::Netns;
 use crate::error::{Error, Result};
 
 impl Netns {
+    /// Opens the file of a namespace. If there is a FIFO instead, it is not waited for.
+    pub(crate) fn open(path: &Path) -> Result<File> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        options.open(path).map_err(|source| Error::File {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
     /// Does something in the namespace.
     pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         match self {
-            Self::Path(path) => {
-                let file = File::open(path).map_err(|source| Error::File {
-                    path: path.clone(),
-                    source,
-                })?;
-                let target = bpf_link::Target::Netns(path.clone());
-                bpf_link::in_netns(&file, work).map_err(|error| error.naming(target))?
-            }
+            Self::Path(path) => Self::inside_file(path, &Self::open(path)?, work)?,
             Self::Fd(file) => bpf_link::in_netns(&file.as_fd(), work)?,
         }
+    }
+
+    /// Does something in the namespace of this file, which was opened by this path.
+    pub(crate) fn inside_file<T: Send>(
+        path: &Path,
+        file: &File,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T> {
+        let done = bpf_link::in_netns(file, work);
+        done.map_err(|error| Error::from(error.naming(bpf_link::Target::Netns(path.to_owned()))))
     }
 }

@@ -1,6 +1,5 @@
 //! What is attached to a network device.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use bpf_link::{AttachType, Hook, NetworkDevice, TcFilter, TcParent};
@@ -13,6 +12,7 @@ use super::place::{HookPlace, PlaceHooks};
 use crate::attach::interface::Interface;
 use crate::attach::netns::Netns;
 use crate::error::{Error, Result};
+use crate::inspect::own_netns::own_netns;
 use crate::kinds::{NetkitHook, TcxHook, XdpMode};
 
 /// What the kernel says about one device.
@@ -123,12 +123,6 @@ fn xdp(links: &Links, looked: &Looked) -> Vec<Seen> {
         by,
     })
     .collect()
-}
-
-/// The inode of the calling thread's network namespace.
-fn own_netns() -> Option<u64> {
-    let file = File::open("/proc/thread-self/ns/net").ok()?;
-    bpf_link::netns_inode(&file).ok()?
 }
 
 /// Asks about a device in the network namespace of the calling thread.

@@ -15,6 +15,7 @@ use super::namespaces::{self, Namespaces};
 use super::note::{NamesOf, Notes};
 use crate::error::Error;
 use crate::info::LinkInfoRef;
+use crate::inspect::own_netns::own_netns;
 
 /// The network device that a link is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Devices {
     }
 
     fn own(&self) -> Option<u64> {
-        *self.own.get_or_init(namespaces::own)
+        *self.own.get_or_init(own_netns)
     }
 
     fn here(&self, index: u32, notes: &Notes) -> Option<Arc<NetworkDevice>> {

@@ -1,17 +1,18 @@
 //! Network namespaces by their inodes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bpf_link::Target;
+
+use crate::attach::netns::Netns;
 use crate::error::{Error, Result};
 use crate::inspect::mounts::Mounts;
 
-/// The file of the network namespace of the calling thread.
-const OWN: &str = "/proc/thread-self/ns/net";
 const PROCESSES: &str = "/proc";
 
 /// The network namespaces that can be found: those that are mounted somewhere, as `ip netns` does,
@@ -38,11 +39,6 @@ impl Namespaces {
     }
 }
 
-/// The network namespace of the calling thread; `None` if procfs does not tell.
-pub(super) fn own() -> Option<u64> {
-    bpf_link::netns_inode(&File::open(OWN).ok()?).ok()?
-}
-
 /// Does something in the network namespace with this inode, of which this is a file; `None` if that
 /// has become another file.
 pub(super) fn inside<T: Send>(
@@ -50,23 +46,17 @@ pub(super) fn inside<T: Send>(
     file: &Path,
     work: impl FnOnce() -> bpf_link::Result<T> + Send,
 ) -> Result<Option<T>> {
-    // If the path has become that of a FIFO, it is not waited for.
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(file);
-    let opened = match opened {
+    let opened = match Netns::open(file) {
         Ok(opened) => opened,
-        Err(error) if is_gone(&error) => return Ok(None),
-        Err(source) => {
-            let path = file.to_owned();
-            return Err(Error::File { path, source });
-        }
+        Err(Error::File { source, .. }) if is_gone(&source) => return Ok(None),
+        Err(error) => return Err(error),
     };
-    if bpf_link::netns_inode(&opened)? != Some(netns) {
+    let inode = bpf_link::netns_inode(&opened);
+    let inode = inode.map_err(|error| error.naming(Target::Netns(file.to_owned())))?;
+    if inode != Some(netns) {
         return Ok(None);
     }
-    Ok(Some(bpf_link::in_netns(&opened, work)??))
+    Ok(Some(Netns::inside_file(file, &opened, work)??))
 }
 
 impl Found {
