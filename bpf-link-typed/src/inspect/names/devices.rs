@@ -55,6 +55,9 @@ pub(super) struct Devices {
     here: Kept<u32, Arc<NetworkDevice>>,
     /// In others.
     elsewhere: Kept<(u64, u32), Arc<NetworkDevice>>,
+    /// What was found out about links: by their ids, the index that each reports, and the network
+    /// namespace that a snapshot has told.
+    answers: Kept<(LinkId, u32, Option<u64>), LinkDevice>,
     namespaces: Namespaces,
     links: Links,
 }
@@ -83,6 +86,36 @@ impl Asked {
             program: info.program_id(),
         })
     }
+
+    fn is_xdp(self) -> bool {
+        self.attach_type == AttachType::Xdp
+    }
+
+    /// Whether this device runs the link's program. For all but xdp, the kernel is asked about the
+    /// network namespace of the calling thread.
+    fn is_run_by(self, device: &NetworkDevice, notes: &Notes) -> bool {
+        if !self.is_xdp() {
+            return has_link(device, self, notes);
+        }
+        let programs = [device.xdp.generic, device.xdp.driver, device.xdp.hardware];
+        self.program.is_some() && programs.contains(&self.program)
+    }
+
+    /// The same for a device of another network namespace, of which this is a file.
+    fn is_run_there(self, netns: u64, file: &Path, device: &NetworkDevice, notes: &Notes) -> bool {
+        // What is known of the device has its programs for xdp.
+        if self.is_xdp() {
+            return self.is_run_by(device, notes);
+        }
+        let is_run = namespaces::inside(netns, file, || Ok(self.is_run_by(device, notes)));
+        match is_run {
+            Ok(is_run) => is_run == Some(true),
+            Err(error) => {
+                notes.add(NamesOf::Devices, error);
+                false
+            }
+        }
+    }
 }
 
 impl Devices {
@@ -105,6 +138,12 @@ impl Devices {
         let Some(index) = asked.index else {
             return Some(LinkDevice::Gone);
         };
+        self.answers.get((asked.link, index, told), || {
+            Some(self.find(asked, index, told, notes))
+        })
+    }
+
+    fn find(&self, asked: Asked, index: u32, told: Option<u64>, notes: &Notes) -> LinkDevice {
         let named = |device: &NetworkDevice| LinkDevice::Here {
             index,
             name: device.name.as_c_str().into(),
@@ -112,26 +151,29 @@ impl Devices {
         let mut netns = told;
         if netns.is_none() {
             // The kernel says by which links a device runs these programs, but for xdp it does not.
-            if asked.attach_type != AttachType::Xdp {
+            if !asked.is_xdp() {
                 let here = self.here(index, notes);
                 if let Some(here) = here.filter(|here| has_link(here, asked, notes)) {
-                    return Some(named(&here));
+                    return named(&here);
                 }
             }
             netns = self.links.netns_of(asked.link, notes);
         }
-        Some(match netns {
-            None => self.compare(asked, index, notes),
-            Some(netns) if Some(netns) == self.own() => match self.here(index, notes) {
-                Some(here) => named(&here),
-                None => LinkDevice::Unknown { index },
-            },
-            Some(netns) => LinkDevice::Elsewhere {
+        // Without either of the two namespaces, the devices themselves have to tell.
+        let (Some(netns), Some(own)) = (netns, self.own()) else {
+            return self.compare(asked, index, notes);
+        };
+        if netns != own {
+            return LinkDevice::Elsewhere {
                 index,
                 name: self.name_in(netns, index, notes),
                 netns,
-            },
-        })
+            };
+        }
+        match self.here(index, notes) {
+            Some(here) => named(&here),
+            None => LinkDevice::Unknown { index },
+        }
     }
 
     /// A file of the network namespace with this inode.
@@ -143,6 +185,7 @@ impl Devices {
         self.own = OnceLock::new();
         self.here.forget();
         self.elsewhere.forget();
+        self.answers.forget();
         self.namespaces.forget();
         self.links.refresh();
     }
@@ -189,12 +232,9 @@ impl Devices {
     fn compare(&self, asked: Asked, index: u32, notes: &Notes) -> LinkDevice {
         let own = self.own();
         let mut fitting = Vec::new();
-        if let Some(here) = self
-            .here(index, notes)
-            .filter(|here| here.runs(asked, notes))
-        {
-            fitting.push((own, here));
-        }
+        let here = self.here(index, notes);
+        let here = here.filter(|here| asked.is_run_by(here, notes));
+        fitting.extend(here.map(|here| (own, here)));
         for (netns, file) in &self.namespaces.all().files {
             if Some(*netns) == own {
                 continue;
@@ -202,15 +242,12 @@ impl Devices {
             let Some(device) = self.there(*netns, file, index, notes) else {
                 continue;
             };
-            let runs = || Ok(device.runs(asked, notes));
-            if let Ok(Some(true)) = namespaces::inside(*netns, file, runs) {
+            if asked.is_run_there(*netns, file, &device, notes) {
                 fitting.push((Some(*netns), device));
             }
         }
         let is_certain = || match asked.program {
-            Some(program) if asked.attach_type == AttachType::Xdp => {
-                self.links.is_only_one(index, program, notes)
-            }
+            Some(program) if asked.is_xdp() => self.links.is_only_one(index, program, notes),
             _ => true,
         };
         match fitting.as_slice() {
@@ -227,21 +264,6 @@ impl Devices {
             }
             _ => LinkDevice::Unknown { index },
         }
-    }
-}
-
-trait Runs {
-    /// Whether this device of the calling thread's network namespace runs the link's program.
-    fn runs(&self, asked: Asked, notes: &Notes) -> bool;
-}
-
-impl Runs for NetworkDevice {
-    fn runs(&self, asked: Asked, notes: &Notes) -> bool {
-        if asked.attach_type != AttachType::Xdp {
-            return has_link(self, asked, notes);
-        }
-        let programs = [self.xdp.generic, self.xdp.driver, self.xdp.hardware];
-        asked.program.is_some() && programs.contains(&asked.program)
     }
 }
 
@@ -276,5 +298,27 @@ fn found(device: bpf_link::Result<NetworkDevice>, notes: &Notes) -> Option<Arc<N
             notes.add(NamesOf::Devices, Error::from(error));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::XdpInfo;
+
+    /// Where procfs does not tell the namespace of this thread, that of the link may be the same.
+    #[test]
+    fn a_device_is_not_elsewhere_if_it_may_be_here() {
+        let devices = Devices {
+            own: OnceLock::from(None),
+            ..Devices::default()
+        };
+        let info = LinkInfoRef::Xdp(XdpInfo {
+            id: LinkId::new(1).expect("it is not 0"),
+            program_id: None,
+            ifindex: Some(1),
+        });
+        let found = devices.of(&info, Some(4_026_531_840), &Notes::default());
+        assert_eq!(found, Some(LinkDevice::Unknown { index: 1 }));
     }
 }

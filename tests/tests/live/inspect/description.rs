@@ -1,12 +1,12 @@
 //! Links with all that is known of them, as values and as JSON.
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{RawLink, Snapshotter};
+use bpf_link::{RawLink, SnapshotMethod, Snapshotter};
 use bpf_link_tests::{DeviceKind, Hook, Program, Sandbox};
 use bpf_link_typed::inspect::{Holders, Inventory, LinkDescription, LinkDevice, Names, Pins};
 use bpf_link_typed::{
-    CounterEvent, InfoBuf, NetfilterAttach, NetfilterFamily, NetfilterHook, PerfEventAttach,
-    SoftwareEvent,
+    CounterEvent, InfoBuf, LinkInfoRef, NetfilterAttach, NetfilterFamily, NetfilterHook,
+    PerfEventAttach, SoftwareEvent, TcxAttach, TcxHook,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(ITERATOR)
         .also_needs(&[Need::Device(DeviceKind::Veth)])
         .alone(),
+    test!(a_device_is_kept_until_a_refresh).needs(Need::TCX),
     test!(what_only_a_snapshot_tells)
         .needs(ITERATOR)
         .also_needs(Need::NETFILTER)
@@ -92,6 +93,26 @@ fn a_device_in_another_namespace(sandbox: &Sandbox) -> Result<()> {
     ensure!(*at(&described, "netns_ino") == netns, "{described}");
     let file = there.file.to_str().context("text")?;
     ensure!(*at(&described, "netns_path") == file, "{described}");
+    Ok(())
+}
+
+/// The hook is asked about the link once, however often the device is: the link is gone by then.
+fn a_device_is_kept_until_a_refresh(_sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::TCX_INGRESS)?;
+    let link = TcxAttach::to("lo", TcxHook::Ingress).attach(&program)?;
+    let info = LinkInfoRef::Tcx(link.info()?);
+    let mut names = Names::with(Snapshotter::load_at_most(SnapshotMethod::Walk)?);
+    let first = names.device(&info);
+    ensure!(
+        matches!(first, Some(LinkDevice::Here { index: 1, .. })),
+        "{first:?}"
+    );
+    link.detach()?;
+    let second = names.device(&info);
+    ensure!(second == first, "{second:?}");
+    names.refresh();
+    let third = names.device(&info);
+    ensure!(third == Some(LinkDevice::Unknown { index: 1 }), "{third:?}");
     Ok(())
 }
 
