@@ -1,5 +1,6 @@
 //! Which links are shown.
 
+use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -102,8 +103,7 @@ impl<'a> Filter<'a> {
             LinkInfoRef::Netns(info) => info.netns_ino.map(u64::from) == Some(netns),
             _ => match link.device() {
                 Some(LinkDevice::Here { .. }) => self.is_own_netns,
-                Some(LinkDevice::Elsewhere { netns: inode, .. }) => inode == netns,
-                _ => false,
+                device => device.and_then(|device| device.other_netns()) == Some(netns),
             },
         }
     }
@@ -125,15 +125,16 @@ fn has_name(link: &LinkDescription<'_>, program: ProgramId, name: &[u8]) -> bool
 /// Whether the link is on this device. A name is one of our own network namespace, unless another
 /// one is asked for, too.
 fn is_on(link: &LinkDescription<'_>, device: &Named<u32>, also_elsewhere: bool) -> bool {
-    let (index, name) = match link.device() {
-        Some(LinkDevice::Here { index, name }) => (index, Some(name)),
-        Some(LinkDevice::Elsewhere { index, name, .. }) => (index, name.filter(|_| also_elsewhere)),
-        Some(LinkDevice::Unknown { index }) => (index, None),
-        _ => return false,
+    let Some(found) = link.device() else {
+        return false;
     };
     match device {
-        Named::Name(wanted) => name.is_some_and(|name| name.to_bytes() == wanted.as_bytes()),
-        Named::Number(wanted) => index == *wanted,
+        Named::Name(wanted) => {
+            let is_asked_for = also_elsewhere || found.other_netns().is_none();
+            let name = found.name().map(CStr::to_bytes);
+            is_asked_for && name == Some(wanted.as_bytes())
+        }
+        Named::Number(wanted) => found.index() == Some(*wanted),
     }
 }
 

@@ -8,7 +8,7 @@ use super::kinds;
 use super::values::{NameOrNumber, entry, name, paths};
 use crate::info::LinkInfoRef;
 use crate::inspect::description::LinkDescription;
-use crate::inspect::names::{LinkDevice, TracingTarget};
+use crate::inspect::names::TracingTarget;
 use crate::kinds::{PerfEventDetailsRef, TracingInfo};
 
 /// Writes the keys of `bpftool -j link show`, and then ours.
@@ -48,7 +48,7 @@ fn ours<M: SerializeMap>(map: &mut M, link: &LinkDescription<'_>) -> Result<(), 
     if let Some(path) = link.cgroup_id().and_then(|id| names.cgroup(id)) {
         name(map, "cgroup_path", path.as_os_str().as_bytes())?;
     }
-    if let Some(LinkDevice::Elsewhere { netns, .. }) = link.device() {
+    if let Some(netns) = link.device().and_then(|device| device.other_netns()) {
         map.serialize_entry("netns_ino", &netns)?;
         if let Some(path) = names.netns(netns) {
             name(map, "netns_path", path.as_os_str().as_bytes())?;

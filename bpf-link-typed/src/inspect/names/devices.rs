@@ -46,6 +46,39 @@ pub enum LinkDevice {
     },
 }
 
+impl LinkDevice {
+    /// Its index in its network namespace; `None` if it has gone.
+    #[must_use]
+    pub fn index(&self) -> Option<u32> {
+        match self {
+            Self::Gone => None,
+            Self::Here { index, .. } | Self::Elsewhere { index, .. } | Self::Unknown { index } => {
+                Some(*index)
+            }
+        }
+    }
+
+    /// Its name; `None` if it has gone, or the name was not found.
+    #[must_use]
+    pub fn name(&self) -> Option<&CStr> {
+        match self {
+            Self::Here { name, .. } => Some(name),
+            Self::Elsewhere { name, .. } => name.as_deref(),
+            Self::Gone | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// The inode of its network namespace, if that is another one than the calling thread's. `None`
+    /// if it is the same, if it cannot be told, and for a device that has gone.
+    #[must_use]
+    pub fn other_netns(&self) -> Option<u64> {
+        match self {
+            Self::Elsewhere { netns, .. } => Some(*netns),
+            Self::Gone | Self::Here { .. } | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// The devices that have been asked for.
 #[derive(Debug, Default)]
 pub(super) struct Devices {

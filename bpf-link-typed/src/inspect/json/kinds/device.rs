@@ -11,18 +11,11 @@ pub(super) fn keys<M: SerializeMap>(
     link: &LinkDescription<'_>,
 ) -> Result<(), M::Error> {
     let device = link.device().unwrap_or(LinkDevice::Gone);
-    let (found, index) = match &device {
-        LinkDevice::Here { index, name }
-        | LinkDevice::Elsewhere {
-            index,
-            name: Some(name),
-            ..
-        } => (name.to_bytes(), *index),
-        LinkDevice::Elsewhere { index, .. } | LinkDevice::Unknown { index } => {
-            (&b"(unknown)"[..], *index)
-        }
-        _ => (&b"(detached)"[..], 0),
+    let found = match (device.index(), device.name()) {
+        (None, _) => &b"(detached)"[..],
+        (_, None) => &b"(unknown)"[..],
+        (_, Some(name)) => name.to_bytes(),
     };
     name(map, "devname", found)?;
-    map.serialize_entry("ifindex", &index)
+    map.serialize_entry("ifindex", &device.index().unwrap_or(0))
 }
