@@ -4,7 +4,7 @@ mod attached;
 mod cgroup;
 mod device;
 mod inspector;
-mod links;
+pub(super) mod links;
 mod netns;
 mod note;
 mod place;

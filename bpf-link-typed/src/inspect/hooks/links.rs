@@ -13,23 +13,23 @@ use crate::info::buf::InfoBuf;
 
 /// The links on hooks whose queries do not report links.
 #[derive(Debug, Default)]
-pub(super) struct Links {
+pub(in crate::inspect) struct Links {
     all: Vec<HookLink>,
     /// Why links may be missing.
-    pub(super) incomplete: Option<Arc<Error>>,
+    pub(in crate::inspect) incomplete: Option<Arc<Error>>,
 }
 
 /// A link, and what it says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HookLink {
+pub(in crate::inspect) struct HookLink {
     pub(super) id: LinkId,
-    pub(super) program: Option<ProgramId>,
-    pub(super) on: LinkPlace,
+    pub(in crate::inspect) program: Option<ProgramId>,
+    pub(in crate::inspect) on: LinkPlace,
 }
 
 /// Where a link is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LinkPlace {
+pub(in crate::inspect) enum LinkPlace {
     Xdp {
         ifindex: u32,
         /// `None` if only a snapshot would tell.
@@ -58,14 +58,15 @@ pub(super) enum LinkPlace {
 
 impl Links {
     pub(super) fn look(snapshotter: &Snapshotter, room: &mut [u8]) -> Self {
+        if !matches!(
+            snapshotter.method(),
+            SnapshotMethod::TypedCast | SnapshotMethod::ProbeRead
+        ) {
+            let links = bpf_link::link_ids().map(|id| id.and_then(RawLink::from_id));
+            return Self::walk(links, is_asked_for);
+        }
         let mut links = Self::default();
-        let looked = match snapshotter.method() {
-            SnapshotMethod::TypedCast | SnapshotMethod::ProbeRead => {
-                links.by_snapshot(snapshotter, room)
-            }
-            _ => links.by_walk(),
-        };
-        if let Err(error) = looked {
+        if let Err(error) = links.by_snapshot(snapshotter, room) {
             links.refuse(error);
         }
         links
@@ -87,16 +88,21 @@ impl Links {
         Ok(())
     }
 
-    fn by_walk(&mut self) -> Result<()> {
+    /// The links of these kinds, each opened to be asked. One that cannot be opened, or asked, is
+    /// missing, and those after it are not.
+    pub(in crate::inspect) fn walk(
+        links: impl IntoIterator<Item = bpf_link::Result<RawLink>>,
+        is_asked_for: fn(LinkKind) -> bool,
+    ) -> Self {
+        let mut found = Self::default();
         let mut buf = InfoBuf::new();
-        for id in bpf_link::link_ids() {
-            let link = RawLink::from_id(id?);
+        for link in links {
             let kind = link.as_ref().ok().and_then(|link| link.kind().ok());
             if kind.is_none_or(is_asked_for) {
-                self.add_info(link, &mut buf);
+                found.add_info(link, &mut buf);
             }
         }
-        Ok(())
+        found
     }
 
     fn add_info(&mut self, link: bpf_link::Result<RawLink>, buf: &mut InfoBuf) {
@@ -125,7 +131,7 @@ impl Links {
         self.incomplete.get_or_insert_with(|| Arc::new(error));
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &HookLink> {
+    pub(in crate::inspect) fn iter(&self) -> impl Iterator<Item = &HookLink> {
         self.all.iter()
     }
 

@@ -1,13 +1,13 @@
 //! What one look at all links tells about their devices.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bpf_link::{LinkId, LinkKind, ProgramId, SnapshotMethod, Snapshotter};
+use bpf_link::{LinkId, LinkKind, ProgramId, RawLink, SnapshotMethod, Snapshotter};
 
 use super::note::{NamesOf, Notes};
-use crate::error::Result;
-use crate::kinds::{XdpInfo, XdpLink};
+use crate::error::{Error, Result};
+use crate::inspect::hooks::links::{LinkPlace, Links as HookLinks};
 
 /// All links, looked at once it is asked for.
 #[derive(Debug, Default)]
@@ -22,8 +22,15 @@ struct Look {
     is_untold: bool,
     /// The network namespaces of devices.
     netns: Option<HashMap<LinkId, u64>>,
-    /// How many XDP links have the same index and program.
-    twins: Option<HashMap<(u32, ProgramId), usize>>,
+    twins: Option<Twins>,
+}
+
+/// How many XDP links have the same index and program.
+#[derive(Debug)]
+struct Twins {
+    counts: HashMap<(u32, ProgramId), usize>,
+    /// Why there may be more.
+    incomplete: Option<Arc<Error>>,
 }
 
 impl Links {
@@ -50,13 +57,12 @@ impl Links {
     /// says which programs a device runs, but not by which links.
     pub(super) fn is_only_one(&self, index: u32, program: ProgramId, notes: &Notes) -> bool {
         let mut look = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let twins = look.twins.get_or_insert_with(|| {
-            xdp_links().unwrap_or_else(|error| {
-                notes.add(NamesOf::Devices, error);
-                HashMap::new()
-            })
-        });
-        twins.get(&(index, program)) == Some(&1)
+        let twins = look.twins.get_or_insert_with(Twins::look);
+        if let Some(error) = &twins.incomplete {
+            notes.add_shared(NamesOf::Devices, error);
+            return false;
+        }
+        twins.counts.get(&(index, program)) == Some(&1)
     }
 
     pub(super) fn refresh(&mut self) {
@@ -102,26 +108,60 @@ impl Look {
     }
 }
 
-/// Counts the XDP links of this machine by their indices and programs.
-fn xdp_links() -> Result<HashMap<(u32, ProgramId), usize>> {
-    let mut counts = HashMap::new();
-    for link in bpf_link::links() {
-        let link = link?;
+impl Twins {
+    /// Looks at the XDP links of this machine. A link that is still being attached is not met.
+    fn look() -> Self {
         // A link whose kind the kernel does not even tell is not an XDP link.
-        if !matches!(link.kind(), Ok(LinkKind::Xdp)) {
-            continue;
-        }
-        let Ok(link) = XdpLink::try_from(link) else {
-            continue;
+        let is_told = |link: &bpf_link::Result<RawLink>| match link {
+            Ok(link) => link.kind().is_ok(),
+            Err(_) => true,
         };
-        if let Ok(XdpInfo {
-            ifindex: Some(index),
-            program_id: Some(program),
-            ..
-        }) = link.info()
-        {
-            *counts.entry((index, program)).or_default() += 1;
+        let links = bpf_link::links().filter(is_told);
+        Self::of(&HookLinks::walk(links, |kind| kind == LinkKind::Xdp))
+    }
+
+    fn of(links: &HookLinks) -> Self {
+        let mut counts = HashMap::new();
+        for link in links.iter() {
+            if let (LinkPlace::Xdp { ifindex, .. }, Some(program)) = (link.on, link.program) {
+                *counts.entry((ifindex, program)).or_default() += 1;
+            }
+        }
+        Self {
+            counts,
+            incomplete: links.incomplete.clone(),
         }
     }
-    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_only_one(twins: Twins, notes: &Notes) -> bool {
+        let links = Links(Mutex::new(Look {
+            twins: Some(twins),
+            ..Look::default()
+        }));
+        links.is_only_one(1, program(), notes)
+    }
+
+    fn program() -> ProgramId {
+        ProgramId::new(7).expect("it is not 0")
+    }
+
+    /// One link is known. The one that is refused may have the same index and program.
+    #[test]
+    fn a_link_is_not_the_only_one_while_another_is_refused() {
+        let refused = bpf_link::open_pinned_map("/proc").expect_err("it is not a map");
+        let met = Twins::of(&HookLinks::walk([Err(refused)], |_| true));
+        let [complete, incomplete] = [None, met.incomplete].map(|incomplete| Twins {
+            counts: HashMap::from([((1, program()), 1)]),
+            incomplete,
+        });
+        let notes = Notes::default();
+        assert!(is_only_one(complete, &notes) && notes.all().is_empty());
+        assert!(!is_only_one(incomplete, &notes));
+        assert_eq!(notes.all().len(), 1);
+    }
 }
