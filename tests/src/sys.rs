@@ -19,7 +19,7 @@ use std::ffi::{c_char, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use bpf_link_sys::{bpf_attr, bpf_cmd};
+use bpf_link_sys::{BPF_LINK_CREATE, bpf_attr, bpf_cmd};
 
 pub use attach::{
     LinkTarget, effective_programs, hook_revision, link_create, prog_attach, prog_detach,
@@ -68,6 +68,23 @@ unsafe fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_int> {
         return Err(io::Error::last_os_error());
     }
     c_int::try_from(returned).map_err(io::Error::other)
+}
+
+/// Calls `bpf(2)` with an attr that is longer than the kernel reads any.
+///
+/// # Errors
+///
+/// What the kernel answered, before it has read anything: `E2BIG`.
+pub fn too_long_an_attr() -> io::Result<()> {
+    const LONGER_THAN_A_PAGE: usize = 1 << 20;
+    let attr = std::ptr::null::<bpf_attr>();
+    // SAFETY: nothing can be read or written at null: the kernel would answer `EFAULT`.
+    let returned =
+        unsafe { libc::syscall(libc::SYS_bpf, BPF_LINK_CREATE, attr, LONGER_THAN_A_PAGE) };
+    if returned < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Calls `bpf(2)` with a command that returns a new file descriptor.

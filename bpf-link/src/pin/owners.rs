@@ -179,7 +179,7 @@ fn look(path: &Path) -> Result<Option<Metadata>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // On a bpffs nothing has a name with a dot.
         Err(error) if error.raw_os_error() == Some(libc::EPERM) && has_dot(path) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(Error::PathHasNul {
+        Err(_) if path.as_os_str().as_bytes().contains(&0) => Err(Error::PathHasNul {
             path: path.to_owned(),
         }),
         Err(source) => Err(refused(path, source)),

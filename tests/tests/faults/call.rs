@@ -1,10 +1,11 @@
 //! The system calls that faults are put into.
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, StatxFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, StatxFlags};
+use rustix::io;
 use rustix::net::{AddressFamily, SocketType};
 
-use bpf_link_tests::sys::{self, IdSpace, PerfConfig};
+use bpf_link_tests::in_form;
+use bpf_link_tests::sys::{self, PerfConfig};
 
 /// A system call, by its name on `x86_64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,11 @@ pub(crate) enum Call {
     Flock,
 }
 
-/// The error numbers of the faults, and their names.
-pub(crate) const ERRORS: [(&str, i32); 9] = [
+/// An error number of faults, with its name.
+pub(crate) type Errno = (&'static str, i32);
+
+/// Those that all operations meet.
+const ERRORS: &[Errno] = &[
     ("EINTR", libc::EINTR),
     ("EAGAIN", libc::EAGAIN),
     ("EPERM", libc::EPERM),
@@ -38,6 +42,24 @@ pub(crate) const ERRORS: [(&str, i32); 9] = [
     ("EBADF", libc::EBADF),
     ("ENOENT", libc::ENOENT),
     ("EBUSY", libc::EBUSY),
+];
+
+/// Those that sets meet besides. In most calls they are an answer to what is asked about one link,
+/// but a set has to undo what it did whatever it is told.
+const ERRORS_OF_SETS: &[Errno] = &[
+    ("EINVAL", libc::EINVAL),
+    ("EOPNOTSUPP", libc::EOPNOTSUPP),
+    ("EEXIST", libc::EEXIST),
+    ("ENOLINK", libc::ENOLINK),
+];
+
+/// What sets meet in the short form, as they make some hundred calls each: errors that are handled
+/// in different ways.
+const ERRORS_OF_SETS_IN_SHORT: &[Errno] = &[
+    ("EPERM", libc::EPERM),
+    ("ENOENT", libc::ENOENT),
+    ("EBUSY", libc::EBUSY),
+    ("EINVAL", libc::EINVAL),
 ];
 
 /// What sort of operations: each sort is done by drivers of its own.
@@ -66,8 +88,10 @@ impl Class {
     }
 }
 
-/// Flags that no kernel has.
-const NO_SUCH_FLAGS: AtFlags = AtFlags::from_bits_retain(1 << 30);
+/// The error number of a call that the standard library made.
+fn in_std(answer: std::io::Result<()>) -> Option<io::Errno> {
+    answer.err().as_ref().and_then(io::Errno::from_io_error)
+}
 
 impl Call {
     pub(crate) const ALL: [Self; 16] = [
@@ -132,9 +156,15 @@ impl Call {
 
     /// The faults that make sense: std takes it for the end of I/O safety, and aborts, if a
     /// descriptor that it closes is said to be closed.
-    pub(crate) fn errors(self) -> impl Iterator<Item = (&'static str, i32)> {
-        ERRORS
+    pub(crate) fn errors(self, class: Class) -> impl Iterator<Item = Errno> {
+        let lists = match class {
+            Class::Plain | Class::Walk => [ERRORS, &[]],
+            Class::Set => in_form([ERRORS_OF_SETS_IN_SHORT, &[]], [ERRORS, ERRORS_OF_SETS]),
+        };
+        lists
             .into_iter()
+            .flatten()
+            .copied()
             .filter(move |(_, errno)| self != Self::Fcntl || *errno != libc::EBADF)
     }
 
@@ -142,42 +172,34 @@ impl Call {
     /// always has, and which no fault has.
     pub(crate) fn make_in_vain(self) -> bool {
         let stdin = rustix::stdio::stdin();
-        let invalid = Some(Errno::INVAL);
+        let long = || "x".repeat(5000);
+        let is_too_long = |error: Option<io::Errno>| error == Some(io::Errno::NAMETOOLONG);
         match self {
             Self::Bpf => {
-                let answer = sys::next_id(IdSpace::Link, u32::MAX);
-                answer.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL))
+                let answer = sys::too_long_an_attr();
+                answer.is_err_and(|error| error.raw_os_error() == Some(libc::E2BIG))
             }
-            Self::Renameat => {
-                let long = "x".repeat(5000);
-                rustix::fs::renameat(CWD, &*long, CWD, "y").err() == Some(Errno::NAMETOOLONG)
-            }
+            Self::Renameat => is_too_long(fs::renameat(CWD, long(), CWD, "y").err()),
             Self::Renameat2 => {
-                let both = RenameFlags::NOREPLACE | RenameFlags::EXCHANGE;
-                rustix::fs::renameat_with(CWD, "x", CWD, "y", both).err() == invalid
+                let flags = RenameFlags::NOREPLACE;
+                is_too_long(fs::renameat_with(CWD, long(), CWD, "y", flags).err())
             }
-            Self::Unlinkat => rustix::fs::unlinkat(CWD, "x", NO_SUCH_FLAGS).err() == invalid,
-            Self::Mkdir => {
-                let answer = std::fs::create_dir("/");
-                answer.is_err_and(|error| error.raw_os_error() == Some(libc::EEXIST))
-            }
-            Self::Rmdir => {
-                let answer = std::fs::remove_dir(".");
-                answer.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL))
-            }
-            Self::Newfstatat => rustix::fs::statat(CWD, "x", NO_SUCH_FLAGS).err() == invalid,
+            Self::Unlinkat => is_too_long(fs::unlinkat(CWD, long(), AtFlags::empty()).err()),
+            Self::Mkdir => is_too_long(in_std(std::fs::create_dir(long()))),
+            Self::Rmdir => is_too_long(in_std(std::fs::remove_dir(long()))),
+            Self::Newfstatat => is_too_long(fs::statat(CWD, long(), AtFlags::empty()).err()),
             Self::Statx => {
-                let answer = rustix::fs::statx(CWD, "x", NO_SUCH_FLAGS, StatxFlags::empty());
-                answer.err() == invalid
+                let answer = fs::statx(CWD, long(), AtFlags::empty(), StatxFlags::empty());
+                is_too_long(answer.err())
             }
-            Self::Fstatfs => rustix::fs::fstatfs(stdin).is_ok(),
+            Self::Fstatfs => fs::fstatfs(stdin).is_ok(),
             Self::Getdents64 => {
                 let mut room = [std::mem::MaybeUninit::uninit(); 64];
-                let mut entries = rustix::fs::RawDir::new(stdin, &mut room);
-                matches!(entries.next(), Some(Err(Errno::NOTDIR)))
+                let mut entries = fs::RawDir::new(stdin, &mut room);
+                matches!(entries.next(), Some(Err(io::Errno::NOTDIR)))
             }
             Self::Fcntl => rustix::io::fcntl_getfd(stdin).is_ok(),
-            Self::Openat => rustix::fs::openat(CWD, "/", OFlags::PATH, Mode::empty()).is_ok(),
+            Self::Openat => fs::openat(CWD, "/", OFlags::PATH, Mode::empty()).is_ok(),
             Self::PerfEventOpen => {
                 // A type of the kernel's, but none of its events.
                 let config = PerfConfig {
@@ -191,7 +213,7 @@ impl Call {
                 answer.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL))
             }
             Self::Ioctl => rustix::io::ioctl_fionbio(stdin, false).is_ok(),
-            Self::Flock => rustix::fs::flock(stdin, FlockOperation::Unlock).is_ok(),
+            Self::Flock => fs::flock(stdin, FlockOperation::Unlock).is_ok(),
             Self::Socket => {
                 rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).is_ok()
             }

@@ -9,7 +9,7 @@ use bpf_link_tests::tests_at_a_time;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::at_once::at_once;
-use crate::call::{Call, Class};
+use crate::call::{Call, Class, Errno};
 use crate::driver::{self, DESCRIPTORS};
 use crate::injected::{self, Injection};
 use crate::lifecycle;
@@ -147,12 +147,21 @@ pub(crate) const ANSWERS: &[Answer] = &[
     // Whether the program fits the hook is asked about one that does not exist.
     Answer::ignored("target_fd=-1, attach_type=BPF_CGROUP_INET_EGRESS", SETS),
     Answer::ignored("target_fd=-1, attach_type=BPF_FLOW_DISSECTOR", &[]),
+    // Somebody else may have made the directory, or pinned a link there, so it is looked at again.
+    Answer::to("mkdir(", libc::EEXIST, SETS),
+    Answer::to("renameat(", libc::EEXIST, SETS),
+    Answer::to("renameat2(", libc::EEXIST, SETS),
     // The set is there, and its report says that the old link may be as well.
     Answer::ignored("BPF_LINK_DETACH", SETS),
     Answer::ignored("BPF_LINK_GET_FD_BY_ID", SETS),
     // What an old iterator goes over, the program does not say to everybody.
     Answer::to("BPF_PROG_BIND_MAP", libc::EPERM, SETS),
     Answer::to("info_len=232", libc::EPERM, SETS),
+    // Whether a new iterator's program fits is asked by its info, and by a link on nothing. If it
+    // cannot be told, the update tells.
+    Answer::ignored("BPF_PROG_BIND_MAP", &["set_renamed", "set_upgraded"]),
+    Answer::ignored("info_len=232", &["set_renamed", "set_upgraded"]),
+    Answer::ignored("iter_info_len=4294967295", &[]),
     // What has just gone from a tracepoint may be there for a moment.
     Answer::to("BPF_RAW_TRACEPOINT_OPEN", libc::EBUSY, SETS),
     // There is no pin: it is made anew where it was to be moved, and nothing where it was to be
@@ -335,7 +344,7 @@ fn operations_under(call: Call, class: Class) -> Result<()> {
         .filter(|operation| operation.class == class)
         .map(|operation| operation.name)
         .collect();
-    let mut errors = call.errors();
+    let mut errors = call.errors(class);
     let (first, errno) = errors.next().context("no errors")?;
     let alone = class == Class::Walk;
     let observed = turn::take(alone, || observe(call, class, errno, &names))?;
@@ -347,10 +356,9 @@ fn operations_under(call: Call, class: Class) -> Result<()> {
         hit.any(|(one, _)| one.operation == *name && one.was_hit)
     });
     ensure!(!names.is_empty(), "no operation calls {}", call.name());
-    let others: Vec<(&str, i32)> = errors.collect();
+    let others: Vec<Errno> = errors.collect();
     let mut all = vec![(first, errno, observed)];
-    let work =
-        |&(error, errno): &(_, i32)| Ok((error, errno, observe(call, class, errno, &names)?));
+    let work = |&(error, errno): &Errno| Ok((error, errno, observe(call, class, errno, &names)?));
     // Drivers that walk open each other's links, which then stay.
     all.extend(turn::take(alone, || {
         if alone {

@@ -10,7 +10,7 @@ use bpf_link::{AttachType, LinkCreate, RawLink};
 use bpf_link_tests::iterator;
 
 use crate::at_once::at_once;
-use crate::call::Call;
+use crate::call::{Call, Class};
 use crate::injected::{self, Injection, Traced};
 use crate::judge::Answer;
 use crate::turn;
@@ -70,7 +70,7 @@ fn every_fault(
     let faults: Vec<(usize, &str, i32)> = places
         .iter()
         .flat_map(|place| {
-            let errors = call.errors();
+            let errors = call.errors(Class::Plain);
             errors.map(move |(error, errno)| (*place, error, errno))
         })
         .collect();

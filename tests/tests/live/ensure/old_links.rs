@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{PinEntry, PinLock};
-use bpf_link_tests::{Hook, Loader, Program, Sandbox, eventually_holds};
+use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
-    Attach as _, Link, RawTracepointAttach, TcxAttach, TcxHook, XdpAttach,
+    Attach as _, Link, RawTracepointAttach, RawTracepointLink, TcxAttach, TcxHook, XdpAttach,
     ensure::{OldLink, Outcome, Planned, Why},
 };
 
@@ -19,6 +19,7 @@ use crate::harness::{Need, Test, test};
 pub(crate) const TESTS: &[Test] = &[
     test!(a_held_link_is_released).alone(),
     test!(nobody_waits_for_the_lock_meanwhile),
+    test!(none_runs_once_it_is_said_to_be_gone),
     test!(of_another_kind).needs(Need::TCX),
     test!(of_another_kind_that_cannot_be_detached),
 ];
@@ -139,5 +140,43 @@ fn nobody_waits_for_the_lock_meanwhile(sandbox: &Sandbox) -> Result<()> {
     ensure!(old_link(done.outcome)? == OldLink::Gone);
     ensure_one_link_and_pin(sandbox, &pin)?;
     done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Kernels without `bpf_destroy_inode`, such as Linux 5.10, let go of a removed pin some time later,
+/// and take the program off after the link's id has gone.
+fn none_runs_once_it_is_said_to_be_gone(sandbox: &Sandbox) -> Result<()> {
+    const REPLACEMENTS: usize = 50;
+    let pin = sandbox.bpffs().join("pin");
+    let to = RawTracepointAttach::to(c"sys_enter")
+        .ensure_pinned(&pin)
+        .wait_for_old(Duration::from_secs(10));
+    // Each system call of this process counts.
+    let counting = || -> Result<(Program, CounterMap)> {
+        let counter = CounterMap::new()?;
+        let entry = Loader::new(Hook::RAW_TRACEPOINT);
+        Ok((
+            entry.in_this_process().counting(&counter).passing()?,
+            counter,
+        ))
+    };
+    let (program, mut old) = counting()?;
+    to.run(&program)?;
+    for replacement in 1..=REPLACEMENTS {
+        let (program, new) = counting()?;
+        let done = to.run(&program)?;
+        let count = old.read()?;
+        ensure!(old_link(done.outcome)? == OldLink::Gone);
+        ensure!(count > 0, "the old program has never run");
+        let later = old.read()?;
+        ensure!(
+            later == count,
+            "replacement {replacement}: the old program has run {} times since it was gone",
+            later - count
+        );
+        old = new;
+    }
+    ensure_one_link_and_pin(sandbox, &pin)?;
+    RawTracepointLink::from_pinned(&pin)?.detach_and_unpin()?;
     ensure_nothing_left(sandbox)
 }
