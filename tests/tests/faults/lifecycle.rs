@@ -9,17 +9,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bpf_link::{AttachType, LinkCreate, RawLink};
 use bpf_link_tests::iterator;
 
+use crate::answers::{Answer, LIFECYCLE, LIFECYCLE_FIND};
 use crate::at_once::at_once;
 use crate::call::{Call, Class};
 use crate::injected::{self, Injection, Traced};
-use crate::judge::Answer;
 use crate::turn;
-
-/// What it is called where operations are named.
-pub(crate) const NAME: &str = "lifecycle";
-
-/// What of it is done by another process: the look for the link among those of the machine.
-pub(crate) const FIND: &str = "lifecycle find";
 
 /// Those that the library makes in it.
 pub(crate) const CALLS: [Call; 4] = [Call::Bpf, Call::Renameat2, Call::Unlinkat, Call::Newfstatat];
@@ -36,9 +30,9 @@ pub(crate) fn under(call: Call) -> Result<()> {
     let command = Command::new(built()?);
     // It walks all links.
     turn::take(true, || {
-        let plain = injected::run_alone(&command, call, None, &log(NAME, call, "plain"))?;
+        let plain = injected::run_alone(&command, call, None, &log(LIFECYCLE, call, "plain"))?;
         let places = places(call, &plain);
-        every_fault(NAME, &command, call, &plain, &places)
+        every_fault(LIFECYCLE, &command, call, &plain, &places)
     })
 }
 
@@ -49,10 +43,15 @@ pub(crate) fn under_find() -> Result<()> {
     let mut command = Command::new(built()?);
     command.args(["find", &link.id()?.to_string()]);
     turn::take(true, || {
-        let plain = injected::run_alone(&command, Call::Bpf, None, &log(FIND, Call::Bpf, "plain"))?;
+        let plain = injected::run_alone(
+            &command,
+            Call::Bpf,
+            None,
+            &log(LIFECYCLE_FIND, Call::Bpf, "plain"),
+        )?;
         ensure!(words(&plain).trim() == "true", "not found: {plain:?}");
         let places: Vec<usize> = (1..=CALLS_OF_A_LOOK).collect();
-        every_fault(FIND, &command, Call::Bpf, &plain, &places)
+        every_fault(LIFECYCLE_FIND, &command, Call::Bpf, &plain, &places)
     })
 }
 
@@ -156,14 +155,17 @@ fn built() -> Result<&'static PathBuf> {
     // With the features that `cargo test --workspace` has built it with, so that there is nothing
     // to do.
     cargo.args(["build", "--quiet", "--locked", "--workspace"]);
-    cargo.args(["--example", NAME]);
+    cargo.args(["--example", LIFECYCLE]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
-    ensure!(status.success(), "building the example {NAME}: {status}");
+    ensure!(
+        status.success(),
+        "building the example {LIFECYCLE}: {status}"
+    );
     // This is `deps/faults-..`, beside `examples`.
     let this = std::env::current_exe()?;
     let directory = this.ancestors().nth(2).context("no directory")?;
-    Ok(BUILT.get_or_init(|| directory.join("examples").join(NAME)))
+    Ok(BUILT.get_or_init(|| directory.join("examples").join(LIFECYCLE)))
 }

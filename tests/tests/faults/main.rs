@@ -6,7 +6,7 @@
 //! second, and so on, and says what came of it. Each time:
 //!
 //! - the operation does not panic, and leaves no descriptor, pin or link behind;
-//! - its error has the error number that the fault had, unless `judge::ANSWERS` says that this is
+//! - its error has the error number that the fault had, unless `answers.rs` says that this is
 //!   an answer like another;
 //! - what it says is how the kernel has it: done, or as before;
 //! - the next call works.
@@ -14,6 +14,7 @@
 //! | file | what |
 //! |---|---|
 //! | `judge.rs` | starts drivers under `strace`, and judges what they say |
+//! | `answers.rs` | the faults that are answers of the kernel like others |
 //! | `lifecycle.rs` | the same for the example `lifecycle`, as it is |
 //! | `injected.rs` | has `strace` run a command with faults, and reads its log |
 //! | `driver.rs` | the process in which the operations are done |
@@ -27,6 +28,7 @@
 //! the host only: `cargo test -p bpf-link-tests --test faults`.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod at_once;
 mod call;
 mod driver;

@@ -143,8 +143,8 @@ fn nobody_waits_for_the_lock_meanwhile(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// Kernels without `bpf_destroy_inode`, such as Linux 5.10, let go of a removed pin some time later,
-/// and take the program off after the link's id has gone.
+/// Kernels without `bpf_destroy_inode`, such as Linux 5.10, let go of a removed pin some time
+/// later, and take the program off after the link's id has gone.
 fn none_runs_once_it_is_said_to_be_gone(sandbox: &Sandbox) -> Result<()> {
     const REPLACEMENTS: usize = 50;
     let pin = sandbox.bpffs().join("pin");
