@@ -149,8 +149,8 @@ pub(crate) struct Filter {
 
     /// Only links of the program with this id or name
     ///
-    /// The kernel keeps 15 characters of a name, and a program's BTF has the rest. For a
-    /// program without BTF, only those characters are compared.
+    /// The kernel keeps 15 characters of a name, and a program's BTF has the rest. For a program
+    /// without BTF, only these 15 are compared.
     #[arg(long = "prog", value_name = "ID|NAME", value_parser = named(program_id))]
     pub(crate) program: Option<Named<ProgramId>>,
 
@@ -163,9 +163,10 @@ pub(crate) struct Filter {
 
     /// Only links on this network namespace: a file such as /run/netns/a, or an inode number
     ///
-    /// For another namespace than that of this process, links on its devices are included if a
-    /// snapshot of all links can be taken (Linux 5.19), or if it is mounted or a process is in it.
-    /// Netfilter links never are, as the kernel does not say where they are.
+    /// If this process is in another namespace, links on devices of the given one are included only
+    /// if a snapshot of all links can be taken (Linux 5.19), or if that namespace is mounted or has
+    /// a process in it. Netfilter links are never included, because the kernel does not say which
+    /// namespace they are in.
     #[arg(long, value_name = "FILE|INODE", value_parser = by_path(inode))]
     pub(crate) netns: Option<Named<u64>>,
 
@@ -201,8 +202,7 @@ pub(crate) struct Show {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Hooks {
-    /// A device (name or index), map:ID, or a path: of a cgroup, a network namespace or a pinned
-    /// map
+    /// A device (name or index), map:ID, or the path of a cgroup, network namespace or pinned map
     ///
     /// Write a path that has no slash as ./a.
     #[arg(value_name = "PLACE", value_parser = OsStringValueParser::new().try_map(Place::parse))]
