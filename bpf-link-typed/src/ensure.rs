@@ -92,7 +92,7 @@ pub trait Attach: Recipe + Sized {
 /// # }
 /// ```
 pub trait AttachProgram: Attach {
-    /// Attaches the program. The program stays the caller's.
+    /// Attaches the program. The caller keeps the program.
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ pub trait AttachProgram: Attach {
 /// Makes sure that one program is attached to one hook, by a link that is pinned at one path,
 /// whatever an earlier run left.
 ///
-/// An agent calls this at every start, whatever version ran before. It keeps no state of its own:
-/// it looks at the pin and asks the kernel. [`Attach::ensure_pinned`] returns an `Ensure`, and
+/// An agent calls this at every start, whatever version ran before. A run keeps no state of its
+/// own: it looks at the pin and asks the kernel. [`Attach::ensure_pinned`] returns an `Ensure`, and
 /// [`run`](Self::run) does the work.
 ///
 /// ```no_run
@@ -142,11 +142,11 @@ pub trait AttachProgram: Attach {
 /// |---|---|---|
 /// | [`cgroup`](crate::CgroupAttach) | in place | the cgroup, which has to be on cgroup2; the attach type (for `Lsm` the hook that the programs were loaded for) |
 /// | [`netns`](crate::NetnsAttach) | in place | the namespace, the attach type |
-/// | [`xdp`](crate::XdpAttach) | in place; to another mode, and between programs with and without an attach type, a gap | the device; the mode, where one is asked for |
+/// | [`xdp`](crate::XdpAttach) | in place; with a gap if the mode changes, and between programs with and without an attach type | the device; the mode, where one is asked for |
 /// | [`tcx`](crate::TcxAttach), [`netkit`](crate::NetkitAttach) | in place | the hook's own list of links |
 /// | [`sockmap`](crate::SockmapAttach) | in place | the map, the attach type |
 /// | [`iter`](crate::IterAttach) | in place | what it goes over |
-/// | [`struct_ops`](crate::StructOpsAttach) | in place, if the name is the same and the subsystem can; otherwise another link, with a gap if the name is | the sort of struct |
+/// | [`struct_ops`](crate::StructOpsAttach) | in place, if the name is the same and the subsystem supports it; otherwise another link, with a gap if the name is the same | the sort of struct |
 /// | [`netfilter`](crate::NetfilterAttach) | another link, with a gap | family, hook, priority, fragments |
 /// | [`raw_tracepoint`](crate::RawTracepointAttach) | another link | the tracepoint, the cookie |
 /// | [`tracing`](crate::TracingAttach) | another link; for an extension with a gap | the function, the attach type, the cookie |
@@ -166,8 +166,8 @@ pub trait AttachProgram: Attach {
 /// |---|---|
 /// | [`raw_tracepoint`](crate::RawTracepointAttach), [`tracing`](crate::TracingAttach) | the cookie, before Linux 6.17 |
 /// | [`kprobe_multi`](crate::KprobeMultiAttach) | the functions, where they are given by symbol, or addresses are hidden; all of them before Linux 6.6; the cookies before 6.9 |
-/// | [`uprobe_multi`](crate::UprobeMultiAttach) | the process, of a link on every process: the kernel reports the same of a process that has exited; everything before Linux 6.8 |
-/// | [`perf_event`](crate::PerfEventAttach) | the process of a uprobe; the thread, the processor, and the period or frequency of a counter, and what it inherits; the event before Linux 6.6; the cookie before 6.9; all of an event that the caller has opened |
+/// | [`uprobe_multi`](crate::UprobeMultiAttach) | the process, for a link on every process: the kernel reports the same for a process that has exited; everything before Linux 6.8 |
+/// | [`perf_event`](crate::PerfEventAttach) | the process of a uprobe; the thread, the processor, and the period or frequency of a counter, and what it inherits; the event before Linux 6.6; the cookie before 6.9; everything about an event that the caller has opened |
 ///
 /// If such a link already runs the program, its options may still differ. So it is replaced by a
 /// link with the wanted options, and the outcome says [`Why::NotReported`].
@@ -185,11 +185,11 @@ pub trait AttachProgram: Attach {
 ///   At the end there is one link and one pin, with the program of the last process.
 /// - Processes that skip the lock are noticed where the kernel allows it: an update names the
 ///   program that it expects, and the pin is looked at again before it is replaced and at the end.
-///   After some attempts, [`Error::Overtaken`] says what the others have left.
+///   After some attempts, the run fails with [`Error::Overtaken`], which says what the others left.
 /// - Every run leaves a pin with a new inode, even if the program is running already. So an agent
 ///   can tell whether another has taken over ([`Ensured::is_ours`]), and an agent that stops never
 ///   detaches its successor's program ([`Ensured::stop`]).
-/// - Only root and the agent's own user can change the pin, or where the path leads to. Directories
+/// - Only root and the agent's own user can change the pin, or where the path leads. Directories
 ///   and pins of other users are refused, unless
 ///   [`allow_shared_directories`](Self::allow_shared_directories) and
 ///   [`allow_other_owner`](Self::allow_other_owner) allow them.
@@ -207,11 +207,11 @@ pub trait AttachProgram: Attach {
 ///   recognize them.
 /// - A link that another process holds, or that has another pin, is detached if its kind allows it.
 ///   Otherwise its program keeps running beside the new one, and the outcome says
-///   [`OldLink::Released`]. Whether somebody holds it is looked at only with
-///   [`wait_for_old`](Self::wait_for_old).
+///   [`OldLink::Released`]. A run checks whether somebody holds it only
+///   with [`wait_for_old`](Self::wait_for_old).
 /// - A hook that takes one program may stay taken for a moment by a link that nobody holds any
-///   more. The run tries again for at most a second, and keeps the lock. Then the error says who
-///   has the hook.
+///   more. The run retries for at most a second, and keeps the lock while it does. After that, the
+///   error says who has the hook.
 /// - Without `CAP_SYS_ADMIN` no program can be opened by its id. Then an update is protected only
 ///   by the lock, and an old program cannot be attached again.
 /// - The info of xdp and netfilter links does not say in which network namespace they are. An
@@ -263,7 +263,7 @@ impl<A: Attach> Ensure<A> {
         place.with_parents(self.options.parents, || self.run_at(&place, &wanted))
     }
 
-    /// A run, with the directories there.
+    /// A run, once the directories exist.
     fn run_at(&self, place: &Place, wanted: &Wanted<'_>) -> Result<Ensured<A::Link>> {
         let _lock = PinLock::of_within(&place.path, self.options.lock_within)?;
         place.check_owner()?;
@@ -383,28 +383,28 @@ impl<A: AttachProgram> Ensure<A> {
     /// Attaches or takes over, so that a link on the hook runs this program and is pinned at the
     /// path.
     ///
-    /// The program stays the caller's. The link that is returned remembers its pin. When it is
-    /// dropped, the pin keeps the link.
+    /// The caller keeps the program. The returned link remembers its pin. When you drop the link,
+    /// the pin keeps it.
     ///
     /// # Errors
     ///
-    /// With these errors nothing has changed, except that what a killed run left is finished or
-    /// removed:
+    /// After these errors, nothing has changed, except that what a killed run left has been
+    /// finished or removed:
     ///
     /// - [`Error::PinTaken`]: something else is pinned at the path.
     /// - [`Error::TemporaryName`]: the name has the form of a temporary pin.
     /// - [`Error::Link`] with [`Exposed`](bpf_link::Error::Exposed) (another user can change what
     ///   is pinned, or where the path leads to) or [`LockHeld`](bpf_link::Error::LockHeld)
     ///   (`EWOULDBLOCK`: another process has the lock).
-    /// - [`Error::OursFound`]: a link of ours is on the hook and only a report was asked for, or
-    ///   there is more than one.
+    /// - [`Error::OursFound`]: a link of ours is on the hook, and you asked only for a report; or
+    ///   more than one is.
     /// - [`Error::SearchDenied`] (`EPERM`): searching for our own links takes `CAP_SYS_ADMIN`.
     /// - [`Error::ExpectedRevision`]: the builder expects a revision of the hook's list, which an
     ///   update in place cannot check.
     /// - [`Error::Link`] with [`NotOnBpffs`](bpf_link::Error::NotOnBpffs),
     ///   [`PinName`](bpf_link::Error::PinName), [`PathNotFound`](bpf_link::Error::PathNotFound)
-    ///   (`ENOENT`: a directory is missing), and what else [`PinLock::of`] and
-    ///   [`RawLink::pin_over`] refuse.
+    ///   (`ENOENT`: a directory is missing), and the other errors of [`PinLock::of`] and
+    ///   [`RawLink::pin_over`].
     /// - [`Error::Link`] with [`NotAProgram`](bpf_link::Error::NotAProgram) (`EINVAL`).
     /// - [`Error::CreateDirectory`]: a parent directory could not be created, or looked up.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
@@ -413,7 +413,7 @@ impl<A: AttachProgram> Ensure<A> {
     /// - Those of the kind's own `attach`, such as [`Error::HookTaken`] if another program has the
     ///   hook.
     ///
-    /// With these, something may have changed:
+    /// After these, something may have changed:
     ///
     /// - [`Error::Overtaken`]: another process was faster, at each attempt.
     /// - [`Error::OldProgramPutBack`]: after the old program was detached, the new one could not be
@@ -432,8 +432,8 @@ impl<A: AttachProgram> Ensure<A> {
     /// What [`run`](Self::run) would do now. Nothing is changed: no link is attached, updated or
     /// detached, and no pin, directory or lock is made.
     ///
-    /// For xdp and netfilter, only an attempt to attach shows whether the hook is free. There the
-    /// plan has what follows from each answer: [`Planned::Attempt`].
+    /// For xdp and netfilter, only an attempt to attach shows whether the hook is free. For these,
+    /// the plan says what would follow in each case: [`Planned::Attempt`].
     ///
     /// ```no_run
     /// use bpf_link_typed::{Attach as _, TcxAttach, TcxHook};

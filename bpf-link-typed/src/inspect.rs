@@ -1,6 +1,6 @@
-//! Looking at all links of a machine again and again: what they are, who holds them, where they are
-//! pinned, and what the things that they are attached to are called; and at what is attached to one
-//! place ([`hooks`]). Needs the feature `inspect`.
+//! An up-to-date view of all links of a machine: what they are, who holds them, where they are
+//! pinned, and the names of what they are attached to. [`hooks`] shows what is attached to one
+//! place. Needs the feature `inspect`.
 //!
 //! ```no_run
 //! use bpf_link_typed::inspect::Inventory;

@@ -11,13 +11,13 @@
 //!   a link of a later kind is an [`OtherLink`];
 //! - attaches programs, with every option that the kernel has: [`XdpAttach`], [`CgroupAttach`] and
 //!   so on, a builder for each kind;
-//! - runs programs on events that are named as in the `perf` tool, once in a number of events or a
-//!   number of times per second, on each processor if you like: [`CounterEvent`],
+//! - runs programs on perf events, which you name as in the `perf` tool: once every so many events
+//!   or so many times per second, on each processor if you like: [`CounterEvent`],
 //!   [`LinkSet::add_each_processor`];
 //! - finds functions of the kernel by name, pattern and system call: [`KernelFunctions`];
-//! - keeps an inventory of all links of a machine up to date, finds who holds them, where they are
-//!   pinned, and what things are called that they are attached to, and lists what is attached to a
-//!   device, a cgroup, a network namespace or a map, with the feature `inspect`;
+//! - with the feature `inspect`, keeps an inventory of all links of a machine up to date; finds who
+//!   holds them, where they are pinned, and the names of what they are attached to; and lists what
+//!   is attached to a device, a cgroup, a network namespace or a map;
 //! - takes links over after a restart or an upgrade, without a gap where the kernel allows it:
 //!   [`Ensure`];
 //! - reads every field that the kernel reports about a link; a field that it does not report is
@@ -26,7 +26,7 @@
 //!
 //! What it does not do:
 //!
-//! - load programs or create maps: pass in those of any other crate, as anything that is
+//! - load programs or create maps: pass in what another crate loaded, as anything that is
 //!   [`AsFd`](std::os::fd::AsFd);
 //! - call `bpf(2)` itself: the layer below, [`bpf_link`], does. This crate only reads files of
 //!   procfs, sysfs and tracefs, opens the files and directories that you name by path, and makes
@@ -95,8 +95,8 @@
 //!
 //! All kinds have an id, a program (`struct_ops` links a map instead), pins and info. An update
 //! replaces the program, or the map. Not every kind can be detached while somebody holds the link.
-//! The last column has the fields of the info, after the version of Linux that first reports them.
-//! The same is available as data: [`KindFacts`].
+//! The last column lists the fields of the info, each after the first Linux that reports it. The
+//! same is available as data: [`KindFacts`].
 //!
 #![doc = include_str!("../docs/kinds.md")]
 //!
@@ -141,7 +141,7 @@
 //! - `serde`: serializes what the kernel says about links, under the names of the fields, and reads
 //!   it back. With `inspect` as well, serializes descriptions of links to the keys of `bpftool`.
 #![forbid(unsafe_code)]
-// Docs.rs marks what a feature brings.
+// Docs.rs marks what needs a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     feature = "serde",

@@ -1,4 +1,4 @@
-//! Sets: the links of an agent, in one directory, as one wanted state.
+//! Sets: all links that an agent wants, pinned in one directory and put in place together.
 
 mod applied;
 mod apply;
@@ -72,10 +72,10 @@ use options::Options;
 ///
 /// # What is done
 ///
-/// 1. The set looks at everything that is pinned in the directory. For each wanted link, the link
-///    of the same name is taken over if it is on the right hook. If it is not, another link of the
-///    directory that is on this hook is taken over, whatever its name. So pins can be renamed, and
-///    hooks and priorities exchanged.
+/// 1. The set looks at everything that is pinned in the directory. For each wanted link, it takes
+///    over the link of the same name if that is on the right hook. Otherwise it takes over any
+///    other link in the directory that is on this hook. So you can rename pins, and swap hooks and
+///    priorities.
 /// 2. New links are attached, next to the links that they replace. Every link is pinned beside its
 ///    path ([`temporary_pin`](bpf_link::temporary_pin)). The programs that will stop running are
 ///    opened, and a program that does not fit its hook is refused. Up to here, no old program has
@@ -84,8 +84,8 @@ use options::Options;
 /// 4. The pins are renamed over those that they replace.
 /// 5. Where a hook takes one program and its link cannot be updated, the old link is detached and
 ///    then the new one attached. The report says that there was a gap.
-/// 6. Replaced links are let go, and so are links that a killed run left beside a pin, and stale
-///    links if that was asked for.
+/// 6. Replaced links are let go, and so are links that a killed run left beside a pin. Stale links
+///    are let go if you asked for that.
 ///
 /// # What is certain
 ///
@@ -94,32 +94,33 @@ use options::Options;
 ///   each link is in now. A link that was detached and attached again has another id. The other
 ///   links keep their ids, but may have a new pin: then the previous run sees
 ///   [`Standing::PinnedAnew`](crate::ensure::Standing::PinnedAnew), and its `stop` leaves them.
-/// - If it is killed before any system call, the next `apply` reaches the same result, and leaves
-///   no temporary pin. Where links are updated in place, each event is seen by exactly one version.
+/// - If a run is killed before any system call, the next `apply` reaches the same result, and
+///   leaves no temporary pin. Where links are updated in place, each event is seen by exactly one
+///   version.
 /// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`]. They
 ///   wait no longer than [`lock_within`] says. The result is one of the sets, whole.
-/// - Other users cannot change what is pinned, or where the path leads to, unless that was allowed:
+/// - Other users cannot change what is pinned, or where the path leads, unless you allow it:
 ///   [`allow_shared_directories`], [`allow_other_owner`].
 /// - What is not a link, such as an agent's maps and programs, is never touched.
 ///
 /// # What is not certain
 ///
-/// - It is not one instant. A packet that crosses two hooks may meet the new program at one and the
-///   old program at the other. If the process is killed, nothing is undone: the next `apply`
-///   finishes the work.
+/// - The change takes more than one instant. A packet that crosses two hooks may meet the new
+///   program at one and the old program at the other. If the process is killed, nothing is undone:
+///   the next `apply` finishes the work.
 /// - The kernel can still refuse to update a link to a program that fits its hook, for example if
 ///   another tcx or netkit link on the hook already runs it ([`Error::AlreadyAttached`], `EEXIST`).
-///   A driver can refuse an XDP program after the old one was detached, and before Linux 5.18 an
-///   XDP program for the entries of a map is noticed only then, too. Until that is undone, other
-///   links of the set may run their new programs for a moment.
-/// - Links that are not in the set stay attached, and are reported as stale, unless
-///   [`remove_stale`](Self::remove_stale) has them removed.
+///   A driver can refuse an XDP program after the old one was detached. Before Linux 5.18, an XDP
+///   program for the entries of a map is also noticed only then. Until the set is undone, its other
+///   links may run their new programs for a moment.
+/// - Links that are not in the set stay attached, and are reported as stale, unless a rule of
+///   [`remove_stale`](Self::remove_stale) removes them.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps
-///   running. The report says [`OldLink::Released`](crate::ensure::OldLink::Released), unless
-///   [`wait_for_old`] has waited.
-/// - Undoing an update takes the old program, and opening that takes `CAP_SYS_ADMIN`. Without it, a
-///   set that would stop a program is refused, unless [`without_rollback`](Self::without_rollback)
-///   allows it.
+///   running. The report says [`OldLink::Released`](crate::ensure::OldLink::Released), unless you
+///   called [`wait_for_old`].
+/// - Undoing an update needs the old program, and opening that needs `CAP_SYS_ADMIN`. Without that
+///   capability, a set that would stop a program is refused, unless you allow it with
+///   [`without_rollback`](Self::without_rollback).
 /// - What [`Ensure`](crate::Ensure) says about each kind holds for the links of a set as well.
 ///
 /// [`PinLock`]: bpf_link::PinLock
@@ -162,17 +163,17 @@ impl<'a> LinkSet<'a> {
     /// one. For options that borrow, use [`add_from`](Self::add_from).
     ///
     /// On tcx and netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before the
-    /// existing links that were added to the set later. Existing links keep their places, even if
-    /// these differ from the order of adding, or from the positions in the options. A set moves
-    /// nothing, and [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) reports it.
+    /// existing links that were added to the set later. A set never moves an existing link, even if
+    /// its place differs from the order of adding, or from the position in its options;
+    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) tells you.
     /// [`Ensure::restore_position`](crate::Ensure::restore_position) moves a single link.
     ///
     /// # Errors
     ///
     /// With these errors, nothing is added:
     ///
-    /// - [`Error::SetName`]: the name is empty, has a slash or a dot in it, or ends like that of a
-    ///   temporary pin.
+    /// - [`Error::SetName`]: the name is empty, has a slash or a dot in it, or ends like the name
+    ///   of a temporary pin.
     /// - [`Error::NameInSet`]: the set already has a link with this name.
     pub fn add<A, P>(&mut self, name: impl AsRef<str>, to: A, program: P) -> Result<SetKey<A::Link>>
     where
@@ -182,15 +183,15 @@ impl<'a> LinkSet<'a> {
         self.add_member(name.as_ref(), of_program(to, program), None)
     }
 
-    /// As [`add`](Self::add), and a new link is attached in this place on the hook: before or after
-    /// a link that was added earlier (tcx, netkit, and since Linux 6.17 cgroups).
+    /// Like [`add`](Self::add), but a new link is attached at this place on the hook: before or
+    /// after a link that was added earlier (tcx, netkit, and since Linux 6.17 cgroups).
     ///
     /// An existing link keeps its place, and
     /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) says whether it is the right one.
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add), and [`Error::NotInSet`]: the key is that of another set.
+    /// Those of [`add`](Self::add), and [`Error::NotInSet`]: the key belongs to another set.
     pub fn add_placed<A, P, L>(
         &mut self,
         name: impl AsRef<str>,

@@ -54,8 +54,8 @@
 //! # What this kernel can do
 //!
 //! [`LinkKind::probe`] asks the kernel whether it can create links of a kind, without attaching
-//! anything. The answer is yes, no or unknown: if privilege, memory or descriptors are missing, the
-//! kernel may still support the kind.
+//! anything. The answer is yes, no or unknown. It is unknown if privilege, memory or descriptors
+//! are missing, as the kernel may still support the kind.
 //!
 //! ```
 //! use bpf_link::{LinkKind, Support};
@@ -70,7 +70,7 @@
 //! }
 //! ```
 #![deny(unsafe_code)]
-// Docs.rs marks what a feature brings.
+// Docs.rs marks what needs a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod args;

@@ -323,7 +323,7 @@ impl fmt::Display for Holders<'_> {
     }
 }
 
-/// That it is not the kind that was asked for, in words.
+/// The kind that was asked for, in words.
 struct Expected(Option<LinkKind>);
 
 impl fmt::Display for Expected {
