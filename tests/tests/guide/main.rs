@@ -1,5 +1,5 @@
 //! The commands that readers are told to type, as they are written, on the kernel that runs here:
-//! those of the guides, and those at the top of each example.
+//! those of the README and of the guides, and those at the top of each example.
 //!
 //! They run in mount and network namespaces of their own.
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@ mod agent;
 mod examples;
 mod guides;
 mod place;
+mod readme;
 mod typed;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     };
     let mut trials = vec![
         trial("failed_attach", guides::failed_attach),
+        trial("readme", readme::follow),
         trial("takeover", guides::takeover),
         Trial::test("examples_are_all_here", || Ok(examples::all_are_here()?)),
     ];

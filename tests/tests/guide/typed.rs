@@ -47,6 +47,8 @@ impl Typed {
             .arg("-c")
             .arg(format!("echo $$ >{CGROUPS}/cgroup.procs && exec {command}"))
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            // There is no network in the place of a test, which cargo would wait for.
+            .env("CARGO_NET_OFFLINE", "true")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors.try_clone()?)
