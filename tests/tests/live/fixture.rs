@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod attaching;
 pub(crate) mod beside;
 pub(crate) mod chain;
+pub(crate) mod lockdown;
 pub(crate) mod ran;
 pub(crate) mod random;
 pub(crate) mod there;

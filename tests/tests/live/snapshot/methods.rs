@@ -12,6 +12,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::{ALL_METHODS, ITERATOR, snapshot};
+use crate::fixture::lockdown::{LOCKED_DOWN, lock_down};
 use crate::fixture::{as_nobody, xdp};
 use crate::harness::{Need, Test, test};
 
@@ -26,6 +27,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(without_casts).needs(ITERATOR),
     test!(casts_that_the_verifier_refuses).needs(ITERATOR),
     test!(programs_that_the_kernel_refuses).needs(ITERATOR),
+    test!(a_kernel_that_is_locked_down)
+        .needs(ITERATOR)
+        .also_needs(LOCKED_DOWN),
 ];
 
 /// Where the kernel shows its types.
@@ -307,6 +311,40 @@ fn programs_that_the_kernel_refuses(sandbox: &Sandbox) -> Result<()> {
         ensure_refused_load(refusals.last().context("the last")?.error())?;
         ensure_walks(&snapshotter)
     })
+}
+
+/// A kernel that is locked down still has casts, but does not copy its memory.
+fn a_kernel_that_is_locked_down(_sandbox: &Sandbox) -> Result<()> {
+    let best = Snapshotter::load()?.method();
+    let link = xdp(&Program::passing(Hook::XDP)?)?;
+    let id = link.id()?;
+    let locked = lock_down()?;
+    for at_most in [SnapshotMethod::TypedCast, SnapshotMethod::ProbeRead] {
+        let snapshotter = Snapshotter::load_at_most(at_most)?;
+        let casts = best == SnapshotMethod::TypedCast && at_most == best;
+        if casts {
+            ensure!(snapshotter.method() == best, "{snapshotter:?}");
+        } else {
+            ensure!(
+                snapshotter.method() == SnapshotMethod::IdsOnly,
+                "{snapshotter:?}"
+            );
+            let copies = |refusal: &&SnapshotRefusal| refusal.method() == SnapshotMethod::ProbeRead;
+            let refusal = snapshotter.refusals().iter().find(copies);
+            let refusal = refusal.context("copies are not refused")?;
+            ensure_refused_load(refusal.error())?;
+            let log = refusal.verifier_log();
+            ensure!(log.contains("bpf_probe_read_kernel"), "{log}");
+        }
+        let entries = snapshot(&snapshotter)?;
+        let entry = entries.iter().find(|entry| entry.id() == id);
+        let entry = entry.context("it was not met")?;
+        ensure!(entry.kind() == LinkKind::Xdp);
+        ensure!(entry.ifindex() == casts.then_some(1), "{entry:?}");
+    }
+    drop(locked);
+    ensure!(Snapshotter::load()?.method() == best);
+    Ok(())
 }
 
 /// Holds that the verifier has refused a program.

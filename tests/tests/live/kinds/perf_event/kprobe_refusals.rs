@@ -5,24 +5,18 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::mounted::mount_debugfs;
-use bpf_link_tests::{Hook, Loader, Program, Sandbox};
-use bpf_link_typed::{
-    Error, KernelFunctions, KprobeEvent, PerfEventAttach, PerfEventLink, TracingAttach, TracingHook,
-};
+use bpf_link_tests::{Hook, Program, Sandbox};
+use bpf_link_typed::{Error, KernelFunctions, KprobeEvent, PerfEventAttach, PerfEventLink};
 use rustix::mount::{MountFlags, mount};
 
 use crate::fixture::attaching::{adding, ensure_ambiguous, ensure_empty_name, ensure_error};
 use crate::fixture::chain::check_refusal;
+use crate::fixture::lockdown::{LOCKED_DOWN, lock_down};
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of};
 use crate::functions::listed;
 use crate::harness::{Need, Test, test};
 
 const KPROBES: &[Need] = &[Need::Function("register_kprobe")];
-
-const KPROBES_AND_LSM: &[Need] = &[
-    Need::Function("register_kprobe"),
-    Need::SecurityModule("bpf"),
-];
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_function_that_is_not_there)
@@ -42,27 +36,22 @@ pub(crate) const TESTS: &[Test] = &[
         .also_needs(KPROBES),
     test!(a_kernel_that_is_locked_down)
         .needs(Need::PERF_EVENT)
-        .also_needs(Need::LSM)
-        .also_needs(KPROBES_AND_LSM)
+        .also_needs(KPROBES)
+        .also_needs(LOCKED_DOWN)
         .alone(),
     test!(a_symbol_without_a_letter)
         .needs(Need::PERF_EVENT)
         .also_needs(KPROBES),
 ];
 
-/// Where the kernel says so: a security module refuses this process what lockdown refuses
-/// everybody.
+/// The kernel says that it is in a file of a file system for security modules.
 fn a_kernel_that_is_locked_down(sandbox: &Sandbox) -> Result<()> {
     const SECURITY: &str = "/sys/kernel/security";
-    let refusing = Loader::new(Hook::LSM)
-        .in_this_process()
-        .function("bpf_lsm_locked_down")?
-        .returning(-libc::EPERM)?;
     let [symbol, ..] = SYMBOLS;
     let tracefs = sandbox.tracefs()?;
     let refused = || attach(KprobeEvent::at(symbol, 0));
     drop(refused()??);
-    let link = TracingAttach::to(TracingHook::LsmMac).attach(&refusing)?;
+    let locked = lock_down()?;
     mount("tmpfs", SECURITY, "tmpfs", MountFlags::empty(), None)?;
     let modes = Path::new(SECURITY).join("lockdown");
     for not_so in [
@@ -89,7 +78,7 @@ fn a_kernel_that_is_locked_down(sandbox: &Sandbox) -> Result<()> {
         Some(libc::EPERM),
         &["locked down"]
     );
-    drop(link);
+    drop(locked);
     Ok(())
 }
 
