@@ -46,7 +46,7 @@ static PPC64LE: Architecture = Architecture {
     is_emulated: false,
 };
 
-static RISCV64: Architecture = Architecture {
+pub(crate) static RISCV64: Architecture = Architecture {
     name: "riscv64",
     debian: "riscv64",
     target: "riscv64gc-unknown-linux-gnu",

@@ -45,8 +45,8 @@ use verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Runs on the kernels of this architecture: `x86_64`, `aarch64` or `s390x`. Tests
-    /// for another architecture are built with Debian's Rust
+    /// Runs on the kernels of this architecture: `x86_64`, `aarch64`, `riscv64` or
+    /// `s390x`. Tests for another architecture are built with Debian's Rust
     #[arg(long, value_name = "ARCH", default_value = Platform::own().name(), value_parser = Platform::named)]
     arch: &'static Platform,
 

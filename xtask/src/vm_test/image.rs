@@ -170,8 +170,8 @@ fn series_of(version: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The kernel, which older packages have as `boot/vmlinuz-RELEASE` and newer ones in the directory
-/// of its modules; that one moved from `lib` to `usr/lib`.
+/// The kernel, which older packages have as `boot/vmlinuz-RELEASE` (on riscv64 `boot/vmlinux-RELEASE`)
+/// and newer ones in the directory of its modules; that one moved from `lib` to `usr/lib`.
 fn find(tree: &Path) -> Result<Image> {
     let (mut kernel, mut modules) = (None, None);
     for package in children(tree)? {
@@ -183,7 +183,7 @@ fn find(tree: &Path) -> Result<Image> {
         let in_boot = children(&package.join("boot"))?.into_iter().filter(|path| {
             path.file_name()
                 .and_then(|name| name.to_str())
-                .is_some_and(|name| name.starts_with("vmlinuz-"))
+                .is_some_and(|name| name.starts_with("vmlinuz-") || name.starts_with("vmlinux-"))
         });
         let beside_modules = releases.iter().map(|release| release.join("vmlinuz"));
         kernel = kernel.or(in_boot.chain(beside_modules).find(|path| path.is_file()));

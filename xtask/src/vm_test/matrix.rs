@@ -1,6 +1,6 @@
 //! The kernels that the tests run on when nobody says otherwise.
 
-use super::platform::{AARCH64_MACHINE, Platform, S390X_MACHINE, X86_64_MACHINE};
+use super::platform::{AARCH64_MACHINE, Platform, RISCV64_MACHINE, S390X_MACHINE, X86_64_MACHINE};
 
 /// A kernel of the matrix: the newest of its series that one of the Debian suites serves.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ const TRIXIE: &[&str] = &["trixie", "trixie-security"];
 const BACKPORTS: &[&str] = &["trixie-backports"];
 
 /// All of them: for each platform, oldest first.
-pub(crate) static KERNELS: [Kernel; 12] = [
+pub(crate) static KERNELS: [Kernel; 13] = [
     Kernel {
         platform: &X86_64_MACHINE,
         name: "5.10",
@@ -130,6 +130,13 @@ pub(crate) static KERNELS: [Kernel; 12] = [
         name: "7.3",
         flavour: "cloud-arm64",
         suites: BACKPORTS,
+        runs: Runs::Always,
+    },
+    Kernel {
+        platform: &RISCV64_MACHINE,
+        name: "6.12",
+        flavour: "riscv64",
+        suites: TRIXIE,
         runs: Runs::Always,
     },
     Kernel {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::architecture::{AARCH64, Architecture, S390X, X86_64};
+use crate::architecture::{AARCH64, Architecture, RISCV64, S390X, X86_64};
 use crate::command;
 
 /// An architecture as QEMU emulates it and Debian's kernels know it.
@@ -80,6 +80,20 @@ pub(super) static AARCH64_MACHINE: Platform = Platform {
     has_bpftool: true,
 };
 
+pub(super) static RISCV64_MACHINE: Platform = Platform {
+    architecture: &RISCV64,
+    qemu: ("qemu-system-riscv64", "qemu-system-misc"),
+    machine: &["-machine", "virt"],
+    console: "ttyS0",
+    results: Results::Virtio("virtio-serial-pci"),
+    kernel_arguments: "",
+    loader: (
+        "ld-linux-riscv64-lp64d.so.1",
+        "lib/ld-linux-riscv64-lp64d.so.1",
+    ),
+    has_bpftool: true,
+};
+
 pub(super) static S390X_MACHINE: Platform = Platform {
     architecture: &S390X,
     qemu: ("qemu-system-s390x", "qemu-system-misc"),
@@ -92,7 +106,12 @@ pub(super) static S390X_MACHINE: Platform = Platform {
 };
 
 /// All of them.
-pub(crate) static PLATFORMS: [&Platform; 3] = [&X86_64_MACHINE, &AARCH64_MACHINE, &S390X_MACHINE];
+pub(crate) static PLATFORMS: [&Platform; 4] = [
+    &X86_64_MACHINE,
+    &AARCH64_MACHINE,
+    &RISCV64_MACHINE,
+    &S390X_MACHINE,
+];
 
 impl Platform {
     /// The one that everything runs on where nobody names another.
