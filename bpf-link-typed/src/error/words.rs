@@ -15,7 +15,9 @@ impl fmt::Display for Error {
             Self::WrongKind { expected, found } => {
                 write!(f, "the link is of kind {found}, {}", Expected(*expected))
             }
-            Self::ShortInfo { len } => write!(f, "{len} bytes are not the whole info of a link"),
+            Self::ShortInfo { len } => {
+                write!(f, "{len} bytes are too short for the info of a link")
+            }
             Self::NoSuchInterface { interface, .. } => {
                 write!(f, "there is no interface {interface}")
             }
@@ -130,7 +132,7 @@ impl fmt::Display for Error {
                 )
             }
             Self::NoEventSource { name, .. } => {
-                write!(f, "this kernel has no perf events of {name}s")
+                write!(f, "this kernel has no perf events for {name}s")
             }
             Self::SamplePeriod { period, limit } => {
                 write!(
@@ -158,7 +160,7 @@ impl fmt::Display for Error {
             Self::NotACounter(target) => {
                 write!(
                     f,
-                    "{target} is not a counter, so it is not for one processor"
+                    "{target} is not a counter, so it cannot be limited to one processor"
                 )
             }
             Self::PinTaken { path, found } => {
@@ -166,7 +168,7 @@ impl fmt::Display for Error {
             }
             Self::SearchDenied { path, .. } => write!(
                 f,
-                "cannot look for links of ours to pin at {}: that takes CAP_SYS_ADMIN",
+                "searching for our own link for {} needs CAP_SYS_ADMIN",
                 path.display()
             ),
             Self::ExpectedRevision { path, revision } => write!(
@@ -189,7 +191,10 @@ impl fmt::Display for Error {
             }
             Self::Overtaken { path, left } => {
                 let (left, path) = (OrNothing(*left), path.display());
-                write!(f, "another process was faster, and left {left} at {path}")
+                write!(
+                    f,
+                    "another process kept changing {path}, and left {left} there"
+                )
             }
             Self::OldProgramPutBack { .. } => {
                 f.write_str("the new program could not be attached, and the old one was put back")

@@ -75,7 +75,7 @@ impl fmt::Display for Error {
             Self::NotOnBpffs { path, .. } => write!(f, "{} is not on a bpffs", path.display()),
             Self::OtherMount { from, to, .. } => {
                 let (from, to) = (from.display(), to.display());
-                write!(f, "{to} is on another mount than the pin at {from}")
+                write!(f, "{to} is not on the same mount as the pin at {from}")
             }
             Self::PathExists(error) => write!(f, "{} exists already", error.target()),
             Self::PathNotFound(error) => {
@@ -86,7 +86,7 @@ impl fmt::Display for Error {
                 let path = path.display();
                 write!(
                     f,
-                    "the last part of {path} has a dot in it, which a bpffs does not allow"
+                    "the file name in {path} has a dot, which bpffs does not allow"
                 )
             }
             Self::PathHasNul { path } => {
@@ -95,13 +95,13 @@ impl fmt::Display for Error {
                 write!(f, "{path:?} has a NUL byte in it")
             }
             Self::PinReplaced { path } => {
-                write!(f, "{} is not the pin of this link any more", path.display())
+                write!(f, "{} is no longer the pin of this link", path.display())
             }
             Self::LengthMismatch {
                 what,
                 expected,
                 found,
-            } => write!(f, "{what}: {found} given for {expected}"),
+            } => write!(f, "{what}: expected {expected}, got {found}"),
             Self::InvalidRequest(request) => fmt::Display::fmt(request, f),
         }
     }
