@@ -13,6 +13,12 @@ use bpf_link_typed::{
 const COOKIE: u64 = 0x0123_4567_89ab_cdef;
 const OFFSETS: &[u64] = &[0x40, 0, 0x80];
 const COUNTERS: &[u64] = &[0x100, 0, 0x102];
+/// On s390x, the kernel has an address space of its own, which begins at 0.
+const FIRST_KERNEL_ADDRESS: u64 = if cfg!(target_arch = "s390x") {
+    1
+} else {
+    1 << 63
+};
 const COOKIES: &[u64] = &[COOKIE, u64::MAX, 0];
 
 /// A recorded link, with its arrays in the types that they have.
@@ -203,7 +209,7 @@ fn perf_event(fixture: &Fixture, event: PerfEventDetailsRef<'_>) -> Result<()> {
                 probe
                     .address
                     .visible()
-                    .is_some_and(|address| address > 1 << 63)
+                    .is_some_and(|address| address >= FIRST_KERNEL_ADDRESS)
             );
             let is_return = matches!(event, PerfEventDetailsRef::Kretprobe(_));
             (

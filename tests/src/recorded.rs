@@ -53,8 +53,8 @@ pub enum Buffer {
 }
 
 impl Recorded {
-    /// All that have been recorded, with the name of the directory of each. All are of
-    /// little-endian machines.
+    /// All that have been recorded on machines with the byte order of this one, with the name of
+    /// the directory of each.
     ///
     /// # Errors
     ///
@@ -65,7 +65,9 @@ impl Recorded {
             for path in entries(&directory)? {
                 let recorded = Self::read(&path).with_context(|| path.display().to_string())?;
                 let name = directory.file_name().unwrap_or_default();
-                all.push((name.to_string_lossy().into_owned(), recorded));
+                if recorded.is_big_endian() == cfg!(target_endian = "big") {
+                    all.push((name.to_string_lossy().into_owned(), recorded));
+                }
             }
         }
         Ok(all)
@@ -123,6 +125,12 @@ impl Recorded {
             "x86_64" => self.series().to_owned(),
             other => format!("{other}-{}", self.series()),
         }
+    }
+
+    /// Whether its machine writes the highest byte of a number first.
+    #[must_use]
+    pub fn is_big_endian(&self) -> bool {
+        self.machine == "s390x"
     }
 
     /// The first two numbers of its kernel's release.

@@ -1,6 +1,5 @@
 //! The table of the keys that descriptions of links have, held against what kernels have said.
 // Those kernels wrote the lowest byte of a number first.
-#![cfg(target_endian = "little")]
 
 use std::collections::BTreeSet;
 

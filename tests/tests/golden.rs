@@ -1,6 +1,4 @@
 //! What kernels have said of links, read again where there is no such kernel.
-// No kernel that writes the highest byte of a number first has been recorded yet.
-#![cfg(target_endian = "little")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,12 +90,18 @@ fn every_kind_of_every_kernel_is_there() -> Result<()> {
         ensure!(recorded.directory() == series, "{:?}", recorded.kernel);
         found.entry(series).or_default().push(recorded);
     }
-    let series: BTreeSet<&str> = SERIES.iter().map(|series| series.name).collect();
+    let is_native =
+        |series: &&Series| series.name.starts_with("s390x") == cfg!(target_endian = "big");
+    let series: BTreeSet<&str> = SERIES
+        .iter()
+        .filter(is_native)
+        .map(|series| series.name)
+        .collect();
     assert_eq!(
         found.keys().map(String::as_str).collect::<BTreeSet<_>>(),
         series
     );
-    for series in &SERIES {
+    for series in SERIES.iter().filter(is_native) {
         let recorded = found.get(series.name).context(series.name)?;
         let version = recorded.first().context("no link")?.version()?;
         let kinds: BTreeSet<u32> = recorded.iter().map(|link| link.kind_number).collect();

@@ -1,5 +1,5 @@
-//! The test that decodes the recorded infos of links, as a package of its own. The dependencies of
-//! the live tests would take minutes to build.
+//! The tests that decode the recorded infos of links, as a package of their own. The dependencies
+//! of the live tests would take minutes to build.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::{published, workspace};
 
 /// Where the package is, in this workspace and in the copy.
 pub(super) const MEMBER: &str = "tests";
-pub(super) const TEST: &str = "golden";
+pub(super) const TESTS: [&str; 2] = ["golden", "fixtures"];
 
 const MANIFEST: &str = r#"[package]
 name = "bpf-link-tests"
@@ -27,23 +27,26 @@ bpf-link.workspace = true
 bpf-link-typed.workspace = true
 "#;
 const LIBRARY: &str = "//! What kernels have said of links.\n\npub mod recorded;\n";
-/// The files that are copied unchanged.
-const FILES: [&str; 2] = ["src/recorded.rs", "tests/golden.rs"];
+/// The files that are copied unchanged: what they are in this workspace, and in the package.
+const FILES: [(&str, &str); 3] = [
+    ("tests/src/recorded.rs", "src/recorded.rs"),
+    ("tests/tests/golden.rs", "tests/golden.rs"),
+    ("bpf-link-typed/tests/fixtures.rs", "tests/fixtures.rs"),
+];
 const FIXTURES: &str = "fixtures";
 
 /// Adds the package to the copy of the published crates that has this manifest.
 pub(super) fn add(manifest: &Path) -> Result<()> {
-    let from = workspace::root().join(MEMBER);
+    let root = workspace::root();
     let to = manifest.with_file_name(MEMBER);
     for directory in ["src", "tests"] {
         let directory = to.join(directory);
         fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     }
-    for file in FILES {
-        let from = from.join(file);
-        fs::copy(&from, to.join(file)).with_context(|| from.display().to_string())?;
+    for (from, copy) in FILES {
+        fs::copy(root.join(from), to.join(copy)).context(from)?;
     }
-    published::copy_tree(&from.join(FIXTURES), &to.join(FIXTURES))?;
+    published::copy_tree(&root.join(MEMBER).join(FIXTURES), &to.join(FIXTURES))?;
     fs::write(to.join("Cargo.toml"), MANIFEST)?;
     fs::write(to.join("src/lib.rs"), LIBRARY)?;
     Ok(())

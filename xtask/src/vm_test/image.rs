@@ -170,8 +170,8 @@ fn series_of(version: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The kernel, which older packages have as `boot/vmlinuz-RELEASE` (on riscv64 `boot/vmlinux-RELEASE`)
-/// and newer ones in the directory of its modules; that one moved from `lib` to `usr/lib`.
+/// The kernel. Older packages have it as `boot/vmlinuz-RELEASE`, on riscv64 `boot/vmlinux-RELEASE`.
+/// Newer ones have it in the directory of its modules, which moved from `lib` to `usr/lib`.
 fn find(tree: &Path) -> Result<Image> {
     let (mut kernel, mut modules) = (None, None);
     for package in children(tree)? {
