@@ -20,9 +20,11 @@
 //! | `turn.rs` | which tests may run at the same time |
 //! | `role.rs` | the other processes of a test |
 //! | `absent.rs`, `strict.rs` | what which kernel does not have, so that tests may be skipped there, and `BPF_LINK_STRICT=1` |
+//! | `beyond.rs` | `BPF_LINK_BEYOND=6.18`: only the tests that kernels of this series cannot run |
 //! | `report.rs` | `BPF_LINK_REPORT=PATH`: a line of JSON for each test |
 
 mod absent;
+mod beyond;
 mod cargo;
 mod child;
 mod ended;

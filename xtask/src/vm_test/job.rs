@@ -19,9 +19,9 @@ use super::record::Record;
 use super::verdict::{Verdict, judge};
 use crate::progress;
 
-/// The variables that say how thorough the tests are, and for how long some of them look at what
-/// changes.
-const FORM: [&str; 2] = [LONG_FORM, "BPF_LINK_CHURN_SECONDS"];
+/// The variables that say how thorough the tests are, for how long some of them look at what
+/// changes, and on which series of kernels the others run.
+const FORM: [&str; 3] = [LONG_FORM, "BPF_LINK_CHURN_SECONDS", "BPF_LINK_BEYOND"];
 /// The variable that asks for the long form, by being 1.
 pub(crate) const LONG_FORM: &str = "BPF_LINK_LONG";
 

@@ -8,6 +8,7 @@ use bpf_link_tests::tests_at_a_time;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::Test;
+use super::beyond::Series;
 use super::ended::Ended;
 use super::left_over;
 use super::need::{Place, missing_privilege};
@@ -20,8 +21,10 @@ use super::turn;
 pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert_with(tests_at_a_time);
-    let report = match Report::from_environment() {
-        Ok(report) => Arc::new(report),
+    let settings = Report::from_environment()
+        .and_then(|report| Ok((Arc::new(report), Series::from_environment()?)));
+    let (report, beyond) = match settings {
+        Ok(settings) => settings,
         Err(error) => {
             eprintln!("{error:#}");
             return ExitCode::FAILURE;
@@ -31,7 +34,11 @@ pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
     let show_output = arguments.nocapture;
 
     let mut trials: Vec<Trial> = Vec::new();
-    for &test in tests {
+    let is_wanted = |test: &Test| match &beyond {
+        Some(series) => series.cannot_run(test),
+        None => true,
+    };
+    for &test in tests.iter().filter(|test| is_wanted(test)) {
         let (report, strict) = (report.clone(), strict.clone());
         trials.push(Trial::ignorable_test(test.name(), move || {
             let outcome = run_one(test, show_output);
@@ -41,7 +48,10 @@ pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
             completion(outcome)
         }));
     }
-    let everything = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
+    let everything = arguments.filter.is_none()
+        && arguments.skip.is_empty()
+        && !arguments.ignored
+        && beyond.is_none();
     if strict.is_on() && everything {
         let report = report.clone();
         trials.push(Trial::ignorable_test(Strict::LAST, move || {
