@@ -184,7 +184,7 @@ fn after_the_end(_sandbox: &Sandbox) -> Result<()> {
         ensure!(function.as_c_str() == symbol && (*found, *known) == (offset, size));
         check_refusal(
             refused,
-            &[symbol.to_str()?, &format!("offset {offset:#x} ")],
+            &[symbol.to_str()?, &format!("offset {offset:#x} is past")],
         )?;
     }
     // Every place is after the beginning of the kernel's code.
