@@ -165,6 +165,7 @@ pub trait AttachProgram: Attach {
 /// | kind | not reported |
 /// |---|---|
 /// | [`raw_tracepoint`](crate::RawTracepointAttach), [`tracing`](crate::TracingAttach) | the cookie, before Linux 6.17 |
+/// | [`iter`](crate::IterAttach) | the sort of objects, before Linux 6.0; for those of a map, its type tells |
 /// | [`kprobe_multi`](crate::KprobeMultiAttach) | the functions, where they are given by symbol, or addresses are hidden; all of them before Linux 6.6; the cookies before 6.9 |
 /// | [`uprobe_multi`](crate::UprobeMultiAttach) | the process, for a link on every process: the kernel reports the same for a process that has exited; everything before Linux 6.8 |
 /// | [`perf_event`](crate::PerfEventAttach) | the process of a uprobe; the thread, the processor, and the period or frequency of a counter, and what it inherits; the event before Linux 6.6; the cookie before 6.9; everything about an event that the caller has opened |

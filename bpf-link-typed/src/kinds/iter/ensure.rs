@@ -19,8 +19,11 @@ impl Recipe for IterAttach<'_> {
 
     fn compare(&self, _link: &IterLink, info: &IterInfo, wanted: &Wanted<'_>) -> Result<Match> {
         let is_same = self.is_over(info.target)?;
-        // Which sort of objects, the program says.
-        let is_of_sort = wanted.has_load_time_target_of(info.program_id)?;
+        let is_of_sort = match info.target {
+            // The type of the map decides what an iterator over it goes over.
+            IterTarget::Map(_) => Some(true),
+            _ => wanted.has_load_time_target_of(info.program_id)?,
+        };
         Ok(match (is_same, is_of_sort) {
             (true, is_of_sort) => Match::hook(is_of_sort),
             (false, _) => Match::OtherHook,
