@@ -20,7 +20,7 @@ struct Series {
     sorts: usize,
 }
 
-static SERIES: [Series; 6] = [
+static SERIES: [Series; 7] = [
     Series {
         name: "5.10",
         info_len: 32,
@@ -56,6 +56,12 @@ static SERIES: [Series; 6] = [
         info_len: 64,
         without: &[LinkKind::TracingMulti],
         sorts: 62,
+    },
+    Series {
+        name: "s390x-6.12",
+        info_len: 64,
+        without: &[LinkKind::Tracing, LinkKind::StructOps],
+        sorts: 48,
     },
 ];
 

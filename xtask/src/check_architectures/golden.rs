@@ -10,7 +10,7 @@ use crate::{published, workspace};
 
 /// Where the package is, in this workspace and in the copy.
 pub(super) const MEMBER: &str = "tests";
-pub(super) const TESTS: [&str; 2] = ["golden", "fixtures"];
+pub(super) const TESTS: [&str; 2] = ["golden", "typed"];
 
 const MANIFEST: &str = r#"[package]
 name = "bpf-link-tests"
@@ -31,7 +31,7 @@ const LIBRARY: &str = "//! What kernels have said of links.\n\npub mod recorded;
 const FILES: [(&str, &str); 3] = [
     ("tests/src/recorded.rs", "src/recorded.rs"),
     ("tests/tests/golden.rs", "tests/golden.rs"),
-    ("bpf-link-typed/tests/fixtures.rs", "tests/fixtures.rs"),
+    ("bpf-link-typed/tests/fixtures.rs", "tests/typed.rs"),
 ];
 const FIXTURES: &str = "fixtures";
 
