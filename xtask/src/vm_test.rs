@@ -252,7 +252,15 @@ fn jobs(args: &Args) -> Result<Vec<Job>> {
     let named = named.collect::<Result<Vec<_>, _>>();
     let named = named.map_err(anyhow::Error::msg)?;
     let is_long = std::env::var_os(job::LONG_FORM).is_some_and(|value| value == "1");
-    Ok(wanted(args.arch, &named, is_long).map(Job::of).collect())
+    let jobs: Vec<Job> = wanted(args.arch, &named, is_long).map(Job::of).collect();
+    let all: Vec<&str> = of_platform(args.arch).map(|kernel| kernel.name).collect();
+    ensure!(
+        !jobs.is_empty(),
+        "kernels of {} run only if --kernel names them: {}",
+        args.arch.name(),
+        all.join(", ")
+    );
+    Ok(jobs)
 }
 
 /// The kernels of the platform to run: those that are named, or else those of the form.
