@@ -138,20 +138,7 @@ pub trait AttachProgram: Attach {
 ///
 /// # Which kinds
 ///
-/// | kind | how a new program gets there | what is compared, to tell the hook and the options |
-/// |---|---|---|
-/// | [`cgroup`](crate::CgroupAttach) | in place | the cgroup, which has to be on cgroup2; the attach type (for `Lsm` the hook that the programs were loaded for) |
-/// | [`netns`](crate::NetnsAttach) | in place | the namespace, the attach type |
-/// | [`xdp`](crate::XdpAttach) | in place; with a gap if the mode changes, and between programs with and without an attach type | the device; the mode, where one is asked for |
-/// | [`tcx`](crate::TcxAttach), [`netkit`](crate::NetkitAttach) | in place | the hook's own list of links |
-/// | [`sockmap`](crate::SockmapAttach) | in place | the map, the attach type |
-/// | [`iter`](crate::IterAttach) | in place | what it goes over |
-/// | [`struct_ops`](crate::StructOpsAttach) | in place, if the name is the same and the subsystem supports it; otherwise another link, with a gap if the name is the same | the sort of struct |
-/// | [`netfilter`](crate::NetfilterAttach) | another link, with a gap | family, hook, priority, fragments |
-/// | [`raw_tracepoint`](crate::RawTracepointAttach) | another link | the tracepoint, the cookie |
-/// | [`tracing`](crate::TracingAttach) | another link; for an extension with a gap | the function, the attach type, the cookie |
-/// | [`perf_event`](crate::PerfEventAttach) | another link | the event, the cookie |
-/// | [`kprobe_multi`](crate::KprobeMultiAttach), [`uprobe_multi`](crate::UprobeMultiAttach), [`tracing_multi`](crate::TracingMultiAttach) | another link | the functions or places, when the program runs, the cookies; the process |
+#[doc = include_str!("../docs/ensure.md")]
 ///
 /// The mode of an xdp link is known from the device. Without [`mode`](crate::XdpAttach::mode), any
 /// mode will do, and an existing link keeps its mode. The position of a tcx, netkit or cgroup link
@@ -162,13 +149,7 @@ pub trait AttachProgram: Attach {
 ///
 /// # What the kernel does not report
 ///
-/// | kind | not reported |
-/// |---|---|
-/// | [`raw_tracepoint`](crate::RawTracepointAttach), [`tracing`](crate::TracingAttach) | the cookie, before Linux 6.17 |
-/// | [`iter`](crate::IterAttach) | the sort of objects, before Linux 6.0; for those of a map, its type tells |
-/// | [`kprobe_multi`](crate::KprobeMultiAttach) | the functions, where they are given by symbol, or addresses are hidden; all of them before Linux 6.6; the cookies before 6.9 |
-/// | [`uprobe_multi`](crate::UprobeMultiAttach) | the process, for a link on every process: the kernel reports the same for a process that has exited; everything before Linux 6.8 |
-/// | [`perf_event`](crate::PerfEventAttach) | the process of a uprobe; the thread, the processor, and the period or frequency of a counter, and what it inherits; the event before Linux 6.6; the cookie before 6.9; everything about an event that the caller has opened |
+#[doc = include_str!("../docs/not-reported.md")]
 ///
 /// If such a link already runs the program, its options may still differ. So it is replaced by a
 /// link with the wanted options, and the outcome says [`Why::NotReported`].

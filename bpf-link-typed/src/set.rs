@@ -113,6 +113,8 @@ use options::Options;
 ///   A driver can refuse an XDP program after the old one was detached. Before Linux 5.18, an XDP
 ///   program for the entries of a map is also noticed only then. Until the set is undone, its other
 ///   links may run their new programs for a moment.
+/// - Before Linux 6.0, the kernel does not say what an iterator's program was loaded for. Unless it
+///   goes over a map, its link is found only by its name in the directory.
 /// - Links that are not in the set stay attached, and are reported as stale, unless a rule of
 ///   [`remove_stale`](Self::remove_stale) removes them.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps
@@ -164,8 +166,8 @@ impl<'a> LinkSet<'a> {
     ///
     /// On tcx and netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before the
     /// existing links that were added to the set later. A set never moves an existing link, even if
-    /// its place differs from the order of adding, or from the position in its options;
-    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) tells you.
+    /// the order of adding has changed. If its options have a position,
+    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) says whether it is there.
     /// [`Ensure::restore_position`](crate::Ensure::restore_position) moves a single link.
     ///
     /// # Errors

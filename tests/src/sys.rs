@@ -75,7 +75,7 @@ unsafe fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<c_int> {
 /// # Errors
 ///
 /// What the kernel answered, before it has read anything: `E2BIG`.
-pub fn too_long_an_attr() -> io::Result<()> {
+pub fn bpf_with_a_long_attr() -> io::Result<()> {
     const LONGER_THAN_A_PAGE: usize = 1 << 20;
     let attr = std::ptr::null::<bpf_attr>();
     // SAFETY: nothing can be read or written at null: the kernel would answer `EFAULT`.

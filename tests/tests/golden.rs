@@ -66,6 +66,11 @@ static SERIES: [Series; 7] = [
 ];
 
 impl Series {
+    /// Whether its machine has the byte order of this one.
+    fn is_native(&self) -> bool {
+        self.name.starts_with("s390x-") == cfg!(target_endian = "big")
+    }
+
     /// Whether its kernel, which is this version, has this kind.
     fn has(&self, kind: LinkKind, version: (u32, u32)) -> Result<bool> {
         let facts = KindFacts::of(kind).context("a kind without facts")?;
@@ -96,18 +101,13 @@ fn every_kind_of_every_kernel_is_there() -> Result<()> {
         ensure!(recorded.directory() == series, "{:?}", recorded.kernel);
         found.entry(series).or_default().push(recorded);
     }
-    let is_native =
-        |series: &&Series| series.name.starts_with("s390x") == cfg!(target_endian = "big");
-    let series: BTreeSet<&str> = SERIES
-        .iter()
-        .filter(is_native)
-        .map(|series| series.name)
-        .collect();
+    let recorded_here = || SERIES.iter().filter(|series| series.is_native());
+    let series: BTreeSet<&str> = recorded_here().map(|series| series.name).collect();
     assert_eq!(
         found.keys().map(String::as_str).collect::<BTreeSet<_>>(),
         series
     );
-    for series in SERIES.iter().filter(is_native) {
+    for series in recorded_here() {
         let recorded = found.get(series.name).context(series.name)?;
         let version = recorded.first().context("no link")?.version()?;
         let kinds: BTreeSet<u32> = recorded.iter().map(|link| link.kind_number).collect();

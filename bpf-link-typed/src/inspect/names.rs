@@ -40,15 +40,7 @@ pub use note::{NameNote, NamesOf};
 ///
 /// How old a name may be:
 ///
-/// | names | looked up | until when |
-/// |---|---|---|
-/// | programs, maps, functions by their types | each when it is first asked for | a refresh, if nobody asked for them since the previous one; the name of an id never changes |
-/// | network devices | each when it is first asked for | the next refresh: a device can be renamed, or move to another namespace |
-/// | network namespaces | all at once, for the first device that is in another one | the next refresh |
-/// | cgroups | all at once | the next refresh: a cgroup can be moved or removed |
-/// | kernel functions | the whole list at once, which takes 5 MB | the next refresh: modules come and go, and an address can become that of another function |
-/// | functions of programs and libraries | the symbols of a file, for all offsets that are asked for at once | the next refresh. They are those of the file that the path leads to now, which need not be the one that is probed |
-/// | sources of perf events | all at once | the next refresh |
+#[doc = include_str!("../../docs/names.md")]
 ///
 /// The kernel reuses an id only after two billion objects of that type.
 ///

@@ -51,9 +51,6 @@ const ANSWERS: &[Answer] = &[
     // The set is there, and its report says that the old link may be as well.
     Answer::ignored("BPF_LINK_DETACH", SETS),
     Answer::ignored("BPF_LINK_GET_FD_BY_ID", SETS),
-    // What an old iterator goes over, the program does not say to everybody.
-    Answer::to("BPF_PROG_BIND_MAP", libc::EPERM, SETS),
-    Answer::to("info_len=232", libc::EPERM, SETS),
     // Whether a new iterator's program fits is asked by its info, and by a link on nothing. If it
     // cannot be told, the update tells.
     Answer::ignored("BPF_PROG_BIND_MAP", &["set_renamed", "set_upgraded"]),

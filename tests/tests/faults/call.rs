@@ -176,7 +176,7 @@ impl Call {
         let is_too_long = |error: Option<io::Errno>| error == Some(io::Errno::NAMETOOLONG);
         match self {
             Self::Bpf => {
-                let answer = sys::too_long_an_attr();
+                let answer = sys::bpf_with_a_long_attr();
                 answer.is_err_and(|error| error.raw_os_error() == Some(libc::E2BIG))
             }
             Self::Renameat => is_too_long(fs::renameat(CWD, long(), CWD, "y").err()),

@@ -86,12 +86,13 @@ pub(super) static RISCV64_MACHINE: Platform = Platform {
     machine: &["-machine", "virt"],
     console: "ttyS0",
     results: Results::Virtio("virtio-serial-pci"),
-    kernel_arguments: "",
+    // Programs are interpreted there unless that is asked for.
+    kernel_arguments: "sysctl.net.core.bpf_jit_enable=1",
     loader: (
         "ld-linux-riscv64-lp64d.so.1",
         "lib/ld-linux-riscv64-lp64d.so.1",
     ),
-    has_bpftool: true,
+    has_bpftool: false,
 };
 
 pub(super) static S390X_MACHINE: Platform = Platform {

@@ -1,48 +1,29 @@
-//! `BPF_LINK_BEYOND=6.18`: only the tests that a kernel of this series cannot run, by what it does
-//! not have. For kernels in emulation, where all tests take long, if all run on that series too.
+//! `BPF_LINK_BEYOND=6.18`: only the tests that kernels of this series cannot run. For an emulated
+//! kernel, where tests take long, if all tests run on that series, too.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::absent::ABSENT;
-use super::{Need, Test};
+use super::Test;
+use super::absent::Absent;
+use super::kernel::Kernel;
 
 const VARIABLE: &str = "BPF_LINK_BEYOND";
 
-/// A series of kernels, such as `6.18`.
+/// The kernel on which the other tests run.
 #[derive(Debug)]
-pub(super) struct Series {
-    name: String,
-    version: (u32, u32),
-}
+pub(super) struct Beyond(Kernel);
 
-impl Series {
-    /// The one that the variable names, if it is set.
+impl Beyond {
+    /// The one that the environment names, if it names one.
     pub(super) fn from_environment() -> Result<Option<Self>> {
-        let Ok(name) = std::env::var(VARIABLE) else {
-            return Ok(None);
-        };
-        let numbers = name.split_once('.');
-        let version =
-            numbers.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
-        let version = version.with_context(|| format!("{VARIABLE}={name} is no series"))?;
-        Ok(Some(Self { name, version }))
+        let series = std::env::var(VARIABLE).ok();
+        let kernel = series.map(|series| Kernel::of_release(&series));
+        Ok(kernel.transpose()?.map(Self))
     }
 
-    /// Whether its kernels cannot run this test.
-    pub(super) fn cannot_run(&self, test: &Test) -> bool {
-        test.all_needs().any(|need| self.lacks(need))
-    }
-
-    fn lacks(&self, need: Need) -> bool {
-        match need {
-            Need::Linux(major, minor) => (major, minor) > self.version,
-            Need::Before(major, minor) => (major, minor) <= self.version,
-            Need::OwnKernel => true,
-            Need::Machine(_) | Need::NoOops => false,
-            Need::Without(need) => !self.lacks(*need),
-            _ => ABSENT
-                .iter()
-                .any(|absent| absent.need == need && absent.kernels.contains(&&*self.name)),
-        }
+    /// Whether it lacks something that the test needs.
+    pub(super) fn is_wanted(&self, test: &Test) -> bool {
+        test.all_needs()
+            .any(|need| Absent::is_lacked_by(&self.0, need))
     }
 }

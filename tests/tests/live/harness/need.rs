@@ -12,7 +12,8 @@ use bpf_link_tests::sys::{self, IdSpace};
 use bpf_link_tests::{Device, DeviceKind, Hook, KernelBtf, Loader, Netns, Program, processors};
 use rustix::thread::CapabilitySet;
 
-use super::{example, kernel, lister};
+use super::kernel::{self, Kernel};
+use super::{example, lister};
 use crate::fixture::ENOTSUPP;
 
 /// Something that not every kernel, machine or user has.
@@ -186,8 +187,8 @@ impl Need {
             Self::ModuleTypes => std::fs::read_dir("/sys/kernel/btf")?.count() > 1,
             Self::SecurityModule(name) => has_security_module(name)?,
             Self::Machine(name) => name == std::env::consts::ARCH,
-            Self::Linux(major, minor) => kernel::version()? >= (major, minor),
-            Self::Before(major, minor) => kernel::version()? < (major, minor),
+            Self::Linux(major, minor) => Kernel::here()?.version >= (major, minor),
+            Self::Before(major, minor) => Kernel::here()?.version < (major, minor),
             Self::Without(need) => !need.is_there()?,
         })
     }

@@ -8,7 +8,7 @@ use bpf_link_tests::tests_at_a_time;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::Test;
-use super::beyond::Series;
+use super::beyond::Beyond;
 use super::ended::Ended;
 use super::left_over;
 use super::need::{Place, missing_privilege};
@@ -21,8 +21,10 @@ use super::turn;
 pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert_with(tests_at_a_time);
-    let settings = Report::from_environment()
-        .and_then(|report| Ok((Arc::new(report), Series::from_environment()?)));
+    let settings = Report::from_environment().and_then(|report| {
+        let beyond = Beyond::from_environment()?;
+        Ok((Arc::new(report), beyond))
+    });
     let (report, beyond) = match settings {
         Ok(settings) => settings,
         Err(error) => {
@@ -34,10 +36,7 @@ pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
     let show_output = arguments.nocapture;
 
     let mut trials: Vec<Trial> = Vec::new();
-    let is_wanted = |test: &Test| match &beyond {
-        Some(series) => series.cannot_run(test),
-        None => true,
-    };
+    let is_wanted = |test: &Test| beyond.as_ref().is_none_or(|beyond| beyond.is_wanted(test));
     for &test in tests.iter().filter(|test| is_wanted(test)) {
         let (report, strict) = (report.clone(), strict.clone());
         trials.push(Trial::ignorable_test(test.name(), move || {

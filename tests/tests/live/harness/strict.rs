@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use anyhow::Result;
 
 use super::absent::{ABSENT, Absent};
+use super::kernel::Kernel;
 use super::need::Place;
 use super::outcome::Outcome;
 use super::{Need, Test};
@@ -93,7 +94,7 @@ impl Strict {
                 wrong.push(format!("no test needs {need:?}"));
             }
         }
-        for Absent { need, .. } in Absent::here() {
+        for Absent { need, .. } in Absent::of(&Kernel::here()?) {
             let is_missing = match need.place() {
                 Place::Machine => need.missing()?.is_some(),
                 Place::Sandbox => seen.contains(&need.absence()),

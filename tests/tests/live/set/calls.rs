@@ -253,8 +253,8 @@ fn check(sandbox: &Sandbox, kind: &str, most: usize) -> Result<()> {
     check_beside(sandbox, kind, most, 0)
 }
 
-/// The same for links of which the kernel is asked so much more where there are two of their kind,
-/// which may be on one hook.
+/// The same for a kind of which the second link takes so many calls more than the first, as the two
+/// may be on one hook.
 fn check_beside(sandbox: &Sandbox, kind: &str, most: usize, more: usize) -> Result<()> {
     let cgroup = sandbox.new_cgroup("agent")?;
     let mut counted = Vec::new();
