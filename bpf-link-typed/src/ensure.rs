@@ -225,7 +225,7 @@ impl<A: Attach> Ensure<A> {
     pub(crate) fn run_with(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
         let mut ensured = self.for_one_run().run_locked(object)?;
         if let Some(time) = self.options.wait_for_old {
-            ensured.outcome.settle(&mut Waiting::for_at_most(time))?;
+            ensured.outcome.settle(&mut Waiting::for_at_most(time));
         }
         Ok(ensured)
     }
@@ -242,7 +242,9 @@ impl<A: Attach> Ensure<A> {
         let wanted = Wanted::of(object, A::Link::KIND)?;
         self.to.check_options(&self.options.path)?;
         let place = Place::new(&self.options.path, self.options.trust)?;
-        place.with_parents(self.options.parents, || self.run_at(&place, &wanted))
+        place.with_parents(self.options.parents, self.options.lock_within, || {
+            self.run_at(&place, &wanted)
+        })
     }
 
     /// A run, once the directories exist.

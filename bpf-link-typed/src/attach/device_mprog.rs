@@ -9,6 +9,7 @@ use bpf_link::{
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::interface::Interface;
+use crate::attach::looked_up::LookedUp;
 use crate::attach::netns::Netns;
 use crate::attach::position::{self, Position};
 use crate::ensure::Match;
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceMprog<'a> {
     interface: Interface,
+    index: LookedUp<u32>,
     attach_type: AttachType,
     pub(crate) position: Option<Position<Anchor<'a>>>,
     pub(crate) expected_revision: Option<u64>,
@@ -29,6 +31,7 @@ impl DeviceMprog<'_> {
     pub(crate) fn new(interface: Interface, attach_type: AttachType) -> Self {
         Self {
             interface,
+            index: LookedUp::default(),
             attach_type,
             position: None,
             expected_revision: None,
@@ -41,9 +44,21 @@ impl DeviceMprog<'_> {
         self
     }
 
+    /// See [`Recipe::for_one_run`](crate::ensure::Recipe::for_one_run).
+    pub(crate) fn for_one_run(&self) -> Self {
+        Self {
+            index: LookedUp::once(),
+            ..self.clone()
+        }
+    }
+
+    fn ifindex(&self) -> Result<u32> {
+        self.index.get(|| self.interface.index())
+    }
+
     /// Attaches the program there.
     pub(crate) fn attach(&self, program: BorrowedFd<'_>) -> Result<RawLink> {
-        let ifindex = self.interface.index()?;
+        let ifindex = self.ifindex()?;
         self.interface.inside(|_| self.attach_to(ifindex, program))
     }
 
@@ -84,7 +99,7 @@ impl DeviceMprog<'_> {
         Ok(HookId {
             kind,
             numbers: [
-                u64::from(self.interface.index()?),
+                u64::from(self.ifindex()?),
                 attach_type,
                 number_of(netns_of(&self.interface)),
             ],
@@ -138,6 +153,12 @@ macro_rules! recipe_of_a_list {
     ($Attach:ident: $Link:ident, $Info:ident) => {
         impl $crate::ensure::Recipe for $Attach<'_> {
             type Link = $Link;
+
+            fn for_one_run(&self) -> Self {
+                let mut to = self.clone();
+                to.list = to.list.for_one_run();
+                to
+            }
 
             fn create(&self, program: ::std::os::fd::BorrowedFd<'_>) -> $crate::Result<$Link> {
                 self.attach(program)

@@ -102,8 +102,8 @@ impl<'a, A: Recipe> Run<'a, A> {
 
     fn remove_left_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         match seen.take_beside() {
-            Some(Found::OfKind(left)) => old_link::remove(left.link.link.into())?,
-            Some(Found::OtherKind(left)) => old_link::remove(left.link)?,
+            Some(Found::OfKind(left)) => old_link::remove(left.link.link.into(), left.id)?,
+            Some(Found::OtherKind(left)) => old_link::remove(left.link, left.id)?,
             None => return Ok(Step::Again),
         };
         self.left_over = Some(LeftOver::Removed);
@@ -118,7 +118,7 @@ impl<'a, A: Recipe> Run<'a, A> {
         if is_pinned(left.link.link.raw_mut().pin_over(&self.place.path))? {
             self.left_over = Some(LeftOver::Finished);
             if let Some(pinned) = seen.take_pinned() {
-                old_link::retire(pinned.link.link.into())?;
+                old_link::retire(pinned.link.link.into(), pinned.id);
             }
         }
         Ok(Step::Again)
@@ -243,13 +243,13 @@ impl<'a, A: Recipe> Run<'a, A> {
             None => OldLink::None,
             Some(Found::OfKind(old)) if old.found == Match::Gone => OldLink::Gone,
             Some(Found::OfKind(old)) => {
-                let old_link = old_link::retire(old.link.link.into())?;
+                let old_link = old_link::retire(old.link.link.into(), old.id);
                 if self.taken_over == Some(old.id) && old_link == OldLink::Gone {
                     other_pins::remove(&self.place.path, old.id);
                 }
                 old_link
             }
-            Some(Found::OtherKind(old)) => old_link::retire(old.link)?,
+            Some(Found::OtherKind(old)) => old_link::retire(old.link, old.id),
         };
         let outcome = match why {
             None => Outcome::Created,
@@ -316,6 +316,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             // What is not a link is not ours, and stays.
             match PinEntry::at(&path) {
                 Ok(PinEntry::NotALink) => {}
+                Ok(PinEntry::Link(_)) if self.place.is_another_users(&path)? => {}
                 Err(error) if is_somebody_elses(&error) => {}
                 Ok(PinEntry::Link(_) | PinEntry::Missing) => return Ok(false),
                 Err(error) => return Err(error.into()),

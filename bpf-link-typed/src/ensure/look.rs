@@ -40,6 +40,7 @@ fn look_beside<A: Recipe>(
     for path in place.beside() {
         match look_at(to, wanted, &path) {
             Ok(PinEntry::NotALink) => {}
+            Ok(PinEntry::Link(_)) if place.is_another_users(&path)? => {}
             Err(Error::Link(error)) if is_somebody_elses(&error) => {}
             entry => return entry,
         }

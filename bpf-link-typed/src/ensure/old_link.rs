@@ -11,36 +11,33 @@ use crate::error::Result;
 /// is freed with its last descriptor or pin.
 ///
 /// Where ours is the last descriptor to be closed, the program is off the hook when the close
-/// returns.
-pub(crate) fn retire(link: RawLink) -> Result<OldLink> {
-    let id = link.id()?;
+/// returns. What is refused here is no reason to fail: the new link is in place.
+pub(crate) fn retire(link: RawLink, id: LinkId) -> OldLink {
     let detached = link.detach();
     drop(link);
     match detached {
-        Ok(()) => Ok(OldLink::Gone),
+        Ok(()) => OldLink::Gone,
         Err(Error::UnsupportedByKind { .. } | Error::UnsupportedByKernel(_)) => {
-            Ok(OldLink::Released(id))
+            OldLink::Released(id)
         }
-        Err(error) => Err(error.into()),
+        Err(_) => OldLink::Unknown(id),
     }
 }
 
 impl OldLink {
     /// Looks what becomes of a link that was only released. Several can share the time to wait.
-    pub(crate) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
+    pub(crate) fn settle(&mut self, waiting: &mut Waiting) {
         if let Self::Released(id) = *self {
-            *self = await_end(id, waiting)?;
+            *self = await_end(id, waiting);
         }
-        Ok(())
     }
 }
 
 impl Outcome {
     /// The same, of the link that was replaced.
-    pub(crate) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
-        match self {
-            Self::Replaced { old_link, .. } => old_link.settle(waiting),
-            _ => Ok(()),
+    pub(crate) fn settle(&mut self, waiting: &mut Waiting) {
+        if let Self::Replaced { old_link, .. } = self {
+            old_link.settle(waiting);
         }
     }
 }
@@ -51,24 +48,23 @@ impl Outcome {
 /// id has gone, so that the id tells too early. Kernels that let go of a removed pin late (those
 /// without `bpf_destroy_inode`, such as Linux 5.10) would be the last as a rule: so the link is
 /// open except for the moment of a look.
-fn await_end(id: LinkId, waiting: &mut Waiting) -> Result<OldLink> {
+fn await_end(id: LinkId, waiting: &mut Waiting) -> OldLink {
     loop {
         let _open = match RawLink::from_id(id) {
             Ok(link) => link,
-            Err(Error::Vanished(_)) => return Ok(OldLink::Gone),
-            Err(Error::PermissionDenied(_)) => return Ok(OldLink::Unknown(id)),
-            Err(error) => return Err(error.into()),
+            Err(Error::Vanished(_)) => return OldLink::Gone,
+            Err(_) => return OldLink::Unknown(id),
         };
         if !waiting.goes_on() {
-            return Ok(OldLink::Held(id));
+            return OldLink::Held(id);
         }
     }
 }
 
 /// Removes the pin of a link that a killed run has left, and the link.
-pub(super) fn remove(mut link: RawLink) -> Result<OldLink> {
+pub(super) fn remove(mut link: RawLink, id: LinkId) -> Result<OldLink> {
     link.unpin()?;
-    retire(link)
+    Ok(retire(link, id))
 }
 
 /// Takes a link off that was made just now, and could not be pinned. What was its pin for a moment

@@ -10,7 +10,7 @@ use bpf_link::{LinkId, PinEntry};
 /// a pin would only have it found again.
 ///
 /// What cannot be looked at or removed is left, as the run has done what it was to do.
-pub(super) fn remove(path: &Path, id: LinkId) {
+pub(crate) fn remove(path: &Path, id: LinkId) {
     let mut directories: Vec<PathBuf> = root_of(path).into_iter().collect();
     let device = directories.first().and_then(|root| device_of(root));
     while let Some(directory) = directories.pop() {

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bpf_link::PinLock;
 
@@ -51,10 +52,12 @@ impl Place {
     }
 
     /// Does this where the directories that the pin is to be in are there, and safe. With a mode,
-    /// those that are missing are made; if the work fails, they are removed again.
+    /// those that are missing are made, each under a lock that is waited for this long; if the work
+    /// fails, they are removed again.
     pub(crate) fn with_parents<T>(
         &self,
         mode: Option<u32>,
+        lock_within: Duration,
         work: impl Fn() -> Result<T>,
     ) -> Result<T> {
         self.check_directories()?;
@@ -65,11 +68,13 @@ impl Place {
         loop {
             attempts -= 1;
             let mut new = Vec::new();
-            let done = self.make_parents(mode, &mut new).and_then(|()| {
-                // Somebody else may have made one before us.
-                self.check_directories()?;
-                work()
-            });
+            let done = self
+                .make_parents(mode, lock_within, &mut new)
+                .and_then(|()| {
+                    // Somebody else may have made one before us.
+                    self.check_directories()?;
+                    work()
+                });
             match done {
                 // Another run has made the directory, had no use for it, and has removed it again.
                 Err(Error::Link(bpf_link::Error::PathNotFound(_)))
@@ -114,6 +119,19 @@ impl Place {
         Ok(())
     }
 
+    /// Whether another user has pinned this beside the path, so that it is neither finished nor
+    /// removed. Where such pins are allowed, it is as good as ours.
+    pub(super) fn is_another_users(&self, beside: &Path) -> Result<bool> {
+        if self.trust.other_owner {
+            return Ok(false);
+        }
+        match bpf_link::check_owner(beside) {
+            Ok(()) => Ok(false),
+            Err(bpf_link::Error::Exposed { .. }) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The directories that the pin is to be in and that do not exist, from the outermost on.
     ///
     /// An error if they cannot be made: what is there is not on a bpffs, or a name is not allowed
@@ -143,12 +161,12 @@ impl Place {
 
     /// Makes these directories with this mode, and adds them to the new ones. Only we may
     /// write to them, whatever the mode says.
-    fn make_parents(&self, mode: u32, new: &mut Vec<PathBuf>) -> Result<()> {
+    fn make_parents(&self, mode: u32, lock_within: Duration, new: &mut Vec<PathBuf>) -> Result<()> {
         const BY_OTHERS: u32 = libc::S_IWGRP | libc::S_IWOTH;
         let mode = mode & !BY_OTHERS;
         for parent in self.missing_parents()? {
             // Other processes that make the same directory wait for us.
-            let _lock = PinLock::of(&parent)?;
+            let _lock = PinLock::of_within(&parent, lock_within)?;
             match DirBuilder::new().mode(mode).create(&parent) {
                 Ok(()) => new.push(parent),
                 // Somebody else was faster.

@@ -30,9 +30,9 @@ impl Applied {
     }
 
     /// Looks what becomes of the old links that were only released.
-    pub(super) fn settle(&mut self, waiting: &mut Waiting) -> Result<()> {
+    pub(super) fn settle(&mut self, waiting: &mut Waiting) {
         for (link, (_, kept)) in self.report.links.iter_mut().zip(&mut self.links) {
-            link.outcome.settle(waiting)?;
+            link.outcome.settle(waiting);
             kept.set_outcome(link.outcome);
         }
         let others = self
@@ -41,9 +41,8 @@ impl Applied {
             .iter_mut()
             .chain(&mut self.report.left_over);
         for removed in others.filter_map(|link| link.removed.as_mut()) {
-            removed.settle(waiting)?;
+            removed.settle(waiting);
         }
-        Ok(())
     }
 
     /// What was done.

@@ -56,8 +56,9 @@ impl LinkSet<'_> {
     /// What the kinds need, with `BPF_LINK_UPDATE`, `BPF_OBJ_PIN`, `flock(2)` and `rename(2)`.
     pub fn apply(&self) -> Result<Applied> {
         let (path, place) = self.place()?;
-        let mut applied = place.with_parents(self.options.parents, || {
-            let _lock = PinLock::of_within(&place.path, self.options.lock_within)?;
+        let within = self.options.lock_within;
+        let mut applied = place.with_parents(self.options.parents, within, || {
+            let _lock = PinLock::of_within(&place.path, within)?;
             refuse_root(&path)?;
             for _ in 1..ATTEMPTS {
                 match self.attempt(&path) {
@@ -68,7 +69,7 @@ impl LinkSet<'_> {
             self.attempt(&path)
         })?;
         if let Some(time) = self.options.wait_for_old {
-            applied.settle(&mut Waiting::for_at_most(time))?;
+            applied.settle(&mut Waiting::for_at_most(time));
         }
         Ok(applied)
     }

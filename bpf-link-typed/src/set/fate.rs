@@ -12,11 +12,9 @@ use crate::set::stale::Stale;
 /// What becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Another link is pinned by its name.
-    Replaced,
     /// It was left by a run that was killed, and is let go of.
     LeftOver,
-    /// It is not in the set, and is let go of.
+    /// It is not in the set, and is let go of: it is stale, or another link is pinned by its name.
     Removed,
     /// It is not in the set, and stays.
     Stays,
@@ -42,7 +40,7 @@ pub(super) fn fate(
         .cloned()
         .collect();
     if others.len() < found.pins.len() {
-        return Ok((Fate::Replaced, others));
+        return Ok((Fate::Removed, others));
     }
     let is_ours = match (rule, &found.link) {
         (Some(rule), Some(link)) => Some(rule.is(found.stems(), || Attached::of(link))?),

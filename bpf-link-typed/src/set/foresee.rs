@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::set::LinkSet;
 use crate::set::assign::assign;
 use crate::set::directory::{Directory, Found, Owners, refuse_root};
-use crate::set::fate::{Fate, fate};
+use crate::set::fate::fate;
 use crate::set::plan::{PlannedLink, PlannedOther, SetPlan};
 
 impl LinkSet<'_> {
@@ -59,14 +59,12 @@ impl LinkSet<'_> {
         }
         for found in directory.links.iter().filter(|found| found.link.is_some()) {
             let (fate, _) = fate(found, &slots, self.options.stale.as_ref())?;
-            if fate != Fate::Replaced {
-                plan.others.push(PlannedOther {
-                    name: found.name(),
-                    link: found.id,
-                    kind: found.kind,
-                    is_removed: fate.goes(),
-                });
-            }
+            plan.others.push(PlannedOther {
+                name: found.name(),
+                link: found.id,
+                kind: found.kind,
+                is_removed: fate.goes(),
+            });
         }
         Ok(plan)
     }

@@ -19,7 +19,8 @@ pub struct SetPlan {
     pub directories: Vec<PathBuf>,
     /// The links of the set, in the order in which they were added.
     pub links: Vec<PlannedLink>,
-    /// Links that are pinned in the directory, and not in the set.
+    /// Links that are pinned in the directory, and not in the set; also one by whose name another
+    /// link would be pinned.
     pub others: Vec<PlannedOther>,
 }
 

@@ -13,7 +13,8 @@ use crate::ensure::{OldLink, Outcome};
 pub struct SetReport {
     /// The links of the set, in the order in which they were added.
     pub links: Vec<SetLink>,
-    /// Links that are pinned in the directory, and not in the set.
+    /// Links that are pinned in the directory, and not in the set; also one by whose name another
+    /// link is pinned now.
     pub stale: Vec<StaleLink>,
     /// Links that killed runs had left beside their pins.
     pub left_over: Vec<StaleLink>,
@@ -123,7 +124,7 @@ impl fmt::Display for StaleLink {
             None => "not in the set, stays",
             Some(OldLink::Released(_)) => "unpinned; it ends when the last process closes it",
             Some(OldLink::Held(_)) => "unpinned, held by another process",
-            Some(OldLink::Unknown(_)) => "unpinned, perhaps held by another process",
+            Some(OldLink::Unknown(_)) => "unpinned; it may still be attached",
             Some(_) => "removed",
         })
     }
@@ -207,7 +208,7 @@ mod tests {
             "stays: xdp link 5, not in the set, stays",
             "released: xdp link 6, unpinned; it ends when the last process closes it",
             "held: xdp link 7, unpinned, held by another process",
-            "unknown: xdp link 8, unpinned, perhaps held by another process",
+            "unknown: xdp link 8, unpinned; it may still be attached",
             "gone: xdp link 9, removed",
             "beside: xdp link 10, removed, which a killed run left",
             "pin: the pin of link 11 could not be removed: no",

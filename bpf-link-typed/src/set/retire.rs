@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::rc::Rc;
 
-use bpf_link::{LinkId, RawLink};
+use bpf_link::LinkId;
 
-use crate::ensure::member::{self, End};
+use crate::ensure::member::{End, remove_other_pins, retire};
 use crate::ensure::{OldLink, Outcome};
 use crate::error::Result;
 use crate::set::applied::Applied;
@@ -74,6 +74,11 @@ impl Run<'_, '_> {
             self.unlink_others(&pins, id, report);
         }
         let outcome = self.outcome(index, old);
+        if let (Some(id), Outcome::Replaced { old_link, .. }) = (taken_over, outcome) {
+            if old_link == OldLink::Gone {
+                remove_other_pins(&path, id);
+            }
+        }
         let slot = SetLink {
             name,
             link: link.id()?,
@@ -134,7 +139,6 @@ impl Run<'_, '_> {
             removed,
         };
         match fate {
-            Fate::Replaced => {}
             Fate::LeftOver => report.left_over.push(stale),
             Fate::Removed | Fate::Stays => report.stale.push(stale),
         }
@@ -152,9 +156,4 @@ impl Run<'_, '_> {
             }
         }
     }
-}
-
-/// Lets go of a link without a pin.
-fn retire(link: RawLink, id: LinkId) -> OldLink {
-    member::retire(link).unwrap_or(OldLink::Unknown(id))
 }

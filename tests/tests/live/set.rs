@@ -5,6 +5,7 @@ mod calls;
 mod directory;
 mod each_processor;
 mod five;
+mod gaps;
 mod given;
 mod killed;
 mod kinds;
@@ -40,6 +41,8 @@ pub(crate) const ALL: &[Listed] = &[
     Roles(calls::ROLES),
     Tests(directory::TESTS),
     Tests(each_processor::TESTS),
+    Tests(gaps::TESTS),
+    Roles(gaps::ROLES),
     Tests(given::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),

@@ -8,6 +8,7 @@ use super::XdpLink;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::interface::Interface;
+use crate::attach::looked_up::LookedUp;
 use crate::attach::netns::Netns;
 use crate::error::{Error, Result};
 
@@ -29,6 +30,7 @@ use crate::error::{Error, Result};
 pub struct XdpAttach {
     pub(super) interface: Interface,
     pub(super) mode: Option<XdpMode>,
+    pub(super) index: LookedUp<u32>,
 }
 
 /// Where on the receive path an XDP program runs.
@@ -55,6 +57,7 @@ impl XdpAttach {
         Self {
             interface: interface.into(),
             mode: None,
+            index: LookedUp::default(),
         }
     }
 
@@ -161,9 +164,13 @@ impl XdpAttach {
     }
 
     fn create_with(&self, program: BorrowedFd<'_>, flags: XdpFlags) -> Result<XdpLink> {
-        let ifindex = self.interface.index()?;
+        let ifindex = self.ifindex()?;
         self.interface
             .inside(|_| self.create_on(ifindex, program, flags))
+    }
+
+    pub(super) fn ifindex(&self) -> Result<u32> {
+        self.index.get(|| self.interface.index())
     }
 
     /// The same, in the network namespace of the device with this index.
@@ -196,7 +203,7 @@ impl XdpAttach {
     /// device that this one is part of.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
-            let ifindex = self.interface.index().ok()?;
+            let ifindex = self.ifindex().ok()?;
             let found = self.programs(ifindex).ok()?;
             let programs = [found.generic, found.driver, found.hardware];
             let programs: Vec<ProgramId> = programs.into_iter().flatten().collect();

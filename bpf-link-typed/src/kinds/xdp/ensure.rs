@@ -6,6 +6,7 @@ use bpf_link::{AttachType, LinkKind, ProgramId};
 
 use super::{XdpAttach, XdpInfo, XdpLink, XdpMode};
 use crate::attach::fit;
+use crate::attach::looked_up::LookedUp;
 use crate::ensure::hook_id::{HookId, netns_of, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
@@ -15,6 +16,13 @@ impl Recipe for XdpAttach {
 
     /// The index of a device means another in another network namespace.
     const ATTEMPT_TELLS: bool = true;
+
+    fn for_one_run(&self) -> Self {
+        Self {
+            index: LookedUp::once(),
+            ..self.clone()
+        }
+    }
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<XdpLink> {
         self.create_link(program)
@@ -28,7 +36,7 @@ impl Recipe for XdpAttach {
         Ok(Some(HookId {
             kind: LinkKind::Xdp,
             numbers: [
-                u64::from(self.interface.index()?),
+                u64::from(self.ifindex()?),
                 number_of(netns_of(&self.interface)),
                 0,
             ],
@@ -36,7 +44,7 @@ impl Recipe for XdpAttach {
     }
 
     fn compare(&self, _link: &XdpLink, info: &XdpInfo, _wanted: &Wanted<'_>) -> Result<Match> {
-        let ifindex = self.interface.index()?;
+        let ifindex = self.ifindex()?;
         let Some(found) = info.ifindex else {
             return Ok(Match::Gone);
         };

@@ -9,7 +9,7 @@ use bpf_link::{LinkId, RawLink};
 use crate::attach::position::Position;
 use crate::ensure::member::{self, Hook, Next, Refused};
 use crate::ensure::{Attached, Why};
-use crate::error::{Error, HolderLink, HookHolder, Result};
+use crate::error::{Error, Result};
 use crate::set::assign::{Old, give_back};
 use crate::set::run::{Back, Run, Step, Way, overtaken, overtaken_in};
 
@@ -17,7 +17,6 @@ impl Run<'_, '_> {
     /// Finds out how the program of a slot comes to run, and does what can be done beside the old.
     pub(super) fn prepare(&mut self, index: usize) -> Result<()> {
         let mut hook_taken = None;
-        let mut has_looked = false;
         loop {
             let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get(index)) else {
                 return Ok(());
@@ -42,7 +41,7 @@ impl Run<'_, '_> {
                 Next::AttachOnceFree(_) | Next::HookTaken => {
                     if slot.orphan.is_none() {
                         let refusal = hook_taken.take().unwrap_or_else(|| overtaken(slot));
-                        self.wait_for_hook(index, refusal, &mut has_looked)?;
+                        self.wait_for_hook(index, refusal)?;
                     } else {
                         self.adopt_orphan(index);
                     }
@@ -51,25 +50,14 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Waits a moment for a hook to become free, unless a link is found that has it.
-    fn wait_for_hook(&mut self, index: usize, refusal: Error, has_looked: &mut bool) -> Result<()> {
+    /// Waits a moment for a hook to become free. What has just gone from it may still be opened by
+    /// its id, so who has it is only told in the end.
+    fn wait_for_hook(&mut self, index: usize, refusal: Error) -> Result<()> {
+        let goes_on = self.until_free.goes_on();
         let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
             return Ok(());
         };
-        let refusal = if *has_looked {
-            refusal
-        } else {
-            slot.ready.name_holders(refusal)
-        };
-        let is_a_link =
-            |holder: &HookHolder| holder.is_certain && matches!(holder.link, HolderLink::Link(_));
-        let has_link = matches!(&refusal, Error::HookTaken { holders, .. }
-            if holders.iter().any(is_a_link));
-        if has_link {
-            return Err(refusal);
-        }
-        *has_looked = true;
-        if !self.until_free.goes_on() {
+        if !goes_on {
             return Err(slot.ready.name_holders(refusal));
         }
         work.learned.hook = Hook::NotTried;

@@ -1,6 +1,7 @@
 //! Sets of links that are brought about together.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bpf_link_tests::{Hook, Loader, Map, Program, links, pins};
@@ -53,7 +54,8 @@ impl Version {
         let [dissector, egress, elements, entry, netfilter] = &self.programs;
         let mut set = LinkSet::in_dir(directory)
             .create_dir(0o700)
-            .remove_stale(Stale::all());
+            .remove_stale(Stale::all())
+            .wait_for_old(Duration::from_secs(1));
         let to = NetnsAttach::to("/proc/thread-self/ns/net", NetnsHook::FlowDissector);
         set.add(names[0], to, dissector)?;
         set.add(

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{CongestionControl, CounterMap, Hook, Program, Sandbox, device, names};
 use bpf_link_typed::{
-    Attach as _, AttachProgram, Error, HolderLink, NetfilterAttach, NetfilterFamily, NetfilterHook,
-    NetnsAttach, NetnsHook, StructOpsAttach, TcxAttach, TcxHook, XdpAttach, ensure::Outcome,
+    Attach as _, AttachProgram, Error, HolderLink, LinkSet, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, NetnsAttach, NetnsHook, StructOpsAttach, TcxAttach, TcxHook, XdpAttach,
+    ensure::Outcome,
 };
 
 use crate::ensure::end::ensure_nothing_left;
@@ -33,15 +34,35 @@ fn pin(sandbox: &Sandbox) -> PathBuf {
     sandbox.bpffs().join("pin")
 }
 
-/// Makes the link, removes its pin, and makes it again at once.
-fn again<A: AttachProgram>(pin: &Path, to: &A, program: &Program) -> Result<()> {
+/// Makes the link, removes its pin, and makes it again at once; then the same in a set.
+fn again<A>(pin: &Path, to: &A, program: &Program) -> Result<()>
+where
+    A: AttachProgram + Send + Sync,
+{
+    let by_itself = to.clone().ensure_pinned(pin);
+    again_by(pin, || Ok(by_itself.run(program)?.outcome))?;
+    let directory = pin.with_file_name("agent");
+    std::fs::create_dir(&directory)?;
+    let mut set = LinkSet::in_dir(&directory);
+    let name = "pin";
+    set.add(name, to.clone(), program)?;
+    again_by(&directory.join(name), || outcome_of(&set))?;
+    Ok(std::fs::remove_dir(directory)?)
+}
+
+/// The only outcome of this set.
+fn outcome_of(set: &LinkSet<'_>) -> Result<Outcome> {
+    let applied = set.apply()?;
+    let link = applied.report().links.first().context("it has a link")?;
+    Ok(link.outcome)
+}
+
+fn again_by(pin: &Path, run: impl Fn() -> Result<Outcome>) -> Result<()> {
     for round in 0..ROUNDS {
-        let to = to.clone().ensure_pinned(pin);
-        drop(to.run(program)?);
+        run()?;
         std::fs::remove_file(pin)?;
-        let done = to.run(program).with_context(|| format!("round {round}"))?;
-        ensure!(done.outcome == Outcome::Created, "{:?}", done.outcome);
-        drop(done);
+        let outcome = run().with_context(|| format!("round {round}"))?;
+        ensure!(outcome == Outcome::Created, "{outcome:?}");
         std::fs::remove_file(pin)?;
     }
     Ok(())
@@ -82,15 +103,12 @@ fn a_name_of_struct_ops(sandbox: &Sandbox) -> Result<()> {
     let counter = CounterMap::new()?;
     let control = CongestionControl::counting(&names::object_name("cc"), &counter)?;
     let map = OwnedFd::from(control);
-    for round in 0..ROUNDS {
-        let to = StructOpsAttach::of(&map).ensure_pinned(&pin);
-        drop(to.run()?);
-        std::fs::remove_file(&pin)?;
-        let done = to.run().with_context(|| format!("round {round}"))?;
-        ensure!(done.outcome == Outcome::Created, "{:?}", done.outcome);
-        drop(done);
-        std::fs::remove_file(&pin)?;
-    }
+    let to = StructOpsAttach::of(&map).ensure_pinned(&pin);
+    again_by(&pin, || Ok(to.run()?.outcome))?;
+    let directory = sandbox.bpffs().join("agent");
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add_struct_ops("pin", &map)?;
+    again_by(&directory.join("pin"), || outcome_of(&set))?;
     ensure_nothing_left(sandbox)
 }
 

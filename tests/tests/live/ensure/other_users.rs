@@ -11,7 +11,7 @@ use bpf_link::{Exposure, PinLock, check_directories, is_temporary_pin, temporary
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, pins};
 use bpf_link_typed::{
     Attach as _, Ensure, Error, Link, LinkSet, XdpAttach,
-    ensure::{Ours, Outcome},
+    ensure::{LeftOver, Ours, Outcome},
 };
 use rustix::fs::{FlockOperation, Mode, flock};
 
@@ -22,10 +22,12 @@ use crate::harness::{Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept),
+    test!(a_lock_that_is_kept_from_a_new_directory),
     test!(a_lock_that_is_kept_from_a_stop),
     test!(a_lock_is_waited_for),
     test!(a_path_of_ours_without_root),
     test!(a_pin_of_another_user),
+    test!(a_temporary_pin_of_another_user),
     test!(directories_of_other_users),
     test!(directories_that_are_made),
     test!(names_of_temporary_pins),
@@ -285,6 +287,36 @@ fn directories_that_are_made(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
+/// The lock under which a directory is made is waited for as long as the caller says.
+fn a_lock_that_is_kept_from_a_new_directory(sandbox: &Sandbox) -> Result<()> {
+    let said = Duration::from_millis(20);
+    let directory = sandbox.bpffs().join("agent");
+    let program = Program::passing(Hook::XDP)?;
+    let mut player = role!(keeper).start(&[sandbox.bpffs().to_str().context("not UTF-8")?])?;
+    ensure!(player.hear()? == "locked");
+    let started = Instant::now();
+    let one = to(&directory.join("pin"))
+        .create_parents(0o700)
+        .lock_within(said);
+    let mut set = LinkSet::in_dir(&directory)
+        .create_dir(0o700)
+        .lock_within(said);
+    set.add("pin", XdpAttach::to("lo"), &program)?;
+    for refused in [one.run(&program).map(drop), set.apply().map(drop)] {
+        ensure!(
+            matches!(&refused, Err(Error::Link(bpf_link::Error::LockHeld { .. }))),
+            "{refused:?}"
+        );
+    }
+    let took = started.elapsed();
+    ensure!(took < PinLock::PATIENCE, "{took:?}");
+    ensure!(our_links()?.is_empty() && !directory.exists());
+    player.tell("enough")?;
+    player.finish()?;
+    set.apply()?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
 fn names_of_temporary_pins(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("a");
     let like_it = sandbox.bpffs().join("a~new");
@@ -334,6 +366,39 @@ fn what_is_in_the_way_of_a_temporary_pin(sandbox: &Sandbox) -> Result<()> {
         fs::remove_file(path)?;
     }
     Link::from_pinned(&pin)?.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// It looks as if a run of ours had left a better link, and is neither finished nor removed.
+fn a_temporary_pin_of_another_user(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let programs = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let mut theirs = XdpAttach::to("lo").attach(&programs[0])?;
+    let beside = temporary_pin(&pin);
+    theirs.pin(&beside)?;
+    chown(&beside, Some(OTHER), None)?;
+    let refused = to(&pin).run(&programs[1]);
+    ensure!(
+        matches!(&refused, Err(Error::HookTaken { .. })),
+        "{refused:?}"
+    );
+    let device = bpf_link_tests::Device::create(bpf_link_tests::DeviceKind::Veth, "other")?;
+    let other = XdpAttach::to("other").ensure_pinned(&pin);
+    for program in &programs {
+        let done = other.run(program)?;
+        ensure!(done.left_over.is_none() && done.is_ours()?, "{done:?}");
+    }
+    ensure!(fs::symlink_metadata(&beside)?.uid() == OTHER);
+    ensure!(our_links()?.contains(&theirs.id()?.get()));
+    // Where that was allowed, it is what a killed run has left.
+    let done = to(&pin).allow_other_owner().run(&programs[0])?;
+    ensure!(
+        done.left_over == Some(LeftOver::Finished) && done.link.id()? == theirs.id()?,
+        "{done:?}"
+    );
+    drop(theirs);
+    done.link.detach_and_unpin()?;
+    device.delete()?;
     ensure_nothing_left(sandbox)
 }
 

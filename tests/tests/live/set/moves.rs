@@ -1,7 +1,11 @@
 //! Sets whose links have other names, hooks and priorities than those before.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail, ensure};
-use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, eventually_holds, own_code};
+use bpf_link_tests::{
+    Cgroup, Device, DeviceKind, Hook, Program, Sandbox, eventually_holds, own_code,
+};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook,
     TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach,
@@ -19,6 +23,7 @@ use crate::set::kinds::{Kinds, of_each_sort};
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(a_name_that_another_link_takes),
     test!(exchanged_cgroups),
     test!(exchanged_devices).needs(&[Need::Device(DeviceKind::Veth)]),
     test!(exchanged_kinds),
@@ -50,6 +55,55 @@ fn renamed(sandbox: &Sandbox) -> Result<()> {
     let back = five.plain(&second)?.apply()?;
     ensure!(five.ensure_runs(&second, five.names())?[..3] == before[..3]);
     back.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The link of the hook takes a name from a link on another hook, which is not in the set: that one
+/// is let go of, and the plan and the report say so.
+fn a_name_that_another_link_takes(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let (one, other) = (sandbox.new_cgroup("one")?, sandbox.new_cgroup("other")?);
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let set = |links: &[(&str, &Cgroup)]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for (name, cgroup) in links {
+            let to = CgroupAttach::to(cgroup.path().to_owned(), CgroupHook::InetEgress);
+            set.add(name, to, &program)?;
+        }
+        Ok(set)
+    };
+    let before = set(&[("a", &one), ("b", &other)])?.apply()?;
+    let [replaced, kept] = before
+        .report()
+        .links
+        .iter()
+        .map(|link| link.link)
+        .collect::<Vec<_>>()[..]
+    else {
+        bail!("{before:?}");
+    };
+    drop(before);
+    let set = set(&[("a", &other)])?;
+    let plan = set.plan()?;
+    let [planned] = &*plan.others else {
+        bail!("{plan}");
+    };
+    ensure!(planned.is_removed && planned.link == replaced, "{plan}");
+    let applied = set.wait_for_old(Duration::from_secs(1)).apply()?;
+    let report = applied.report();
+    let ([link], [stale]) = (&*report.links, &*report.stale) else {
+        bail!("{report}");
+    };
+    ensure!(
+        link.link == kept && link.outcome == Outcome::AlreadyRunning,
+        "{report}"
+    );
+    ensure!(
+        stale.name == "a" && stale.link == replaced && stale.removed == Some(OldLink::Gone),
+        "{report}"
+    );
+    ensure!(our_links()? == [kept.get()] && sandbox.pinned()?.len() == 1);
+    applied.stop()?;
     ensure_nothing_left(sandbox)
 }
 

@@ -1,5 +1,6 @@
 //! What a caller asks of a set besides its links: the lock, other users, and waiting.
 
+use std::ffi::CString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
@@ -7,21 +8,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Exposure, PinLock};
-use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds};
+use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds, names};
 use bpf_link_typed::{
-    Error, Link, LinkSet, ProgramId, RawTracepointAttach, XdpAttach,
-    ensure::{OldLink, Outcome},
+    Attach as _, Error, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook, ProgramId,
+    RawTracepointAttach, XdpAttach,
+    ensure::{OldLink, Ours, Outcome},
     set::{Applied, Stale},
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
-use crate::harness::{Test, test};
+use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept),
     test!(a_lock_that_is_kept_from_a_stop),
     test!(directories_of_other_users),
     test!(pins_of_other_users),
+    test!(pins_of_a_netfilter_link_that_made_way).needs(Need::NETFILTER),
     test!(nobody_waits_for_the_lock_meanwhile),
     test!(waiting_for_old_links),
     test!(waiting_once_for_all),
@@ -140,6 +143,47 @@ fn pins_of_other_users(sandbox: &Sandbox) -> Result<()> {
     ensure!(fs::metadata(&pin)?.uid() == 0);
     applied.stop()?;
     drop(link);
+    ensure_nothing_left(sandbox)
+}
+
+/// The kernel says the same of a dead one, so a pin would have it found as ours for ever.
+fn pins_of_a_netfilter_link_that_made_way(sandbox: &Sandbox) -> Result<()> {
+    let elsewhere = sandbox.bpffs().join("elsewhere");
+    fs::create_dir(&elsewhere)?;
+    let name = CString::new(names::object_name("prog"))?;
+    let netfilter = || NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalOut, 79);
+    let apply = || -> Result<_> {
+        let mut set = LinkSet::in_dir(sandbox.bpffs().join("agent"))
+            .create_dir(0o700)
+            .take_over(Ours::by_name(&name));
+        set.add("netfilter", netfilter(), Program::passing(Hook::NETFILTER)?)?;
+        Ok(set.apply()?)
+    };
+    let taken_over = |applied: &Applied| {
+        applied
+            .report()
+            .links
+            .first()
+            .and_then(|link| link.taken_over)
+    };
+    let old = netfilter()
+        .ensure_pinned(elsewhere.join("pin"))
+        .run(&Program::passing(Hook::NETFILTER)?)?
+        .link
+        .id()?;
+    let applied = apply()?;
+    ensure!(taken_over(&applied) == Some(old), "{applied:?}");
+    drop(applied);
+    let pin = sandbox.bpffs().join("agent/netfilter");
+    ensure!(sandbox.pinned()? == [&*pin], "{:?}", sandbox.pinned()?);
+    // So one whose pin is removed later is the only one of ours.
+    let held = Link::from_pinned(&pin)?;
+    fs::remove_file(&pin)?;
+    let applied = apply()?;
+    ensure!(taken_over(&applied) == Some(held.id()?), "{applied:?}");
+    drop(held);
+    applied.stop()?;
+    fs::remove_dir(&elsewhere)?;
     ensure_nothing_left(sandbox)
 }
 

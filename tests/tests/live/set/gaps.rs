@@ -1,0 +1,245 @@
+//! Sets with hooks that have neither program for a moment: when that is, and what is put back if
+//! the new program is refused then.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use bpf_link_tests::{Cgroup, Device, DeviceKind, Hook, Program, Sandbox, device};
+use bpf_link_typed::{
+    CgroupAttach, CgroupHook, Error, Link, LinkSet, ProgramId, XdpAttach, XdpMode,
+    ensure::Outcome,
+    set::{LinkState, SetFailure},
+};
+
+use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::ensure::id_of;
+use crate::ensure::others::without_sys_admin;
+use crate::fixture::chain::check;
+use crate::harness::{Need, Role, Test, role, test};
+
+pub(crate) const TESTS: &[Test] = &[
+    test!(are_last_and_short).needs(VETH),
+    test!(the_old_programs_are_not_put_back).needs(VETH),
+    test!(the_old_programs_are_put_back).needs(VETH),
+];
+
+pub(crate) const ROLES: &[Role] = &[role!(agent)];
+
+const VETH: &[Need] = &[Need::Device(DeviceKind::Veth)];
+
+/// The links of the set, which are also the devices of the first two. The program of a device does
+/// not change its mode in place.
+const NAMES: [&str; 3] = ["one", "other", "egress"];
+
+/// One program for each link.
+struct Version([Program; 3]);
+
+impl Version {
+    fn load() -> Result<Self> {
+        let xdp = || Program::passing(Hook::XDP);
+        Ok(Self([
+            xdp()?,
+            xdp()?,
+            Program::passing(Hook::CGROUP_EGRESS)?,
+        ]))
+    }
+
+    fn set(&self, directory: &Path, cgroup: &Path, mode: XdpMode) -> Result<LinkSet<'_>> {
+        let Self([one, other, egress]) = self;
+        let mut set = LinkSet::in_dir(directory).create_dir(0o700);
+        for (name, program) in NAMES.into_iter().zip([one, other]) {
+            set.add(name, XdpAttach::to(name).mode(mode), program)?;
+        }
+        let to = CgroupAttach::to(cgroup.to_owned(), CgroupHook::InetEgress);
+        set.add(NAMES[2], to, egress)?;
+        Ok(set)
+    }
+
+    fn ids(&self) -> Result<[ProgramId; 3]> {
+        let Self([one, other, egress]) = self;
+        Ok([id_of(one)?, id_of(other)?, id_of(egress)?])
+    }
+}
+
+/// Two devices and a cgroup.
+struct Place {
+    directory: PathBuf,
+    devices: [Device; 2],
+    cgroup: Cgroup,
+}
+
+impl Place {
+    fn of(sandbox: &Sandbox) -> Result<Self> {
+        let device = |name| Device::create(DeviceKind::Veth, name);
+        Ok(Self {
+            directory: sandbox.bpffs().join("agent"),
+            devices: [device(NAMES[0])?, device(NAMES[1])?],
+            cgroup: sandbox.new_cgroup("agent")?,
+        })
+    }
+
+    fn set<'v>(&self, version: &'v Version, mode: XdpMode) -> Result<LinkSet<'v>> {
+        version.set(&self.directory, self.cgroup.path(), mode)
+    }
+
+    /// The driver of the second device refuses any program while the other end of the wire sends
+    /// packets that do not fit a page.
+    fn refuse_the_second() -> Result<()> {
+        const LARGEST: u32 = 65_535;
+        let peer = device::index_of(&device::peer_name(NAMES[1]))?;
+        device::set_mtu(peer, LARGEST)
+    }
+
+    /// The refusal of a set of another mode, which comes after the first device has its new
+    /// program.
+    fn refusal(set: &LinkSet<'_>) -> Result<SetFailure> {
+        match set.apply() {
+            Err(Error::SetNotApplied(failure))
+                if failure.name == NAMES[1] && failure.source.errno() == Some(libc::ERANGE) =>
+            {
+                Ok(*failure)
+            }
+            answer => Err(anyhow!("{answer:?}")),
+        }
+    }
+
+    /// What runs on each hook, whatever the mode.
+    fn running(&self) -> Result<[Option<ProgramId>; 3]> {
+        let on_device = |device: &Device| -> Result<_> {
+            let found = bpf_link::xdp_programs(device.index())?;
+            Ok(found.generic.or(found.driver))
+        };
+        let [one, other] = &self.devices;
+        let egress = CgroupHook::InetEgress.query(self.cgroup.path())?;
+        let egress = egress.programs.first().map(|program| program.id);
+        Ok([on_device(one)?, on_device(other)?, egress])
+    }
+
+    fn inode(&self, name: impl AsRef<OsStr>) -> Result<u64> {
+        Ok(std::fs::symlink_metadata(self.directory.join(name.as_ref()))?.ino())
+    }
+
+    fn delete(self) -> Result<()> {
+        self.devices.into_iter().try_for_each(Device::delete)
+    }
+}
+
+fn agent(arguments: &[String]) -> Result<()> {
+    let [directory, cgroup] = arguments else {
+        anyhow::bail!("{arguments:?}");
+    };
+    let version = Version::load()?;
+    role::say("ready")?;
+    role::listen()?;
+    let set = version.set(directory.as_ref(), cgroup.as_ref(), XdpMode::Drv)?;
+    set.apply()?;
+    Ok(())
+}
+
+/// The links with a gap are added first, and yet come last: everything else is in place, pinned by
+/// its name. Each hook is free for as long as it takes to attach, and one after the other.
+fn are_last_and_short(sandbox: &Sandbox) -> Result<()> {
+    let place = Place::of(sandbox)?;
+    let old = Version::load()?;
+    place.set(&old, XdpMode::Skb)?.apply()?;
+    let text = |path: &Path| path.to_str().map(ToOwned::to_owned).context("not UTF-8");
+    let arguments = [text(&place.directory)?, text(place.cgroup.path())?];
+    let mut player = role!(agent).start(&arguments.each_ref().map(String::as_str))?;
+    ensure!(player.hear()? == "ready");
+    let before = place.inode(NAMES[2])?;
+    let [.., old_egress] = old.ids()?;
+    let mut calls_in_gap = [0; 2];
+    let mut traced = player.trace("start")?;
+    while traced.next_call()?.is_some() {
+        let [one, other, egress] = place.running()?;
+        for (running, calls) in [one, other].into_iter().zip(&mut calls_in_gap) {
+            *calls += usize::from(running.is_none());
+        }
+        if one.is_none() || other.is_none() {
+            ensure!(one.or(other).is_some(), "neither device has a program");
+            ensure!(egress != Some(old_egress), "the cgroup has the old program");
+            ensure!(place.inode(NAMES[2])? != before, "the old pin is there");
+        }
+    }
+    traced.finish()?;
+    // The call that attaches is ahead.
+    ensure!(calls_in_gap == [1; 2], "{calls_in_gap:?} calls");
+    place
+        .set(&Version::load()?, XdpMode::Drv)?
+        .apply()?
+        .stop()?;
+    place.delete()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The second device takes no new program once its old one is off: both have their old ones again,
+/// by other links.
+fn the_old_programs_are_put_back(sandbox: &Sandbox) -> Result<()> {
+    let place = Place::of(sandbox)?;
+    let [old, new] = [Version::load()?, Version::load()?];
+    place.set(&old, XdpMode::Skb)?.apply()?;
+    let before = our_links()?;
+    Place::refuse_the_second()?;
+    let failure = Place::refusal(&place.set(&new, XdpMode::Drv)?)?;
+    ensure!(place.running()? == old.ids()?.map(Some), "{failure:?}");
+    let mut words = Vec::new();
+    for ((name, state), expected) in failure.links.iter().zip(NAMES) {
+        ensure!(name == expected, "{failure:?}");
+        let pinned = Link::from_pinned(place.directory.join(name))?.id()?;
+        match state {
+            LinkState::PutBack { link } if name != NAMES[2] => {
+                ensure!(*link == pinned && !before.contains(&link.get()));
+                words.push(format!(
+                    "the old program of {name} was put back, by link {link}"
+                ));
+            }
+            LinkState::AsBefore if name == NAMES[2] => {
+                ensure!(before.contains(&pinned.get()), "{failure:?}");
+            }
+            _ => anyhow::bail!("{failure:?}"),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    check(&Error::SetNotApplied(Box::new(failure)), &words)?;
+    // And all is as it was.
+    let again = place.set(&old, XdpMode::Skb)?.apply()?;
+    let mut links = again.report().links.iter();
+    ensure!(
+        links.all(|link| link.outcome == Outcome::AlreadyRunning),
+        "{again:?}"
+    );
+    again.stop()?;
+    place.delete()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The caller has allowed that the old programs, which it may not open, are not put back.
+fn the_old_programs_are_not_put_back(sandbox: &Sandbox) -> Result<()> {
+    let place = Place::of(sandbox)?;
+    let [old, new] = [Version::load()?, Version::load()?];
+    place.set(&old, XdpMode::Skb)?.apply()?;
+    Place::refuse_the_second()?;
+    let set = place.set(&new, XdpMode::Drv)?.without_rollback();
+    let failure = without_sys_admin(|| Place::refusal(&set))?;
+    for (_, state) in &failure.links {
+        ensure!(
+            matches!(state, LinkState::NotPutBack { source: None }),
+            "{failure:?}"
+        );
+    }
+    let [.., egress] = new.ids()?;
+    ensure!(place.running()? == [None, None, Some(egress)]);
+    let words = NAMES.map(|name| format!("the old state of {name} could not be restored"));
+    check(
+        &Error::SetNotApplied(Box::new(failure)),
+        &words.each_ref().map(String::as_str),
+    )?;
+    // The next run finds its way all the same.
+    let again = place.set(&old, XdpMode::Skb)?.apply()?;
+    ensure!(place.running()? == old.ids()?.map(Some), "{again:?}");
+    again.stop()?;
+    place.delete()?;
+    ensure_nothing_left(sandbox)
+}
