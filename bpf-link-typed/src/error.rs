@@ -6,6 +6,7 @@ mod causes;
 mod holder;
 mod kernel_function;
 mod rejected;
+mod sample_rate;
 mod symbols;
 mod words;
 
@@ -22,6 +23,7 @@ pub use binary::BinaryProblem;
 pub use holder::{HolderLink, HookHolder};
 pub use kernel_function::KernelFunctionProblem;
 pub use rejected::Rejected;
+pub use sample_rate::SampleRateProblem;
 pub(crate) use symbols::ENOTSUPP;
 pub use symbols::{
     BtfOf, FilePlaces, SharedName, SimilarSymbols, UntraceableAddress, UntraceableSymbols,
@@ -46,9 +48,22 @@ pub enum Error {
 
     /// The link is not of the kind that you asked for.
     WrongKind {
+        /// The link, by its pin or id.
+        link: Target,
         /// The kind that was asked for; `None` for one that this release does not know.
         expected: Option<LinkKind>,
         /// The kind of the link.
+        found: LinkKind,
+    },
+
+    /// The program was loaded for something that takes links of another kind. It was attached there
+    /// for a moment, as only that tells.
+    LoadedForOtherKind {
+        /// The program; `None` if the kernel does not tell the caller about it.
+        program: Option<Box<ProgramInfo>>,
+        /// The kind of link that was asked for.
+        expected: LinkKind,
+        /// The kind of link that the program makes.
         found: LinkKind,
     },
 
@@ -194,9 +209,8 @@ pub enum Error {
     NotToBeProbed {
         /// The function.
         function: CString,
-        /// Whether it is on the kernel's list of functions that must not be probed
-        /// (`kprobes/blacklist` in debugfs). Otherwise it is missing from the list of those that
-        /// can be traced (`available_filter_functions` in tracefs).
+        /// Whether it is on the kernel's blacklist (`kprobes/blacklist` in debugfs). Otherwise it
+        /// is missing from `available_filter_functions` in tracefs.
         is_blacklisted: bool,
         /// What the kernel answered.
         source: LinkError,
@@ -254,26 +268,23 @@ pub enum Error {
     NoEventSource {
         /// The sort.
         name: &'static str,
+        /// What was to be probed.
+        target: Target,
         /// What was not found in sysfs.
         source: io::Error,
     },
 
-    /// A counter cannot have this period. The kernel was not asked: with 0 the program never runs.
-    SamplePeriod {
-        /// The period.
-        period: u64,
-        /// The longest that the kernel takes. The shortest is 1.
-        limit: u64,
+    /// How to attach to this could not be read: tracefs or sysfs is not mounted, or its file may
+    /// not be opened.
+    HowToAttach {
+        /// The tracepoint, or what was to be probed.
+        target: Target,
+        /// Which file could not be read.
+        source: Box<Error>,
     },
 
-    /// A counter's program cannot run so many times in a second. The kernel was not asked.
-    SampleFrequency {
-        /// The frequency, in hertz.
-        frequency: u64,
-        /// The highest that the kernel takes (`kernel.perf_event_max_sample_rate`), in hertz;
-        /// `None` if procfs does not tell. The lowest is 1.
-        limit: Option<u64>,
-    },
+    /// A counter's program cannot run so often or so seldom. The kernel was not asked.
+    SampleRate(SampleRateProblem),
 
     /// This machine does not count the event (`ENOENT`). Virtual machines often have no hardware
     /// events.
@@ -319,10 +330,8 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The options for [`ensure_pinned`](crate::Attach::ensure_pinned) expect a revision of the
-    /// hook's list ([`TcxAttach::expected_revision`](crate::TcxAttach::expected_revision)). The
-    /// kernel does not check the revision when it updates a link in place, and each new link
-    /// changes it.
+    /// The options expect a revision of the hook's list. The kernel does not check that when it
+    /// updates a link in place, and each new link changes it.
     ExpectedRevision {
         /// The path that was to be a pin.
         path: PathBuf,
@@ -407,9 +416,8 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A program that is to be stopped could not be opened, which takes `CAP_SYS_ADMIN`. So the set
-    /// could not be undone. [`LinkSet::without_rollback`](crate::LinkSet::without_rollback) allows
-    /// this.
+    /// A program that is to be stopped could not be opened, which takes `CAP_SYS_ADMIN`, so the set
+    /// could not be undone. [`without_rollback`](crate::LinkSet::without_rollback) allows that.
     NoWayBack(LinkError),
 
     /// A link of a set was refused, and everything that had been done was undone.

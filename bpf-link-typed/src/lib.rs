@@ -191,8 +191,8 @@ pub use ensure::{Attach, AttachProgram, Ensure, Ensured};
 pub use error::BinaryProblem;
 pub use error::{
     BtfOf, Error, FilePlaces, HolderLink, HookHolder, KernelFunctionProblem, LinkError, LinkState,
-    Rejected, Result, SetFailure, SharedName, SimilarSymbols, UntraceableAddress,
-    UntraceableSymbols,
+    Rejected, Result, SampleRateProblem, SetFailure, SharedName, SimilarSymbols,
+    UntraceableAddress, UntraceableSymbols,
 };
 pub use info::answer::RecordedBuffers;
 pub use info::buf::InfoBuf;

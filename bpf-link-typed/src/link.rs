@@ -109,7 +109,7 @@ macro_rules! define {
                         Link::$Variant(link) => Ok(link),
                         link => {
                             let found = link.kind();
-                            Err(Rejected::wrong_kind(link, Some(Self::KIND), found))
+                            Err(Rejected::wrong_kind(link, Link::as_raw, Some(Self::KIND), found))
                         }
                     }
                 }
@@ -403,7 +403,7 @@ impl TryFrom<RawLink> for OtherLink {
             Link::Other(link) => Ok(link),
             link => {
                 let kind = link.kind();
-                Err(Rejected::wrong_kind(link.into(), None, kind))
+                Err(Rejected::wrong_kind(link.into(), |link| link, None, kind))
             }
         }
     }
@@ -418,7 +418,7 @@ impl TryFrom<Link> for OtherLink {
             Link::Other(link) => Ok(link),
             link => {
                 let kind = link.kind();
-                Err(Rejected::wrong_kind(link, None, kind))
+                Err(Rejected::wrong_kind(link, Link::as_raw, None, kind))
             }
         }
     }

@@ -176,6 +176,8 @@ pub enum Error {
     LengthMismatch {
         /// The array at fault, named as the kernel names it.
         what: &'static str,
+        /// What the request was about: the link, the functions or the places in a file.
+        of: Box<Target>,
         /// How many entries it should have.
         expected: usize,
         /// How many it has.
@@ -226,12 +228,18 @@ impl From<InvalidRequest> for Error {
 }
 
 /// Refuses an array that does not have one entry for each of `expected`.
-pub(crate) fn same_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+pub(crate) fn same_length(
+    what: &'static str,
+    expected: usize,
+    found: usize,
+    of: impl FnOnce() -> Target,
+) -> Result<()> {
     if expected == found {
         Ok(())
     } else {
         Err(Error::LengthMismatch {
             what,
+            of: Box::new(of()),
             expected,
             found,
         })

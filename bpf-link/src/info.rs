@@ -356,7 +356,7 @@ impl RawLink {
         bytes: &mut sys::InfoBytes,
     ) -> Result<sys::Answer> {
         let mut lent = buffers.lent();
-        lent.check_lengths()?;
+        lent.check_lengths(|| self.target())?;
         match self.fd.info_with(bytes, &mut lent) {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(self.buffers_refused()),
@@ -367,7 +367,10 @@ impl RawLink {
     #[cold]
     fn buffers_refused(&self) -> Error {
         match self.kind() {
-            Ok(kind) => InvalidRequest::Buffers(kind).into(),
+            Ok(kind) => {
+                let link = Box::new(self.target());
+                InvalidRequest::Buffers { link, kind }.into()
+            }
             Err(error) => error,
         }
     }

@@ -117,7 +117,8 @@ impl RawLink {
 
     /// What errors name when a command on this link fails: its pin, if it remembers one, and its
     /// id. Asks the kernel for the id if it is not known yet.
-    pub(crate) fn target(&self) -> Target {
+    #[must_use]
+    pub fn target(&self) -> Target {
         let asked = || self.fd.identity().map_or(0, |identity| identity.id);
         let link = LinkId::new(self.fd.known_id()).or_else(|| LinkId::new(asked()));
         match (&self.pin, link) {

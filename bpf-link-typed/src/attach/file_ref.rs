@@ -38,12 +38,14 @@ impl<'a> FileRef<'a> {
 
     /// The number by which the kernel knows the cgroup; `None` if it is not one of cgroup2.
     pub(crate) fn cgroup_id(&self) -> Result<Option<u64>> {
-        Ok(bpf_link::cgroup_id(&self.open()?)?)
+        let id = bpf_link::cgroup_id(&self.open()?);
+        Ok(id.map_err(|source| source.naming(self.target(Target::Cgroup)))?)
     }
 
     /// The number by which the kernel knows the network namespace; `None` if it is not one.
     pub(crate) fn netns_inode(&self) -> Result<Option<u64>> {
-        Ok(bpf_link::netns_inode(&self.open()?)?)
+        let inode = bpf_link::netns_inode(&self.open()?);
+        Ok(inode.map_err(|source| source.naming(self.target(Target::Netns)))?)
     }
 
     /// Whether the kernel means this file by the path that it has written for a link; `None` where

@@ -7,7 +7,7 @@ use bpf_link::{
     AttachType, Hook, LinkCreate, MapInfo, ProgramInfo, ProgramType, RawLink, Target, program_fits,
 };
 
-use crate::error::Error;
+use crate::error::{Error, Rejected};
 
 /// As the error that the program does not fit, if the kernel's refusal was for that, as far as the
 /// program's type tells.
@@ -161,6 +161,23 @@ pub(crate) fn mismatch(
         attach_type,
         program: program.map(Box::new),
         source,
+    }
+}
+
+/// The error for a program that has made a link of another kind than was asked for, as it was
+/// loaded for something else.
+pub(crate) fn other_kind(program: BorrowedFd<'_>) -> impl FnOnce(Rejected<RawLink>) -> Error {
+    move |rejected| match rejected.into_parts().1 {
+        Error::WrongKind {
+            expected: Some(expected),
+            found,
+            ..
+        } => Error::LoadedForOtherKind {
+            program: ProgramInfo::of(&program).ok().map(Box::new),
+            expected,
+            found,
+        },
+        error => error,
     }
 }
 

@@ -2,9 +2,12 @@
 
 pub(crate) mod text;
 
+use std::ffi::CString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use bpf_link::Target;
 
 use crate::attach::lockdown;
 use crate::error::{Error, Result};
@@ -32,7 +35,8 @@ impl Tracepoint<'_> {
                 tracepoint: self.to_string(),
             });
         }
-        let events = self.events()?;
+        let failed = |error| how_to_attach(self.target(), error);
+        let events = self.events().map_err(failed)?;
         let path = events.join(category).join(name).join("id");
         match read_number(&path) {
             Ok(id) => Ok(id),
@@ -45,10 +49,15 @@ impl Tracepoint<'_> {
                         source: Box::new(error),
                     })
                 } else {
-                    Err(lockdown::or_other(error))
+                    Err(failed(lockdown::or_other(error)))
                 }
             }
         }
+    }
+
+    /// What errors call it.
+    pub(crate) fn target(&self) -> Target {
+        Target::Tracepoint(CString::new(self.to_string()).ok())
     }
 
     /// How many bytes its record has, if that can be told.
@@ -94,27 +103,35 @@ fn mounted() -> Result<PathBuf> {
 }
 
 /// A sort of perf events that the kernel numbers when it starts: `kprobe` or `uprobe`.
-pub(crate) struct EventSource {
+pub(crate) struct EventSource<F> {
     directory: PathBuf,
     /// The number.
     pub(crate) event_type: u32,
+    /// What is to be probed.
+    target: F,
 }
 
-impl EventSource {
-    pub(crate) fn find(name: &'static str) -> Result<Self> {
+impl<F: Fn() -> Target> EventSource<F> {
+    pub(crate) fn find(name: &'static str, target: F) -> Result<Self> {
         let directory = Path::new(EVENT_SOURCES).join(name);
         let path = directory.join("type");
         match read_number(&path) {
             Ok(event_type) => Ok(Self {
                 directory,
                 event_type,
+                target,
             }),
             Err(source) => {
                 let is_missing = source.kind() == io::ErrorKind::NotFound;
                 if is_missing && Path::new(EVENT_SOURCES).is_dir() {
-                    Err(Error::NoEventSource { name, source })
+                    let target = target();
+                    Err(Error::NoEventSource {
+                        name,
+                        target,
+                        source,
+                    })
                 } else {
-                    Err(Error::File { path, source })
+                    Err(how_to_attach(target(), Error::File { path, source }))
                 }
             }
         }
@@ -132,12 +149,20 @@ impl EventSource {
     /// At which bit of an event's configuration a field begins.
     pub(crate) fn first_bit(&self, field: &str) -> Result<u32> {
         let path = self.directory.join("format").join(field);
-        let failed = |source| Error::File {
-            path: path.clone(),
-            source,
+        let failed = |source| {
+            let path = path.clone();
+            how_to_attach((self.target)(), Error::File { path, source })
         };
         let format = std::fs::read_to_string(&path).map_err(failed)?;
         text::first_bit(&format).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
+    }
+}
+
+/// The error that a file does not tell how to attach to this.
+fn how_to_attach(target: Target, source: Error) -> Error {
+    Error::HowToAttach {
+        target,
+        source: Box::new(source),
     }
 }
 

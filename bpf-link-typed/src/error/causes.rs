@@ -14,6 +14,7 @@ impl Error {
             | Self::File { source, .. } => source.raw_os_error(),
             Self::NoSuchTracepoint { source, .. }
             | Self::LockedDown { source }
+            | Self::HowToAttach { source, .. }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.errno(),
@@ -48,17 +49,18 @@ impl Error {
             Self::AmbiguousSymbol { source, .. } => source.as_ref()?.command_error(),
             Self::NoSuchTracepoint { source, .. }
             | Self::LockedDown { source }
+            | Self::HowToAttach { source, .. }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.command_error(),
             Self::SetNotApplied(failure) => failure.source.command_error(),
             Self::WrongKind { .. }
+            | Self::LoadedForOtherKind { .. }
             | Self::ShortInfo { .. }
             | Self::TracepointName { .. }
             | Self::KernelFunction(_)
             | Self::BeyondFunction { .. }
-            | Self::SamplePeriod { .. }
-            | Self::SampleFrequency { .. }
+            | Self::SampleRate(_)
             | Self::NotACounter(_)
             | Self::PinTaken { .. }
             | Self::OursFound { .. }
@@ -98,6 +100,7 @@ impl std::error::Error for Error {
             // The message names the tracepoint, as every step on the way to it does.
             Self::NoSuchTracepoint { source, .. } => source.source(),
             Self::LockedDown { source }
+            | Self::HowToAttach { source, .. }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => Some(source),

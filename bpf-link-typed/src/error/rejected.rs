@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bpf_link::LinkKind;
+use bpf_link::{LinkKind, RawLink};
 
 use super::Error;
 
@@ -22,9 +22,20 @@ impl<T> Rejected<T> {
         }
     }
 
-    /// The link is of another kind than was asked for.
-    pub(crate) fn wrong_kind(link: T, expected: Option<LinkKind>, found: LinkKind) -> Self {
-        Self::new(link, Error::WrongKind { expected, found })
+    /// The link is of another kind than was asked for. `raw` borrows the link from the input.
+    pub(crate) fn wrong_kind(
+        input: T,
+        raw: impl FnOnce(&T) -> &RawLink,
+        expected: Option<LinkKind>,
+        found: LinkKind,
+    ) -> Self {
+        let link = raw(&input).target();
+        let error = Error::WrongKind {
+            link,
+            expected,
+            found,
+        };
+        Self::new(input, error)
     }
 
     /// The same refusal, of what the value was made of.

@@ -1,5 +1,8 @@
 //! What went wrong, in words.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use bpf_link::{FirstOf, LinkId, LinkKind, ProgramInfo, Target};
@@ -12,8 +15,23 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Link(error) => fmt::Display::fmt(error, f),
-            Self::WrongKind { expected, found } => {
-                write!(f, "the link is of kind {found}, {}", Expected(*expected))
+            Self::WrongKind {
+                link,
+                expected,
+                found,
+            } => {
+                write!(f, "{link} is of kind {found}, {}", Expected(*expected))
+            }
+            Self::LoadedForOtherKind {
+                program,
+                expected,
+                found,
+            } => {
+                let program = Program(program.as_deref());
+                write!(
+                    f,
+                    "{program} was loaded for a {found} link, not for a {expected} link"
+                )
             }
             Self::ShortInfo { len } => {
                 write!(f, "{len} bytes are too short for the info of a link")
@@ -35,7 +53,13 @@ impl fmt::Display for Error {
             Self::AlreadyAttached(source) => {
                 write!(f, "the program is already attached to {}", Hook(source))
             }
-            Self::AnchorNotOnHook(source) => write!(f, "the anchor is not on {}", Hook(source)),
+            Self::AnchorNotOnHook(source) => match target_of(source) {
+                // It was opened by its id.
+                Some(anchor @ (Target::Link(_) | Target::Program(_))) => {
+                    write!(f, "the anchor, {anchor}, does not exist")
+                }
+                _ => write!(f, "the anchor is not on {}", Hook(source)),
+            },
             Self::AttachTypeMismatch {
                 program, source, ..
             } => write!(
@@ -109,8 +133,9 @@ impl fmt::Display for Error {
             Self::AddressNotTraceable { addresses, .. } => {
                 fmt::Display::fmt(&Untraceable(addresses), f)
             }
-            Self::InstructionNotProbed { places, .. } => {
-                write!(f, "the instruction at {places} cannot be probed")
+            Self::InstructionNotProbed { places, source } => {
+                let process = Process(source);
+                write!(f, "the instruction at {places}{process} cannot be probed")
             }
             Self::LockedDown { .. } => {
                 f.write_str("the kernel is locked down for confidentiality, which forbids this")
@@ -131,32 +156,24 @@ impl fmt::Display for Error {
                     "the program reads beyond the {size}record of {tracepoint}"
                 )
             }
-            Self::NoEventSource { name, .. } => {
-                write!(f, "this kernel has no perf events for {name}s")
-            }
-            Self::SamplePeriod { period, limit } => {
+            Self::NoEventSource { name, target, .. } => {
                 write!(
                     f,
-                    "a counter's period must be from 1 to {limit}, not {period}"
+                    "this kernel has no perf events for {name}s, so {target} cannot be probed"
                 )
             }
-            Self::SampleFrequency { frequency, limit } => {
-                f.write_str("a counter's frequency must be ")?;
-                match limit {
-                    Some(limit) => write!(
-                        f,
-                        "from 1 to {limit} Hz (kernel.perf_event_max_sample_rate)"
-                    )?,
-                    None => f.write_str("at least 1 Hz")?,
-                }
-                write!(f, ", not {frequency} Hz")
+            Self::HowToAttach { target, .. } => {
+                write!(f, "cannot tell how to attach to {target}")
             }
-            Self::EventNotCounted { event, .. } => {
-                write!(f, "this machine does not count {event}")
-            }
-            Self::ProcessorOffline { processor, .. } => {
-                write!(f, "processor {processor} is offline")
-            }
+            Self::SampleRate(problem) => fmt::Display::fmt(problem, f),
+            Self::EventNotCounted { event, source } => match target_of(source) {
+                Some(target) => write!(f, "this machine does not count {target}"),
+                None => write!(f, "this machine does not count {event}"),
+            },
+            Self::ProcessorOffline { processor, source } => match target_of(source) {
+                Some(target) => write!(f, "{target} cannot be opened: the processor is offline"),
+                None => write!(f, "processor {processor} is offline"),
+            },
             Self::NotACounter(target) => {
                 write!(
                     f,
@@ -224,7 +241,7 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::NoWayBack(source) => {
-                match source.command_error().map(bpf_link::CommandError::target) {
+                match target_of(source) {
                     Some(old) => write!(f, "the old {old}")?,
                     None => f.write_str("what is attached")?,
                 }
@@ -277,12 +294,36 @@ impl fmt::Display for SetFailure {
     }
 }
 
+/// What a refused command was about.
+fn target_of(source: &bpf_link::Error) -> Option<&Target> {
+    source.command_error().map(bpf_link::CommandError::target)
+}
+
+/// The process that a probe was to be in.
+struct Process<'a>(&'a bpf_link::Error);
+
+impl fmt::Display for Process<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = match target_of(self.0) {
+            Some(Target::Hook { of, .. }) => of.as_deref(),
+            target => target,
+        };
+        match target {
+            Some(Target::File {
+                process: Some(process),
+                ..
+            }) => write!(f, " in process {process}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The hook that a refused command was about.
 struct Hook<'a>(&'a bpf_link::Error);
 
 impl fmt::Display for Hook<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.command_error().map(bpf_link::CommandError::target) {
+        match target_of(self.0) {
             Some(target @ Target::Hook { .. }) => write!(f, "{target}"),
             Some(target) => write!(f, "the hook of {target}"),
             None => f.write_str("the hook"),
@@ -403,64 +444,5 @@ impl fmt::Display for Because<'_> {
             Some(error) => write!(f, " ({error})"),
             None => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kinds_are_named() {
-        let wrong = |expected| Error::WrongKind {
-            expected,
-            found: LinkKind::Unknown(99),
-        };
-        assert_eq!(
-            wrong(Some(LinkKind::Xdp)).to_string(),
-            "the link is of kind 99, not xdp"
-        );
-        assert_eq!(
-            wrong(None).to_string(),
-            "the link is of kind 99, which has a type of its own"
-        );
-    }
-
-    /// The source has the cause; the message has the second error only if that is another.
-    #[test]
-    fn a_cause_is_not_said_twice() {
-        let missing = |name: &str| Error::NotInSet { name: name.into() };
-        let lost = |put_back| Error::OldProgramLost {
-            source: Box::new(missing("one")),
-            put_back: Some(Box::new(put_back)),
-        };
-        let not_put_back =
-            "the new program could not be attached, and the old one could not be put back";
-        assert_eq!(lost(missing("one")).to_string(), not_put_back);
-        assert_eq!(
-            lost(missing("two")).to_string(),
-            format!("{not_put_back} (the set has no link called two)")
-        );
-        let failure = |source| SetFailure {
-            name: "xdp".into(),
-            links: vec![(
-                "tcx".into(),
-                LinkState::NotPutBack {
-                    source: Some(source),
-                },
-            )],
-            source: missing("one"),
-        };
-        let not_back =
-            "link xdp of the set was refused; the old state of tcx could not be restored";
-        let rest = "; everything else is as before";
-        assert_eq!(
-            failure(missing("one")).to_string(),
-            format!("{not_back}{rest}")
-        );
-        assert_eq!(
-            failure(missing("two")).to_string(),
-            format!("{not_back} (the set has no link called two){rest}")
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use crate::error::{Error, same_length};
+use crate::error::{Error, Target, same_length};
 use crate::kind::LinkKind;
 use crate::sys;
 use crate::sys::layout::{MOST_ARRAYS, layout};
@@ -153,14 +153,14 @@ impl Lent<'_> {
 
     /// Refuses arrays of different lengths: the kernel takes one number for all of them.
     #[inline]
-    pub(crate) fn check_lengths(&self) -> Result<(), Error> {
+    pub(crate) fn check_lengths(&self, of: impl Fn() -> Target) -> Result<(), Error> {
         let mut expected = None;
         for (array, entries) in layout(self.kind).arrays.iter().zip(&self.arrays) {
             match (expected, entries.len()) {
                 (_, 0) => {}
-                (Some(expected), len) => same_length(array.path, expected, len)?,
+                (Some(expected), len) => same_length(array.path, expected, len, &of)?,
                 // The kernel writes it only together with the first one, which was not asked for.
-                (None, len) if array.is_newer => same_length(array.path, 0, len)?,
+                (None, len) if array.is_newer => same_length(array.path, 0, len, &of)?,
                 (None, len) => expected = Some(len),
             }
         }

@@ -72,7 +72,13 @@ impl<'a> KprobeMultiArgs<'a> {
     ///
     /// [`Error::LengthMismatch`] unless there are as many cookies as functions.
     pub fn cookies(mut self, cookies: &'a [u64]) -> Result<Self, Error> {
-        same_length("kprobe_multi.cookies", self.functions.len(), cookies.len())?;
+        let of = || self.target();
+        same_length(
+            "kprobe_multi.cookies",
+            self.functions.len(),
+            cookies.len(),
+            of,
+        )?;
         self.cookies = Some(cookies);
         Ok(self)
     }

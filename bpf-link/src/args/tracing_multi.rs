@@ -25,7 +25,8 @@ impl<'a> TracingMultiArgs<'a> {
     ///
     /// [`Error::LengthMismatch`] unless there are as many cookies as ids.
     pub fn cookies(mut self, cookies: &'a [u64]) -> Result<Self, Error> {
-        same_length("tracing_multi.cookies", self.ids.len(), cookies.len())?;
+        let of = || self.target();
+        same_length("tracing_multi.cookies", self.ids.len(), cookies.len(), of)?;
         self.cookies = Some(cookies);
         Ok(self)
     }

@@ -65,6 +65,7 @@ impl<'a> UprobeMultiArgs<'a> {
             "uprobe_multi.ref_ctr_offsets",
             self.offsets.len(),
             ref_ctr_offsets.len(),
+            || self.target(),
         )?;
         self.ref_ctr_offsets = Some(ref_ctr_offsets);
         Ok(self)
@@ -76,7 +77,13 @@ impl<'a> UprobeMultiArgs<'a> {
     ///
     /// [`Error::LengthMismatch`] unless there are as many as offsets.
     pub fn cookies(mut self, cookies: &'a [u64]) -> Result<Self, Error> {
-        same_length("uprobe_multi.cookies", self.offsets.len(), cookies.len())?;
+        let of = || self.target();
+        same_length(
+            "uprobe_multi.cookies",
+            self.offsets.len(),
+            cookies.len(),
+            of,
+        )?;
         self.cookies = Some(cookies);
         Ok(self)
     }

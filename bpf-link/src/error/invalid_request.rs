@@ -61,8 +61,13 @@ pub enum InvalidRequest {
         link: Box<Target>,
     },
     /// The buffers are for a link of another kind.
-    #[error("these buffers are not for links of kind {0}")]
-    Buffers(LinkKind),
+    #[error("these buffers are not for {link}, which is of kind {kind}")]
+    Buffers {
+        /// The link.
+        link: Box<Target>,
+        /// Its kind.
+        kind: LinkKind,
+    },
     /// A kernel was to be asked for a kind that this release does not know.
     #[error("this release cannot probe for links of kind {0}")]
     Probe(LinkKind),

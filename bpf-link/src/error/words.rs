@@ -99,9 +99,10 @@ impl fmt::Display for Error {
             }
             Self::LengthMismatch {
                 what,
+                of,
                 expected,
                 found,
-            } => write!(f, "{what}: expected {expected}, got {found}"),
+            } => write!(f, "{what} for {of}: expected {expected}, got {found}"),
             Self::InvalidRequest(request) => fmt::Display::fmt(request, f),
         }
     }

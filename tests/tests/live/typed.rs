@@ -6,9 +6,10 @@ mod query;
 
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{AttachType, LinkCreate, RawLink};
+use bpf_link::{AttachType, LinkCreate, LinkId, RawLink, Target};
 use bpf_link_tests::{
     CongestionControl, Hook, Map, Program, Sandbox, eventually_holds, iterator, links, pins,
 };
@@ -19,6 +20,7 @@ use bpf_link_typed::{
 
 use serde_json::Value;
 
+use crate::fixture::chain::check_refusal;
 use crate::fixture::{duplicate, runs, xdp};
 use crate::harness::Listed::{self, Tests};
 use crate::harness::{Need, Test, test};
@@ -123,16 +125,16 @@ fn check_types(mut link: RawLink, kind: LinkKind) -> Result<()> {
                     RawLink::from(typed)
                 }
                 Err(rejected) => {
-                    ensure_wrong_kind(rejected.error(), expected, kind)?;
+                    ensure_wrong_kind(rejected.error(), id, expected, kind)?;
                     let link = rejected.into_input();
                     let error = bpf_link_typed::$Link::from_id(id).err().context(expected)?;
-                    ensure_wrong_kind(&error, expected, kind)?;
+                    ensure_wrong_kind(&error, id, expected, kind)?;
                     let link = Link::try_from(link)?;
                     let rejected = bpf_link_typed::$Link::try_from(link).err().context(expected)?;
-                    ensure_wrong_kind(rejected.error(), expected, kind)?;
+                    ensure_wrong_kind(rejected.error(), id, expected, kind)?;
                     let fd = OwnedFd::from(rejected.into_input());
                     let rejected = bpf_link_typed::$Link::try_from(fd).err().context(expected)?;
-                    ensure_wrong_kind(rejected.error(), expected, kind)?;
+                    ensure_wrong_kind(rejected.error(), id, expected, kind)?;
                     RawLink::try_from(rejected.into_input())?
                 }
             };
@@ -145,8 +147,9 @@ fn check_types(mut link: RawLink, kind: LinkKind) -> Result<()> {
     Ok(())
 }
 
-fn ensure_wrong_kind(error: &Error, expected: &str, is: LinkKind) -> Result<()> {
+fn ensure_wrong_kind(error: &Error, id: LinkId, expected: &str, is: LinkKind) -> Result<()> {
     let Error::WrongKind {
+        link,
         expected: kind,
         found,
     } = error
@@ -155,6 +158,7 @@ fn ensure_wrong_kind(error: &Error, expected: &str, is: LinkKind) -> Result<()> 
     };
     let name = kind.map_or("OtherLink".to_owned(), |kind| format!("{kind:?}Link"));
     ensure!(name == expected && *found == is && error.errno().is_none());
+    ensure!(*link == Target::Link(id), "{link:?}");
     Ok(())
 }
 
@@ -189,20 +193,20 @@ fn a_link_of_another_kind(sandbox: &Sandbox) -> Result<()> {
     let path = sandbox.bpffs().join("xdp");
     let mut link = xdp(&Program::passing(Hook::XDP)?)?;
     link.pin(&path)?;
+    let id = link.id()?;
     let rejected = CgroupLink::try_from(link).err().context("it is XDP")?;
-    ensure!(rejected.to_string() == "the link is of kind xdp, not cgroup");
+    let pinned = |path: &Path| format!("link {id} pinned at {}", path.display());
+    let said = format!("{} is of kind xdp, not cgroup", pinned(&path));
+    ensure!(rejected.to_string() == said, "{rejected}");
     let link = Link::try_from(rejected.into_input())?;
     let rejected = TcxLink::try_from(link).err().context("it is XDP")?;
     let mut link = rejected.into_input();
     ensure!(matches!(link, Link::Xdp(_)) && link.pin_path() == Some(path.as_path()));
 
-    let error = CgroupLink::from_pinned(&path).err().context("it is XDP")?;
-    ensure_wrong_kind(&error, "CgroupLink", LinkKind::Xdp)?;
-    let error = CgroupLink::from_pinned_at(File::open(sandbox.bpffs())?, "xdp");
-    ensure_wrong_kind(
-        &error.err().context("it is XDP")?,
-        "CgroupLink",
-        LinkKind::Xdp,
+    check_refusal(CgroupLink::from_pinned(&path), &[&pinned(&path)])?;
+    check_refusal(
+        CgroupLink::from_pinned_at(File::open(sandbox.bpffs())?, "xdp"),
+        &[&pinned(Path::new("xdp"))],
     )?;
     link.unpin()?;
     Ok(())

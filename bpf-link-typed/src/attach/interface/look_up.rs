@@ -72,6 +72,7 @@ impl Interface {
         });
         programs.map_err(|error| match error {
             Error::Link(source) if is_missing(&source) => self.missing(source),
+            Error::Link(source) => source.naming(self.target()).into(),
             error => error,
         })
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bpf_link::{AttachFlags, AttachType, Hook, HookPrograms, ProgramId};
+use bpf_link::{AttachFlags, AttachType, Hook, HookPrograms, ProgramId, Target};
 
 use super::attached::{AttachPoint, CgroupOrigin};
 use super::inspector::{HookInspector, Seen};
@@ -56,7 +56,8 @@ impl HookInspector {
     pub fn cgroup<'a>(&mut self, cgroup: impl Into<FileRef<'a>>) -> Result<PlaceHooks> {
         let cgroup = cgroup.into();
         let file = cgroup.open()?;
-        let Some(id) = bpf_link::cgroup_id(&file.as_fd())? else {
+        let named = |error: bpf_link::Error| error.naming(cgroup.target(Target::Cgroup));
+        let Some(id) = bpf_link::cgroup_id(&file.as_fd()).map_err(named)? else {
             return Err(not_a_cgroup(&cgroup, file.as_fd()));
         };
         let mut notes = Notes::default();
@@ -64,7 +65,8 @@ impl HookInspector {
         let mut seen = Vec::new();
         for hook in CgroupHook::ALL {
             let attach_type = hook.attach_type();
-            let effective = match Hook::of_fd(attach_type, &file).effective().query() {
+            let asked = Hook::of_fd(attach_type, &file).effective().query();
+            let effective = match asked.map_err(named) {
                 Ok(found) => found.programs,
                 // A kernel without this hook has no programs there.
                 Err(bpf_link::Error::UnsupportedByKernel(_)) => continue,
@@ -192,6 +194,10 @@ fn levels(
                 own,
             }),
             Err(error) => {
+                let error = match path_of(file) {
+                    Some(path) => error.naming(Target::Cgroup(path)),
+                    None => error,
+                };
                 notes.add(NoteAbout::Ancestors, Some(Arc::new(error.into())));
                 return levels;
             }

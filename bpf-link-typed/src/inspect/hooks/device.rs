@@ -187,7 +187,8 @@ fn query(
     point: &AttachPoint,
     notes: &mut Notes,
 ) -> Result<Vec<Seen>> {
-    let programs = match Hook::of_device(hook, index).query() {
+    let named = |error: bpf_link::Error| error.naming(Interface::Index(index).target());
+    let programs = match Hook::of_device(hook, index).query().map_err(named) {
         Ok(found) => found.programs,
         // A kernel without this hook has no programs there.
         Err(bpf_link::Error::UnsupportedByKernel(_)) => Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd as _;
 
-use bpf_link::Hook;
+use bpf_link::{Hook, Target};
 
 use super::attached::{AttachPoint, AttachedBy};
 use super::inspector::{HookInspector, Seen};
@@ -34,13 +34,16 @@ impl HookInspector {
     ///
     /// As [`NetnsHook::query`](crate::NetnsHook::query).
     pub fn netns<'a>(&mut self, netns: impl Into<FileRef<'a>>) -> Result<PlaceHooks> {
-        let file = netns.into().open()?;
-        let inode = bpf_link::netns_inode(&file.as_fd())?.unwrap_or(0);
+        let netns = netns.into();
+        let file = netns.open()?;
+        let named = |error: bpf_link::Error| error.naming(netns.target(Target::Netns));
+        let inode = bpf_link::netns_inode(&file.as_fd()).map_err(named)?;
+        let inode = inode.unwrap_or(0);
         let mut notes = Notes::default();
         let mut seen = Vec::new();
         for hook in NetnsHook::ALL {
             let attach_type = hook.attach_type();
-            let programs = match Hook::of_fd(attach_type, &file).query() {
+            let programs = match Hook::of_fd(attach_type, &file).query().map_err(named) {
                 Ok(found) => found.programs,
                 // A kernel without this hook has no programs there.
                 Err(bpf_link::Error::UnsupportedByKernel(_)) => continue,

@@ -110,12 +110,11 @@ impl<'a> CgroupAttach<'a> {
         match RawLink::create(&request.target_fd(&cgroup).args(args)) {
             Ok(link) => Ok(CgroupLink(link)),
             Err(source) => {
-                let source = source.naming(self.cgroup.target(Target::Cgroup));
+                let source = match refused_in(&self.cgroup, source) {
+                    Error::Link(source) => source,
+                    error => return Err(error),
+                };
                 Err(match source.errno() {
-                    Some(libc::EBADF) => Error::NotACgroup {
-                        path: self.cgroup.given_path(),
-                        source,
-                    },
                     Some(libc::ENOENT) if position::has_anchor(self.position.as_ref()) => {
                         Error::AnchorNotOnHook(source)
                     }
@@ -163,5 +162,17 @@ impl<'a> CgroupAttach<'a> {
         asked
             .err()
             .filter(|error| matches!(error, bpf_link::Error::UnsupportedByKernel(_)))
+    }
+}
+
+/// The refusal, of what the caller has named.
+pub(super) fn refused_in(cgroup: &FileRef<'_>, source: bpf_link::Error) -> Error {
+    let source = source.naming(cgroup.target(Target::Cgroup));
+    match source.errno() {
+        Some(libc::EBADF) => Error::NotACgroup {
+            path: cgroup.given_path(),
+            source,
+        },
+        _ => source.into(),
     }
 }

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use bpf_link::{Hook, HookProgram, LinkId, LinkKind, RawLink, Target};
+use bpf_link::{HookProgram, LinkId, LinkKind, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::attach::fit;
@@ -51,10 +51,7 @@ impl Recipe for CgroupAttach<'_> {
         let Some(program) = link.info()?.program_id else {
             return Ok(None);
         };
-        let cgroup = self.cgroup.open()?;
-        let list = Hook::of_fd(self.hook.attach_type(), &cgroup)
-            .query()?
-            .programs;
+        let list = self.hook.query(self.cgroup.clone())?.programs;
         let mut places =
             (0..list.len()).filter(|at| list.get(*at).map(|it| it.id) == Some(program));
         let (Some(index), None) = (places.next(), places.next()) else {

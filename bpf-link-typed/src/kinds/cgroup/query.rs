@@ -3,6 +3,7 @@
 use bpf_link::{Hook, HookPrograms};
 
 use super::CgroupHook;
+use super::attach::refused_in;
 use crate::attach::file_ref::FileRef;
 use crate::error::Result;
 
@@ -34,16 +35,18 @@ impl CgroupHook {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
     ///     does not have the hook;
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
-    ///     `CAP_NET_ADMIN`;
-    ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory.
+    ///     `CAP_NET_ADMIN`.
+    /// - [`Error::NotACgroup`](crate::Error::NotACgroup) (`EBADF`): the file is not the directory
+    ///   of a cgroup on cgroup2.
     ///
     /// # Kernel
     ///
     /// `BPF_PROG_QUERY`, since Linux 4.15, with a revision since Linux 6.17; it ends in
     /// `cgroup_bpf_prog_query` (7.3).
     pub fn query<'a>(self, cgroup: impl Into<FileRef<'a>>) -> Result<HookPrograms> {
-        let cgroup = cgroup.into().open()?;
-        Ok(Hook::of_fd(self.attach_type(), &cgroup).query()?)
+        let cgroup = cgroup.into();
+        let answer = Hook::of_fd(self.attach_type(), &cgroup.open()?).query();
+        answer.map_err(|source| refused_in(&cgroup, source))
     }
 
     /// Asks which programs run on this hook for this cgroup: its own, and those of the cgroups
@@ -60,9 +63,9 @@ impl CgroupHook {
     /// As [`query`](Self::query), with `BPF_F_QUERY_EFFECTIVE`.
     #[doc(alias = "BPF_F_QUERY_EFFECTIVE")]
     pub fn query_effective<'a>(self, cgroup: impl Into<FileRef<'a>>) -> Result<HookPrograms> {
-        let cgroup = cgroup.into().open()?;
-        Ok(Hook::of_fd(self.attach_type(), &cgroup)
-            .effective()
-            .query()?)
+        let cgroup = cgroup.into();
+        let file = cgroup.open()?;
+        let answer = Hook::of_fd(self.attach_type(), &file).effective().query();
+        answer.map_err(|source| refused_in(&cgroup, source))
     }
 }

@@ -5,7 +5,9 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use bpf_link::{AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, ProgramInfo, RawLink};
+use bpf_link::{
+    AttachType, KprobeMultiArgs, KprobeMultiFlags, LinkCreate, ProgramInfo, RawLink, program_fits,
+};
 
 use super::KprobeMultiLink;
 use crate::attach::When;
@@ -233,9 +235,15 @@ impl<'a> KprobeMultiAttach<'a> {
                 }),
                 source,
             },
+            (Some(libc::EINVAL), given)
+                if !given.is_empty()
+                    && matches!(source, bpf_link::Error::Command(_))
+                    && is_program_refused(request) =>
+            {
+                self.misfit(program, source)
+            }
             (Some(libc::EINVAL | libc::ENOENT), Given::Addresses(addresses))
-                if matches!(source, bpf_link::Error::Command(_))
-                    && !is_program_refused(request) =>
+                if matches!(source, bpf_link::Error::Command(_)) =>
             {
                 let wrong = KernelFunctions::all()
                     .map(|functions| {
@@ -251,19 +259,27 @@ impl<'a> KprobeMultiAttach<'a> {
                     }
                 }
             }
-            (Some(libc::EINVAL), Given::Symbols([_, ..]))
-                if matches!(source, bpf_link::Error::Command(_))
-                    && self.when != When::Session
-                    && is_program_refused(request) =>
-            {
-                match fit::by_type(program, attach_type, source) {
-                    Error::Link(source @ bpf_link::Error::Command(_)) => {
-                        fit::mismatch(attach_type, ProgramInfo::of(&program).ok(), source)
-                    }
-                    error => error,
-                }
-            }
             _ => fit::by_type(program, attach_type, source),
+        }
+    }
+
+    /// The kernel has refused the program. Where it takes it for a link without sessions, it was
+    /// loaded for that; otherwise this kernel may have no sessions.
+    fn misfit(&self, program: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
+        let attach_type = self.attach_type();
+        let source = match fit::by_type(program, attach_type, source) {
+            Error::Link(source @ bpf_link::Error::Command(_)) => source,
+            error => return error,
+        };
+        let is_certain = self.when != When::Session
+            || program_fits(&program, AttachType::TraceKprobeMulti) == Some(true);
+        match ProgramInfo::of(&program) {
+            Ok(info) if !is_certain => Error::ProgramRefused {
+                attach_type,
+                program: Box::new(info),
+                source,
+            },
+            info => fit::mismatch(attach_type, info.ok(), source),
         }
     }
 
@@ -275,6 +291,15 @@ impl<'a> KprobeMultiAttach<'a> {
         match self.when {
             When::Entry | When::Return => AttachType::TraceKprobeMulti,
             When::Session => AttachType::TraceKprobeSession,
+        }
+    }
+}
+
+impl Given<'_> {
+    fn is_empty(self) -> bool {
+        match self {
+            Self::Symbols(symbols) => symbols.is_empty(),
+            Self::Addresses(addresses) => addresses.is_empty(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Asking a hook of a network namespace for its programs.
 
-use bpf_link::{Hook, HookPrograms};
+use bpf_link::{Hook, HookPrograms, Target};
 
 use super::NetnsHook;
 use crate::attach::file_ref::FileRef;
@@ -35,7 +35,9 @@ impl NetnsHook {
     /// `BPF_PROG_QUERY`, since Linux 4.19 for flow dissectors and Linux 5.9 for socket lookups; it
     /// ends in `netns_bpf_prog_query` (7.3).
     pub fn query<'a>(self, netns: impl Into<FileRef<'a>>) -> Result<HookPrograms> {
-        let netns = netns.into().open()?;
-        Ok(Hook::of_fd(self.attach_type(), &netns).query()?)
+        let netns = netns.into();
+        let file = netns.open()?;
+        let answer = Hook::of_fd(self.attach_type(), &file).query();
+        Ok(answer.map_err(|source| source.naming(netns.target(Target::Netns)))?)
     }
 }

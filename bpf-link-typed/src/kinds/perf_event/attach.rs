@@ -76,12 +76,12 @@ impl<'a> PerfEventAttach<'a> {
     ///   [`Error::LockedDown`] (`EPERM`): off every function.
     /// - For a uprobe [`Error::InstructionNotProbed`] (number 524): the instruction there cannot be
     ///   probed.
-    /// - For a counter [`Error::SamplePeriod`] and [`Error::SampleFrequency`]: the kernel does not
-    ///   take this period or frequency; [`Error::EventNotCounted`] (`ENOENT`): this machine does
-    ///   not count the event; [`Error::ProcessorOffline`] (`ENODEV`).
+    /// - For a counter [`Error::SampleRate`]: the kernel does not take this period or frequency;
+    ///   [`Error::EventNotCounted`] (`ENOENT`): this machine does not count the event;
+    ///   [`Error::ProcessorOffline`] (`ENODEV`).
     /// - [`Error::NoEventSource`]: the kernel has no kprobes, or no uprobes.
-    /// - [`Error::File`]: tracefs is not mounted, or what the kernel says about events cannot be
-    ///   read.
+    /// - [`Error::HowToAttach`]: tracefs is not mounted, or what the kernel says about events
+    ///   cannot be read.
     /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already.
     /// - [`Error::HookTaken`]: the caller's event runs a program already (`EEXIST`), or the
     ///   tracepoint or probe has 64 programs, which is the maximum (`E2BIG`).

@@ -5,7 +5,7 @@ use bpf_link_sys as c;
 
 use super::PerfCounter;
 use super::counted;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SampleRateProblem};
 
 /// A counter of the hardware or the kernel.
 #[derive(Clone, Copy, Debug)]
@@ -158,16 +158,19 @@ impl CounterEvent {
         const LONGEST: u64 = i64::MAX.unsigned_abs();
         match self.rate {
             Rate::Period(1..=LONGEST) => Ok(()),
-            Rate::Period(period) => Err(Error::SamplePeriod {
+            Rate::Period(period) => Err(Error::SampleRate(SampleRateProblem::Period {
                 period,
                 limit: LONGEST,
-            }),
+            })),
             Rate::Frequency(frequency) => {
                 let limit = counted::max_sample_rate();
                 if frequency > 0 && limit.is_none_or(|limit| frequency <= limit) {
                     Ok(())
                 } else {
-                    Err(Error::SampleFrequency { frequency, limit })
+                    Err(Error::SampleRate(SampleRateProblem::Frequency {
+                        frequency,
+                        limit,
+                    }))
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! The perf events that a program is attached to.
 
 use std::borrow::Cow;
-use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 
 use bpf_link::{PerfEvent, PerfEventConfig, Target};
@@ -96,7 +95,7 @@ impl<'a> TracepointEvent<'a> {
     }
 
     fn target(&self) -> Target {
-        Target::Tracepoint(CString::new(self.tracepoint().to_string()).ok())
+        self.tracepoint().target()
     }
 
     pub(super) fn name(&self) -> &str {

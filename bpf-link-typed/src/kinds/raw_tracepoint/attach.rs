@@ -65,8 +65,8 @@ impl<'a> RawTracepointAttach<'a> {
     ///   loaded for it.
     /// - [`Error::AlreadyAttached`] (`EEXIST`): before Linux 6.10, the program is on this
     ///   tracepoint already.
-    /// - [`Error::WrongKind`]: the program is not for a tracepoint, but for something else that it
-    ///   was loaded for, and was attached to that for a moment.
+    /// - [`Error::LoadedForOtherKind`]: the program was loaded for something that is not a
+    ///   tracepoint, and was attached to that for a moment.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
     ///     has no cookies here;
@@ -124,6 +124,6 @@ impl<'a> RawTracepointAttach<'a> {
             link.map_err(|source| fit::by_type(program.as_fd(), AttachType::TraceRawTp, source))?;
         // Programs of other types have a target that they were loaded for as well, and make links
         // of another kind.
-        RawTracepointLink::try_from(link).map_err(Error::from)
+        RawTracepointLink::try_from(link).map_err(fit::other_kind(program.as_fd()))
     }
 }

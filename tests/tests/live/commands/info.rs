@@ -118,7 +118,10 @@ fn buffers_for_another_kind(_sandbox: &Sandbox) -> Result<()> {
     ensure!(
         matches!(
             error,
-            bpf_link::Error::InvalidRequest(InvalidRequest::Buffers(LinkKind::Xdp))
+            bpf_link::Error::InvalidRequest(InvalidRequest::Buffers {
+                kind: LinkKind::Xdp,
+                ..
+            })
         ),
         "{error:?}"
     );

@@ -6,10 +6,12 @@ use bpf_link::{AttachType, program_fits};
 use bpf_link_tests::{Device, DeviceKind, Hook, Loader, Map, Program, Sandbox, iterator};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{
-    Error, IterAttach, TracingAttach, TracingHook, TracingMultiAttach, UprobeMultiAttach, XdpAttach,
+    Error, IterAttach, KprobeMultiAttach, TracingAttach, TracingHook, TracingMultiAttach,
+    UprobeMultiAttach, XdpAttach,
 };
 
 use crate::fixture::chain::check_refusal;
+use crate::functions::kernel::{SYMBOLS, address_of};
 use crate::functions::test::function_id;
 use crate::harness::{Need, Test, test};
 
@@ -25,6 +27,13 @@ pub(crate) const TESTS: &[Test] = &[
     test!(iterators),
     test!(many_probes).needs(Need::UPROBE_MULTI),
     test!(many_functions).needs(Need::TRACING_MULTI),
+    test!(many_kernel_functions).needs(Need::KPROBE_MULTI),
+    test!(sessions_of_kernel_functions)
+        .needs(Need::KPROBE_MULTI)
+        .also_needs(&[Need::Constant(
+            "bpf_attach_type",
+            "BPF_TRACE_KPROBE_SESSION",
+        )]),
     test!(security_hooks)
         .needs(Need::LSM)
         .also_needs(&[Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP")]),
@@ -131,6 +140,55 @@ fn iterators(_sandbox: &Sandbox) -> Result<()> {
         "hook trace_fentry",
         &program,
     )
+}
+
+fn many_kernel_functions(_sandbox: &Sandbox) -> Result<()> {
+    let [symbol, ..] = SYMBOLS;
+    let address = address_of(symbol)?;
+    for hook in [Hook::KPROBE, Hook::UPROBE_MULTI] {
+        let program = Program::passing(hook)?;
+        for when in [When::Entry, When::Return] {
+            check_mismatch(
+                KprobeMultiAttach::to_addresses(when, [address]).attach(&program),
+                &format!("hook trace_kprobe_multi of address {address:#x}"),
+                &program,
+            )?;
+            check_mismatch(
+                KprobeMultiAttach::to_symbols(when, [symbol]).attach(&program),
+                &format!("of function {}", symbol.to_string_lossy()),
+                &program,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A program for sessions is of another attach type than one that runs at one end only. One that is
+/// for neither may as well be met by a kernel that has no sessions.
+fn sessions_of_kernel_functions(_sandbox: &Sandbox) -> Result<()> {
+    let [symbol, ..] = SYMBOLS;
+    let address = address_of(symbol)?;
+    let attach = |when, program: &Program| {
+        [
+            KprobeMultiAttach::to_symbols(when, [symbol]).attach(program),
+            KprobeMultiAttach::to_addresses(when, [address]).attach(program),
+        ]
+    };
+    let (of_one_end, of_session, of_neither) = (
+        Program::passing(Hook::KPROBE_MULTI)?,
+        Program::passing(Hook::KPROBE_SESSION)?,
+        Program::passing(Hook::KPROBE)?,
+    );
+    for refused in attach(When::Session, &of_one_end) {
+        check_mismatch(refused, "hook trace_kprobe_session of", &of_one_end)?;
+    }
+    for refused in attach(When::Entry, &of_session) {
+        check_mismatch(refused, "hook trace_kprobe_multi of", &of_session)?;
+    }
+    for refused in attach(When::Session, &of_neither) {
+        check_perhaps(refused, "hook trace_kprobe_session of", &of_neither)?;
+    }
+    Ok(())
 }
 
 fn many_probes(_sandbox: &Sandbox) -> Result<()> {

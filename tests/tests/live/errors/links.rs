@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use bpf_link::{Error, InfoBuffers, InvalidRequest, LinkId, RawLink, RawTracepointOpen, Update};
 use bpf_link_tests::{Hook, Program, Sandbox};
+use bpf_link_typed::XdpLink;
 
 use crate::fixture::chain::{check, check_refusal};
 use crate::fixture::{Counted, without_descriptors};
@@ -58,6 +59,10 @@ fn a_pin(sandbox: &Sandbox) -> Result<()> {
     let path = sandbox.bpffs().join("words");
     link.pin(&path)?;
     let id = link.id()?;
+    check_refusal(
+        XdpLink::from_pinned(&path),
+        &[&format!("link {id} pinned at {}", path.display())],
+    )?;
     let named = path.display().to_string();
     let opened = RawLink::from_pinned(&path)?;
     let error = check_refusal(opened.detach(), &[&named, &format!("link {id}")])?;
@@ -125,10 +130,10 @@ fn an_info(_sandbox: &Sandbox) -> Result<()> {
     };
     let error = check_refusal(
         link.info_with(of_another),
-        &["links of kind raw_tracepoint"],
+        &[&named, "of kind raw_tracepoint"],
     )?;
     ensure!(
-        matches!(error, Error::InvalidRequest(InvalidRequest::Buffers(_))),
+        matches!(error, Error::InvalidRequest(InvalidRequest::Buffers { .. })),
         "{error:?}"
     );
     Ok(())

@@ -140,7 +140,12 @@ fn without_tracefs(sandbox: &Sandbox) -> Result<()> {
         matches!(&refused, Err(Error::File { path, .. }) if *path == names),
         "{refused:?}"
     );
-    ensure_error!(refused, Error::File { .. }, Some(libc::ENOENT));
+    ensure_error!(
+        refused,
+        Error::File { .. },
+        Some(libc::ENOENT),
+        &[&names.display().to_string()]
+    );
     // A list without an address says of each name what can be traced.
     let [first, ..] = SYMBOLS;
     std::fs::write(&names, format!("{}\n", first.to_str()?))?;

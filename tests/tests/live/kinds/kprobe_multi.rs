@@ -294,6 +294,7 @@ fn lengths_that_disagree(_sandbox: &Sandbox) -> Result<()> {
                 what,
                 expected,
                 found,
+                ..
             } = refusal(args.cookies(cookies))?
             else {
                 anyhow::bail!("another error than a mismatch");

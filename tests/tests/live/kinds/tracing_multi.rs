@@ -289,6 +289,7 @@ fn lengths_that_disagree(_sandbox: &Sandbox) -> Result<()> {
             what,
             expected,
             found,
+            ..
         } = refusal(TracingMultiArgs::new(&ids).cookies(cookies))?
         else {
             anyhow::bail!("another error than a mismatch");

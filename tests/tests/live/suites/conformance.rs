@@ -324,10 +324,11 @@ impl Subject<'_> {
             }
         };
         let error = refusal(link.info_with(others))?;
-        let Error::InvalidRequest(InvalidRequest::Buffers(kind)) = error else {
+        let Error::InvalidRequest(InvalidRequest::Buffers { link: of, kind }) = error else {
             anyhow::bail!("{error:?}");
         };
         ensure!(kind == self.kind && name == [0xff; 8]);
+        ensure!(*of == link.target(), "{of:?}");
         Ok(())
     }
 

@@ -40,7 +40,8 @@ fn interfaces_by_name(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.clone().mode(XdpMode::Drv).attach(&program),
         Error::HookTaken { .. },
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &["interface named"]
     );
     drop(generic);
     let native = to.clone().mode(XdpMode::Drv).attach(&program)?;
@@ -50,7 +51,8 @@ fn interfaces_by_name(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             to.attach(&program),
             Error::NoSuchInterface { .. },
-            Some(libc::ENODEV)
+            Some(libc::ENODEV),
+            &["interface named"]
         );
         Ok(())
     })?;
@@ -58,7 +60,8 @@ fn interfaces_by_name(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&program),
         Error::NoSuchInterface { .. },
-        Some(libc::ENODEV)
+        Some(libc::ENODEV),
+        &["interface named"]
     );
     Ok(())
 }

@@ -15,18 +15,34 @@ fn it_takes_a_privilege(sandbox: &Sandbox) -> Result<()> {
     let netns = Netns::current()?;
     let map = Map::sockmap(1)?;
     as_nobody(|| {
-        for asked in [
-            CgroupHook::InetEgress.query(FileRef::fd(&cgroup)),
-            CgroupHook::InetEgress.query_effective(FileRef::fd(&cgroup)),
-            NetnsHook::SkLookup.query(FileRef::fd(&netns)),
-            TcxHook::Ingress.query(LOOPBACK),
-            NetkitHook::Primary.query(LOOPBACK),
-            SockmapHook::MsgVerdict.query(&map),
+        let path = cgroup.path().display().to_string();
+        for (asked, named) in [
+            (
+                CgroupHook::InetEgress.query(FileRef::fd(&cgroup)),
+                "cgroup_inet_egress",
+            ),
+            (CgroupHook::InetEgress.query(cgroup.path()), &*path),
+            (
+                CgroupHook::InetEgress.query_effective(cgroup.path()),
+                &*path,
+            ),
+            (
+                NetnsHook::SkLookup.query("/proc/self/ns/net"),
+                "/proc/self/ns/net",
+            ),
+            (NetnsHook::SkLookup.query(FileRef::fd(&netns)), "sk_lookup"),
+            (TcxHook::Ingress.query("lo"), "interface lo (index 1)"),
+            (
+                NetkitHook::Primary.query(LOOPBACK),
+                "interface lo (index 1)",
+            ),
+            (SockmapHook::MsgVerdict.query(&map), "sk_msg_verdict"),
         ] {
             ensure_error!(
                 asked,
                 Error::Link(bpf_link::Error::PermissionDenied(_)),
-                Some(libc::EPERM)
+                Some(libc::EPERM),
+                &[named]
             );
         }
         Ok(())

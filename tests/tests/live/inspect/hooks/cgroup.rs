@@ -180,13 +180,15 @@ fn what_is_not_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         inspector.cgroup("/proc"),
         Error::NotACgroup { .. },
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["/proc is not a cgroup"]
     );
     let missing = sandbox.directory().join("missing");
     ensure_error!(
         inspector.cgroup(&missing),
         Error::File { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &[&missing.display().to_string()]
     );
     Ok(())
 }

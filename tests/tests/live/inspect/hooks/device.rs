@@ -216,10 +216,12 @@ fn a_device_that_is_gone(_sandbox: &Sandbox) -> Result<()> {
     const NOWHERE: u32 = i32::MAX.unsigned_abs();
     let mut inspector = HookInspector::load()?;
     for missing in [Interface::from("gone0"), NOWHERE.into(), u32::MAX.into()] {
+        let named = format!("interface {missing}");
         ensure_error!(
             inspector.device(missing),
             Error::NoSuchInterface { .. },
-            Some(libc::ENODEV)
+            Some(libc::ENODEV),
+            &[&named]
         );
     }
     ensure_refused!(

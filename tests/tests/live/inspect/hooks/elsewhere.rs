@@ -89,7 +89,8 @@ fn a_namespace_that_may_not_be_entered(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             refused,
             Error::Link(LinkError::PermissionDenied(_)),
-            Some(libc::EPERM)
+            Some(libc::EPERM),
+            &["setns"]
         );
     }
     Ok(())

@@ -147,18 +147,21 @@ fn what_is_not_a_namespace(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         inspector.netns("/proc/self/comm"),
         bpf_link_typed::Error::Link(LinkError::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["network namespace /proc/self/comm"]
     );
     let place = rustix::fs::open(HERE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     ensure_error!(
         inspector.netns(FileRef::fd(&place)),
         bpf_link_typed::Error::Link(LinkError::Command(_)),
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["hook flow_dissector"]
     );
     ensure_error!(
         inspector.netns("/proc/missing"),
         bpf_link_typed::Error::File { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["/proc/missing"]
     );
     Ok(())
 }

@@ -42,7 +42,8 @@ fn with_a_link_and_without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         SockmapHook::SkbStreamVerdict.query(&map),
         Error::Link(LinkError::Command(_)),
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &[&format!("map {}", map.id()?)]
     );
     let other = Map::sockmap(1)?;
     check(&HookInspector::load()?.sockmap(&other)?, &[])?;
@@ -52,10 +53,12 @@ fn with_a_link_and_without(_sandbox: &Sandbox) -> Result<()> {
 
 fn another_map(_sandbox: &Sandbox) -> Result<()> {
     let mut inspector = HookInspector::load()?;
+    let array = Map::array(8, 1)?;
     ensure_error!(
-        inspector.sockmap(&Map::array(8, 1)?),
+        inspector.sockmap(&array),
         Error::Link(LinkError::Command(_)),
-        Some(libc::EOPNOTSUPP)
+        Some(libc::EOPNOTSUPP),
+        &[&format!("map {}", array.id()?)]
     );
     let program = Program::passing(Hook::XDP)?;
     let refused = inspector.sockmap(program.as_fd());

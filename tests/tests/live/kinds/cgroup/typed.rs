@@ -74,16 +74,19 @@ fn attach_errors(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to(FileRef::path(&missing), create),
         Error::File { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &[&missing.display().to_string()]
     );
     ensure_error!(
         to(FileRef::from("/"), create),
         Error::NotACgroup { .. },
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["/ is not a cgroup"]
     );
     let cgroup = sandbox.new_cgroup("attach")?;
+    let named = format!("cgroup {}", cgroup.path().display());
     for hook in [CgroupHook::Inet4PostBind, CgroupHook::InetEgress] {
-        let refused = to(FileRef::fd(&cgroup), hook);
+        let refused = to(FileRef::path(cgroup.path()), hook);
         let Err(Error::AttachTypeMismatch { attach_type, .. }) = &refused else {
             anyhow::bail!("{refused:?}");
         };
@@ -91,25 +94,28 @@ fn attach_errors(sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             refused,
             Error::AttachTypeMismatch { .. },
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &[&named]
         );
     }
     let links: Vec<_> = std::iter::repeat_with(|| to(FileRef::fd(&cgroup), create))
         .take(64)
         .collect::<Result<_, _>>()?;
     ensure_error!(
-        to(FileRef::fd(&cgroup), create),
+        to(FileRef::path(cgroup.path()), create),
         Error::HookTaken { .. },
-        Some(libc::E2BIG)
+        Some(libc::E2BIG),
+        &[&named]
     );
     drop(links);
     let egress = Program::passing(Hook::CGROUP_EGRESS)?;
     as_nobody(|| {
-        let to = CgroupAttach::to(FileRef::fd(&cgroup), CgroupHook::InetEgress);
+        let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
         ensure_error!(
             to.attach(&egress),
             Error::Link(bpf_link::Error::PermissionDenied(_)),
-            Some(libc::EPERM)
+            Some(libc::EPERM),
+            &[&named]
         );
         Ok(())
     })
@@ -139,7 +145,8 @@ fn positions(sandbox: &Sandbox) -> Result<()> {
             .expected_revision(revision + 1)
             .attach(four),
         Error::Link(bpf_link::Error::StaleRevision(_)),
-        Some(libc::ESTALE)
+        Some(libc::ESTALE),
+        &["hook cgroup_inet_egress"]
     );
     let _after = to
         .clone()
@@ -156,7 +163,8 @@ fn positions(sandbox: &Sandbox) -> Result<()> {
             .position(Position::Before(LinkAnchor::link(&elsewhere)))
             .attach(one),
         Error::AnchorNotOnHook(_),
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["the anchor", "hook cgroup_inet_egress"]
     );
     let gone = elsewhere.id()?;
     drop(elsewhere);
@@ -165,7 +173,8 @@ fn positions(sandbox: &Sandbox) -> Result<()> {
             .position(Position::Before(LinkAnchor::LinkId(gone)))
             .attach(one),
         Error::AnchorNotOnHook(_),
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &[&format!("the anchor, link {gone}")]
     );
     Ok(())
 }
@@ -184,7 +193,8 @@ fn preorder(sandbox: &Sandbox) -> Result<()> {
 fn without_positions(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("attach")?;
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
-    let to = CgroupAttach::to(FileRef::fd(&cgroup), CgroupHook::InetEgress);
+    let named = format!("cgroup {}", cgroup.path().display());
+    let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
     let link = to.attach(&program)?;
     for to in [
         to.clone().position(Position::First),
@@ -196,7 +206,8 @@ fn without_positions(sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             to.attach(&program),
             Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &[&named]
         );
     }
     Ok(())
@@ -206,13 +217,15 @@ fn without_positions(sandbox: &Sandbox) -> Result<()> {
 fn errors_anchors(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("errors")?;
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
-    let to = CgroupAttach::to(FileRef::fd(&cgroup), CgroupHook::InetEgress);
+    let named = format!("cgroup {}", cgroup.path().display());
+    let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
     let link = to.attach(&program)?;
     let before = Position::Before(LinkAnchor::link(&link));
     ensure_error!(
         to.clone().preorder().position(before).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&named]
     );
     let owner = format!("cgroup {}", cgroup.path().display());
     positions::the_owner_is_named(&owner, |anchor| {
@@ -225,11 +238,13 @@ fn errors_anchors(sandbox: &Sandbox) -> Result<()> {
 fn without_preorder(sandbox: &Sandbox) -> Result<()> {
     let cgroup = sandbox.new_cgroup("errors")?;
     let program = Program::passing(Hook::CGROUP_EGRESS)?;
-    let to = CgroupAttach::to(FileRef::fd(&cgroup), CgroupHook::InetEgress);
+    let named = format!("cgroup {}", cgroup.path().display());
+    let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
     ensure_error!(
         to.clone().preorder().attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&named]
     );
     drop(to.attach(&program)?);
     Ok(())
@@ -303,13 +318,19 @@ fn query_errors(sandbox: &Sandbox) -> Result<()> {
         hook.query(missing.as_path()),
         hook.query_effective(missing.as_path()),
     ] {
-        ensure_error!(asked, Error::File { .. }, Some(libc::ENOENT));
+        ensure_error!(
+            asked,
+            Error::File { .. },
+            Some(libc::ENOENT),
+            &[&missing.display().to_string()]
+        );
     }
     for asked in [hook.query("/"), hook.query_effective("/")] {
         ensure_error!(
             asked,
-            Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EBADF)
+            Error::NotACgroup { .. },
+            Some(libc::EBADF),
+            &["/ is not a cgroup"]
         );
     }
     Ok(())
@@ -326,7 +347,8 @@ fn query_revision(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.clone().expected_revision(before).attach(&program),
         Error::Link(bpf_link::Error::StaleRevision(_)),
-        Some(libc::ESTALE)
+        Some(libc::ESTALE),
+        &[&cgroup.path().display().to_string()]
     );
     let _other = to.clone().expected_revision(revision()?).attach(&program)?;
     Ok(())
@@ -342,7 +364,8 @@ fn a_cgroup_without_the_hook(sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             asked,
             Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &[&cgroup.path().display().to_string()]
         );
     }
     Ok(())

@@ -48,12 +48,14 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         IterAttach::over_all().attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["hook trace_iter"]
     );
     ensure_error!(
         IterAttach::over_all().attach(&Program::passing(Hook::XDP)?),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["hook trace_iter"]
     );
     Ok(())
 }
@@ -101,7 +103,8 @@ fn errors_of_maps(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             over.attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(errno)
+            Some(errno),
+            &["hook trace_iter"]
         );
     }
     // It reads more of a value than there is.
@@ -115,10 +118,12 @@ fn errors_of_maps(_sandbox: &Sandbox) -> Result<()> {
         asm::set(Register::R0, 0),
         asm::exit(),
     ])?;
+    let short = Map::hash(4, 8, 1)?;
     ensure_error!(
-        IterAttach::over_map(&Map::hash(4, 8, 1)?).attach(&program),
+        IterAttach::over_map(&short).attach(&program),
         Error::Link(bpf_link::Error::PermissionDenied(_)),
-        Some(libc::EACCES)
+        Some(libc::EACCES),
+        &[&format!("map {}", short.id()?)]
     );
     drop(IterAttach::over_map(&Map::hash(4, 16, 1)?).attach(&program)?);
     Ok(())
@@ -132,32 +137,37 @@ fn errors_of_cgroups_and_tasks(sandbox: &Sandbox) -> Result<()> {
         iterator("task", *b"element\n")?,
     );
     let order = CgroupIterOrder::SelfOnly;
-    for (over, program, errno) in [
+    for (over, program, errno, words) in [
         (
             IterAttach::over_cgroups_of(&file, order),
             &cgroups,
             libc::EBADF,
+            "hook trace_iter",
         ),
         (
             IterAttach::over_cgroups(IterCgroup::Id(u64::MAX), order),
             &cgroups,
             libc::ENOENT,
+            "the cgroup with id 18446744073709551615",
         ),
         (
             IterAttach::over_cgroups_of(&cgroup, CgroupIterOrder::from_raw(99)),
             &cgroups,
             libc::EINVAL,
+            "hook trace_iter",
         ),
         (
             IterAttach::over_tasks(IterTask::Pidfd(file.as_fd())),
             &tasks,
             libc::EBADF,
+            "hook trace_iter",
         ),
     ] {
         ensure_error!(
             over.attach(program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(errno)
+            Some(errno),
+            &[words]
         );
     }
     Ok(())
@@ -168,7 +178,8 @@ fn without_tasks(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         IterAttach::over_tasks(IterTask::Pid(std::process::id())).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::E2BIG)
+        Some(libc::E2BIG),
+        &["hook trace_iter"]
     );
     Ok(())
 }

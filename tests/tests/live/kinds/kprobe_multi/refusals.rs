@@ -100,7 +100,12 @@ fn functions_that_cannot_be_traced(sandbox: &Sandbox) -> Result<()> {
             symbols.to_string().contains("no tracefs") != is_known,
             "{symbols}"
         );
-        ensure_error!(refused, Error::SymbolNotFound { .. }, Some(libc::ESRCH));
+        ensure_error!(
+            refused,
+            Error::SymbolNotFound { .. },
+            Some(libc::ESRCH),
+            &["notify_die"]
+        );
     }
     Ok(())
 }

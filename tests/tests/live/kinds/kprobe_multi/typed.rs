@@ -76,6 +76,7 @@ fn session(_sandbox: &Sandbox) -> Result<()> {
 fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::KPROBE_MULTI)?;
     let [a, b, _] = SYMBOLS;
+    let of_first = a.to_str()?;
     let attach = |symbols: &[&CStr], program: &Program| {
         KprobeMultiAttach::to_symbols(When::Entry, symbols).attach(program)
     };
@@ -106,7 +107,8 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             attach(&SYMBOLS, &Program::passing(hook)?),
             Error::AttachTypeMismatch { .. },
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &[of_first]
         );
     }
     ensure_error!(
@@ -114,12 +116,14 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
             .cookies([1])
             .attach(&program),
         Error::Link(bpf_link::Error::LengthMismatch { .. }),
-        None
+        None,
+        &["kprobe_multi.cookies", of_first]
     );
     ensure_error!(
         attach(&[], &program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["hook trace_kprobe_multi"]
     );
     Ok(())
 }
@@ -145,7 +149,8 @@ fn errors_by_address(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         KprobeMultiAttach::to_addresses(When::Entry, &too_many).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::E2BIG)
+        Some(libc::E2BIG),
+        &[&format!("addresses {address:#x}")]
     );
     Ok(())
 }
@@ -161,7 +166,8 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         KprobeMultiAttach::to_symbols(When::Entry, &SYMBOLS).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(errno)
+        Some(errno),
+        &[SYMBOLS[0].to_str()?]
     );
     Ok(())
 }

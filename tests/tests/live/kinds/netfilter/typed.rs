@@ -41,23 +41,31 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
             ..
         })
     ));
-    ensure_error!(refused, Error::PriorityTaken { .. }, Some(libc::EBUSY));
+    ensure_error!(
+        refused,
+        Error::PriorityTaken { .. },
+        Some(libc::EBUSY),
+        &["priority -10000"]
+    );
     ensure_error!(
         at(i32::MAX).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::ERANGE)
+        Some(libc::ERANGE),
+        &["priority 2147483647"]
     );
     let other = NetfilterAttach::to(NetfilterFamily::Other(1), NetfilterHook::LocalIn, 1);
     ensure_error!(
         other.attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EAFNOSUPPORT)
+        Some(libc::EAFNOSUPPORT),
+        &["family 1, hook 1, priority 1"]
     );
     let hook = NetfilterAttach::to(NetfilterFamily::Ipv6, NetfilterHook::Other(7), 1);
     ensure_error!(
         hook.attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EPROTO)
+        Some(libc::EPROTO),
+        &["family 10, hook 7, priority 1"]
     );
     let whole = NetfilterAttach::to(NetfilterFamily::Ipv6, NetfilterHook::Forward, 10_001);
     match whole.defragmented().attach(&program) {
@@ -84,7 +92,8 @@ fn errors_full(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         netfilter_at(1).attach(&other),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["family 2, hook 2, priority 1"]
     );
     // That many links are as many descriptors.
     let descriptors = Rlimit {
@@ -124,7 +133,8 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         netfilter_at(1).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)) | Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["priority 1"]
     );
     Ok(())
 }

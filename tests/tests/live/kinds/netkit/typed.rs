@@ -51,33 +51,39 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             to.attach(&program),
             Error::AlreadyAttached(_),
-            Some(libc::EEXIST)
+            Some(libc::EEXIST),
+            &["interface kit"]
         );
         ensure_error!(
             to.expected_revision(4711).attach(&program),
             Error::Link(bpf_link::Error::StaleRevision(_)),
-            Some(libc::ESTALE)
+            Some(libc::ESTALE),
+            &["interface kit"]
         );
         let peer = NetkitAttach::to(peer, of);
         ensure_error!(
             peer.attach(&program),
             Error::Link(bpf_link::Error::PermissionDenied(_)),
-            Some(libc::EACCES)
+            Some(libc::EACCES),
+            &["interface"]
         );
         ensure_error!(
             NetkitAttach::to("lo", of).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::ENXIO)
+            Some(libc::ENXIO),
+            &["interface lo"]
         );
         ensure_error!(
             NetkitAttach::to(4711, of).attach(&program),
             Error::NoSuchInterface { .. },
-            Some(libc::ENODEV)
+            Some(libc::ENODEV),
+            &["interface 4711"]
         );
         ensure_error!(
             NetkitAttach::to("kit", of).attach(&Program::passing(Hook::XDP)?),
             Error::AttachTypeMismatch { .. },
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &["interface kit"]
         );
     }
     Ok(())
@@ -107,7 +113,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
             .position(Position::After(Anchor::link(&elsewhere)))
             .attach(&program),
         Error::AnchorNotOnHook(_),
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["interface kit"]
     );
     let programs: Vec<Program> = std::iter::repeat_with(load)
         .take(63)
@@ -119,7 +126,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         here.attach(&program),
         Error::HookTaken { .. },
-        Some(libc::ERANGE)
+        Some(libc::ERANGE),
+        &["interface kit"]
     );
     Ok(())
 }
@@ -134,7 +142,8 @@ fn errors_alone(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             NetkitAttach::to("kit", end).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EOPNOTSUPP)
+            Some(libc::EOPNOTSUPP),
+            &["interface kit"]
         );
     }
     Ok(())
@@ -192,17 +201,20 @@ fn query_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         hook.query("nothing"),
         Error::NoSuchInterface { .. },
-        Some(libc::ENODEV)
+        Some(libc::ENODEV),
+        &["interface nothing"]
     );
     ensure_error!(
         hook.query("lo"),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::ENXIO)
+        Some(libc::ENXIO),
+        &["interface lo"]
     );
     ensure_error!(
         hook.query(device::peer_name("kit").as_str()),
         Error::Link(bpf_link::Error::PermissionDenied(_)),
-        Some(libc::EACCES)
+        Some(libc::EACCES),
+        &["interface kit_p"]
     );
     Ok(())
 }
@@ -211,7 +223,8 @@ fn without_netkit(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         NetkitHook::Primary.query("lo"),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["interface lo"]
     );
     Ok(())
 }

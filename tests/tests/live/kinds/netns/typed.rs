@@ -41,17 +41,20 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         NetnsAttach::to(PATH, NetnsHook::FlowDissector).attach(&program),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[PATH]
     );
     ensure_error!(
         NetnsAttach::to("/proc/no such file", NetnsHook::SkLookup).attach(&program),
         Error::File { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["/proc/no such file"]
     );
     ensure_error!(
         NetnsAttach::to("/proc/self/ns/uts", NetnsHook::SkLookup).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["/proc/self/ns/uts"]
     );
     let dissector = Program::passing(Hook::FLOW_DISSECTOR)?;
     let to = NetnsAttach::to(PATH, NetnsHook::FlowDissector);
@@ -59,7 +62,8 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&dissector),
         Error::HookTaken { .. },
-        Some(libc::E2BIG)
+        Some(libc::E2BIG),
+        &[PATH]
     );
     Ok(())
 }
@@ -70,7 +74,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         NetnsAttach::to(FileRef::fd(&file), NetnsHook::SkLookup).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["hook sk_lookup"]
     );
     Ok(())
 }
@@ -120,19 +125,22 @@ fn query_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         hook.query("/proc/self/ns/nothing"),
         Error::File { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["/proc/self/ns/nothing"]
     );
     ensure_error!(
         hook.query("/proc/self/comm"),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["network namespace /proc/self/comm"]
     );
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let place = rustix::fs::open("/proc/thread-self/ns/net", flags, Mode::empty())?;
     ensure_error!(
         hook.query(place.as_fd()),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["hook sk_lookup"]
     );
     Ok(())
 }

@@ -5,7 +5,7 @@ use bpf_link_sys::PERF_TYPE_MAX;
 use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually_holds, processors};
 use bpf_link_typed::{
     Attach as _, CountedEvent, CounterEvent, Error, HardwareEvent, LinkSet, PerfEventAttach,
-    PerfEventDetails, SoftwareEvent, TracepointEvent,
+    PerfEventDetails, SampleRateProblem, SoftwareEvent, TracepointEvent,
     ensure::{Outcome, Why},
 };
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
@@ -252,8 +252,10 @@ fn periods_and_frequencies_that_are_refused(sandbox: &Sandbox) -> Result<()> {
         for error in [attached, pinned] {
             ensure!(error.errno().is_none(), "{error:?}");
             let names_limit = match error {
-                Error::SamplePeriod { limit, .. } => limit == longest,
-                Error::SampleFrequency { limit: told, .. } => told == Some(limit),
+                Error::SampleRate(SampleRateProblem::Period { limit, .. }) => limit == longest,
+                Error::SampleRate(SampleRateProblem::Frequency { limit: told, .. }) => {
+                    told == Some(limit)
+                }
                 _ => false,
             };
             ensure!(names_limit, "{event:?}");
@@ -276,25 +278,29 @@ fn what_the_kernel_refuses(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         attach(faults.thread(i32::MAX.unsigned_abs())),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::ESRCH)
+        Some(libc::ESRCH),
+        &["page-faults of thread 2147483647"]
     );
     // There is no such processor.
     ensure_error!(
         attach(faults.processor(i32::MAX.unsigned_abs())),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["page-faults on processor 2147483647"]
     );
     let other = CountedEvent::from_raw(u32::MAX, 0);
     ensure_error!(
         attach(CounterEvent::with_period(other, 1)),
         Error::EventNotCounted { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["type 4294967295", "on processor 0"]
     );
     let unknown = SoftwareEvent::Unknown(4711);
     ensure_error!(
         attach(CounterEvent::with_period(unknown, 1)),
         Error::EventNotCounted { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["0x1267", "on processor 0"]
     );
     // The limit is not what procfs says.
     let limit = max_rate()?;
@@ -307,7 +313,8 @@ fn what_the_kernel_refuses(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         refused,
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["page-faults of the calling thread"]
     );
     let mut set = LinkSet::in_dir(sandbox.bpffs().join("set"));
     let switches = TracepointEvent::new("sched", "sched_switch");

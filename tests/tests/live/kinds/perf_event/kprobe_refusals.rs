@@ -62,7 +62,8 @@ fn a_kernel_that_is_locked_down(sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             refused()?,
             Error::Link(bpf_link::Error::PermissionDenied(_)),
-            Some(libc::EPERM)
+            Some(libc::EPERM),
+            &[symbol.to_str()?]
         );
     }
     std::fs::write(&modes, "none integrity [confidentiality]\n")?;
@@ -243,7 +244,8 @@ fn what_is_not_to_be_probed(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         attach(KprobeEvent::at(LISTED, 0).tracefs(sandbox.directory()))?,
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[LISTED.to_str()?]
     );
     Ok(())
 }

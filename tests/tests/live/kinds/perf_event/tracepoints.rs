@@ -56,8 +56,9 @@ fn names_that_are_paths(sandbox: &Sandbox) -> Result<()> {
             let event = TracepointEvent::new(names.0, names.1).tracefs(sandbox.directory());
             ensure_error!(
                 PerfEventAttach::to(event).attach(&program),
-                Error::File { .. },
-                Some(libc::ENOENT)
+                Error::HowToAttach { .. },
+                Some(libc::ENOENT),
+                &[&format!("tracepoint {}:{}", names.0, names.1)]
             );
         }
     }
@@ -100,7 +101,8 @@ fn a_record_that_is_too_short(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&reading_at(last + 8 - last % 8)?),
         Error::ReadsBeyondRecord { .. },
-        Some(libc::EACCES)
+        Some(libc::EACCES),
+        &["sched:sched_process_fork"]
     );
     // Of an event of the caller's it is not known what it is.
     let event = PerfEvent::tracepoint(sandbox, "sched", "sched_process_fork")?;
@@ -111,7 +113,8 @@ fn a_record_that_is_too_short(sandbox: &Sandbox) -> Result<()> {
             size: None,
             ..
         },
-        Some(libc::EACCES)
+        Some(libc::EACCES),
+        &["the tracepoint"]
     );
     Ok(())
 }

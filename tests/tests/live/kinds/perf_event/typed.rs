@@ -76,7 +76,8 @@ fn tracepoint(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&program),
         Error::AlreadyAttached(_),
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &["tracepoint sched:sched_switch"]
     );
     drop(link);
     stops(&counter, switch)?;
@@ -87,14 +88,20 @@ fn tracepoint(sandbox: &Sandbox) -> Result<()> {
             anyhow::bail!("{refused:?}");
         };
         ensure!(*tracepoint == format!("{category}:{name}"));
-        ensure_error!(refused, Error::NoSuchTracepoint { .. }, Some(libc::ENOENT));
+        ensure_error!(
+            refused,
+            Error::NoSuchTracepoint { .. },
+            Some(libc::ENOENT),
+            &[&format!("{category}:{name}")]
+        );
     }
     // No tracefs is there.
     let event = TracepointEvent::new("sched", "sched_switch").tracefs(sandbox.directory());
     ensure_error!(
         PerfEventAttach::to(event).attach(&program),
-        Error::File { .. },
-        Some(libc::ENOENT)
+        Error::HowToAttach { .. },
+        Some(libc::ENOENT),
+        &["tracepoint sched:sched_switch"]
     );
     Ok(())
 }
@@ -139,18 +146,21 @@ fn events_of_the_caller(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&Program::passing(Hook::PERF_EVENT)?),
         Error::HookTaken { .. },
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &["hook perf_event"]
     );
     ensure_error!(
         PerfEventAttach::to_event(&program).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["hook perf_event"]
     );
     drop(link);
     ensure_error!(
         to.attach(&Program::passing(Hook::KPROBE)?),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["hook perf_event"]
     );
     Ok(())
 }
@@ -193,12 +203,14 @@ fn uprobe(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         PerfEventAttach::to(UprobeEvent::at("/no such file", 1)).attach(&program),
         Error::File { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["/no such file"]
     );
     ensure_error!(
         PerfEventAttach::to(UprobeEvent::at("/a\0b", 1)).attach(&program),
         Error::Link(bpf_link::Error::PathHasNul { .. }),
-        None
+        None,
+        &["/a\\0b"]
     );
     Ok(())
 }
@@ -240,7 +252,14 @@ fn without_an_event_source(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         PerfEventAttach::to(KprobeEvent::at(c"vfs_read", 0)).attach(&program),
         Error::NoEventSource { name: "kprobe", .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["function vfs_read cannot be probed"]
+    );
+    ensure_error!(
+        PerfEventAttach::to(UprobeEvent::at("/proc/self/exe", 0x10)).attach(&program),
+        Error::NoEventSource { name: "uprobe", .. },
+        Some(libc::ENOENT),
+        &["/proc/self/exe at 0x10 cannot be probed"]
     );
     unmount(SOURCES, UnmountFlags::empty())?;
     Ok(())
@@ -261,7 +280,8 @@ fn errors_full(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&one_more),
         Error::HookTaken { .. },
-        Some(libc::E2BIG)
+        Some(libc::E2BIG),
+        &["tracepoint syscalls:sys_enter_getppid"]
     );
     drop(links);
     drop(to.attach(&one_more)?);
@@ -284,7 +304,8 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         PerfEventAttach::to_event(&event).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_) | bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["perf_event"]
     );
     Ok(())
 }

@@ -9,6 +9,7 @@ use bpf_link_typed::{Error, InfoBuf, RawTracepointAttach, RawTracepointLink};
 use crate::fixture::attaching::{
     COOKIE, counting, counts, ensure_error, id_of, since, stops, switch,
 };
+use crate::fixture::chain::check;
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
 
@@ -39,7 +40,8 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             to.attach(&program),
             Error::AlreadyAttached(_),
-            Some(libc::EEXIST)
+            Some(libc::EEXIST),
+            &["tracepoint sched_switch"]
         );
     }
     let refused = RawTracepointAttach::to(c"no_such").attach(&program);
@@ -47,17 +49,24 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         &refused,
         Err(Error::NoSuchTracepoint { tracepoint, .. }) if tracepoint == "no_such"
     ));
-    ensure_error!(refused, Error::NoSuchTracepoint { .. }, Some(libc::ENOENT));
+    ensure_error!(
+        refused,
+        Error::NoSuchTracepoint { .. },
+        Some(libc::ENOENT),
+        &["tracepoint no_such"]
+    );
     let long = std::ffi::CString::new([b'n'; 128])?;
     ensure_error!(
         RawTracepointAttach::to(&long).attach(&program),
         Error::Link(bpf_link::Error::InvalidRequest(_)),
-        None
+        None,
+        &[long.to_str()?]
     );
     ensure_error!(
         RawTracepointAttach::to_load_time_target().attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EFAULT)
+        Some(libc::EFAULT),
+        &["the program's own target"]
     );
     drop(link);
     stops(&counter, switch)?;
@@ -84,7 +93,8 @@ fn without_cookie(_sandbox: &Sandbox) -> Result<()> {
             .cookie(COOKIE)
             .attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["tracepoint sched_switch"]
     );
     Ok(())
 }
@@ -118,12 +128,14 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&greedy),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["tracepoint sys_enter"]
     );
     ensure_error!(
         to.attach(&Program::passing(Hook::XDP)?),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["tracepoint sys_enter"]
     );
     Ok(())
 }
@@ -133,10 +145,16 @@ fn errors_of_another_kind(_sandbox: &Sandbox) -> Result<()> {
         .function("bpf_fentry_test1")?
         .passing()?;
     let refused = RawTracepointAttach::to_load_time_target().attach(&program);
-    let Err(Error::WrongKind { found, .. }) = refused else {
+    let Err(error @ Error::LoadedForOtherKind { found, .. }) = &refused else {
         anyhow::bail!("{refused:?}");
     };
-    ensure!(found == bpf_link_typed::LinkKind::Tracing);
+    ensure!(*found == bpf_link_typed::LinkKind::Tracing);
+    let named = format!(
+        "program {} ({}) of type tracing",
+        program.id()?,
+        program.name()?
+    );
+    check(error, &[&named, "a raw_tracepoint link"])?;
     Ok(())
 }
 

@@ -35,6 +35,7 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         map.update(&0u32.to_ne_bytes(), &here.as_raw_fd().to_ne_bytes())?;
         exchange(&here, &there)
     };
+    let named = format!("map {}", map.id()?);
     let to = SockmapAttach::to(&map, SockmapHook::MsgVerdict);
     let link = to.attach(&program)?;
     let info = link.info()?;
@@ -44,12 +45,14 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&program),
         Error::HookTaken { .. },
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &[&named]
     );
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&program),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&named]
     );
     drop(link);
     stops(&counter, send)?;
@@ -60,7 +63,8 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::SkbStreamVerdict).attach(&streams),
         Error::HookTaken { .. },
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &[&named]
     );
     Ok(())
 }
@@ -75,7 +79,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             SockmapAttach::to(map, SockmapHook::MsgVerdict).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(errno)
+            Some(errno),
+            &["hook sk_msg_verdict"]
         );
     }
     Ok(())
@@ -86,7 +91,8 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::MsgVerdict).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("map {}", map.id()?)]
     );
     Ok(())
 }
@@ -131,7 +137,8 @@ fn query_errors(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             SockmapHook::MsgVerdict.query(fd),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(errno)
+            Some(errno),
+            &["hook sk_msg_verdict"]
         );
     }
     Ok(())
@@ -142,7 +149,8 @@ fn before_sockmaps_were_asked(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         SockmapHook::MsgVerdict.query(&map),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("map {}", map.id()?)]
     );
     Ok(())
 }

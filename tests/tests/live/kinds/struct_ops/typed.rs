@@ -28,12 +28,15 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         StructOpsAttach::of(&same_name).attach(),
         Error::HookTaken { .. },
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &[&format!("map {}", same_name.id()?)]
     );
+    let array = Map::array(4, 1)?;
     ensure_error!(
-        StructOpsAttach::of(&Map::array(4, 1)?).attach(),
+        StructOpsAttach::of(&array).attach(),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("map {}", array.id()?)]
     );
     Ok(())
 }
@@ -51,7 +54,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         StructOpsAttach::of(&path).attach(),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["hook struct_ops"]
     );
     Ok(())
 }
@@ -60,7 +64,8 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         StructOpsAttach::of(&Map::array(4, 1)?).attach(),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["struct_ops"]
     );
     Ok(())
 }

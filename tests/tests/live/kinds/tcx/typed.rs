@@ -52,10 +52,12 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
 fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::TCX_INGRESS)?;
     for interface in [Interface::from("nowhere"), Interface::from(4711)] {
+        let named = format!("interface {interface}");
         ensure_error!(
             TcxAttach::to(interface, TcxHook::Ingress).attach(&program),
             Error::NoSuchInterface { .. },
-            Some(libc::ENODEV)
+            Some(libc::ENODEV),
+            &[&named]
         );
     }
     let to = TcxAttach::to("lo", TcxHook::Ingress);
@@ -63,12 +65,14 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&program),
         Error::AlreadyAttached(_),
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &["interface lo (index 1)"]
     );
     ensure_error!(
         to.attach(&Program::passing(Hook::XDP)?),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["interface lo (index 1)"]
     );
     drop(link);
     let programs: Vec<Program> = std::iter::repeat_with(|| Program::passing(Hook::TCX_INGRESS))
@@ -81,7 +85,8 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&program),
         Error::HookTaken { .. },
-        Some(libc::ERANGE)
+        Some(libc::ERANGE),
+        &["interface lo (index 1)"]
     );
     Ok(())
 }
@@ -114,7 +119,8 @@ fn positions(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         after.clone().expected_revision(revision - 1).attach(seven),
         Error::Link(bpf_link::Error::StaleRevision(_)),
-        Some(libc::ESTALE)
+        Some(libc::ESTALE),
+        &["interface lo (index 1)"]
     );
     let seventh = after.expected_revision(revision).attach(seven)?;
     ensure!(now()?.0 == ids(&[six, three, five, one, four, two, seven])?);
@@ -123,7 +129,8 @@ fn positions(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         at(Position::After(Anchor::ProgramId(gone))).attach(seven),
         Error::AnchorNotOnHook(_),
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["the anchor", "interface lo (index 1)"]
     );
     Ok(())
 }
@@ -190,7 +197,8 @@ fn query(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(second),
         Error::Link(bpf_link::Error::StaleRevision(_)),
-        Some(libc::ESTALE)
+        Some(libc::ESTALE),
+        &["interface lo (index 1)"]
     );
     ensure!(TcxHook::Ingress.query("lo")?.programs.is_empty());
     Ok(())
@@ -198,10 +206,12 @@ fn query(_sandbox: &Sandbox) -> Result<()> {
 
 fn query_errors(_sandbox: &Sandbox) -> Result<()> {
     for interface in [Interface::from("nothing"), Interface::from(u32::MAX)] {
+        let named = format!("interface {interface}");
         ensure_error!(
             TcxHook::Ingress.query(interface),
             Error::NoSuchInterface { .. },
-            Some(libc::ENODEV)
+            Some(libc::ENODEV),
+            &[&named]
         );
     }
     Ok(())
@@ -211,7 +221,8 @@ fn before_there_was_tcx(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TcxHook::Ingress.query("lo"),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["interface lo (index 1)"]
     );
     Ok(())
 }

@@ -72,7 +72,8 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TracingAttach::to(TracingHook::Fentry).attach(&program),
         Error::AttachTypeMismatch { .. } | Error::ProgramRefused { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["hook trace_fentry"]
     );
     let attach = |function: &str| -> Result<_> {
         let program = Loader::new(Hook::LSM).function(function)?.passing()?;
@@ -101,7 +102,8 @@ fn cookie(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&program),
         Error::AlreadyAttached(_),
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &["hook trace_fentry"]
     );
     Ok(())
 }
@@ -113,7 +115,8 @@ fn without_cookie(_sandbox: &Sandbox) -> Result<()> {
             .cookie(COOKIE)
             .attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["hook trace_fentry"]
     );
     Ok(())
 }
@@ -151,7 +154,8 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
             libc::ENOENT
         } else {
             libc::EINVAL
-        })
+        }),
+        &["the function to be extended"]
     );
     let other = Replaceable::new(&replaced)?;
     let _link = TracingAttach::extension_of(&other, function).attach(&load()?)?;
@@ -160,7 +164,8 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
         TracingAttach::extension_of(&other, function).attach(&load()?),
         // Earlier kernels do not report what links are on.
         Error::HookTaken { .. } | Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &["replaceable"]
     );
     Ok(())
 }
@@ -246,7 +251,8 @@ fn as_loaded(sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TracingAttach::as_loaded().attach(&other),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("program {}", other.id()?)]
     );
     Ok(())
 }
@@ -265,7 +271,8 @@ fn as_loaded_with_a_cookie(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TracingAttach::as_loaded().cookie(COOKIE).attach(&other),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("program {}", other.id()?)]
     );
     Ok(())
 }
@@ -286,7 +293,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             TracingAttach::extension_of(&map, function).attach(&extension),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(errno)
+            Some(errno),
+            &[&format!("BTF type {function}")]
         );
     }
     let traced = TracingAttach::to(TracingHook::Fentry).attach(&on_entry)?;
@@ -299,7 +307,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TracingAttach::to(TracingHook::Fexit).attach(&another),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &["hook trace_fexit"]
     );
     Ok(())
 }

@@ -68,7 +68,8 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             to.attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EBUSY)
+            Some(libc::EBUSY),
+            &["BTF types"]
         );
         drop(link);
         let before = sum.read()?;
@@ -77,12 +78,14 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             to.clone().cookies(&[1]).attach(&program),
             Error::Link(bpf_link::Error::LengthMismatch { .. }),
-            None
+            None,
+            &["tracing_multi.cookies for BTF types"]
         );
         ensure_error!(
             TracingMultiAttach::to::<BtfTypeId>(when, []).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &["tracing_multi", "hook"]
         );
     }
     Ok(())
@@ -133,7 +136,8 @@ fn errors_of_what_returns_a_structure(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             TracingMultiAttach::to(when, ids).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &[&format!("BTF type {}", ids[0])]
         );
     }
     Ok(())
@@ -246,7 +250,8 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TracingMultiAttach::to(When::Entry, ids).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)) | Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("BTF type {}", ids[0])]
     );
     Ok(())
 }

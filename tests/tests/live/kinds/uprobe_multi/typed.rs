@@ -107,27 +107,32 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to("/no such file").attach(&program),
         Error::File { .. },
-        Some(libc::ENOENT)
+        Some(libc::ENOENT),
+        &["/no such file"]
     );
     ensure_error!(
         to("/").attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBADF)
+        Some(libc::EBADF),
+        &["hook trace_uprobe_multi of /"]
     );
     ensure_error!(
         to("/a\0b").attach(&program),
         Error::Link(bpf_link::Error::PathHasNul { .. }),
-        None
+        None,
+        &["/a\\0b"]
     );
     ensure_error!(
         to(own_code::FILE).cookies([1]).attach(&program),
         Error::Link(bpf_link::Error::LengthMismatch { .. }),
-        None
+        None,
+        &["uprobe_multi.cookies", own_code::FILE]
     );
     ensure_error!(
         to(own_code::FILE).pid(0x7fff_fff0).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::ESRCH)
+        Some(libc::ESRCH),
+        &[own_code::FILE, "in process 2147483632"]
     );
     Ok(())
 }
@@ -138,21 +143,24 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             UprobeMultiAttach::to(own_code::FILE, When::Entry, offsets).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EINVAL)
+            Some(libc::EINVAL),
+            &[own_code::FILE]
         );
     }
     let other = Program::passing(Hook::KPROBE)?;
     ensure_error!(
         UprobeMultiAttach::to(own_code::FILE, When::Entry, [64]).attach(&other),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("{} at 0x40", own_code::FILE)]
     );
     if Need::Linux(7, 2).missing()?.is_none() {
         let path = only_a_path(own_code::FILE)?;
         ensure_error!(
             UprobeMultiAttach::to(FileRef::fd(&path), When::Entry, [64]).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
-            Some(libc::EBADF)
+            Some(libc::EBADF),
+            &["at 0x40"]
         );
     }
     Ok(())
@@ -168,7 +176,12 @@ fn no_instruction(_sandbox: &Sandbox) -> Result<()> {
         anyhow::bail!("{refused:?}");
     };
     ensure!(places.offsets == offsets && places.path == Path::new(own_code::FILE));
-    ensure_error!(refused, Error::InstructionNotProbed { .. }, Some(524));
+    ensure_error!(
+        refused,
+        Error::InstructionNotProbed { .. },
+        Some(524),
+        &[own_code::FILE]
+    );
     Ok(())
 }
 
@@ -177,7 +190,8 @@ fn without(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         UprobeMultiAttach::to(own_code::FILE, When::Entry, [64]).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("{} at 0x40", own_code::FILE)]
     );
     Ok(())
 }

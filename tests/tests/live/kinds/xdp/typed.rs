@@ -70,20 +70,23 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&program),
         Error::HookTaken { .. },
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &["interface lo (index 1)"]
     );
     // Not a device that runs programs itself.
     ensure_error!(
         XdpAttach::to("lo").mode(XdpMode::Hw).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EOPNOTSUPP)
+        Some(libc::EOPNOTSUPP),
+        &["interface lo (index 1)"]
     );
     // It exists, so it is not said to be missing.
     let other = Program::passing(Hook::TCX_INGRESS)?;
     ensure_error!(
         XdpAttach::to(LOOPBACK).attach(&other),
         Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["interface lo (index 1)"]
     );
     Ok(())
 }
@@ -114,7 +117,12 @@ fn driver_or_generic(_sandbox: &Sandbox) -> Result<()> {
             if again.attach(&program).err().and_then(|error| error.errno())
                 != Some(libc::EOPNOTSUPP)
             {
-                ensure_error!(again.attach(&program), Error::HookTaken { .. }, Some(errno));
+                ensure_error!(
+                    again.attach(&program),
+                    Error::HookTaken { .. },
+                    Some(errno),
+                    &["hook xdp of interface"]
+                );
             }
         }
         let taken = to.attach(&program);
@@ -128,7 +136,8 @@ fn driver_or_generic(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         kernels_choice.attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::ERANGE)
+        Some(libc::ERANGE),
+        &["interface mode"]
     );
     let (link, mode) = either.attach_and_tell(&program)?;
     ensure!(mode == XdpMode::Skb && link.info()?.ifindex == Some(device.index()));
@@ -138,13 +147,15 @@ fn driver_or_generic(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         either.attach(&Program::passing(Hook::TCX_INGRESS)?),
         Error::Link(_) | Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &["interface mode"]
     );
     device.delete()?;
     ensure_error!(
         either.attach(&program),
         Error::NoSuchInterface { .. },
-        Some(libc::ENODEV)
+        Some(libc::ENODEV),
+        &["interface mode"]
     );
     Ok(())
 }
