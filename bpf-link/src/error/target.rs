@@ -188,9 +188,18 @@ impl<T> FirstOf<T> {
         }
     }
 
-    /// A word for one or for several.
-    fn word(&self, one: &'static str, several: &'static str) -> &'static str {
-        if self.count == 1 { one } else { several }
+    /// Words before the list, for one, for several, or for none at all.
+    fn write_word(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        one: &'static str,
+        several: &'static str,
+    ) -> fmt::Result {
+        match self.count {
+            0 => write!(f, "no {several}"),
+            1 => write!(f, "{one} "),
+            _ => write!(f, "{several} "),
+        }
     }
 }
 
@@ -260,15 +269,15 @@ impl fmt::Display for Target {
                 write!(f, "function {}+{offset:#x}", name.to_string_lossy())
             }
             Self::Functions(names) => {
-                write!(f, "{} ", names.word("function", "functions"))?;
+                names.write_word(f, "function", "functions")?;
                 names.write(f, |name, f| write!(f, "{}", name.to_string_lossy()))
             }
             Self::FunctionTypes(ids) => {
-                write!(f, "{} ", ids.word("BTF type", "BTF types"))?;
+                ids.write_word(f, "BTF type", "BTF types")?;
                 ids.write(f, |id, f| write!(f, "{id}"))
             }
             Self::Addresses(addresses) => {
-                write!(f, "{} ", addresses.word("address", "addresses"))?;
+                addresses.write_word(f, "address", "addresses")?;
                 addresses.write_hex(f)
             }
             Self::File {

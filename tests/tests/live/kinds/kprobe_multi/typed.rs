@@ -123,7 +123,7 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         attach(&[], &program),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EINVAL),
-        &["hook trace_kprobe_multi"]
+        &["no functions"]
     );
     Ok(())
 }

@@ -165,7 +165,7 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
         // Earlier kernels do not report what links are on.
         Error::HookTaken { .. } | Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EBUSY),
-        &["replaceable"]
+        &[&format!("BTF type {function} of program {}", other.id()?)]
     );
     Ok(())
 }
