@@ -166,8 +166,9 @@ impl<'a> LinkSet<'a> {
     ///
     /// On tcx and netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before the
     /// existing links that were added to the set later. A set never moves an existing link, even if
-    /// the order of adding has changed. If its options have a position,
-    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) says whether it is there.
+    /// the order of adding has changed. If that leaves a tcx or netkit link before one that was
+    /// added earlier, or any link out of the position in its options,
+    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) is false.
     /// [`Ensure::restore_position`](crate::Ensure::restore_position) moves a single link.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use crate::kinds::StructOpsAttach;
 
 pub(crate) use crate::ensure::act::{is_taken, open};
 pub(crate) use crate::ensure::ensured::FileId;
+pub(crate) use crate::ensure::hook_id::HookId;
 pub(crate) use crate::ensure::look::search_all;
 use crate::ensure::lookups::Lookups;
 pub(crate) use crate::ensure::old_link::{Waiting, retire};

@@ -51,8 +51,9 @@ pub struct SetLink {
     /// The link that was on the hook without a pin in the directory, and was taken over.
     pub taken_over: Option<LinkId>,
     /// Whether the link is in the position on its hook that was asked for, as for
-    /// [`Ensured::is_in_place`](crate::Ensured::is_in_place). A set reports this, and does not move
-    /// a link that is there already.
+    /// [`Ensured::is_in_place`](crate::Ensured::is_in_place). False also for a tcx or netkit link
+    /// that runs before one that was added to the set earlier. A set reports this, and does not
+    /// move a link that is there already.
     #[cfg_attr(feature = "serde", serde(default))]
     pub is_in_place: Option<bool>,
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bpf_link::LinkId;
 
-use crate::ensure::member::{End, remove_other_pins, retire};
+use crate::ensure::member::{End, HookId, remove_other_pins, retire};
 use crate::ensure::{OldLink, Outcome};
 use crate::error::Result;
 use crate::set::applied::Applied;
@@ -42,7 +42,36 @@ impl Run<'_, '_> {
     fn in_place(&self, index: usize) -> Option<bool> {
         let slot = self.slots.get(index)?;
         let link = self.works.get(index)?.link.as_ref()?;
-        slot.ready.in_place(link, self.place(index)).ok().flatten()
+        match slot.ready.in_place(link, self.place(index)) {
+            Ok(None) if self.is_before_an_earlier_one(index) == Some(true) => Some(false),
+            answer => answer.ok().flatten(),
+        }
+    }
+
+    /// Whether the slot's link runs before that of a slot that was added earlier, on a hook that
+    /// lists its links. Neither was given a place.
+    fn is_before_an_earlier_one(&self, index: usize) -> Option<bool> {
+        let own = self.ordered_hook(index)?;
+        let earlier: Vec<_> = (0..index)
+            .filter(|earlier| self.ordered_hook(*earlier).as_ref() == Some(&own))
+            .filter_map(|earlier| self.link_of(earlier))
+            .collect();
+        if earlier.is_empty() {
+            return None;
+        }
+        let list = self.slots.get(index)?.ready.links_on_hook().ok()??;
+        let link = self.link_of(index)?;
+        let mut rest = list.iter().skip_while(|found| **found != link);
+        Some(rest.any(|found| earlier.contains(found)))
+    }
+
+    /// The hook of a slot, if its links run in the order of adding.
+    fn ordered_hook(&self, index: usize) -> Option<HookId> {
+        let slot = self.slots.get(index)?;
+        if slot.place.is_some() || slot.ready.is_placed() {
+            return None;
+        }
+        slot.ready.ordered_hook().ok()?
     }
 
     /// Lets go of what the slot has replaced.

@@ -48,6 +48,10 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
         self.to.ordered_hook()
     }
 
+    fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
+        self.to.links_on_hook()
+    }
+
     fn is_placed(&self) -> bool {
         self.to.is_placed()
     }

@@ -26,6 +26,9 @@ pub(crate) trait Ready<'a> {
     /// The hook, if it takes several, which run in an order.
     fn ordered_hook(&self) -> Result<Option<HookId>>;
 
+    /// The links on the hook in their order, if the hook lists them.
+    fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>>;
+
     /// Whether the options say where on the hook the link is to be.
     fn is_placed(&self) -> bool;
 

@@ -247,7 +247,7 @@ impl Run<'_, '_> {
         Ok(None)
     }
 
-    fn link_of(&self, index: usize) -> Option<LinkId> {
+    pub(in crate::set) fn link_of(&self, index: usize) -> Option<LinkId> {
         let link = self.works.get(index).and_then(|work| work.link.as_ref());
         let old = self.slots.get(index).and_then(|slot| slot.old.as_ref());
         match link {

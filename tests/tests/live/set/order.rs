@@ -12,6 +12,7 @@ use crate::harness::{Need, Test, test};
 pub(crate) const TESTS: &[Test] = &[
     test!(in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
     test!(on_a_tcx_hook).needs(Need::TCX),
+    test!(another_order_of_adding).needs(Need::TCX),
     test!(out_of_place).needs(Need::TCX),
 ];
 
@@ -82,6 +83,39 @@ fn on_a_tcx_hook(sandbox: &Sandbox) -> Result<()> {
     let expected = [b.id()?, a.id()?, c.id()?];
     ensure!(order()? == expected, "{:?}, not {expected:?}", order()?);
     applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Links stay where they are, and the report says which of them run before one that was added
+/// earlier.
+fn another_order_of_adding(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [one, two, three] = [(); 3].map(|()| Program::passing(Hook::TCX_INGRESS));
+    let (a, b, c) = (("a", &one?), ("b", &two?), ("c", &three?));
+    let elsewhere = Program::passing(Hook::TCX_EGRESS)?;
+    let apply = |order: [(&str, &Program); 3]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for (name, program) in order {
+            set.add(name, TcxAttach::to("lo", TcxHook::Ingress), program)?;
+        }
+        // On another hook there is no order between it and the others.
+        let to = TcxAttach::to("lo", TcxHook::Egress);
+        set.add("egress", to, &elsewhere)?;
+        Ok(set.apply()?)
+    };
+    let expected_ids = [a.1.id()?, b.1.id()?, c.1.id()?];
+    for (order, expected) in [
+        ([a, b, c], [None, None, None, None]),
+        ([c, b, a], [None, Some(false), Some(false), None]),
+        ([b, a, c], [None, Some(false), None, None]),
+    ] {
+        let applied = apply(order)?;
+        let report = applied.report();
+        let places: Vec<_> = report.links.iter().map(|link| link.is_in_place).collect();
+        ensure!(places == expected, "{report}");
+        ensure!(ids(&TcxHook::Ingress.query("lo")?) == expected_ids);
+    }
+    apply([a, b, c])?.stop()?;
     ensure_nothing_left(sandbox)
 }
 
