@@ -270,7 +270,8 @@ impl<A: Attach> Ensure<A> {
                         };
                         return Ok(Ensured {
                             left,
-                            is_in_place: self.to.in_place(&link)?,
+                            // All is done by now, so a refusal is no reason to fail.
+                            is_in_place: self.to.in_place(&link).ok().flatten(),
                             link,
                             outcome,
                             taken_over: run.taken_over,

@@ -56,9 +56,9 @@ pub enum Error {
         found: LinkKind,
     },
 
-    /// The program was loaded for something that takes links of another kind. It was attached there
-    /// for a moment, as only that tells.
-    LoadedForOtherKind {
+    /// The program was loaded for a hook whose links are of another kind. The kernel does not tell
+    /// this in advance, so the program was attached there for a moment.
+    LoadedForAnotherKind {
         /// The program; `None` if the kernel does not tell the caller about it.
         program: Option<Box<ProgramInfo>>,
         /// The kind of link that was asked for.
@@ -85,7 +85,7 @@ pub enum Error {
     ///
     /// The programs are found for xdp, tcx, netkit, a cgroup (not for `Lsm`), a network namespace,
     /// a sockmap, a function that was to be replaced by an extension, and, as maps, for
-    /// `struct_ops`. For netfilter they may have it ([`HookHolder::is_certain`]).
+    /// `struct_ops`. For netfilter, they may be on the hook ([`HookHolder::is_certain`]).
     HookTaken {
         /// The programs that have it, as far as the kernel tells; empty if it does not.
         holders: Vec<HookHolder>,
@@ -274,16 +274,16 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// How to attach to this could not be read: tracefs or sysfs is not mounted, or its file may
-    /// not be opened.
-    HowToAttach {
+    /// The kernel's files about the event, in tracefs or sysfs, could not be read: they are not
+    /// mounted, or the caller may not open them.
+    EventLookup {
         /// The tracepoint, or what was to be probed.
         target: Target,
-        /// Which file could not be read.
+        /// Why: an [`Error::File`], which names the file.
         source: Box<Error>,
     },
 
-    /// A counter's program cannot run so often or so seldom. The kernel was not asked.
+    /// A counter's period or frequency is out of range. The kernel was not asked.
     SampleRate(SampleRateProblem),
 
     /// This machine does not count the event (`ENOENT`). Virtual machines often have no hardware
@@ -330,8 +330,8 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The options expect a revision of the hook's list. The kernel does not check that when it
-    /// updates a link in place, and each new link changes it.
+    /// The options expect a revision of the hook's list, and the link is to be pinned. Updating a
+    /// link in place does not check the revision, and attaching a new link changes it.
     ExpectedRevision {
         /// The path that was to be a pin.
         path: PathBuf,
@@ -416,8 +416,8 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A program that is to be stopped could not be opened, which takes `CAP_SYS_ADMIN`, so the set
-    /// could not be undone. [`without_rollback`](crate::LinkSet::without_rollback) allows that.
+    /// An old program could not be opened, which takes `CAP_SYS_ADMIN`, so the set could not be
+    /// undone. It was not applied: see [`without_rollback`](crate::LinkSet::without_rollback).
     NoWayBack(LinkError),
 
     /// A link of a set was refused, and everything that had been done was undone.

@@ -113,8 +113,8 @@ use options::Options;
 ///   A driver can refuse an XDP program after the old one was detached. Before Linux 5.18, an XDP
 ///   program for the entries of a map is also noticed only then. Until the set is undone, its other
 ///   links may run their new programs for a moment.
-/// - Before Linux 6.0, the kernel does not say what an iterator's program was loaded for. Unless it
-///   goes over a map, its link is found only by its name in the directory.
+/// - Before Linux 6.0, the kernel does not report what an iterator's program was loaded for. Under
+///   another name, a set then finds the link only if the iterator goes over a map.
 /// - Links that are not in the set stay attached, and are reported as stale, unless a rule of
 ///   [`remove_stale`](Self::remove_stale) removes them.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps
@@ -166,9 +166,8 @@ impl<'a> LinkSet<'a> {
     ///
     /// On tcx and netkit hooks, and since Linux 6.17 in cgroups, a new link is attached before the
     /// existing links that were added to the set later. A set never moves an existing link, even if
-    /// the order of adding has changed. If that leaves a tcx or netkit link before one that was
-    /// added earlier, or any link out of the position in its options,
-    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place) is false.
+    /// you add the links in another order. The report says which links are out of place:
+    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place).
     /// [`Ensure::restore_position`](crate::Ensure::restore_position) moves a single link.
     ///
     /// # Errors

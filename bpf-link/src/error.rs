@@ -273,8 +273,9 @@ impl Error {
     /// and paths and open them: this crate knows only what the kernel was given.
     ///
     /// The target of the command becomes `target`. If it is a [`Target::Hook`], the hook's owner
-    /// becomes `target`, also in a request with an anchor that was not sent. An error about
-    /// something else, such as an anchor, stays as it is.
+    /// becomes `target`, also in a request with an anchor that was not sent. So does what arrays of
+    /// different lengths were for. An error about something else, such as an anchor, stays as it
+    /// is.
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
         if let Self::InvalidRequest(
@@ -282,6 +283,10 @@ impl Error {
         ) = &mut self
         {
             **hook = Target::clone(hook).named(target);
+            return self;
+        }
+        if let Self::LengthMismatch { of, .. } = &mut self {
+            **of = target;
             return self;
         }
         let error: Option<&mut CommandError> = command_of!(&mut self);

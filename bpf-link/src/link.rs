@@ -115,8 +115,8 @@ impl RawLink {
         ))
     }
 
-    /// What errors name when a command on this link fails: its pin, if it remembers one, and its
-    /// id. Asks the kernel for the id if it is not known yet.
+    /// What errors call this link: its pin, if it remembers one, and its id. Asks the kernel for
+    /// the id if it is not known yet. [`Target::Descriptor`] if there is neither.
     #[must_use]
     pub fn target(&self) -> Target {
         let asked = || self.fd.identity().map_or(0, |identity| identity.id);

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
-use bpf_link::{Btf, BtfTypeId, ProgramInfo};
+use bpf_link::{Btf, BtfTypeId};
 
+use super::fit;
 use super::name_ref::NameRef;
 use super::similar::Similar;
 use crate::error::{BtfOf, Error, Result, SimilarSymbols};
@@ -83,7 +84,7 @@ pub(crate) fn in_kernel(
     if let Some(ids) = functions.iter().map(BtfFunctionRef::id).collect() {
         return Ok(ids);
     }
-    let btf = match ProgramInfo::of(&program)?.attach_btf_obj_id {
+    let btf = match fit::program_info(program.as_fd())?.attach_btf_obj_id {
         Some(id) => Btf::from_id(id)?,
         None => Btf::of_kernel()?,
     };
@@ -99,7 +100,7 @@ pub(crate) fn in_program(function: &BtfFunctionRef<'_>, program: impl AsFd) -> R
     if let Some(id) = function.id() {
         return Ok(id);
     }
-    let info = ProgramInfo::of(&program)?;
+    let info = fit::program_info(program.as_fd())?;
     let btf = info.btf_id.map(Btf::from_id).transpose()?;
     let of = BtfOf::Program(info.id);
     let ids = find(std::slice::from_ref(function), btf.as_ref(), &of)?;

@@ -34,12 +34,33 @@ pub(crate) fn by_types(
         Ok(info) if !types.is_empty() && !types.contains(&info.program_type) => {
             mismatch(attach_type, Some(info), source)
         }
-        Err(bpf_link::Error::NotAProgram(_)) => {
-            let map = MapInfo::of(&program).ok();
-            let target = map.map_or(Target::Descriptor, |map| Target::Map(map.id));
-            bpf_link::Error::NotAProgram(target).into()
-        }
+        Err(error @ bpf_link::Error::NotAProgram(_)) => instead(program, error).into(),
         _ => source.into(),
+    }
+}
+
+/// What the kernel says about the program. If it is a map, the error names it.
+pub(crate) fn program_info(program: BorrowedFd<'_>) -> bpf_link::Result<ProgramInfo> {
+    ProgramInfo::of(&program).map_err(|error| instead(program, error))
+}
+
+/// The same about a map.
+pub(crate) fn map_info(map: BorrowedFd<'_>) -> bpf_link::Result<MapInfo> {
+    MapInfo::of(&map).map_err(|error| instead(map, error))
+}
+
+/// The error, which names what was given instead of a program or a map.
+fn instead(given: BorrowedFd<'_>, error: bpf_link::Error) -> bpf_link::Error {
+    match error {
+        bpf_link::Error::NotAProgram(target) => {
+            let map = MapInfo::of(&given).ok();
+            bpf_link::Error::NotAProgram(map.map_or(target, |map| Target::Map(map.id)))
+        }
+        bpf_link::Error::NotAMap(target) => {
+            let program = ProgramInfo::of(&given).ok();
+            bpf_link::Error::NotAMap(program.map_or(target, |program| Target::Program(program.id)))
+        }
+        error => error,
     }
 }
 
@@ -164,15 +185,14 @@ pub(crate) fn mismatch(
     }
 }
 
-/// The error for a program that has made a link of another kind than was asked for, as it was
-/// loaded for something else.
+/// The error for a link of the wrong kind that a program made because of what it was loaded for.
 pub(crate) fn other_kind(program: BorrowedFd<'_>) -> impl FnOnce(Rejected<RawLink>) -> Error {
     move |rejected| match rejected.into_parts().1 {
         Error::WrongKind {
             expected: Some(expected),
             found,
             ..
-        } => Error::LoadedForOtherKind {
+        } => Error::LoadedForAnotherKind {
             program: ProgramInfo::of(&program).ok().map(Box::new),
             expected,
             found,

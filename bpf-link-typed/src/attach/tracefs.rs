@@ -35,7 +35,7 @@ impl Tracepoint<'_> {
                 tracepoint: self.to_string(),
             });
         }
-        let failed = |error| how_to_attach(self.target(), error);
+        let failed = |error| not_looked_up(self.target(), error);
         let events = self.events().map_err(failed)?;
         let path = events.join(category).join(name).join("id");
         match read_number(&path) {
@@ -49,7 +49,7 @@ impl Tracepoint<'_> {
                         source: Box::new(error),
                     })
                 } else {
-                    Err(failed(lockdown::or_other(error)))
+                    Err(lockdown::or_other(failed(error)))
                 }
             }
         }
@@ -131,7 +131,7 @@ impl<F: Fn() -> Target> EventSource<F> {
                         source,
                     })
                 } else {
-                    Err(how_to_attach(target(), Error::File { path, source }))
+                    Err(not_looked_up(target(), Error::File { path, source }))
                 }
             }
         }
@@ -151,16 +151,16 @@ impl<F: Fn() -> Target> EventSource<F> {
         let path = self.directory.join("format").join(field);
         let failed = |source| {
             let path = path.clone();
-            how_to_attach((self.target)(), Error::File { path, source })
+            not_looked_up((self.target)(), Error::File { path, source })
         };
         let format = std::fs::read_to_string(&path).map_err(failed)?;
         text::first_bit(&format).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
     }
 }
 
-/// The error that a file does not tell how to attach to this.
-fn how_to_attach(target: Target, source: Error) -> Error {
-    Error::HowToAttach {
+/// The error for an event whose description in the kernel's files cannot be read.
+fn not_looked_up(target: Target, source: Error) -> Error {
+    Error::EventLookup {
         target,
         source: Box::new(source),
     }

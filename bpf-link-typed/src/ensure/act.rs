@@ -105,7 +105,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             Some(Found::OfKind(left)) => old_link::remove(left.link.link.into(), left.id)?,
             Some(Found::OtherKind(left)) => old_link::remove(left.link, left.id)?,
             None => return Ok(Step::Again),
-        };
+        }
         self.left_over = Some(LeftOver::Removed);
         Ok(Step::Again)
     }
@@ -117,9 +117,11 @@ impl<'a, A: Recipe> Run<'a, A> {
         };
         if is_pinned(left.link.link.raw_mut().pin_over(&self.place.path))? {
             self.left_over = Some(LeftOver::Finished);
-            if let Some(pinned) = seen.take_pinned() {
-                old_link::retire(pinned.link.link.into(), pinned.id);
-            }
+            match seen.take_at_path() {
+                Some(Found::OfKind(old)) => old_link::retire(old.link.link.into(), old.id),
+                Some(Found::OtherKind(old)) => old_link::retire(old.link, old.id),
+                None => OldLink::None,
+            };
         }
         Ok(Step::Again)
     }

@@ -30,7 +30,8 @@ pub struct Ensured<L> {
     /// Whether the link is in the position that was asked for, according to the hook's own list.
     /// `None` if no position was asked for, or if it cannot be told: the list of a cgroup has
     /// programs and no links, so it does not tell the position of a program that is on it twice,
-    /// nor of any for [`CgroupHook::Lsm`](crate::CgroupHook::Lsm).
+    /// nor of any for [`CgroupHook::Lsm`](crate::CgroupHook::Lsm). For a link of a set, see
+    /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place).
     pub is_in_place: Option<bool>,
     /// What is to be there as long as nobody else has taken over.
     pub(super) left: Left<L>,

@@ -11,7 +11,7 @@ use crate::error::Result;
 /// is freed with its last descriptor or pin.
 ///
 /// Where ours is the last descriptor to be closed, the program is off the hook when the close
-/// returns. What is refused here is no reason to fail: the new link is in place.
+/// returns. A refusal is not an error: the new link is in place.
 pub(crate) fn retire(link: RawLink, id: LinkId) -> OldLink {
     let detached = link.detach();
     drop(link);
@@ -62,9 +62,10 @@ fn await_end(id: LinkId, waiting: &mut Waiting) -> OldLink {
 }
 
 /// Removes the pin of a link that a killed run has left, and the link.
-pub(super) fn remove(mut link: RawLink, id: LinkId) -> Result<OldLink> {
+pub(super) fn remove(mut link: RawLink, id: LinkId) -> Result<()> {
     link.unpin()?;
-    Ok(retire(link, id))
+    retire(link, id);
+    Ok(())
 }
 
 /// Takes a link off that was made just now, and could not be pinned. What was its pin for a moment

@@ -25,11 +25,14 @@ pub(crate) fn remove(path: &Path, id: LinkId) {
     }
 }
 
-/// The outermost directory above the path that is on the same file system as its own directory.
+/// The outermost directory above the path that is on the same file system as its own directory,
+/// wherever symbolic links lead to.
 fn root_of(path: &Path) -> Option<PathBuf> {
-    let device = device_of(path.parent()?)?;
-    let above = path.ancestors().skip(1);
-    let inside = above.take_while(|directory| device_of(directory) == Some(device));
+    let directory = fs::canonicalize(path.parent()?).ok()?;
+    let device = device_of(&directory)?;
+    let inside = directory
+        .ancestors()
+        .take_while(|directory| device_of(directory) == Some(device));
     inside.last().map(Path::to_owned)
 }
 

@@ -96,8 +96,8 @@ pub enum OldLink {
     /// Usually another process or another pin holds it. A kernel that releases links late, as Linux
     /// 5.10 does under load, may still be about to release it.
     Held(LinkId),
-    /// It has lost its pin, and it is not known whether its program still runs: to look takes
-    /// `CAP_SYS_ADMIN`, or the kernel refused to detach it or to look at it.
+    /// Its pin is gone, but its program may still run. Either the kernel refused to detach the
+    /// link, or the link could not be looked up by its id, which takes `CAP_SYS_ADMIN`.
     Unknown(LinkId),
 }
 

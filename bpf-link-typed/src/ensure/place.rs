@@ -51,9 +51,9 @@ impl Place {
         (1..=NAMES).map(move |number| temporary_pin(&path, number))
     }
 
-    /// Does this where the directories that the pin is to be in are there, and safe. With a mode,
-    /// those that are missing are made, each under a lock that is waited for this long; if the work
-    /// fails, they are removed again.
+    /// Runs `work` once the pin's directories exist and are safe. With a mode, makes the missing
+    /// ones first, and waits no longer than `lock_within` for the lock of each. If `work` fails,
+    /// removes them again.
     pub(crate) fn with_parents<T>(
         &self,
         mode: Option<u32>,
@@ -119,8 +119,8 @@ impl Place {
         Ok(())
     }
 
-    /// Whether another user has pinned this beside the path, so that it is neither finished nor
-    /// removed. Where such pins are allowed, it is as good as ours.
+    /// Whether this temporary pin belongs to another user and is to be left alone. With
+    /// `allow_other_owner`, no pin is.
     pub(super) fn is_another_users(&self, beside: &Path) -> Result<bool> {
         if self.trust.other_owner {
             return Ok(false);

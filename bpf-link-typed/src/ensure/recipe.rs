@@ -5,9 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bpf_link::{LinkId, LinkKind, MapInfo, ProgramId, ProgramInfo, RawLink, UpdateBy};
+use bpf_link::{LinkId, LinkKind, ProgramId, ProgramInfo, RawLink, UpdateBy};
 
 use crate::attach::file_ref::FileRef;
+use crate::attach::fit;
 use crate::attach::position::Position;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::lookups::Lookups;
@@ -223,12 +224,12 @@ impl<'a> Wanted<'a> {
         if kind.updated_by() == Some(UpdateBy::Map) {
             return Ok(Self {
                 object,
-                attached: Attached::Map(MapInfo::of(&object)?.id),
+                attached: Attached::Map(fit::map_info(object)?.id),
                 program: None,
                 lookups: None,
             });
         }
-        let program = ProgramInfo::of(&object)?;
+        let program = fit::program_info(object)?;
         Ok(Self {
             object,
             attached: Attached::Program(program.id),

@@ -14,7 +14,7 @@ impl Error {
             | Self::File { source, .. } => source.raw_os_error(),
             Self::NoSuchTracepoint { source, .. }
             | Self::LockedDown { source }
-            | Self::HowToAttach { source, .. }
+            | Self::EventLookup { source, .. }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.errno(),
@@ -49,13 +49,13 @@ impl Error {
             Self::AmbiguousSymbol { source, .. } => source.as_ref()?.command_error(),
             Self::NoSuchTracepoint { source, .. }
             | Self::LockedDown { source }
-            | Self::HowToAttach { source, .. }
+            | Self::EventLookup { source, .. }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => source.command_error(),
             Self::SetNotApplied(failure) => failure.source.command_error(),
             Self::WrongKind { .. }
-            | Self::LoadedForOtherKind { .. }
+            | Self::LoadedForAnotherKind { .. }
             | Self::ShortInfo { .. }
             | Self::TracepointName { .. }
             | Self::KernelFunction(_)
@@ -100,7 +100,7 @@ impl std::error::Error for Error {
             // The message names the tracepoint, as every step on the way to it does.
             Self::NoSuchTracepoint { source, .. } => source.source(),
             Self::LockedDown { source }
-            | Self::HowToAttach { source, .. }
+            | Self::EventLookup { source, .. }
             | Self::OldProgramPutBack { source, .. }
             | Self::OldProgramLost { source, .. }
             | Self::OldLinkHeld { source, .. } => Some(source),

@@ -1,19 +1,19 @@
-//! How often a counter's program cannot run.
+//! Periods and frequencies that a counter cannot have.
 
 use std::fmt;
 
-/// How often the program of a counter was to run, and how often the kernel lets it.
+/// A period or frequency that is out of range, and the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SampleRateProblem {
-    /// A counter cannot have this period; with 0 the program never runs.
+    /// The period is out of range. With 0, the program would never run.
     Period {
         /// The period.
         period: u64,
         /// The longest that the kernel takes. The shortest is 1.
         limit: u64,
     },
-    /// The program cannot run so many times in a second.
+    /// The frequency is out of range.
     Frequency {
         /// The frequency, in hertz.
         frequency: u64,

@@ -113,6 +113,21 @@ impl UntraceableSymbols {
             ..Self::default()
         }
     }
+
+    /// Whether it is not known of any of the functions what is wrong with it.
+    pub(super) fn names_none(&self) -> bool {
+        [&self.unknown, &self.untraceable, &self.duplicate]
+            .iter()
+            .all(|list| list.is_empty())
+    }
+
+    /// Why not all is known, if that is so.
+    pub(super) fn write_note(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.without_tracefs {
+            f.write_str("; there is no tracefs to ask which functions can be traced")?;
+        }
+        Ok(())
+    }
 }
 
 impl SharedName {
@@ -142,10 +157,7 @@ impl fmt::Display for UntraceableSymbols {
         if separator.is_empty() {
             f.write_str("the kernel cannot trace all of the functions")?;
         }
-        if self.without_tracefs {
-            f.write_str("; there is no tracefs to ask which functions can be traced")?;
-        }
-        Ok(())
+        self.write_note(f)
     }
 }
 

@@ -22,7 +22,7 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "{link} is of kind {found}, {}", Expected(*expected))
             }
-            Self::LoadedForOtherKind {
+            Self::LoadedForAnotherKind {
                 program,
                 expected,
                 found,
@@ -30,7 +30,7 @@ impl fmt::Display for Error {
                 let program = Program(program.as_deref());
                 write!(
                     f,
-                    "{program} was loaded for a {found} link, not for a {expected} link"
+                    "{program} was loaded for links of kind {found}, not {expected}"
                 )
             }
             Self::ShortInfo { len } => {
@@ -54,8 +54,8 @@ impl fmt::Display for Error {
                 write!(f, "the program is already attached to {}", Hook(source))
             }
             Self::AnchorNotOnHook(source) => match target_of(source) {
-                // It was opened by its id.
-                Some(anchor @ (Target::Link(_) | Target::Program(_))) => {
+                // There is no link with the id that was given for the anchor.
+                Some(anchor @ Target::Link(_)) => {
                     write!(f, "the anchor, {anchor}, does not exist")
                 }
                 _ => write!(f, "the anchor is not on {}", Hook(source)),
@@ -80,7 +80,13 @@ impl fmt::Display for Error {
                 Some(path) => write!(f, "{} is not a cgroup of cgroup2", path.display()),
                 None => f.write_str("the file descriptor is not a cgroup of cgroup2"),
             },
-            Self::SymbolNotFound { symbols, .. } => fmt::Display::fmt(symbols, f),
+            Self::SymbolNotFound { symbols, source } => match owner_of(source) {
+                Some(functions) if symbols.names_none() => {
+                    write!(f, "the kernel cannot trace all of {functions}")?;
+                    symbols.write_note(f)
+                }
+                _ => fmt::Display::fmt(symbols, f),
+            },
             Self::KernelFunction(problem) => fmt::Display::fmt(problem, f),
             Self::AmbiguousSymbol { symbols, .. } => fmt::Display::fmt(&Shared(symbols), f),
             Self::NoSuchBtfFunction {
@@ -112,17 +118,23 @@ impl fmt::Display for Error {
                 )
             }
             Self::InsideInstruction {
-                function, offset, ..
+                function,
+                offset,
+                source,
             } => {
                 let function = function.to_string_lossy();
-                write!(f, "no instruction begins {offset:#x} bytes into {function}")
+                let at = GivenAddress(source);
+                write!(
+                    f,
+                    "no instruction begins {offset:#x} bytes into {function}{at}"
+                )
             }
             Self::NotToBeProbed {
                 function,
                 is_blacklisted,
-                ..
+                source,
             } => {
-                let function = function.to_string_lossy();
+                let function = format!("{}{}", function.to_string_lossy(), GivenAddress(source));
                 let why = if *is_blacklisted {
                     "it is on the kernel's blacklist"
                 } else {
@@ -162,8 +174,8 @@ impl fmt::Display for Error {
                     "this kernel has no perf events for {name}s, so {target} cannot be probed"
                 )
             }
-            Self::HowToAttach { target, .. } => {
-                write!(f, "cannot tell how to attach to {target}")
+            Self::EventLookup { target, .. } => {
+                write!(f, "the kernel's files about {target} could not be read")
             }
             Self::SampleRate(problem) => fmt::Display::fmt(problem, f),
             Self::EventNotCounted { event, source } => match target_of(source) {
@@ -299,16 +311,32 @@ fn target_of(source: &bpf_link::Error) -> Option<&Target> {
     source.command_error().map(bpf_link::CommandError::target)
 }
 
+/// What has the hook that a refused command was about.
+fn owner_of(source: &bpf_link::Error) -> Option<&Target> {
+    match target_of(source) {
+        Some(Target::Hook { of, .. }) => of.as_deref(),
+        target => target,
+    }
+}
+
+/// The address of a place in the kernel, if it was given by that.
+struct GivenAddress<'a>(&'a bpf_link::Error);
+
+impl fmt::Display for GivenAddress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match target_of(self.0) {
+            Some(address @ Target::Addresses(_)) => write!(f, " ({address})"),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The process that a probe was to be in.
 struct Process<'a>(&'a bpf_link::Error);
 
 impl fmt::Display for Process<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = match target_of(self.0) {
-            Some(Target::Hook { of, .. }) => of.as_deref(),
-            target => target,
-        };
-        match target {
+        match owner_of(self.0) {
             Some(Target::File {
                 process: Some(process),
                 ..

@@ -3,7 +3,8 @@
 mod old_first;
 mod prepare;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use bpf_link::{PinEntry, PinLock};
@@ -81,7 +82,7 @@ impl LinkSet<'_> {
         } else {
             Owners::Ours
         };
-        let mut directory = Directory::look(path, owners, self.entries.len())?;
+        let mut directory = Directory::look(path, owners, &self.names())?;
         let slots = match assign(self, &mut directory) {
             Ok(slots) => slots,
             Err(refusal) => return Err(self.not_applied(refusal, Vec::new())),
@@ -123,6 +124,14 @@ impl LinkSet<'_> {
             links: names.zip(states).collect(),
             source: refusal.error,
         }))
+    }
+
+    /// The names of the links.
+    pub(super) fn names(&self) -> HashSet<&OsStr> {
+        self.entries
+            .iter()
+            .map(|entry| OsStr::new(&*entry.name))
+            .collect()
     }
 
     /// The directory, and the place of pins in it.

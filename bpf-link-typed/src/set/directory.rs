@@ -1,14 +1,13 @@
 //! What is pinned in the directory of a set.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, hash_map};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use bpf_link::{LinkId, LinkKind, PinDirectory, PinEntry, RawLink};
+use bpf_link::{Command, LinkId, LinkKind, PinDirectory, PinEntry, RawLink};
 
 use crate::ensure::member::temporary_pin;
 use crate::error::{Error, Result};
@@ -63,17 +62,22 @@ impl Found {
 }
 
 impl Directory {
-    /// Opens every link that is pinned there, of which so many are expected.
-    pub(super) fn look(path: &Path, owners: Owners, expected: usize) -> Result<Self> {
-        let mut directory = Self::with_room(path, expected);
+    /// Opens every link that is pinned there. What belongs to another user, or may not be opened,
+    /// is not a link of the set's, so it only counts if it has one of the wanted names.
+    pub(super) fn look(path: &Path, owners: Owners, wanted: &HashSet<&OsStr>) -> Result<Self> {
+        let mut directory = Self::with_room(path, wanted.len());
         let pins = PinDirectory::open(path)?;
         pins.for_each(|name, is_file| {
             // Directories and symbolic links are not opened.
             let found = match owners {
-                _ if !is_file => PinEntry::NotALink,
-                Owners::Ours => pins.own_entry(name)?,
-                Owners::Any => pins.entry(name)?,
-                Owners::NotAsked => pins.file(name)?,
+                _ if !is_file => Ok(PinEntry::NotALink),
+                Owners::Ours => pins.own_entry(name),
+                Owners::Any => pins.entry(name),
+                Owners::NotAsked => pins.file(name),
+            };
+            let found = match found {
+                Err(error) if is_not_ours(&error) && !wanted.contains(name) => PinEntry::NotALink,
+                found => found?,
             };
             directory.add(name.into(), found)
         })?;
@@ -153,11 +157,20 @@ impl Directory {
         loop {
             let path = temporary_pin(&to, number);
             number += 1;
-            if let Entry::Vacant(free) = self.names.entry(name_of(&path).into()) {
+            if let hash_map::Entry::Vacant(free) = self.names.entry(name_of(&path).into()) {
                 free.insert(None);
                 return path;
             }
         }
+    }
+}
+
+/// Whether a pin is refused because of whose it is.
+fn is_not_ours(error: &bpf_link::Error) -> bool {
+    match error {
+        bpf_link::Error::Exposed { .. } => true,
+        bpf_link::Error::PermissionDenied(error) => error.command() == Command::ObjGet,
+        _ => false,
     }
 }
 

@@ -34,7 +34,7 @@ impl LinkSet<'_> {
                 // says.
                 false => Owners::NotAsked,
             };
-            Directory::look(&path, owners, self.entries.len())?
+            Directory::look(&path, owners, &self.names())?
         } else {
             Directory::empty(&path)
         };

@@ -19,8 +19,8 @@ pub struct SetPlan {
     pub directories: Vec<PathBuf>,
     /// The links of the set, in the order in which they were added.
     pub links: Vec<PlannedLink>,
-    /// Links that are pinned in the directory, and not in the set; also one by whose name another
-    /// link would be pinned.
+    /// Links that are pinned in the directory and are not in the set, such as one whose name
+    /// another link would take.
     pub others: Vec<PlannedOther>,
 }
 

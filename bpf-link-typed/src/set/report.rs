@@ -13,8 +13,8 @@ use crate::ensure::{OldLink, Outcome};
 pub struct SetReport {
     /// The links of the set, in the order in which they were added.
     pub links: Vec<SetLink>,
-    /// Links that are pinned in the directory, and not in the set; also one by whose name another
-    /// link is pinned now.
+    /// Links that were pinned in the directory and are not in the set, such as one whose name
+    /// another link has taken.
     pub stale: Vec<StaleLink>,
     /// Links that killed runs had left beside their pins.
     pub left_over: Vec<StaleLink>,
@@ -50,10 +50,12 @@ pub struct SetLink {
     pub before: Option<String>,
     /// The link that was on the hook without a pin in the directory, and was taken over.
     pub taken_over: Option<LinkId>,
-    /// Whether the link is in the position on its hook that was asked for, as for
-    /// [`Ensured::is_in_place`](crate::Ensured::is_in_place). False also for a tcx or netkit link
-    /// that runs before one that was added to the set earlier. A set reports this, and does not
-    /// move a link that is there already.
+    /// Whether the link is in its position on the hook.
+    ///
+    /// If you asked for a position, this is as for
+    /// [`Ensured::is_in_place`](crate::Ensured::is_in_place). Otherwise it is `Some(false)` for a
+    /// tcx or netkit link that runs before one that was added to the set earlier, and else `None`.
+    /// A set never moves an existing link.
     #[cfg_attr(feature = "serde", serde(default))]
     pub is_in_place: Option<bool>,
 }
@@ -102,7 +104,7 @@ impl fmt::Display for SetLink {
             write!(f, "; taken over from link {link}, which was not pinned")?;
         }
         if self.is_in_place == Some(false) {
-            f.write_str(", not in the position that was asked for")?;
+            f.write_str(", not in its position on the hook")?;
         }
         Ok(())
     }
@@ -205,7 +207,7 @@ mod tests {
             "updated: link 2, updated, replacing program 34; it was pinned as old before",
             "replaced: link 3, replaced without a gap, because such links cannot be updated; \
              taken over from link 30, which was not pinned",
-            "kept: link 4, already running, not in the position that was asked for",
+            "kept: link 4, already running, not in its position on the hook",
             "stays: xdp link 5, not in the set, stays",
             "released: xdp link 6, unpinned; it ends when the last process closes it",
             "held: xdp link 7, unpinned, held by another process",

@@ -1,5 +1,6 @@
 //! What is let go of once all links of a set are there.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::rc::Rc;
 
@@ -22,7 +23,7 @@ impl Run<'_, '_> {
         let mut report = SetReport::default();
         let mut kept = Vec::with_capacity(self.slots.len());
         // Before the links are given away: one's place may be next to another.
-        let places: Vec<_> = (0..self.slots.len()).map(|at| self.in_place(at)).collect();
+        let places = self.in_place();
         for ((index, entry), is_in_place) in self.set.entries.iter().enumerate().zip(places) {
             let (slot, end) = self.end(index, is_in_place, &mut report)?;
             report.links.push(slot);
@@ -37,41 +38,56 @@ impl Run<'_, '_> {
         Ok(Applied::new(report, kept))
     }
 
-    /// Whether the slot's link is where it was to be. All links are there by now, so a refusal is
-    /// no reason to undo the set.
-    fn in_place(&self, index: usize) -> Option<bool> {
-        let slot = self.slots.get(index)?;
-        let link = self.works.get(index)?.link.as_ref()?;
-        match slot.ready.in_place(link, self.place(index)) {
-            Ok(None) if self.is_before_an_earlier_one(index) == Some(true) => Some(false),
-            answer => answer.ok().flatten(),
-        }
+    /// Whether the link of each slot is where it was to be. All links are there by now, so a
+    /// refusal is no reason to undo the set.
+    fn in_place(&self) -> Vec<Option<bool>> {
+        let early = self.too_early();
+        (0..self.slots.len())
+            .map(|index| {
+                let slot = self.slots.get(index)?;
+                let link = self.works.get(index)?.link.as_ref()?;
+                match slot.ready.in_place(link, self.place(index)) {
+                    Ok(None) if early.contains(&index) => Some(false),
+                    answer => answer.ok().flatten(),
+                }
+            })
+            .collect()
     }
 
-    /// Whether the slot's link runs before that of a slot that was added earlier, on a hook that
-    /// lists its links. Neither was given a place.
-    fn is_before_an_earlier_one(&self, index: usize) -> Option<bool> {
-        let own = self.ordered_hook(index)?;
-        let earlier: Vec<_> = (0..index)
-            .filter(|earlier| self.ordered_hook(*earlier).as_ref() == Some(&own))
-            .filter_map(|earlier| self.link_of(earlier))
-            .collect();
-        if earlier.is_empty() {
-            return None;
+    /// The slots whose links run before the link of an earlier slot on the same hook, which is only
+    /// told for hooks that list their links. Links with a position of their own do not count.
+    fn too_early(&self) -> HashSet<usize> {
+        let mut on_hook: HashMap<HookId, Vec<usize>> = HashMap::new();
+        for (index, slot) in self.slots.iter().enumerate() {
+            if slot.place.is_none() && !slot.ready.is_placed() {
+                if let Ok(Some(hook)) = slot.ready.ordered_hook() {
+                    on_hook.entry(hook).or_default().push(index);
+                }
+            }
         }
-        let list = self.slots.get(index)?.ready.links_on_hook().ok()??;
-        let link = self.link_of(index)?;
-        let mut rest = list.iter().skip_while(|found| **found != link);
-        Some(rest.any(|found| earlier.contains(found)))
+        let several = on_hook.into_values().filter(|slots| slots.len() > 1);
+        several
+            .flat_map(|slots| self.too_early_of(&slots))
+            .collect()
     }
 
-    /// The hook of a slot, if its links run in the order of adding.
-    fn ordered_hook(&self, index: usize) -> Option<HookId> {
-        let slot = self.slots.get(index)?;
-        if slot.place.is_some() || slot.ready.is_placed() {
-            return None;
+    /// The same of the slots of one hook.
+    fn too_early_of(&self, slots: &[usize]) -> Vec<usize> {
+        let first = slots.first().and_then(|index| self.slots.get(*index));
+        let Some(Ok(Some(list))) = first.map(|slot| slot.ready.links_on_hook()) else {
+            return Vec::new();
+        };
+        let places: HashMap<LinkId, usize> = list.into_iter().zip(0..).collect();
+        let mut latest = None;
+        let mut early = Vec::new();
+        for index in slots {
+            let place = self.link_of(*index).and_then(|link| places.get(&link));
+            if place.is_some() && place < latest {
+                early.push(*index);
+            }
+            latest = place.max(latest);
         }
-        slot.ready.ordered_hook().ok()?
+        early
     }
 
     /// Lets go of what the slot has replaced.

@@ -31,7 +31,7 @@ pub fn open_pinned_program(path: impl AsRef<Path>) -> Result<OwnedFd> {
         Ok(true) => Ok(program),
         Ok(false) => Err(Error::NotAProgram(pin.target())),
         Err(source) => {
-            Err(CommandError::new(Command::ObjGetInfoByFd, pin.target(), source).classify())
+            Err(CommandError::new(Command::ProgBindMap, pin.target(), source).classify())
         }
     }
 }

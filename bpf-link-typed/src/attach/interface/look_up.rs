@@ -46,10 +46,7 @@ impl Interface {
             Self::Name(name) => CString::new(name.as_bytes()).ok(),
             Self::In(netns, device) => {
                 let target = netns.inside(|| Ok(device.target()));
-                return target.unwrap_or(Target::Interface {
-                    name: None,
-                    index: None,
-                });
+                return target.unwrap_or_else(|_| device.as_given());
             }
         };
         Target::Interface {
@@ -70,11 +67,31 @@ impl Interface {
             let ifindex = device.ask_index()?;
             Ok(Hook::of_device(attach_type, ifindex).query()?)
         });
-        programs.map_err(|error| match error {
+        programs.map_err(|error| self.refused(error))
+    }
+
+    /// A refusal of something that was asked of it.
+    pub(crate) fn refused(&self, error: Error) -> Error {
+        match error {
             Error::Link(source) if is_missing(&source) => self.missing(source),
             Error::Link(source) => source.naming(self.target()).into(),
             error => error,
-        })
+        }
+    }
+
+    /// What errors call it where it cannot be looked up.
+    fn as_given(&self) -> Target {
+        match self {
+            Self::Index(index) => Target::Interface {
+                name: None,
+                index: Some(*index),
+            },
+            Self::Name(name) => Target::Interface {
+                name: CString::new(name.as_bytes()).ok(),
+                index: None,
+            },
+            Self::In(_, device) => device.as_given(),
+        }
     }
 
     /// The error that it is not there.

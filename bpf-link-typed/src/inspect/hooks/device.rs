@@ -53,8 +53,7 @@ impl HookInspector {
         });
         match looked {
             Ok(looked) => Ok(self.of_device(looked)),
-            Err(Error::Link(source)) if is_gone(&source) => Err(interface.missing(source)),
-            Err(error) => Err(error),
+            Err(error) => Err(interface.refused(error)),
         }
     }
 

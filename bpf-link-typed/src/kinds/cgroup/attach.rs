@@ -78,6 +78,7 @@ impl<'a> CgroupAttach<'a> {
     /// # Errors
     ///
     /// - [`Error::File`]: the path cannot be opened.
+    /// - [`Error::NotACgroup`] (`EBADF`): the file is not the directory of a cgroup on cgroup2.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
     /// - [`Error::AnchorNotOnHook`] (`ENOENT`): the anchor is not on this hook, or gone.
     /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the hook, which is all that it takes.
@@ -88,8 +89,7 @@ impl<'a> CgroupAttach<'a> {
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the cgroup, or one
     ///     above it, has a program that does not share the hook, or the caller lacks
     ///     `CAP_NET_ADMIN`;
-    ///   - [`Command`](bpf_link::Error::Command) and `EBADF`: the file is not a cgroup's directory;
-    ///     `EINVAL`: the anchor differs in preorder.
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the anchor differs in preorder.
     ///
     /// # Kernel
     ///
@@ -165,7 +165,7 @@ impl<'a> CgroupAttach<'a> {
     }
 }
 
-/// The refusal, of what the caller has named.
+/// The error for a refusal, which names the cgroup as the caller did.
 pub(super) fn refused_in(cgroup: &FileRef<'_>, source: bpf_link::Error) -> Error {
     let source = source.naming(cgroup.target(Target::Cgroup));
     match source.errno() {

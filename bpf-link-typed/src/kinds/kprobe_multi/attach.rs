@@ -153,9 +153,9 @@ impl<'a> KprobeMultiAttach<'a> {
     ///   asked.
     /// - [`Error::AddressNotTraceable`] (`EINVAL`, `ENOENT` since Linux 7.3): an address is not one
     ///   of a function that can be traced.
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for something else. Told for
-    ///   functions that are given by symbol, and not for a session, where it can also be that the
-    ///   kernel has no sessions.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for something else.
+    /// - [`Error::ProgramRefused`] (`EINVAL`), for a session: the program is for something else, or
+    ///   the kernel has no sessions.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
     ///   - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
@@ -235,10 +235,8 @@ impl<'a> KprobeMultiAttach<'a> {
                 }),
                 source,
             },
-            (Some(libc::EINVAL), given)
-                if !given.is_empty()
-                    && matches!(source, bpf_link::Error::Command(_))
-                    && is_program_refused(request) =>
+            (Some(libc::EINVAL), Given::Symbols([_, ..]) | Given::Addresses([_, ..]))
+                if matches!(source, bpf_link::Error::Command(_)) && is_program_refused(request) =>
             {
                 self.misfit(program, source)
             }
@@ -263,8 +261,8 @@ impl<'a> KprobeMultiAttach<'a> {
         }
     }
 
-    /// The kernel has refused the program. Where it takes it for a link without sessions, it was
-    /// loaded for that; otherwise this kernel may have no sessions.
+    /// Why the kernel refused the program. With `When::Session`, the reason may be that this kernel
+    /// has no sessions, unless the program was loaded for links without them.
     fn misfit(&self, program: BorrowedFd<'_>, source: bpf_link::Error) -> Error {
         let attach_type = self.attach_type();
         let source = match fit::by_type(program, attach_type, source) {
@@ -291,15 +289,6 @@ impl<'a> KprobeMultiAttach<'a> {
         match self.when {
             When::Entry | When::Return => AttachType::TraceKprobeMulti,
             When::Session => AttachType::TraceKprobeSession,
-        }
-    }
-}
-
-impl Given<'_> {
-    fn is_empty(self) -> bool {
-        match self {
-            Self::Symbols(symbols) => symbols.is_empty(),
-            Self::Addresses(addresses) => addresses.is_empty(),
         }
     }
 }

@@ -73,12 +73,12 @@ impl NetfilterAttach {
     /// - [`Error::PriorityTaken`] (`EBUSY`): something has this priority. The error names the
     ///   programs of all links that may have it, in any network namespace.
     /// - [`Error::HookTaken`] (`E2BIG`): 1024 are on the hook, which is all that it takes.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not for netfilter.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
     ///   - [`Command`](bpf_link::Error::Command) and `EAFNOSUPPORT`: the family is neither IPv4 nor
     ///     IPv6; `EPROTO`: there is no such hook; `ERANGE`: the priority is not allowed; `ENOENT`:
-    ///     the kernel lacks the module that puts fragments together; `EINVAL`: the program is not
-    ///     for netfilter.
+    ///     the kernel lacks the module that puts fragments together.
     ///
     /// # Kernel
     ///

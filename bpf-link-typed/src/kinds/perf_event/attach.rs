@@ -80,8 +80,9 @@ impl<'a> PerfEventAttach<'a> {
     ///   [`Error::EventNotCounted`] (`ENOENT`): this machine does not count the event;
     ///   [`Error::ProcessorOffline`] (`ENODEV`).
     /// - [`Error::NoEventSource`]: the kernel has no kprobes, or no uprobes.
-    /// - [`Error::HowToAttach`]: tracefs is not mounted, or what the kernel says about events
-    ///   cannot be read.
+    /// - [`Error::EventLookup`]: the kernel's files about the event could not be read, for example
+    ///   because tracefs is not mounted.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another sort of event.
     /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already.
     /// - [`Error::HookTaken`]: the caller's event runs a program already (`EEXIST`), or the
     ///   tracepoint or probe has 64 programs, which is the maximum (`E2BIG`).
@@ -95,7 +96,7 @@ impl<'a> PerfEventAttach<'a> {
     ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: the caller's event runs a program
     ///     already, or its tracepoint has this one, and without `CAP_SYS_ADMIN` the two cannot be
     ///     told apart; `EBADF`: the descriptor is not a perf event; `EINVAL`: the program is for
-    ///     another sort of event, or this kernel has no such links.
+    ///     another sort of event than the caller's, or this kernel has no such links.
     ///
     /// # Kernel
     ///

@@ -65,16 +65,16 @@ impl<'a> RawTracepointAttach<'a> {
     ///   loaded for it.
     /// - [`Error::AlreadyAttached`] (`EEXIST`): before Linux 6.10, the program is on this
     ///   tracepoint already.
-    /// - [`Error::LoadedForOtherKind`]: the program was loaded for something that is not a
-    ///   tracepoint, and was attached to that for a moment.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type.
+    /// - [`Error::LoadedForAnotherKind`]: the program was loaded for a target that is not a
+    ///   tracepoint. It was attached to that target for a moment.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
     ///     has no cookies here;
     ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the name is longer than 127 bytes,
     ///     or has a NUL in it;
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program is of another type, or
-    ///     uses arguments that the tracepoint does not have; `EFAULT`: the program is a raw one,
-    ///     and no name was given.
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program uses arguments that the
+    ///     tracepoint does not have; `EFAULT`: the program is a raw one, and no name was given.
     ///
     /// # Kernel
     ///

@@ -47,11 +47,12 @@ impl<'a> SockmapAttach<'a> {
     /// # Errors
     ///
     /// - [`Error::HookTaken`] (`EBUSY`): the map has a link for this, or for what excludes it.
+    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program does not fit, the map is
-    ///     none or of another type, or this kernel has no such links; `EBADF`: the map's descriptor
-    ///     was opened with `O_PATH`.
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program was loaded for another
+    ///     hook, the map is none or of another type, or this kernel has no such links; `EBADF`: the
+    ///     map's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

@@ -40,7 +40,7 @@ impl<'a> StructOpsAttach<'a> {
     ///
     /// [`Error::HookTaken`] (`EEXIST`): the name of the callbacks is taken, such as that of a TCP
     /// congestion control, by another map or by the kernel's own. [`Error::Link`] with
-    /// [`Command`](bpf_link::Error::Command) and
+    /// [`NotAMap`](bpf_link::Error::NotAMap), or with [`Command`](bpf_link::Error::Command) and
     ///
     /// - `EINVAL`: it is not such a map, it was created without `BPF_F_LINK`, it has no value yet,
     ///   or this kernel has no such links;

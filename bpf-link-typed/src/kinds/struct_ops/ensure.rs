@@ -20,8 +20,8 @@ impl Recipe for StructOpsAttach<'_> {
         self.with_holders(refusal)
     }
 
-    /// By the sort of struct. Whether its name is the same, such as that of a congestion control,
-    /// an update tells.
+    /// By the sort of struct, and by the name that it is registered by, such as that of a
+    /// congestion control. Where the names cannot be read, an update tells.
     fn compare(
         &self,
         _link: &StructOpsLink,
@@ -34,15 +34,24 @@ impl Recipe for StructOpsAttach<'_> {
         if wanted.attached == Attached::Map(map_id) {
             return Ok(Match::Same);
         }
-        let found = match MapInfo::from_id(map_id) {
-            Ok(found) => found.btf_vmlinux_value_type_id,
+        let found = match bpf_link::open_map(map_id) {
+            Ok(found) => found,
             Err(bpf_link::Error::PermissionDenied(_) | bpf_link::Error::Vanished(_)) => {
                 return Ok(Match::Unclear);
             }
             Err(error) => return Err(error.into()),
         };
-        let wanted = MapInfo::of(&wanted.object)?.btf_vmlinux_value_type_id;
-        Ok(Match::hook(Some(found == wanted)))
+        let wanted = wanted.object;
+        if MapInfo::of(&found)?.btf_vmlinux_value_type_id
+            != MapInfo::of(&wanted)?.btf_vmlinux_value_type_id
+        {
+            return Ok(Match::hook(Some(false)));
+        }
+        let is_other = match (named(found.as_fd())?, named(wanted)?) {
+            (Some(found), Some(wanted)) => found != wanted,
+            _ => false,
+        };
+        Ok(Match::hook(Some(!is_other)))
     }
 
     /// A map can be registered only once, and so can a name among callbacks of one type, such as

@@ -126,8 +126,8 @@ impl<'a> TracingAttach<'a> {
     ///   traces a function of another program, and was attached once already.
     /// - [`Error::NoSuchBtfFunction`], [`Error::AmbiguousBtfFunction`]: the program that is to be
     ///   extended has no function of this name, or several.
-    /// - [`Error::LoadedForOtherKind`]: a program of [`as_loaded`](Self::as_loaded) was loaded for
-    ///   a tracepoint, and was attached to it for a moment: use
+    /// - [`Error::LoadedForAnotherKind`]: a program of [`as_loaded`](Self::as_loaded) was loaded
+    ///   for a tracepoint, and was attached to it for a moment: use
     ///   [`RawTracepointAttach`](crate::RawTracepointAttach).
     /// - [`Error::Link`] with
     ///   - what [`Btf::from_id`](crate::Btf::from_id) returns, where a function was given by name;

@@ -125,7 +125,9 @@ impl<'a> TracingMultiAttach<'a> {
         let ids = self.ids(program.as_fd())?;
         let args = TracingMultiArgs::new(&ids);
         let args = match &self.cookies {
-            Some(cookies) => args.cookies(cookies)?,
+            Some(cookies) => args
+                .cookies(cookies)
+                .map_err(|refused| self.naming(refused))?,
             None => args,
         };
         let request = LinkCreate::new(&program, self.attach_type()).args(args);

@@ -126,7 +126,7 @@ impl<'a> UprobeMultiAttach<'a> {
     ///
     /// [`Error::InstructionNotProbed`] (number 524): one of the instructions cannot be probed, and
     /// a process maps the file. [`Error::AttachTypeMismatch`] (`EINVAL`): the program was loaded
-    /// for something else. [`Error::Link`] with
+    /// for something else. [`Error::File`] (`ENOENT`): there is no such file. [`Error::Link`] with
     ///
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`,
     ///   `EOPNOTSUPP`);
@@ -134,7 +134,6 @@ impl<'a> UprobeMultiAttach<'a> {
     ///   counters as places;
     /// - [`PathHasNul`](bpf_link::Error::PathHasNul);
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `ENOENT`: there is no such file;
     ///   - `EBADF`: it is not a regular file, or was opened with `O_PATH`;
     ///   - `ESRCH`: there is no such process;
     ///   - `EINVAL`: there are no places, a place is beyond the end of the file, or another probe

@@ -197,6 +197,7 @@ impl XdpAttach {
     pub(super) fn programs(&self, ifindex: u32) -> Result<XdpPrograms> {
         self.interface
             .inside(|_| Ok(bpf_link::xdp_programs(ifindex)?))
+            .map_err(|error| self.interface.refused(error))
     }
 
     /// Adds the programs of a device that is taken. The list is empty if the program is on another

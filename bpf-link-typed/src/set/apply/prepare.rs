@@ -50,8 +50,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Waits a moment for a hook to become free. What has just gone from it may still be opened by
-    /// its id, so who has it is only told in the end.
+    /// Waits a moment for a hook to become free. A link that has just left the hook may still be
+    /// opened by its id, so the holders are looked up only after the last attempt.
     fn wait_for_hook(&mut self, index: usize, refusal: Error) -> Result<()> {
         let goes_on = self.until_free.goes_on();
         let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {

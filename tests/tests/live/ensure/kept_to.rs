@@ -112,7 +112,8 @@ fn a_netfilter_link_in_another_namespace(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// The kernel says the same of a dead one, so a pin would have it found as ours for ever.
+/// The kernel reports a dead netfilter link like a live one. If a pin of it were left, every later
+/// run would find it as one of ours.
 fn pins_of_a_netfilter_link_that_made_way(sandbox: &Sandbox) -> Result<()> {
     let old_directory = sandbox.bpffs().join("agent/of/old");
     std::fs::create_dir_all(&old_directory)?;
@@ -137,7 +138,7 @@ fn pins_of_a_netfilter_link_that_made_way(sandbox: &Sandbox) -> Result<()> {
     ensure!(done.taken_over == Some(old), "{done:?}");
     drop(done);
     ensure_one_link_and_pin(sandbox, &new_pin)?;
-    // So one whose pin is removed later is the only one of ours.
+    // No other pin is left, so the next run finds only this link of ours.
     let held = Link::from_pinned(&new_pin)?;
     std::fs::remove_file(&new_pin)?;
     let done = taking_over().run(&programs[2])?;

@@ -22,7 +22,7 @@ use crate::harness::{Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept),
-    test!(a_lock_that_is_kept_from_a_new_directory),
+    test!(a_lock_that_is_kept_while_a_directory_is_made),
     test!(a_lock_that_is_kept_from_a_stop),
     test!(a_lock_is_waited_for),
     test!(a_path_of_ours_without_root),
@@ -287,8 +287,8 @@ fn directories_that_are_made(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The lock under which a directory is made is waited for as long as the caller says.
-fn a_lock_that_is_kept_from_a_new_directory(sandbox: &Sandbox) -> Result<()> {
+/// Making a directory waits for its lock no longer than the caller says.
+fn a_lock_that_is_kept_while_a_directory_is_made(sandbox: &Sandbox) -> Result<()> {
     let said = Duration::from_millis(20);
     let directory = sandbox.bpffs().join("agent");
     let program = Program::passing(Hook::XDP)?;
@@ -369,7 +369,8 @@ fn what_is_in_the_way_of_a_temporary_pin(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// It looks as if a run of ours had left a better link, and is neither finished nor removed.
+/// Another user's temporary pin looks like what a killed run of ours leaves, but is neither moved
+/// to the path nor removed.
 fn a_temporary_pin_of_another_user(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let programs = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
@@ -390,7 +391,7 @@ fn a_temporary_pin_of_another_user(sandbox: &Sandbox) -> Result<()> {
     }
     ensure!(fs::symlink_metadata(&beside)?.uid() == OTHER);
     ensure!(our_links()?.contains(&theirs.id()?.get()));
-    // Where that was allowed, it is what a killed run has left.
+    // With `allow_other_owner`, it counts as what a killed run left.
     let done = to(&pin).allow_other_owner().run(&programs[0])?;
     ensure!(
         done.left_over == Some(LeftOver::Finished) && done.link.id()? == theirs.id()?,

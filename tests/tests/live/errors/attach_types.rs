@@ -163,8 +163,8 @@ fn many_kernel_functions(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// A program for sessions is of another attach type than one that runs at one end only. One that is
-/// for neither may as well be met by a kernel that has no sessions.
+/// Programs for sessions have an attach type of their own. If a program is for neither attach
+/// type, the reason may also be a kernel without sessions, so the error is `ProgramRefused`.
 fn sessions_of_kernel_functions(_sandbox: &Sandbox) -> Result<()> {
     let [symbol, ..] = SYMBOLS;
     let address = address_of(symbol)?;

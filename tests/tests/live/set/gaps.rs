@@ -1,5 +1,5 @@
-//! Sets with hooks that have neither program for a moment: when that is, and what is put back if
-//! the new program is refused then.
+//! Sets with hooks that have no program for a moment: how short that is, and what is put back if
+//! the new program is refused in that moment.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,7 +20,7 @@ use crate::fixture::chain::check;
 use crate::harness::{Need, Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(are_last_and_short).needs(VETH),
+    test!(gaps_come_last_and_are_short).needs(VETH),
     test!(the_old_programs_are_not_put_back).needs(VETH),
     test!(the_old_programs_are_put_back).needs(VETH),
 ];
@@ -29,8 +29,8 @@ pub(crate) const ROLES: &[Role] = &[role!(agent)];
 
 const VETH: &[Need] = &[Need::Device(DeviceKind::Veth)];
 
-/// The links of the set, which are also the devices of the first two. The program of a device does
-/// not change its mode in place.
+/// The names of the links. The first two are also the names of their devices. An xdp link cannot
+/// change its mode in place, so those two are replaced with a gap.
 const NAMES: [&str; 3] = ["one", "other", "egress"];
 
 /// One program for each link.
@@ -84,16 +84,15 @@ impl Place {
         version.set(&self.directory, self.cgroup.path(), mode)
     }
 
-    /// The driver of the second device refuses any program while the other end of the wire sends
-    /// packets that do not fit a page.
-    fn refuse_the_second() -> Result<()> {
+    /// Makes the second device refuse every program: its peer's MTU is too large for the driver.
+    fn make_the_second_refuse() -> Result<()> {
         const LARGEST: u32 = 65_535;
         let peer = device::index_of(&device::peer_name(NAMES[1]))?;
         device::set_mtu(peer, LARGEST)
     }
 
-    /// The refusal of a set of another mode, which comes after the first device has its new
-    /// program.
+    /// Applies a set with another mode, and returns the failure: the second device refused its
+    /// program after the first device had got its own.
     fn refusal(set: &LinkSet<'_>) -> Result<SetFailure> {
         match set.apply() {
             Err(Error::SetNotApplied(failure))
@@ -138,9 +137,9 @@ fn agent(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The links with a gap are added first, and yet come last: everything else is in place, pinned by
-/// its name. Each hook is free for as long as it takes to attach, and one after the other.
-fn are_last_and_short(sandbox: &Sandbox) -> Result<()> {
+/// The links with a gap are added first but replaced last, once everything else is in place and
+/// pinned. The gaps do not overlap, and each lasts only until the next call.
+fn gaps_come_last_and_are_short(sandbox: &Sandbox) -> Result<()> {
     let place = Place::of(sandbox)?;
     let old = Version::load()?;
     place.set(&old, XdpMode::Skb)?.apply()?;
@@ -164,7 +163,7 @@ fn are_last_and_short(sandbox: &Sandbox) -> Result<()> {
         }
     }
     traced.finish()?;
-    // The call that attaches is ahead.
+    // Each device is seen empty once, before the call that attaches.
     ensure!(calls_in_gap == [1; 2], "{calls_in_gap:?} calls");
     place
         .set(&Version::load()?, XdpMode::Drv)?
@@ -174,14 +173,14 @@ fn are_last_and_short(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// The second device takes no new program once its old one is off: both have their old ones again,
-/// by other links.
+/// The second device refuses its new program after the old one was detached. Both devices get
+/// their old programs back, on new links.
 fn the_old_programs_are_put_back(sandbox: &Sandbox) -> Result<()> {
     let place = Place::of(sandbox)?;
     let [old, new] = [Version::load()?, Version::load()?];
     place.set(&old, XdpMode::Skb)?.apply()?;
     let before = our_links()?;
-    Place::refuse_the_second()?;
+    Place::make_the_second_refuse()?;
     let failure = Place::refusal(&place.set(&new, XdpMode::Drv)?)?;
     ensure!(place.running()? == old.ids()?.map(Some), "{failure:?}");
     let mut words = Vec::new();
@@ -215,12 +214,12 @@ fn the_old_programs_are_put_back(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// The caller has allowed that the old programs, which it may not open, are not put back.
+/// The caller may not open the old programs, and has allowed a set that cannot be undone.
 fn the_old_programs_are_not_put_back(sandbox: &Sandbox) -> Result<()> {
     let place = Place::of(sandbox)?;
     let [old, new] = [Version::load()?, Version::load()?];
     place.set(&old, XdpMode::Skb)?.apply()?;
-    Place::refuse_the_second()?;
+    Place::make_the_second_refuse()?;
     let set = place.set(&new, XdpMode::Drv)?.without_rollback();
     let failure = without_sys_admin(|| Place::refusal(&set))?;
     for (_, state) in &failure.links {
@@ -236,7 +235,7 @@ fn the_old_programs_are_not_put_back(sandbox: &Sandbox) -> Result<()> {
         &Error::SetNotApplied(Box::new(failure)),
         &words.each_ref().map(String::as_str),
     )?;
-    // The next run finds its way all the same.
+    // The next run succeeds all the same.
     let again = place.set(&old, XdpMode::Skb)?.apply()?;
     ensure!(place.running()? == old.ids()?.map(Some), "{again:?}");
     again.stop()?;

@@ -58,8 +58,8 @@ fn renamed(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// The link of the hook takes a name from a link on another hook, which is not in the set: that one
-/// is let go of, and the plan and the report say so.
+/// The new set gives the name `a` to the link on another hook. The link that had that name is not
+/// in the new set and is removed. The plan and the report say so.
 fn a_name_that_another_link_takes(sandbox: &Sandbox) -> Result<()> {
     let directory = sandbox.bpffs().join("agent");
     let (one, other) = (sandbox.new_cgroup("one")?, sandbox.new_cgroup("other")?);

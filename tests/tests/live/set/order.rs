@@ -139,7 +139,7 @@ fn out_of_place(sandbox: &Sandbox) -> Result<()> {
             let link = applied.get(key).context("it is in the set")?;
             ensure!(link.is_in_place == expected, "{link:?}");
         }
-        let says = report.to_string().contains("not in the position");
+        let says = report.to_string().contains("not in its position");
         ensure!(says != in_place, "{report}");
         Ok(())
     };

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{Exposure, PinLock};
-use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds, names};
+use bpf_link::{Exposure, PinLock, temporary_pin};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, names, pins};
 use bpf_link_typed::{
     Attach as _, Error, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook, ProgramId,
     RawTracepointAttach, XdpAttach,
@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept_from_a_stop),
     test!(directories_of_other_users),
     test!(pins_of_other_users),
+    test!(what_else_other_users_have_pinned),
     test!(pins_of_a_netfilter_link_that_made_way).needs(Need::NETFILTER),
     test!(nobody_waits_for_the_lock_meanwhile),
     test!(waiting_for_old_links),
@@ -146,7 +147,48 @@ fn pins_of_other_users(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// The kernel says the same of a dead one, so a pin would have it found as ours for ever.
+/// A map, a link that is not in the set, and something by the name of a temporary pin: they stay,
+/// and keep nobody from anything.
+fn what_else_other_users_have_pinned(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    fs::create_dir(&directory)?;
+    let theirs = [
+        directory.join("map"),
+        directory.join("link"),
+        temporary_pin(directory.join("lo")),
+    ];
+    let (map, program) = (Map::array(4, 1)?, Program::passing(Hook::RAW_TRACEPOINT)?);
+    pins::pin(&map, &theirs[0])?;
+    pins::pin(&map, &theirs[2])?;
+    let mut link = RawTracepointAttach::to("sys_enter").attach(&program)?;
+    link.pin(&theirs[1])?;
+    for pin in &theirs {
+        chown(pin, Some(OTHER), None)?;
+    }
+    let programs = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    for program in &programs {
+        let set = lo(&directory, program, |set| set.remove_stale(Stale::all()))?;
+        let applied = set.apply()?;
+        let report = applied.report();
+        ensure!(report.stale.is_empty(), "{report}");
+        ensure!(
+            report.left_over.is_empty() && applied.is_ours()?,
+            "{report}"
+        );
+        ensure!(sandbox.pinned()?.len() == 1 + theirs.len());
+    }
+    ensure!(our_links()?.len() == 2);
+    for pin in &theirs {
+        ensure!(fs::symlink_metadata(pin)?.uid() == OTHER);
+        fs::remove_file(pin)?;
+    }
+    drop(link);
+    lo(&directory, &programs[1], |set| set)?.apply()?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The kernel reports a dead netfilter link like a live one. If a pin of it were left, every later
+/// run would find it as one of ours.
 fn pins_of_a_netfilter_link_that_made_way(sandbox: &Sandbox) -> Result<()> {
     let elsewhere = sandbox.bpffs().join("elsewhere");
     fs::create_dir(&elsewhere)?;
@@ -176,7 +218,7 @@ fn pins_of_a_netfilter_link_that_made_way(sandbox: &Sandbox) -> Result<()> {
     drop(applied);
     let pin = sandbox.bpffs().join("agent/netfilter");
     ensure!(sandbox.pinned()? == [&*pin], "{:?}", sandbox.pinned()?);
-    // So one whose pin is removed later is the only one of ours.
+    // No other pin is left, so the next run finds only this link of ours.
     let held = Link::from_pinned(&pin)?;
     fs::remove_file(&pin)?;
     let applied = apply()?;

@@ -56,7 +56,7 @@ fn names_that_are_paths(sandbox: &Sandbox) -> Result<()> {
             let event = TracepointEvent::new(names.0, names.1).tracefs(sandbox.directory());
             ensure_error!(
                 PerfEventAttach::to(event).attach(&program),
-                Error::HowToAttach { .. },
+                Error::EventLookup { .. },
                 Some(libc::ENOENT),
                 &[&format!("tracepoint {}:{}", names.0, names.1)]
             );

@@ -99,7 +99,7 @@ fn tracepoint(sandbox: &Sandbox) -> Result<()> {
     let event = TracepointEvent::new("sched", "sched_switch").tracefs(sandbox.directory());
     ensure_error!(
         PerfEventAttach::to(event).attach(&program),
-        Error::HowToAttach { .. },
+        Error::EventLookup { .. },
         Some(libc::ENOENT),
         &["tracepoint sched:sched_switch"]
     );

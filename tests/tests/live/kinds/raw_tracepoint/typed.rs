@@ -145,7 +145,7 @@ fn errors_of_another_kind(_sandbox: &Sandbox) -> Result<()> {
         .function("bpf_fentry_test1")?
         .passing()?;
     let refused = RawTracepointAttach::to_load_time_target().attach(&program);
-    let Err(error @ Error::LoadedForOtherKind { found, .. }) = &refused else {
+    let Err(error @ Error::LoadedForAnotherKind { found, .. }) = &refused else {
         anyhow::bail!("{refused:?}");
     };
     ensure!(*found == bpf_link_typed::LinkKind::Tracing);
@@ -154,7 +154,7 @@ fn errors_of_another_kind(_sandbox: &Sandbox) -> Result<()> {
         program.id()?,
         program.name()?
     );
-    check(error, &[&named, "a raw_tracepoint link"])?;
+    check(error, &[&named, "of kind tracing, not raw_tracepoint"])?;
     Ok(())
 }
 
