@@ -12,10 +12,11 @@ use crate::functions::kernel::{SYMBOLS, address_of, call_all};
 use crate::harness::{Need, Test, test};
 use crate::suites::conformance::Counting;
 
+// On an emulated processor that others use too, each attachment takes seconds.
 pub(crate) const TESTS: &[Test] = &[
-    test!(over_restarts).needs(Need::KPROBE_MULTI),
-    test!(by_address).needs(Need::KPROBE_MULTI),
-    test!(by_pattern).needs(Need::KPROBE_MULTI),
+    test!(over_restarts).needs(Need::KPROBE_MULTI).minutes(10),
+    test!(by_address).needs(Need::KPROBE_MULTI).minutes(10),
+    test!(by_pattern).needs(Need::KPROBE_MULTI).minutes(10),
 ];
 
 fn over_restarts(sandbox: &Sandbox) -> Result<()> {
