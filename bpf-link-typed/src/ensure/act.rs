@@ -245,7 +245,12 @@ impl<'a, A: Recipe> Run<'a, A> {
             None => OldLink::None,
             Some(Found::OfKind(old)) if old.found == Match::Gone => OldLink::Gone,
             Some(Found::OfKind(old)) => {
-                let old_link = old_link::retire(old.link.link.into(), old.id);
+                // Where there is a gap, it was detached before.
+                let old_link = if gap {
+                    OldLink::Gone
+                } else {
+                    old_link::retire(old.link.link.into(), old.id)
+                };
                 if self.taken_over == Some(old.id) && old_link == OldLink::Gone {
                     other_pins::remove(&self.place.path, old.id);
                 }

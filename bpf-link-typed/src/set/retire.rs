@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::rc::Rc;
 
-use bpf_link::LinkId;
+use bpf_link::{LinkId, LinkKind};
 
 use crate::ensure::member::{End, HookId, remove_other_pins, retire};
 use crate::ensure::{OldLink, Outcome};
@@ -59,7 +59,8 @@ impl Run<'_, '_> {
     fn too_early(&self) -> HashSet<usize> {
         let mut on_hook: HashMap<HookId, Vec<usize>> = HashMap::new();
         for (index, slot) in self.slots.iter().enumerate() {
-            if slot.place.is_none() && !slot.ready.is_placed() {
+            let lists_links = matches!(slot.ready.kind(), LinkKind::Tcx | LinkKind::Netkit);
+            if lists_links && slot.place.is_none() && !slot.ready.is_placed() {
                 if let Ok(Some(hook)) = slot.ready.ordered_hook() {
                     on_hook.entry(hook).or_default().push(index);
                 }
