@@ -138,7 +138,7 @@ pub trait AttachProgram: Attach {
 ///
 /// # Which kinds
 ///
-#[doc = include_str!("../docs/ensure.md")]
+#[doc = include_str!("../docs/tables/ensure-kinds.md")]
 ///
 /// The mode of an xdp link is known from the device. Without [`mode`](crate::XdpAttach::mode), any
 /// mode will do, and an existing link keeps its mode. The position of a tcx, netkit or cgroup link
@@ -149,7 +149,7 @@ pub trait AttachProgram: Attach {
 ///
 /// # What the kernel does not report
 ///
-#[doc = include_str!("../docs/not-reported.md")]
+#[doc = include_str!("../docs/tables/ensure-not-reported.md")]
 ///
 /// If such a link already runs the program, its options may still differ. So it is replaced by a
 /// link with the wanted options, and the outcome says [`Why::NotReported`].
@@ -192,8 +192,8 @@ pub trait AttachProgram: Attach {
 ///   [`OldLink::Released`]. A run checks whether somebody holds it only
 ///   with [`wait_for_old`](Self::wait_for_old).
 /// - A hook that takes one program may stay taken for a moment by a link that nobody holds any
-///   more. The run retries for at most a second, and keeps the lock while it does. After that, the
-///   error says who has the hook.
+///   more. The run retries for at most a second, or five where the link that it replaces cannot be
+///   detached, and keeps the lock while it does. After that, the error says who has the hook.
 /// - Without `CAP_SYS_ADMIN` no program can be opened by its id. Then an update is protected only
 ///   by the lock, and an old program cannot be attached again.
 /// - The info of xdp and netfilter links does not say in which network namespace they are. An

@@ -108,8 +108,8 @@ macro_rules! define {
                     match link {
                         Link::$Variant(link) => Ok(link),
                         link => {
-                            let found = link.kind();
-                            Err(Rejected::wrong_kind(link, Link::as_raw, Some(Self::KIND), found))
+                            let (found, target) = (link.kind(), link.as_raw().target());
+                            Err(Rejected::wrong_kind(link, target, Some(Self::KIND), found))
                         }
                     }
                 }
@@ -402,8 +402,8 @@ impl TryFrom<RawLink> for OtherLink {
         match Link::try_from(link)? {
             Link::Other(link) => Ok(link),
             link => {
-                let kind = link.kind();
-                Err(Rejected::wrong_kind(link.into(), |link| link, None, kind))
+                let (kind, target) = (link.kind(), link.as_raw().target());
+                Err(Rejected::wrong_kind(link.into(), target, None, kind))
             }
         }
     }
@@ -417,8 +417,8 @@ impl TryFrom<Link> for OtherLink {
         match link {
             Link::Other(link) => Ok(link),
             link => {
-                let kind = link.kind();
-                Err(Rejected::wrong_kind(link, Link::as_raw, None, kind))
+                let (kind, target) = (link.kind(), link.as_raw().target());
+                Err(Rejected::wrong_kind(link, target, None, kind))
             }
         }
     }

@@ -9,7 +9,7 @@ use bpf_link::{
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::interface::Interface;
-use crate::attach::looked_up::LookedUp;
+use crate::attach::interface::device::Device;
 use crate::attach::netns::Netns;
 use crate::attach::position::{self, Position};
 use crate::ensure::Match;
@@ -19,8 +19,7 @@ use crate::error::{Error, Result};
 /// A place in such a list.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceMprog<'a> {
-    interface: Interface,
-    index: LookedUp<u32>,
+    device: Device,
     attach_type: AttachType,
     pub(crate) position: Option<Position<Anchor<'a>>>,
     pub(crate) expected_revision: Option<u64>,
@@ -30,8 +29,7 @@ impl DeviceMprog<'_> {
     /// The last place, whatever else is in the list.
     pub(crate) fn new(interface: Interface, attach_type: AttachType) -> Self {
         Self {
-            interface,
-            index: LookedUp::default(),
+            device: Device::new(interface),
             attach_type,
             position: None,
             expected_revision: None,
@@ -40,26 +38,24 @@ impl DeviceMprog<'_> {
 
     /// In another network namespace.
     pub(crate) fn in_netns(mut self, netns: impl Into<Netns>) -> Self {
-        self.interface = self.interface.in_netns(netns);
+        self.device = self.device.in_netns(netns);
         self
     }
 
     /// See [`Recipe::for_one_run`](crate::ensure::Recipe::for_one_run).
     pub(crate) fn for_one_run(&self) -> Self {
         Self {
-            index: LookedUp::once(),
+            device: self.device.for_one_run(),
             ..self.clone()
         }
     }
 
-    fn ifindex(&self) -> Result<u32> {
-        self.index.get(|| self.interface.index())
-    }
-
     /// Attaches the program there.
     pub(crate) fn attach(&self, program: BorrowedFd<'_>) -> Result<RawLink> {
-        let ifindex = self.ifindex()?;
-        self.interface.inside(|_| self.attach_to(ifindex, program))
+        let ifindex = self.device.index()?;
+        self.device
+            .interface
+            .inside(|_| self.attach_to(ifindex, program))
     }
 
     /// The same, in the network namespace of the device with this index.
@@ -70,10 +66,12 @@ impl DeviceMprog<'_> {
             .flags(flags)
             .args(args);
         RawLink::create(&request).map_err(|source| {
-            let source = source.naming(self.interface.target());
+            let source = source.naming(self.device.interface.target());
             match source.errno() {
                 // Of a netkit device, it may be the peer that is missing.
-                Some(libc::ENODEV) if self.interface.is_missing() => self.interface.missing(source),
+                Some(libc::ENODEV) if self.device.interface.is_missing() => {
+                    self.device.interface.missing(source)
+                }
                 Some(libc::EEXIST) => Error::AlreadyAttached(source),
                 Some(libc::ERANGE) => {
                     let hook = Hook::of_device(self.attach_type, ifindex);
@@ -90,7 +88,7 @@ impl DeviceMprog<'_> {
 
     /// Refuses a program that does not fit.
     pub(crate) fn check(&self, program: BorrowedFd<'_>) -> Result<()> {
-        fit::check(program, self.attach_type, || self.interface.target())
+        fit::check(program, self.attach_type, || self.device.interface.target())
     }
 
     /// The list, for links of this kind.
@@ -99,16 +97,16 @@ impl DeviceMprog<'_> {
         Ok(HookId {
             kind,
             numbers: [
-                u64::from(self.ifindex()?),
+                u64::from(self.device.index()?),
                 attach_type,
-                number_of(netns_of(&self.interface)),
+                number_of(netns_of(&self.device.interface)),
             ],
         })
     }
 
     /// The links that are in the list.
     pub(crate) fn links(&self) -> Result<Vec<LinkId>> {
-        let programs = self.interface.query(self.attach_type)?.programs;
+        let programs = self.device.interface.query(self.attach_type)?.programs;
         Ok(programs.iter().filter_map(|program| program.link).collect())
     }
 
@@ -117,7 +115,7 @@ impl DeviceMprog<'_> {
         let Some(position) = self.position else {
             return Ok(None);
         };
-        let list = self.interface.query(self.attach_type)?.programs;
+        let list = self.device.interface.query(self.attach_type)?.programs;
         let index = list.iter().position(|program| program.link == Some(id));
         index
             .map(|index| position::is_at(position, &list, index, is_anchor))
@@ -155,9 +153,9 @@ macro_rules! recipe_of_a_list {
             type Link = $Link;
 
             fn for_one_run(&self) -> Self {
-                let mut to = self.clone();
-                to.list = to.list.for_one_run();
-                to
+                Self {
+                    list: self.list.for_one_run(),
+                }
             }
 
             fn create(&self, program: ::std::os::fd::BorrowedFd<'_>) -> $crate::Result<$Link> {

@@ -42,6 +42,18 @@ impl<'a> FileRef<'a> {
         Ok(id.map_err(|source| source.naming(self.target(Target::Cgroup)))?)
     }
 
+    /// The error for a refusal by the kernel, to which this was to be a cgroup.
+    pub(crate) fn refused_as_cgroup(&self, source: bpf_link::Error) -> Error {
+        let source = source.naming(self.target(Target::Cgroup));
+        match source.errno() {
+            Some(libc::EBADF) => Error::NotACgroup {
+                path: self.given_path(),
+                source,
+            },
+            _ => source.into(),
+        }
+    }
+
     /// The number by which the kernel knows the network namespace; `None` if it is not one.
     pub(crate) fn netns_inode(&self) -> Result<Option<u64>> {
         let inode = bpf_link::netns_inode(&self.open()?);

@@ -1,5 +1,6 @@
 //! Network devices, by index or by name.
 
+pub(crate) mod device;
 mod look_up;
 
 use std::ffi::{OsStr, OsString};

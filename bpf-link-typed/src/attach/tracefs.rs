@@ -103,16 +103,16 @@ fn mounted() -> Result<PathBuf> {
 }
 
 /// A sort of perf events that the kernel numbers when it starts: `kprobe` or `uprobe`.
-pub(crate) struct EventSource<F> {
+pub(crate) struct EventSource {
     directory: PathBuf,
     /// The number.
     pub(crate) event_type: u32,
     /// What is to be probed.
-    target: F,
+    target: Target,
 }
 
-impl<F: Fn() -> Target> EventSource<F> {
-    pub(crate) fn find(name: &'static str, target: F) -> Result<Self> {
+impl EventSource {
+    pub(crate) fn find(name: &'static str, target: Target) -> Result<Self> {
         let directory = Path::new(EVENT_SOURCES).join(name);
         let path = directory.join("type");
         match read_number(&path) {
@@ -124,14 +124,13 @@ impl<F: Fn() -> Target> EventSource<F> {
             Err(source) => {
                 let is_missing = source.kind() == io::ErrorKind::NotFound;
                 if is_missing && Path::new(EVENT_SOURCES).is_dir() {
-                    let target = target();
                     Err(Error::NoEventSource {
                         name,
                         target,
                         source,
                     })
                 } else {
-                    Err(not_looked_up(target(), Error::File { path, source }))
+                    Err(not_looked_up(target, Error::File { path, source }))
                 }
             }
         }
@@ -151,7 +150,7 @@ impl<F: Fn() -> Target> EventSource<F> {
         let path = self.directory.join("format").join(field);
         let failed = |source| {
             let path = path.clone();
-            not_looked_up((self.target)(), Error::File { path, source })
+            not_looked_up(self.target.clone(), Error::File { path, source })
         };
         let format = std::fs::read_to_string(&path).map_err(failed)?;
         text::first_bit(&format).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))

@@ -101,12 +101,12 @@ impl<'a, A: Recipe> Run<'a, A> {
     }
 
     fn remove_left_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
-        match seen.take_beside() {
-            Some(Found::OfKind(left)) => old_link::remove(left.link.link.into(), left.id)?,
-            Some(Found::OtherKind(left)) => old_link::remove(left.link, left.id)?,
-            None => return Ok(Step::Again),
+        if let Some(left) = seen.take_beside() {
+            let (mut link, id) = left.into_raw();
+            link.unpin()?;
+            old_link::retire(link, id);
+            self.left_over = Some(LeftOver::Removed);
         }
-        self.left_over = Some(LeftOver::Removed);
         Ok(Step::Again)
     }
 
@@ -117,11 +117,10 @@ impl<'a, A: Recipe> Run<'a, A> {
         };
         if is_pinned(left.link.link.raw_mut().pin_over(&self.place.path))? {
             self.left_over = Some(LeftOver::Finished);
-            match seen.take_at_path() {
-                Some(Found::OfKind(old)) => old_link::retire(old.link.link.into(), old.id),
-                Some(Found::OtherKind(old)) => old_link::retire(old.link, old.id),
-                None => OldLink::None,
-            };
+            if let Some(old) = seen.take_at_path() {
+                let (link, id) = old.into_raw();
+                old_link::retire(link, id);
+            }
         }
         Ok(Step::Again)
     }
@@ -241,23 +240,21 @@ impl<'a, A: Recipe> Run<'a, A> {
             }
         }
         let previous = old.as_ref().and_then(Found::attached);
+        let old_id = old.as_ref().map(Found::id);
         let old_link = match old {
             None => OldLink::None,
-            Some(Found::OfKind(old)) if old.found == Match::Gone => OldLink::Gone,
-            Some(Found::OfKind(old)) => {
-                // Where there is a gap, it was detached before.
-                let old_link = if gap {
-                    OldLink::Gone
-                } else {
-                    old_link::retire(old.link.link.into(), old.id)
-                };
-                if self.taken_over == Some(old.id) && old_link == OldLink::Gone {
-                    other_pins::remove(&self.place.path, old.id);
-                }
-                old_link
+            // Where there is a gap, it was detached before.
+            Some(Found::OfKind(old)) if gap || old.found == Match::Gone => OldLink::Gone,
+            Some(old) => {
+                let (link, id) = old.into_raw();
+                old_link::retire(link, id)
             }
-            Some(Found::OtherKind(old)) => old_link::retire(old.link, old.id),
         };
+        if let Some(id) = old_id.filter(|id| self.taken_over == Some(*id)) {
+            if old_link == OldLink::Gone {
+                other_pins::remove(&self.place.path, id);
+            }
+        }
         let outcome = match why {
             None => Outcome::Created,
             Some(why) => Outcome::Replaced {

@@ -17,6 +17,16 @@ pub(super) struct Held<A: Recipe> {
     pub(super) info: InfoOf<A>,
 }
 
+impl<A: Recipe> Found<Held<A>, RawLink> {
+    /// The link, of whichever kind, and its id.
+    pub(super) fn into_raw(self) -> (RawLink, LinkId) {
+        match self {
+            Self::OfKind(found) => (found.link.link.into(), found.id),
+            Self::OtherKind(found) => (found.link, found.id),
+        }
+    }
+}
+
 /// What a look finds by these options.
 pub(super) type SeenBy<A> = Seen<Held<A>, RawLink>;
 

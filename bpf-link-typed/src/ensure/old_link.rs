@@ -5,7 +5,6 @@ use std::time::Duration;
 use bpf_link::{Error, LinkId, RawLink};
 
 use crate::ensure::outcome::{OldLink, Outcome};
-use crate::error::Result;
 
 /// Detaches a link that has lost its pin, and closes it. A link of a kind that cannot be detached
 /// is freed with its last descriptor or pin.
@@ -59,13 +58,6 @@ fn await_end(id: LinkId, waiting: &mut Waiting) -> OldLink {
             return OldLink::Held(id);
         }
     }
-}
-
-/// Removes the pin of a link that a killed run has left, and the link.
-pub(super) fn remove(mut link: RawLink, id: LinkId) -> Result<()> {
-    link.unpin()?;
-    retire(link, id);
-    Ok(())
 }
 
 /// Takes a link off that was made just now, and could not be pinned. What was its pin for a moment

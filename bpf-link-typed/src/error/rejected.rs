@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bpf_link::{LinkKind, RawLink};
+use bpf_link::{LinkKind, Target};
 
 use super::Error;
 
@@ -22,14 +22,13 @@ impl<T> Rejected<T> {
         }
     }
 
-    /// The link is of another kind than was asked for. `raw` borrows the link from the input.
+    /// The link, which errors call by this name, is of another kind than was asked for.
     pub(crate) fn wrong_kind(
         input: T,
-        raw: impl FnOnce(&T) -> &RawLink,
+        link: Target,
         expected: Option<LinkKind>,
         found: LinkKind,
     ) -> Self {
-        let link = raw(&input).target();
         let error = Error::WrongKind {
             link,
             expected,

@@ -40,7 +40,7 @@ pub use note::{NameNote, NamesOf};
 ///
 /// How old a name may be:
 ///
-#[doc = include_str!("../../docs/names.md")]
+#[doc = include_str!("../../docs/tables/names-age.md")]
 ///
 /// The kernel reuses an id only after two billion objects of that type.
 ///

@@ -245,12 +245,15 @@ macro_rules! of_kind {
             fn try_from(link: ::bpf_link::RawLink) -> Result<Self, Self::Error> {
                 match link.kind() {
                     Ok(Self::KIND) => Ok(Self(link)),
-                    Ok(found) => Err($crate::Rejected::wrong_kind(
-                        link,
-                        |link| link,
-                        Some(Self::KIND),
-                        found,
-                    )),
+                    Ok(found) => {
+                        let target = link.target();
+                        Err($crate::Rejected::wrong_kind(
+                            link,
+                            target,
+                            Some(Self::KIND),
+                            found,
+                        ))
+                    }
                     Err(error) => Err($crate::Rejected::new(link, error.into())),
                 }
             }

@@ -196,7 +196,7 @@ pub(crate) const LISTS: &[List] = &[
         "the first kernel of the matrix that makes such links",
     ),
     line(
-        "bpf-link-typed/docs/ensure.md",
+        "bpf-link-typed/docs/tables/ensure-kinds.md",
         "(crate::{Kind}Attach)",
         "a row of the table of kinds",
     ),

@@ -17,11 +17,11 @@ mod stale;
 mod under_load;
 mod undone;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{CongestionControl, Hook, Program, Sandbox, names};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Link, LinkSet, MapId, RawTracepointAttach, StructOpsLink, TcxAttach,
-    TcxHook, XdpAttach,
+    CgroupAttach, CgroupHook, Link, LinkId, LinkSet, MapId, RawTracepointAttach, StructOpsLink,
+    TcxAttach, TcxHook, XdpAttach,
     ensure::{Gap, OldLink, Ours, Outcome, Planned, Standing, Stopped, Why},
     set::{SetReport, Stale},
 };
@@ -63,9 +63,14 @@ const TESTS: &[Test] = &[
     of_each_sort(test!(links_without_a_pin)).alone(),
     test!(moved_to_another_thread),
     test!(of_a_map).needs(Need::STRUCT_OPS),
-    test!(of_maps_with_other_names).needs(Need::STRUCT_OPS),
     of_each_sort(test!(overtaken_and_stopped)),
 ];
+
+/// The links of a set that has so many.
+fn links_of<const N: usize>(report: &SetReport) -> Result<[LinkId; N]> {
+    let links: Vec<LinkId> = report.links.iter().map(|link| link.link).collect();
+    links.try_into().map_err(|_| anyhow!("not {N}: {report}"))
+}
 
 fn outcomes(report: &SetReport) -> Vec<Outcome> {
     report.links.iter().map(|link| link.outcome).collect()
@@ -298,56 +303,6 @@ fn from_a_configuration(sandbox: &Sandbox) -> Result<()> {
     ensure!(link.info()?.cgroup_id == Some(cgroup.id()?));
     ensure!(our_links()?.len() == 2);
     applied.stop()?;
-    ensure_nothing_left(sandbox)
-}
-
-/// A map takes over the link of its own name, whatever that is pinned as, and leaves the others.
-fn of_maps_with_other_names(sandbox: &Sandbox) -> Result<()> {
-    let directory = sandbox.bpffs().join("agent");
-    let load = |suffix| CongestionControl::new(&names::object_name(suffix));
-    let apply = |maps: &[(&str, &CongestionControl)]| -> Result<_> {
-        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
-        for (name, map) in maps {
-            set.add_struct_ops(name, map)?;
-        }
-        Ok(set.apply()?)
-    };
-    let (cc, cd) = (load("cc")?, load("cd")?);
-    let before = apply(&[("a", &cc), ("b", &cd)])?;
-    let [one, other] = before
-        .report()
-        .links
-        .iter()
-        .map(|link| link.link)
-        .collect::<Vec<_>>()[..]
-    else {
-        bail!("{before:?}");
-    };
-    drop(before);
-    // Exchanged names: each is updated in place.
-    let (cc, cd) = (load("cc")?, load("cd")?);
-    let applied = apply(&[("a", &cd), ("b", &cc)])?;
-    for (link, old) in applied.report().links.iter().zip([other, one]) {
-        let is_updated = matches!(link.outcome, Outcome::Updated { .. });
-        ensure!(is_updated && link.link == old, "{}", applied.report());
-    }
-    drop(applied);
-    // One is dropped, and the other gets a new name.
-    let cc = load("cc")?;
-    let applied = apply(&[("c", &cc)])?;
-    let report = applied.report();
-    let ([link], [stale]) = (&*report.links, &*report.stale) else {
-        bail!("{report}");
-    };
-    ensure!(
-        link.link == one && link.before.as_deref() == Some("b"),
-        "{report}"
-    );
-    ensure!(stale.link == other && stale.removed.is_none(), "{report}");
-    applied.stop()?;
-    LinkSet::in_dir(&directory)
-        .remove_stale(Stale::all())
-        .apply()?;
     ensure_nothing_left(sandbox)
 }
 

@@ -132,7 +132,7 @@ pub(crate) static KERNELS: [Kernel; 13] = [
         suites: BACKPORTS,
         runs: Runs::Always,
     },
-    // It refuses kprobes where functions begin, and there the tests probe.
+    // The tests of kprobes fail: this kernel refuses a kprobe at the start of a function.
     Kernel {
         platform: &RISCV64_MACHINE,
         name: "6.12",

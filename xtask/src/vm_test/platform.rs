@@ -86,7 +86,7 @@ pub(super) static RISCV64_MACHINE: Platform = Platform {
     machine: &["-machine", "virt"],
     console: "ttyS0",
     results: Results::Virtio("virtio-serial-pci"),
-    // Programs are interpreted there unless that is asked for.
+    // Without this, that kernel interprets BPF programs and does not compile them.
     kernel_arguments: "sysctl.net.core.bpf_jit_enable=1",
     loader: (
         "ld-linux-riscv64-lp64d.so.1",

@@ -251,11 +251,7 @@ fn origin_without_a_level(program: ProgramId, levels: &[Level]) -> CgroupOrigin 
 /// The error for a file that is not a cgroup, from what the kernel says to it.
 fn not_a_cgroup(cgroup: &FileRef<'_>, file: BorrowedFd<'_>) -> Error {
     match Hook::of_fd(AttachType::CgroupInetIngress, &file).query() {
-        Err(source) if source.errno() == Some(libc::EBADF) => Error::NotACgroup {
-            path: cgroup.given_path(),
-            source,
-        },
-        Err(error) => error.into(),
+        Err(source) => cgroup.refused_as_cgroup(source),
         Ok(_) => Error::File {
             path: cgroup.path_in_words(),
             source: io::Error::from_raw_os_error(libc::EBADF),

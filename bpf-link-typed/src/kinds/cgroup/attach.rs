@@ -110,7 +110,7 @@ impl<'a> CgroupAttach<'a> {
         match RawLink::create(&request.target_fd(&cgroup).args(args)) {
             Ok(link) => Ok(CgroupLink(link)),
             Err(source) => {
-                let source = match refused_in(&self.cgroup, source) {
+                let source = match self.cgroup.refused_as_cgroup(source) {
                     Error::Link(source) => source,
                     error => return Err(error),
                 };
@@ -162,17 +162,5 @@ impl<'a> CgroupAttach<'a> {
         asked
             .err()
             .filter(|error| matches!(error, bpf_link::Error::UnsupportedByKernel(_)))
-    }
-}
-
-/// The error for a refusal, which names the cgroup as the caller did.
-pub(super) fn refused_in(cgroup: &FileRef<'_>, source: bpf_link::Error) -> Error {
-    let source = source.naming(cgroup.target(Target::Cgroup));
-    match source.errno() {
-        Some(libc::EBADF) => Error::NotACgroup {
-            path: cgroup.given_path(),
-            source,
-        },
-        _ => source.into(),
     }
 }

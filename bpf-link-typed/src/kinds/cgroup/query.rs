@@ -3,7 +3,6 @@
 use bpf_link::{Hook, HookPrograms};
 
 use super::CgroupHook;
-use super::attach::refused_in;
 use crate::attach::file_ref::FileRef;
 use crate::error::Result;
 
@@ -46,7 +45,7 @@ impl CgroupHook {
     pub fn query<'a>(self, cgroup: impl Into<FileRef<'a>>) -> Result<HookPrograms> {
         let cgroup = cgroup.into();
         let answer = Hook::of_fd(self.attach_type(), &cgroup.open()?).query();
-        answer.map_err(|source| refused_in(&cgroup, source))
+        answer.map_err(|source| cgroup.refused_as_cgroup(source))
     }
 
     /// Asks which programs run on this hook for this cgroup: its own, and those of the cgroups
@@ -66,6 +65,6 @@ impl CgroupHook {
         let cgroup = cgroup.into();
         let file = cgroup.open()?;
         let answer = Hook::of_fd(self.attach_type(), &file).effective().query();
-        answer.map_err(|source| refused_in(&cgroup, source))
+        answer.map_err(|source| cgroup.refused_as_cgroup(source))
     }
 }

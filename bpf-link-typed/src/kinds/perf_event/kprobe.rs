@@ -93,7 +93,7 @@ impl<'a> KprobeEvent<'a> {
     }
 
     fn open_at(&self, place: &KernelPlace<'_>) -> Result<PerfEvent> {
-        let source = EventSource::find("kprobe", || self.target())?;
+        let source = EventSource::find("kprobe", self.target())?;
         let config = PerfEventConfig::new(source.event_type, source.retprobe(self.on_return)?);
         let opened = match place {
             KernelPlace::Symbol(symbol, offset) => {

@@ -95,7 +95,7 @@ impl<'a> UprobeEvent<'a> {
         let c_path = c_path.map_err(|_| bpf_link::Error::PathHasNul {
             path: path.to_owned(),
         })?;
-        let source = EventSource::find("uprobe", || self.target())?;
+        let source = EventSource::find("uprobe", self.target())?;
         let mut config = source.retprobe(self.on_return)?;
         if let Some(offset) = self.ref_ctr_offset.filter(|offset| *offset != 0) {
             // The event has 32 bits for it.

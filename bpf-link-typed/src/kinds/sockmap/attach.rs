@@ -50,9 +50,10 @@ impl<'a> SockmapAttach<'a> {
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type.
     /// - [`Error::Link`] with
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
-    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the program was loaded for another
-    ///     hook, the map is none or of another type, or this kernel has no such links; `EBADF`: the
-    ///     map's descriptor was opened with `O_PATH`.
+    ///   - [`Command`](bpf_link::Error::Command) and
+    ///     - `EINVAL`: the program was loaded for another hook, the descriptor is not that of a
+    ///       sockmap or sockhash, or this kernel has no such links;
+    ///     - `EBADF`: the map's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use bpf_link::{LinkKind, MapInfo, StructOpsMap};
+use bpf_link::{BtfTypeId, LinkKind, MapInfo, StructOpsMap};
 
 use super::{StructOpsAttach, StructOpsInfo, StructOpsLink};
 use crate::ensure::hook_id::{HookId, hash_of};
@@ -41,17 +41,12 @@ impl Recipe for StructOpsAttach<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        let wanted = wanted.object;
-        if MapInfo::of(&found)?.btf_vmlinux_value_type_id
-            != MapInfo::of(&wanted)?.btf_vmlinux_value_type_id
-        {
-            return Ok(Match::hook(Some(false)));
-        }
-        let is_other = match (named(found.as_fd())?, named(wanted)?) {
-            (Some(found), Some(wanted)) => found != wanted,
-            _ => false,
+        let (found, wanted) = (found.as_fd(), wanted.object);
+        let is_here = match (named(found)?, named(wanted)?) {
+            (Some(found), Some(wanted)) => found == wanted,
+            _ => sort_of(found)? == sort_of(wanted)?,
         };
-        Ok(Match::hook(Some(!is_other)))
+        Ok(Match::hook(Some(is_here)))
     }
 
     /// A map can be registered only once, and so can a name among callbacks of one type, such as
@@ -73,6 +68,11 @@ impl Recipe for StructOpsAttach<'_> {
     fn attached(info: &StructOpsInfo) -> Option<Attached> {
         info.map_id.map(Attached::Map)
     }
+}
+
+/// The sort of callbacks.
+fn sort_of(map: BorrowedFd<'_>) -> Result<Option<BtfTypeId>> {
+    Ok(MapInfo::of(&map)?.btf_vmlinux_value_type_id)
 }
 
 /// The sort of callbacks, and a number for the name that they are registered by; `None` without a

@@ -8,7 +8,7 @@ use super::XdpLink;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::interface::Interface;
-use crate::attach::looked_up::LookedUp;
+use crate::attach::interface::device::Device;
 use crate::attach::netns::Netns;
 use crate::error::{Error, Result};
 
@@ -28,9 +28,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 #[must_use = "nothing is attached before the program is given"]
 pub struct XdpAttach {
-    pub(super) interface: Interface,
+    pub(super) device: Device,
     pub(super) mode: Option<XdpMode>,
-    pub(super) index: LookedUp<u32>,
 }
 
 /// Where on the receive path an XDP program runs.
@@ -55,16 +54,15 @@ impl XdpAttach {
     /// To this device in the network namespace of the calling thread.
     pub fn to(interface: impl Into<Interface>) -> Self {
         Self {
-            interface: interface.into(),
+            device: Device::new(interface.into()),
             mode: None,
-            index: LookedUp::default(),
         }
     }
 
     /// To the hook of the device of that name or index in this network namespace, and not in that
     /// of the calling thread: see [`Netns`](crate::Netns).
     pub fn in_netns(mut self, netns: impl Into<Netns>) -> Self {
-        self.interface = self.interface.in_netns(netns);
+        self.device = self.device.in_netns(netns);
         self
     }
 
@@ -164,13 +162,10 @@ impl XdpAttach {
     }
 
     fn create_with(&self, program: BorrowedFd<'_>, flags: XdpFlags) -> Result<XdpLink> {
-        let ifindex = self.ifindex()?;
-        self.interface
+        let ifindex = self.device.index()?;
+        self.device
+            .interface
             .inside(|_| self.create_on(ifindex, program, flags))
-    }
-
-    pub(super) fn ifindex(&self) -> Result<u32> {
-        self.index.get(|| self.interface.index())
     }
 
     /// The same, in the network namespace of the device with this index.
@@ -181,11 +176,11 @@ impl XdpAttach {
         match RawLink::create(&request) {
             Ok(link) => Ok(XdpLink(link)),
             Err(source) => {
-                let source = source.naming(self.interface.target());
+                let source = source.naming(self.device.interface.target());
                 Err(match source.errno() {
                     Some(libc::EBUSY | libc::EEXIST) => holders::unknown(source),
-                    Some(libc::EINVAL) if self.interface.is_missing() => {
-                        self.interface.missing(source)
+                    Some(libc::EINVAL) if self.device.interface.is_missing() => {
+                        self.device.interface.missing(source)
                     }
                     _ => fit::or_mismatch(program, AttachType::Xdp, source),
                 })
@@ -195,16 +190,17 @@ impl XdpAttach {
 
     /// The programs that the device with this index has.
     pub(super) fn programs(&self, ifindex: u32) -> Result<XdpPrograms> {
-        self.interface
+        self.device
+            .interface
             .inside(|_| Ok(bpf_link::xdp_programs(ifindex)?))
-            .map_err(|error| self.interface.refused(error))
+            .map_err(|error| self.device.interface.refused(error))
     }
 
     /// Adds the programs of a device that is taken. The list is empty if the program is on another
     /// device that this one is part of.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
-            let ifindex = self.ifindex().ok()?;
+            let ifindex = self.device.index().ok()?;
             let found = self.programs(ifindex).ok()?;
             let programs = [found.generic, found.driver, found.hardware];
             let programs: Vec<ProgramId> = programs.into_iter().flatten().collect();

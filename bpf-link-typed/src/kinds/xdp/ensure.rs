@@ -6,7 +6,6 @@ use bpf_link::{AttachType, LinkKind, ProgramId};
 
 use super::{XdpAttach, XdpInfo, XdpLink, XdpMode};
 use crate::attach::fit;
-use crate::attach::looked_up::LookedUp;
 use crate::ensure::hook_id::{HookId, netns_of, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
@@ -19,7 +18,7 @@ impl Recipe for XdpAttach {
 
     fn for_one_run(&self) -> Self {
         Self {
-            index: LookedUp::once(),
+            device: self.device.for_one_run(),
             ..self.clone()
         }
     }
@@ -36,15 +35,15 @@ impl Recipe for XdpAttach {
         Ok(Some(HookId {
             kind: LinkKind::Xdp,
             numbers: [
-                u64::from(self.ifindex()?),
-                number_of(netns_of(&self.interface)),
+                u64::from(self.device.index()?),
+                number_of(netns_of(&self.device.interface)),
                 0,
             ],
         }))
     }
 
     fn compare(&self, _link: &XdpLink, info: &XdpInfo, _wanted: &Wanted<'_>) -> Result<Match> {
-        let ifindex = self.ifindex()?;
+        let ifindex = self.device.index()?;
         let Some(found) = info.ifindex else {
             return Ok(Match::Gone);
         };
@@ -63,7 +62,9 @@ impl Recipe for XdpAttach {
     /// An attempt to attach reveals a program of the wrong type. Whether it is for the entries of a
     /// map, and not for devices, would show only once the hook is free.
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
-        fit::check_by_asking(wanted.object, AttachType::Xdp, || self.interface.target())
+        fit::check_by_asking(wanted.object, AttachType::Xdp, || {
+            self.device.interface.target()
+        })
     }
 
     /// In the mode that the old program runs in, whichever is wanted now.

@@ -5,8 +5,9 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
     AttachType, BtfId, BtfInfo, Hook as HookOf, LinkCreate, MapId, MapInfo, PerfEvent,
     PerfEventConfig, ProgramId, ProgramInfo, RawLink, interface_index, interface_name,
+    open_pinned_program,
 };
-use bpf_link_tests::{CounterMap, Hook, Map, Program, Replaceable};
+use bpf_link_tests::{CounterMap, Hook, Map, Program, Replaceable, pins};
 
 use super::{Operation, operations};
 use crate::run::{LOOPBACK, Run, xdp_program};
@@ -15,6 +16,7 @@ pub(super) const OPERATIONS: &[Operation] = operations![
     program_info,
     program_info_by_id,
     program_info_of_a_map,
+    pinned_program,
     map_info,
     map_info_by_id,
     map_info_of_a_program,
@@ -58,6 +60,16 @@ fn program_info_of_a_map(run: &mut Run<'_>) -> Result<()> {
 /// A refusal without an error number.
 fn refused() -> crate::observation::Outcome {
     crate::observation::Outcome::Refused(None, String::new())
+}
+
+fn pinned_program(run: &mut Run<'_>) -> Result<()> {
+    let (path, program) = (run.path("program"), xdp_program()?);
+    pins::pin(&program, &path)?;
+    let opened = run.attempt(|| open_pinned_program(&path))?;
+    for opened in opened.into_iter().chain([open_pinned_program(&path)?]) {
+        ensure!(ProgramInfo::of(&opened)?.id.get() == program.id()?);
+    }
+    Ok(std::fs::remove_file(path)?)
 }
 
 fn map_info(run: &mut Run<'_>) -> Result<()> {

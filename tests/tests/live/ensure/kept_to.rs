@@ -113,10 +113,12 @@ fn a_netfilter_link_in_another_namespace(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// The kernel reports a dead netfilter link like a live one. If a pin of it were left, every later
-/// run would find it as one of ours.
+/// run would find it as one of ours. The path may lead to the bpffs by a symbolic link.
 fn pins_of_a_netfilter_link_that_made_way(sandbox: &Sandbox) -> Result<()> {
     let old_directory = sandbox.bpffs().join("agent/of/old");
     std::fs::create_dir_all(&old_directory)?;
+    let way = sandbox.directory().join("way");
+    std::os::unix::fs::symlink(sandbox.bpffs(), &way)?;
     let new_pin = sandbox.bpffs().join("pin");
     let programs = [
         Program::passing(Hook::NETFILTER)?,
@@ -126,7 +128,7 @@ fn pins_of_a_netfilter_link_that_made_way(sandbox: &Sandbox) -> Result<()> {
     let name = std::ffi::CString::new(names::object_name("prog"))?;
     let taking_over = || {
         netfilter()
-            .ensure_pinned(&new_pin)
+            .ensure_pinned(way.join("pin"))
             .take_over(Ours::by_name(&name))
     };
     let old = netfilter()

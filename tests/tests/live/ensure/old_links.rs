@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link::{PinEntry, PinLock};
+use bpf_link::{PinEntry, PinLock, temporary_pin};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Attach as _, Link, RawTracepointAttach, RawTracepointLink, TcxAttach, TcxHook, XdpAttach,
-    ensure::{OldLink, Outcome, Planned, Why},
+    ensure::{LeftOver, OldLink, Outcome, Planned, Why},
 };
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin};
@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(nobody_waits_for_the_lock_meanwhile),
     test!(none_runs_once_it_is_said_to_be_gone),
     test!(of_another_kind).needs(Need::TCX),
+    test!(of_another_kind_after_a_kill).needs(Need::TCX),
     test!(of_another_kind_that_cannot_be_detached),
 ];
 
@@ -60,6 +61,27 @@ fn of_another_kind(sandbox: &Sandbox) -> Result<()> {
     ensure!(done.outcome == expected, "{done:?}");
     ensure!(held.info()?.is_defunct() == Some(true) && !runs(&counter)?);
     drop(held);
+    ensure_one_link_and_pin(sandbox, &pin)?;
+    done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A run was killed when it had pinned the new link beside the old one: the next run finishes that,
+/// and the old program is off as well.
+fn of_another_kind_after_a_kill(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let (old, counter) = counting(Hook::XDP)?;
+    let new = Program::passing(Hook::TCX_INGRESS)?;
+    let held = XdpAttach::to("lo").ensure_pinned(&pin).run(&old)?.link;
+    let to = TcxAttach::to("lo", TcxHook::Ingress);
+    let mut left = to.attach(&new)?;
+    left.pin(temporary_pin(&pin))?;
+    ensure!(runs(&counter)?);
+    let done = to.ensure_pinned(&pin).replace_other().run(&new)?;
+    ensure!(done.left_over == Some(LeftOver::Finished), "{done:?}");
+    ensure!(done.link.id()? == left.id()?, "{done:?}");
+    ensure!(held.info()?.is_defunct() == Some(true) && !runs(&counter)?);
+    drop((held, left));
     ensure_one_link_and_pin(sandbox, &pin)?;
     done.link.detach_and_unpin()?;
     ensure_nothing_left(sandbox)

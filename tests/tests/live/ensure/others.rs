@@ -9,13 +9,14 @@ use bpf_link::{RawLink, Update};
 use bpf_link_tests::{Hook, Map, Netns, Program, Sandbox, eventually_holds, links, names};
 use bpf_link_typed::{
     Attach as _, CgroupAttach, CgroupHook, Error, Link, NetfilterAttach, NetfilterFamily,
-    NetfilterHook, ProgramId, RawTracepointAttach, TcxAttach, TcxHook, XdpAttach, XdpLink,
+    NetfilterHook, ProgramId, RawTracepointAttach, StructOpsAttach, TcxAttach, TcxHook, XdpAttach,
+    XdpLink,
     ensure::{Attached, OldLink, Ours, Outcome, Why},
 };
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
-use crate::fixture::attaching::{counting, counts};
+use crate::fixture::attaching::{counting, counts, ensure_error};
 use crate::fixture::chain::check_refusal;
 use crate::fixture::runs;
 use crate::fixture::traffic::send_packet;
@@ -328,10 +329,18 @@ fn a_program_for_another_hook(sandbox: &Sandbox) -> Result<()> {
 fn what_is_no_program(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     let map = Map::array(4, 1)?;
-    let refused = XdpAttach::to("lo").ensure_pinned(&pin).run(&map);
-    ensure!(
-        matches!(refused, Err(Error::Link(bpf_link::Error::NotAProgram(_)))),
-        "{refused:?}"
+    let program = Program::passing(Hook::XDP)?;
+    ensure_error!(
+        XdpAttach::to("lo").ensure_pinned(&pin).run(&map),
+        Error::Link(bpf_link::Error::NotAProgram(_)),
+        None,
+        &[&format!("map {}", map.id()?)]
+    );
+    ensure_error!(
+        StructOpsAttach::of(&program).ensure_pinned(&pin).run(),
+        Error::Link(bpf_link::Error::NotAMap(_)),
+        None,
+        &[&format!("program {}", program.id()?)]
     );
     ensure_nothing_left(sandbox)
 }

@@ -30,10 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(many_kernel_functions).needs(Need::KPROBE_MULTI),
     test!(sessions_of_kernel_functions)
         .needs(Need::KPROBE_MULTI)
-        .also_needs(&[Need::Constant(
-            "bpf_attach_type",
-            "BPF_TRACE_KPROBE_SESSION",
-        )]),
+        .also_needs(Need::KPROBE_SESSION),
     test!(security_hooks)
         .needs(Need::LSM)
         .also_needs(&[Need::Constant("bpf_attach_type", "BPF_LSM_CGROUP")]),

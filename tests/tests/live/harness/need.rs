@@ -93,6 +93,11 @@ impl Need {
         Self::Constant("bpf_link_type", "BPF_LINK_TYPE_KPROBE_MULTI"),
         Self::Function("register_fprobe"),
     ];
+    /// Programs that run at the entry and at the return of functions, since Linux 6.10.
+    pub(crate) const KPROBE_SESSION: &[Self] = &[Self::Constant(
+        "bpf_attach_type",
+        "BPF_TRACE_KPROBE_SESSION",
+    )];
     /// `struct_ops` links, since Linux 6.4.
     pub(crate) const STRUCT_OPS: &[Self] = &[
         Self::Constant("bpf_attach_type", "BPF_STRUCT_OPS"),

@@ -24,11 +24,6 @@ use crate::suites::conformance::{self, Counting, Field, Operation, Subject, fiel
 use crate::suites::kind_tests::KindTests;
 use crate::suites::lent_array::{self, Expected};
 
-/// The entry and the return, since Linux 6.10.
-const SESSION: &[Need] = &[Need::Constant(
-    "bpf_attach_type",
-    "BPF_TRACE_KPROBE_SESSION",
-)];
 /// The cookies in the info, since Linux 6.9.
 const INFO: &[Need] = &[Need::Member("bpf_link_info", "kprobe_multi.cookies")];
 const LINK_TYPE: Need = Need::Constant("bpf_link_type", "BPF_LINK_TYPE_KPROBE_MULTI");
@@ -57,7 +52,7 @@ const TESTS: &[Test] = &[
     test!(conforms_by_address_on_return).needs(Need::KPROBE_MULTI),
     test!(conforms_as_session)
         .needs(Need::KPROBE_MULTI)
-        .also_needs(SESSION),
+        .also_needs(Need::KPROBE_SESSION),
     test!(each_cookie_goes_with_its_function).needs(Need::KPROBE_MULTI),
     test!(the_functions)
         .needs(Need::KPROBE_MULTI)

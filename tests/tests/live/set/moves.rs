@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use bpf_link_tests::{
-    Cgroup, Device, DeviceKind, Hook, Program, Sandbox, eventually_holds, own_code,
+    Cgroup, CongestionControl, Device, DeviceKind, Hook, Program, Sandbox, eventually_holds, names,
+    own_code,
 };
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook,
     TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach,
     attach::When,
     ensure::{Attached, OldLink, Outcome, Why},
+    set::Stale,
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
@@ -20,6 +22,7 @@ use crate::functions::own::{first, offset_of};
 use crate::harness::{Need, Test, test};
 use crate::set::five::{Five, attached};
 use crate::set::kinds::{Kinds, of_each_sort};
+use crate::set::links_of;
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -32,6 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(exchanged_programs).needs(Need::TCX),
     of_each_sort(test!(renamed)),
     test!(renamed_without_all_options).needs(Need::UPROBE_MULTI),
+    test!(struct_ops_with_other_names).needs(Need::STRUCT_OPS),
 ];
 
 /// All of them, to names that nothing had.
@@ -73,15 +77,7 @@ fn a_name_that_another_link_takes(sandbox: &Sandbox) -> Result<()> {
         Ok(set)
     };
     let before = set(&[("a", &one), ("b", &other)])?.apply()?;
-    let [replaced, kept] = before
-        .report()
-        .links
-        .iter()
-        .map(|link| link.link)
-        .collect::<Vec<_>>()[..]
-    else {
-        bail!("{before:?}");
-    };
+    let [replaced, kept] = links_of(before.report())?;
     drop(before);
     let set = set(&[("a", &other)])?;
     let plan = set.plan()?;
@@ -319,5 +315,47 @@ fn exchanged_programs(sandbox: &Sandbox) -> Result<()> {
     let applied = apply([&other, &one])?;
     ensure_pair(sandbox, ["a", "b"], [&other, &one], &send_packet)?;
     applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A map takes over the link of its own name, whatever that is pinned as, and leaves the others.
+fn struct_ops_with_other_names(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let load = |suffix| CongestionControl::new(&names::object_name(suffix));
+    let apply = |maps: &[(&str, &CongestionControl)]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for (name, map) in maps {
+            set.add_struct_ops(name, map)?;
+        }
+        Ok(set.apply()?)
+    };
+    let (cc, cd) = (load("cc")?, load("cd")?);
+    let before = apply(&[("a", &cc), ("b", &cd)])?;
+    let [one, other] = links_of(before.report())?;
+    drop(before);
+    // Exchanged names: each is updated in place.
+    let (cc, cd) = (load("cc")?, load("cd")?);
+    let applied = apply(&[("a", &cd), ("b", &cc)])?;
+    for (link, old) in applied.report().links.iter().zip([other, one]) {
+        let is_updated = matches!(link.outcome, Outcome::Updated { .. });
+        ensure!(is_updated && link.link == old, "{}", applied.report());
+    }
+    drop(applied);
+    // One is dropped, and the other gets a new name.
+    let cc = load("cc")?;
+    let applied = apply(&[("c", &cc)])?;
+    let report = applied.report();
+    let ([link], [stale]) = (&*report.links, &*report.stale) else {
+        bail!("{report}");
+    };
+    ensure!(
+        link.link == one && link.before.as_deref() == Some("b"),
+        "{report}"
+    );
+    ensure!(stale.link == other && stale.removed.is_none(), "{report}");
+    applied.stop()?;
+    LinkSet::in_dir(&directory)
+        .remove_stale(Stale::all())
+        .apply()?;
     ensure_nothing_left(sandbox)
 }

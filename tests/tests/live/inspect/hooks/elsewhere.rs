@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use anyhow::{Result, ensure};
 use bpf_link_tests::{Device, DeviceKind, Hook, Netns, Program, Sandbox};
 use bpf_link_typed::inspect::hooks::{AttachedBy, HookInspector, HookPlace};
-use bpf_link_typed::{Error, Interface, LinkError, XdpAttach, XdpMode};
+use bpf_link_typed::{Error, Interface, LinkError, TcxHook, XdpAttach, XdpMode};
 
 use super::{by_link_in_a_namespace, by_walk, check, expected};
 use crate::fixture::as_nobody;
@@ -81,16 +81,20 @@ fn a_namespace_that_may_not_be_entered(_sandbox: &Sandbox) -> Result<()> {
         let mut inspector = HookInspector::load()?;
         let device = Interface::from("lo").in_netns(there.clone());
         Ok([
-            inspector.device(device).map(drop),
-            inspector.devices(Some(&there)).map(drop),
+            (inspector.device(device.clone()).map(drop), "interface lo"),
+            (TcxHook::Ingress.query(device).map(drop), "interface lo"),
+            (
+                inspector.devices(Some(&there)).map(drop),
+                "a file descriptor",
+            ),
         ])
     })?;
-    for refused in refused {
+    for (refused, named) in refused {
         ensure_error!(
             refused,
             Error::Link(LinkError::PermissionDenied(_)),
             Some(libc::EPERM),
-            &["setns"]
+            &["setns", named]
         );
     }
     Ok(())

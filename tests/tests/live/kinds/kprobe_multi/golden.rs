@@ -29,10 +29,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("kprobe_multi-session", Need::KPROBE_MULTI, |_, recorder| {
         kprobe_multi(recorder, Hook::KPROBE_SESSION, KprobeMultiFlags::empty())
     })
-    .also_needs(&[Need::Constant(
-        "bpf_attach_type",
-        "BPF_TRACE_KPROBE_SESSION",
-    )]),
+    .also_needs(Need::KPROBE_SESSION),
 ];
 
 fn recorded(sandbox: &Sandbox) -> Result<()> {

@@ -9,16 +9,11 @@ use crate::functions::kernel::{SYMBOLS, address_of, call_all};
 use crate::harness::{Need, Test, test};
 use crate::suites::sorts::{COOKIES, SubKind, counting_here};
 
-const KPROBE_SESSION: &[Need] = &[Need::Constant(
-    "bpf_attach_type",
-    "BPF_TRACE_KPROBE_SESSION",
-)];
-
 pub(crate) const TESTS: &[Test] = &[
     test!(kprobes).needs(Need::KPROBE_MULTI),
     test!(kprobe_sessions)
         .needs(Need::KPROBE_MULTI)
-        .also_needs(KPROBE_SESSION),
+        .also_needs(Need::KPROBE_SESSION),
     test!(kretprobes).needs(Need::KPROBE_MULTI),
 ];
 

@@ -25,10 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(attach_errors).needs(Need::KPROBE_MULTI),
     test!(session)
         .needs(Need::KPROBE_MULTI)
-        .also_needs(&[Need::Constant(
-            "bpf_attach_type",
-            "BPF_TRACE_KPROBE_SESSION",
-        )]),
+        .also_needs(Need::KPROBE_SESSION),
     test!(errors_by_address).needs(Need::KPROBE_MULTI),
     test!(without).needs(&[Need::Without(&Need::Function("register_fprobe"))]),
     test!(info).needs(Need::KPROBE_MULTI),

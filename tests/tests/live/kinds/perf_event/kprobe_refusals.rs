@@ -144,9 +144,13 @@ fn where_no_instruction_begins(_sandbox: &Sandbox) -> Result<()> {
         libc::EILSEQ
     };
     let [symbol, ..] = SYMBOLS;
-    for event in [
-        KprobeEvent::at(symbol, INSIDE),
-        KprobeEvent::at_address(address_of(symbol)? + INSIDE),
+    let address = address_of(symbol)? + INSIDE;
+    for (event, given) in [
+        (KprobeEvent::at(symbol, INSIDE), None),
+        (
+            KprobeEvent::at_address(address),
+            Some(format!("(address {address:#x})")),
+        ),
     ] {
         let refused = attach(event.clone())?;
         let Err(Error::InsideInstruction {
@@ -158,12 +162,13 @@ fn where_no_instruction_begins(_sandbox: &Sandbox) -> Result<()> {
         // A system call has several names.
         let is_this = address_of(function)? == address_of(symbol)?;
         ensure!(is_this && *offset == INSIDE, "{refused:?}");
-        let words = format!("{INSIDE:#x} bytes into {}", function.to_str()?);
+        let place = format!("{INSIDE:#x} bytes into {}", function.to_str()?);
+        let words: Vec<&str> = [&*place].into_iter().chain(given.as_deref()).collect();
         ensure_error!(
             refused,
             Error::InsideInstruction { .. },
             Some(ERRNO),
-            &[&words]
+            &words
         );
     }
     Ok(())

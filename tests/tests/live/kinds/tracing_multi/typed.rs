@@ -81,6 +81,15 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
             None,
             &["tracing_multi.cookies for BTF types"]
         );
+        let [first, ..] = test::FUNCTIONS;
+        ensure_error!(
+            TracingMultiAttach::to(when, test::FUNCTIONS)
+                .cookies(&[1])
+                .attach(&program),
+            Error::Link(bpf_link::Error::LengthMismatch { .. }),
+            None,
+            &["tracing_multi.cookies for functions", first]
+        );
         ensure_error!(
             TracingMultiAttach::to::<BtfTypeId>(when, []).attach(&program),
             Error::Link(bpf_link::Error::Command(_)),
