@@ -33,6 +33,19 @@ pub(super) enum Owners {
     NotAsked,
 }
 
+impl Owners {
+    /// Whether a pin is refused because it is, or may be, another user's.
+    fn excuse(self, error: &bpf_link::Error) -> bool {
+        match (self, error) {
+            (Self::Ours, bpf_link::Error::Exposed { .. }) => true,
+            (Self::Any, bpf_link::Error::PermissionDenied(error)) => {
+                error.command() == Command::ObjGet
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A link, and its pins in the directory.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -62,8 +75,8 @@ impl Found {
 }
 
 impl Directory {
-    /// Opens every link that is pinned there. What belongs to another user, or may not be opened,
-    /// is not a link of the set's, so it only counts if it has one of the wanted names.
+    /// Opens every link that is pinned there. What belongs to another user is not a link of the
+    /// set's, so that it cannot be opened only counts if it has one of the wanted names.
     pub(super) fn look(path: &Path, owners: Owners, wanted: &HashSet<&OsStr>) -> Result<Self> {
         let mut directory = Self::with_room(path, wanted.len());
         let pins = PinDirectory::open(path)?;
@@ -76,7 +89,7 @@ impl Directory {
                 Owners::NotAsked => pins.file(name),
             };
             let found = match found {
-                Err(error) if is_not_ours(&error) && !wanted.contains(name) => PinEntry::NotALink,
+                Err(error) if owners.excuse(&error) && !wanted.contains(name) => PinEntry::NotALink,
                 found => found?,
             };
             directory.add(name.into(), found)
@@ -162,15 +175,6 @@ impl Directory {
                 return path;
             }
         }
-    }
-}
-
-/// Whether a pin is refused because of whose it is.
-fn is_not_ours(error: &bpf_link::Error) -> bool {
-    match error {
-        bpf_link::Error::Exposed { .. } => true,
-        bpf_link::Error::PermissionDenied(error) => error.command() == Command::ObjGet,
-        _ => false,
     }
 }
 
