@@ -10,6 +10,7 @@ mod look;
 mod lookups;
 pub(crate) mod member;
 mod old_link;
+pub(crate) mod on_hook;
 mod options;
 mod options_from;
 mod other_pins;
@@ -225,7 +226,9 @@ impl<A: Attach> Ensure<A> {
     pub(crate) fn run_with(&self, object: BorrowedFd<'_>) -> Result<Ensured<A::Link>> {
         let mut ensured = self.for_one_run().run_locked(object)?;
         if let Some(time) = self.options.wait_for_old {
-            ensured.outcome.settle(&mut Waiting::for_at_most(time));
+            let mut waiting = Waiting::for_at_most(time);
+            ensured.outcome.settle(&mut waiting);
+            ensured.left_over_link.settle(&mut waiting);
         }
         Ok(ensured)
     }
@@ -276,6 +279,7 @@ impl<A: Attach> Ensure<A> {
                             outcome,
                             taken_over: run.taken_over,
                             left_over: run.left_over,
+                            left_over_link: run.left_over_link,
                         });
                     }
                     Step::Again => break,

@@ -9,6 +9,7 @@ mod entry;
 mod fate;
 mod foresee;
 mod options;
+mod order;
 mod plan;
 mod report;
 mod reserve;
@@ -84,7 +85,8 @@ use options::Options;
 /// 4. The pins are renamed over those that they replace.
 /// 5. Where a hook takes one program and its link cannot be updated, the old link is detached and
 ///    then the new one attached. The report says that there was a gap.
-/// 6. Replaced links are let go, and so are links that a killed run left beside a pin. Stale links
+/// 6. Replaced links are let go, and so are links that a killed run left beside a pin. A link that
+///    is taken over loses its other names in the directory, so the report lists them. Stale links
 ///    are let go if you asked for that.
 ///
 /// # What is certain
@@ -115,6 +117,13 @@ use options::Options;
 ///   links may run their new programs for a moment.
 /// - Before Linux 6.0, the kernel does not report what an iterator's program was loaded for. Under
 ///   another name, a set then finds the link only if the iterator goes over a map.
+/// - A hook that takes one program may stay taken for a moment by a link that nobody holds any
+///   more. A set retries for at most a second for all of its hooks, and keeps the lock while it
+///   does; five seconds more for hooks whose links it replaces and that cannot be detached. After
+///   that, the error says who has the hook
+///   ([`Error::OldLinkHeld`] if it is the replaced link).
+/// - In a gap on a device in another network namespace, the namespace's file is opened and a thread
+///   enters it.
 /// - Links that are not in the set stay attached, and are reported as stale, unless a rule of
 ///   [`remove_stale`](Self::remove_stale) removes them.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps

@@ -27,6 +27,8 @@ pub(super) struct Run<'a, A> {
     pub(super) wanted: &'a Wanted<'a>,
     pub(super) taken_over: Option<LinkId>,
     pub(super) left_over: Option<LeftOver>,
+    /// What became of the link that went then.
+    pub(super) left_over_link: OldLink,
     /// Why the last attempt failed, if another process may have caused it.
     pub(super) refusal: Option<Error>,
     /// How long to wait for the kernel to free the hook after an old link has gone.
@@ -56,6 +58,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             wanted,
             taken_over: None,
             left_over: None,
+            left_over_link: OldLink::None,
             refusal: None,
             until_free: Waiting::until_free(),
         }
@@ -104,8 +107,8 @@ impl<'a, A: Recipe> Run<'a, A> {
         if let Some(left) = seen.take_beside() {
             let (mut link, id) = left.into_raw();
             link.unpin()?;
-            old_link::retire(link, id);
             self.left_over = Some(LeftOver::Removed);
+            self.left_over_link = old_link::retire(link, id);
         }
         Ok(Step::Again)
     }
@@ -117,10 +120,13 @@ impl<'a, A: Recipe> Run<'a, A> {
         };
         if is_pinned(left.link.link.raw_mut().pin_over(&self.place.path))? {
             self.left_over = Some(LeftOver::Finished);
-            if let Some(old) = seen.take_at_path() {
-                let (link, id) = old.into_raw();
-                old_link::retire(link, id);
-            }
+            self.left_over_link = match seen.take_at_path() {
+                Some(old) => {
+                    let (link, id) = old.into_raw();
+                    old_link::retire(link, id)
+                }
+                None => OldLink::None,
+            };
         }
         Ok(Step::Again)
     }

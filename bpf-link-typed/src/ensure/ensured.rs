@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bpf_link::{LinkId, PinEntry, PinLock};
 
-use crate::ensure::outcome::{Attached, LeftOver, Outcome};
+use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome};
 use crate::ensure::recipe::KindLink;
 use crate::ensure::standing::{Standing, Stopped};
 use crate::error::{Error, Rejected, Result};
@@ -27,6 +27,9 @@ pub struct Ensured<L> {
     pub taken_over: Option<LinkId>,
     /// What a run that was killed had left beside the pin, and what became of it.
     pub left_over: Option<LeftOver>,
+    /// What became of the link that went then: of the one beside the pin if that was removed, and
+    /// of the one that was pinned if the other took its place. `OldLink::None` if none went.
+    pub left_over_link: OldLink,
     /// Whether the link is in the position that was asked for, according to the hook's own list.
     /// `None` if no position was asked for, or if it cannot be told: the list of a cgroup has
     /// programs and no links, so it does not tell the position of a program that is on it twice,

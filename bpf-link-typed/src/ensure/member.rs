@@ -23,7 +23,7 @@ pub(crate) use crate::ensure::ensured::FileId;
 pub(crate) use crate::ensure::hook_id::HookId;
 pub(crate) use crate::ensure::look::search_all;
 use crate::ensure::lookups::Lookups;
-pub(crate) use crate::ensure::old_link::{Waiting, retire};
+pub(crate) use crate::ensure::old_link::{Waiting, reopen, retire, waits_open};
 pub(crate) use crate::ensure::options::Trust;
 pub(crate) use crate::ensure::other_pins::remove as remove_other_pins;
 pub(crate) use crate::ensure::place::{Place, temporary_pin};

@@ -68,8 +68,18 @@ pub(super) fn discard(link: &RawLink) {
 }
 
 /// Opens a link again by its id, if somebody still holds it.
-pub(super) fn reopen(id: LinkId) -> Option<RawLink> {
+pub(crate) fn reopen(id: LinkId) -> Option<RawLink> {
     RawLink::from_id(id).ok()
+}
+
+/// Pauses with the link open, if it is there still; whether it makes sense to look again.
+///
+/// A kernel may hold the link for its removed pin a while longer. If that were the last to let go,
+/// the program would be taken off in a worker, which may take seconds on a machine that is short of
+/// time. By the close of the last descriptor it is off at once.
+pub(crate) fn waits_open(id: LinkId, waiting: &mut Waiting) -> bool {
+    let _open = reopen(id);
+    waiting.goes_on()
 }
 
 /// Pauses between looks, which grow, up to an end.
@@ -86,6 +96,11 @@ impl Waiting {
     /// grace period.
     pub(crate) fn until_free() -> Self {
         Self::for_at_most(Duration::from_secs(1))
+    }
+
+    /// For a hook whose link cannot be detached, once it has lost the last that we hold of it.
+    pub(crate) fn until_gone() -> Self {
+        Self::for_at_most(Duration::from_secs(5))
     }
 
     pub(crate) fn for_at_most(time: Duration) -> Self {

@@ -12,6 +12,7 @@ use crate::attach::fit;
 use crate::attach::position::Position;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::lookups::Lookups;
+use crate::ensure::on_hook::OnHook;
 use crate::ensure::outcome::Attached;
 use crate::error::{Error, Rejected, Result};
 use crate::info::buf::InfoBuf;
@@ -107,6 +108,11 @@ pub trait Recipe: Clone {
     /// are gone through.
     fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
         Ok(None)
+    }
+
+    /// What is on the hook in its order, if the hook says.
+    fn on_hook(&self) -> Result<Option<OnHook>> {
+        Ok(self.links_on_hook()?.map(OnHook::Links))
     }
 
     /// The hook, if it takes one link only, and as far as that can be told.

@@ -95,6 +95,7 @@ impl LinkSet<'_> {
             steps: Vec::new(),
             put_back: Vec::new(),
             until_free: Waiting::until_free(),
+            until_gone: Waiting::until_gone(),
             fates: HashMap::new(),
         };
         match run.bring_about() {

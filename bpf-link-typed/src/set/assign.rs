@@ -80,9 +80,22 @@ impl Slot<'_> {
         }
     }
 
+    /// Whether this link was only found because it may be on the hook, which an attempt to attach
+    /// tells: if the hook is free, it is elsewhere, and is not taken over.
+    pub(super) fn may_be_elsewhere(&self, old: &Old) -> bool {
+        self.ready.attempt_tells() && !old.is_by_name
+    }
+
     /// What would be done.
     pub(super) fn planned(&self) -> Planned {
-        let planned = self.ready.foresee(self.at_path());
+        let mut planned = self.ready.foresee(self.at_path());
+        if self
+            .old
+            .as_ref()
+            .is_some_and(|old| self.may_be_elsewhere(old))
+        {
+            planned = attempted(Planned::Create, planned);
+        }
         let pinned = self.old.as_ref().is_none_or(|old| old.found.is_some());
         match (&self.old, &self.orphan) {
             (Some(old), _) if !pinned => Planned::TakeOver {
@@ -96,17 +109,12 @@ impl Slot<'_> {
 
     /// The same, where only an attempt tells whether a link of ours is on the hook.
     fn planned_with(&self, planned: Planned, orphan: &Judged) -> Planned {
-        let if_taken = match self.ready.foresee(AtPath::Link(orphan)) {
-            Planned::Attempt { if_taken, .. } => if_taken,
-            planned => Box::new(planned),
+        let if_taken = if_taken(self.ready.foresee(AtPath::Link(orphan)));
+        let if_taken = Planned::TakeOver {
+            link: orphan.id,
+            then: Box::new(if_taken),
         };
-        Planned::Attempt {
-            if_free: Box::new(planned),
-            if_taken: Box::new(Planned::TakeOver {
-                link: orphan.id,
-                then: if_taken,
-            }),
-        }
+        attempted(planned, if_taken)
     }
 
     fn has_here(&self) -> bool {
@@ -116,6 +124,22 @@ impl Slot<'_> {
     fn has_wanted(&self) -> bool {
         let attached = self.old.as_ref().and_then(|old| old.judged.attached);
         attached == Some(self.ready.attached())
+    }
+}
+
+/// An attempt to attach, and what it comes to.
+fn attempted(if_free: Planned, planned: Planned) -> Planned {
+    Planned::Attempt {
+        if_free: Box::new(if_free),
+        if_taken: Box::new(if_taken(planned)),
+    }
+}
+
+/// What would be done once an attempt has told that the hook is taken.
+fn if_taken(planned: Planned) -> Planned {
+    match planned {
+        Planned::Attempt { if_taken, .. } => *if_taken,
+        planned => planned,
     }
 }
 

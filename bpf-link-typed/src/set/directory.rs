@@ -196,6 +196,13 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
     bpf_link::is_temporary_pin(Path::new(name))
 }
 
+/// Those of these names that are not of temporary pins, but for this one.
+pub(super) fn lasting_names(pins: &[Rc<OsStr>], but: Option<&String>) -> Vec<String> {
+    let lasting = pins.iter().filter(|pin| !is_temporary(pin));
+    let names = lasting.map(|pin| pin.to_string_lossy().into_owned());
+    names.filter(|name| but != Some(name)).collect()
+}
+
 /// The name that such a pin is on the way to.
 pub(super) fn stem(name: &OsStr) -> &OsStr {
     let bytes = name.as_bytes();

@@ -27,21 +27,28 @@ impl Fate {
     }
 }
 
+/// Which pins of a link that is taken over, or that loses its name to another, are removed: all but
+/// those that have a wanted name, which is the new link's by then, or a name of another agent's.
+pub(super) fn other_pins(
+    pins: &[Rc<OsStr>],
+    slots: &[Slot<'_>],
+    rule: Option<&Stale>,
+) -> Vec<Rc<OsStr>> {
+    let is_ours = |pin: &OsStr| is_temporary(pin) || rule.is_none_or(|rule| rule.is_name(pin));
+    let others = pins.iter().filter(|pin| !is_wanted(slots, pin));
+    others.filter(|pin| is_ours(pin)).cloned().collect()
+}
+
 /// What becomes of a link, and which of its pins are removed.
 pub(super) fn fate(
     found: &Found,
     slots: &[Slot<'_>],
     rule: Option<&Stale>,
 ) -> Result<(Fate, Vec<Rc<OsStr>>)> {
-    let others: Vec<Rc<OsStr>> = found
-        .pins
-        .iter()
-        .filter(|pin| !is_wanted(slots, pin))
-        .cloned()
-        .collect();
-    if others.len() < found.pins.len() {
-        return Ok((Fate::Removed, others));
+    if found.pins.iter().any(|pin| is_wanted(slots, pin)) {
+        return Ok((Fate::Removed, other_pins(&found.pins, slots, rule)));
     }
+    let others = found.pins.clone();
     let is_ours = match (rule, &found.link) {
         (Some(rule), Some(link)) => Some(rule.is(found.stems(), || Attached::of(link))?),
         _ => None,

@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::set::LinkSet;
 use crate::set::assign::assign;
-use crate::set::directory::{Directory, Found, Owners, refuse_root};
-use crate::set::fate::fate;
+use crate::set::directory::{Directory, Found, Owners, lasting_names, refuse_root};
+use crate::set::fate::{fate, other_pins};
 use crate::set::plan::{PlannedLink, PlannedOther, SetPlan};
 
 impl LinkSet<'_> {
@@ -51,10 +51,14 @@ impl LinkSet<'_> {
             let found = slot.old.as_ref().and_then(|old| old.found);
             let found = found.and_then(|found| directory.links.get(found));
             let other = found.filter(|found| !found.is_named(slot.name));
+            let before = other.map(Found::name);
+            let pins = found.map_or(&[][..], |found| &found.pins);
+            let pins = other_pins(pins, &slots, self.options.stale.as_ref());
             plan.links.push(PlannedLink {
                 name: slot.name.to_owned(),
                 planned: slot.planned(),
-                before: other.map(Found::name),
+                unpinned: lasting_names(&pins, before.as_ref()),
+                before,
             });
         }
         for found in directory.links.iter().filter(|found| found.link.is_some()) {

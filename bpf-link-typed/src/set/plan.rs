@@ -34,6 +34,8 @@ pub struct PlannedLink {
     pub planned: Planned,
     /// The name of the pin of the link that is there, if that is another.
     pub before: Option<String>,
+    /// Its other names in the directory, which would be removed.
+    pub unpinned: Vec<String>,
 }
 
 /// A link of the directory that is not in the set.
@@ -69,10 +71,13 @@ impl fmt::Display for SetPlan {
 impl fmt::Display for PlannedLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.planned)?;
-        match &self.before {
-            Some(before) => write!(f, ", which is pinned as {before}"),
-            None => Ok(()),
+        if let Some(before) = &self.before {
+            write!(f, ", which is pinned as {before}")?;
         }
+        for name in &self.unpinned {
+            write!(f, "; remove its pin {name}")?;
+        }
+        Ok(())
     }
 }
 

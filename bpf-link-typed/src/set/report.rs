@@ -48,14 +48,20 @@ pub struct SetLink {
     pub outcome: Outcome,
     /// The name of the pin of the link that was there before, if that was another.
     pub before: Option<String>,
+    /// The other names that the link, or the one before, had in the directory, and that were
+    /// removed. Names that are another agent's by the rule of
+    /// [`remove_stale`](crate::set::LinkSet::remove_stale) stay.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub unpinned: Vec<String>,
     /// The link that was on the hook without a pin in the directory, and was taken over.
     pub taken_over: Option<LinkId>,
     /// Whether the link is in its position on the hook.
     ///
     /// If you asked for a position, this is as for
     /// [`Ensured::is_in_place`](crate::Ensured::is_in_place). Otherwise it is `Some(false)` for a
-    /// tcx or netkit link that runs before one that was added to the set earlier, and else `None`.
-    /// A set never moves an existing link.
+    /// link that runs before one that was added to the set earlier, as the hook's list says, and
+    /// else `None`. A set never moves an existing link. In a cgroup, new links are placed only
+    /// since Linux 6.17; before, they come last.
     #[cfg_attr(feature = "serde", serde(default))]
     pub is_in_place: Option<bool>,
 }
@@ -99,6 +105,9 @@ impl fmt::Display for SetLink {
         write!(f, "{}: link {}, {}", self.name, self.link, self.outcome)?;
         if let Some(before) = &self.before {
             write!(f, "; it was pinned as {before} before")?;
+        }
+        for name in &self.unpinned {
+            write!(f, "; its pin {name} was removed")?;
         }
         if let Some(link) = self.taken_over {
             write!(f, "; taken over from link {link}, which was not pinned")?;
@@ -152,6 +161,7 @@ mod tests {
             link: id(link),
             outcome,
             before: None,
+            unpinned: Vec::new(),
             taken_over: None,
             is_in_place: None,
         };
@@ -166,6 +176,7 @@ mod tests {
                 link("created", 1, Outcome::Created),
                 SetLink {
                     before: Some("old".into()),
+                    unpinned: vec!["older".into()],
                     is_in_place: Some(true),
                     ..link("updated", 2, Outcome::Updated { previous })
                 },
@@ -204,7 +215,8 @@ mod tests {
         let lines = report.to_string();
         let expected = [
             "created: link 1, created",
-            "updated: link 2, updated, replacing program 34; it was pinned as old before",
+            "updated: link 2, updated, replacing program 34; it was pinned as old before; \
+             its pin older was removed",
             "replaced: link 3, replaced without a gap, because such links cannot be updated; \
              taken over from link 30, which was not pinned",
             "kept: link 4, already running, not in its position on the hook",

@@ -1,18 +1,17 @@
 //! What is let go of once all links of a set are there.
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::rc::Rc;
 
-use bpf_link::{LinkId, LinkKind};
+use bpf_link::LinkId;
 
-use crate::ensure::member::{End, HookId, remove_other_pins, retire};
+use crate::ensure::member::{End, remove_other_pins, retire};
 use crate::ensure::{OldLink, Outcome};
 use crate::error::Result;
 use crate::set::applied::Applied;
-use crate::set::assign::{Old, is_wanted};
-use crate::set::directory::Found;
-use crate::set::fate::Fate;
+use crate::set::assign::Old;
+use crate::set::directory::{Found, lasting_names};
+use crate::set::fate::{Fate, other_pins};
 use crate::set::report::{PinLeft, SetLink, SetReport, StaleLink};
 use crate::set::run::{Run, Way, overtaken_in};
 
@@ -38,59 +37,6 @@ impl Run<'_, '_> {
         Ok(Applied::new(report, kept))
     }
 
-    /// Whether the link of each slot is where it was to be. All links are there by now, so a
-    /// refusal is no reason to undo the set.
-    fn in_place(&self) -> Vec<Option<bool>> {
-        let early = self.too_early();
-        (0..self.slots.len())
-            .map(|index| {
-                let slot = self.slots.get(index)?;
-                let link = self.works.get(index)?.link.as_ref()?;
-                match slot.ready.in_place(link, self.place(index)) {
-                    Ok(None) if early.contains(&index) => Some(false),
-                    answer => answer.ok().flatten(),
-                }
-            })
-            .collect()
-    }
-
-    /// The slots whose links run before the link of an earlier slot on the same hook, which is only
-    /// told for hooks that list their links. Links with a position of their own do not count.
-    fn too_early(&self) -> HashSet<usize> {
-        let mut on_hook: HashMap<HookId, Vec<usize>> = HashMap::new();
-        for (index, slot) in self.slots.iter().enumerate() {
-            let lists_links = matches!(slot.ready.kind(), LinkKind::Tcx | LinkKind::Netkit);
-            if lists_links && slot.place.is_none() && !slot.ready.is_placed() {
-                if let Ok(Some(hook)) = slot.ready.ordered_hook() {
-                    on_hook.entry(hook).or_default().push(index);
-                }
-            }
-        }
-        let several = on_hook.into_values().filter(|slots| slots.len() > 1);
-        several
-            .flat_map(|slots| self.too_early_of(&slots))
-            .collect()
-    }
-
-    /// The same of the slots of one hook.
-    fn too_early_of(&self, slots: &[usize]) -> Vec<usize> {
-        let first = slots.first().and_then(|index| self.slots.get(*index));
-        let Some(Ok(Some(list))) = first.map(|slot| slot.ready.links_on_hook()) else {
-            return Vec::new();
-        };
-        let places: HashMap<LinkId, usize> = list.into_iter().zip(0..).collect();
-        let mut latest = None;
-        let mut early = Vec::new();
-        for index in slots {
-            let place = self.link_of(*index).and_then(|link| places.get(&link));
-            if place.is_some() && place < latest {
-                early.push(*index);
-            }
-            latest = place.max(latest);
-        }
-        early
-    }
-
     /// Lets go of what the slot has replaced.
     fn end(
         &mut self,
@@ -112,13 +58,16 @@ impl Run<'_, '_> {
         let before = before.or(self.works.get(index).and_then(|work| work.taken_off));
         let found = before.and_then(|(_, found)| self.directory.links.get(found?));
         let pins = found.map(|found| found.pins.clone()).unwrap_or_default();
+        let pins = other_pins(&pins, &self.slots, self.set.options.stale.as_ref());
         let taken_over = before.filter(|(_, found)| found.is_none());
         let taken_over = taken_over.map(|(id, _)| id);
         let other = found.filter(|found| !found.is_named(&name));
         let other = other.map(Found::name);
-        if let Some((id, _)) = before {
-            self.unlink_others(&pins, id, report);
-        }
+        let removed = match before {
+            Some((id, _)) => self.unlink_all(pins, id, report),
+            None => Vec::new(),
+        };
+        let unpinned = lasting_names(&removed, other.as_ref());
         let outcome = self.outcome(index, old);
         if let (Some(id), Outcome::Replaced { old_link, .. }) = (taken_over, outcome) {
             if old_link == OldLink::Gone {
@@ -130,6 +79,7 @@ impl Run<'_, '_> {
             link: link.id()?,
             outcome,
             before: other,
+            unpinned,
             taken_over,
             is_in_place,
         };
@@ -176,7 +126,7 @@ impl Run<'_, '_> {
         let Some(link) = found.link else {
             return;
         };
-        self.unlink_others(&pins, found.id, report);
+        self.unlink_all(pins, found.id, report);
         let removed = fate.goes().then(|| retire(link, found.id));
         let stale = StaleLink {
             name,
@@ -190,16 +140,24 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Removes those of these pins that are not of a link of the set.
-    fn unlink_others(&self, pins: &[Rc<OsStr>], id: LinkId, report: &mut SetReport) {
-        for pin in pins.iter().filter(|pin| !is_wanted(&self.slots, pin)) {
-            if let Err(error) = self.unlink(pin, id) {
+    /// Removes these pins of a link. Returns those that are not left.
+    fn unlink_all(
+        &self,
+        mut pins: Vec<Rc<OsStr>>,
+        id: LinkId,
+        report: &mut SetReport,
+    ) -> Vec<Rc<OsStr>> {
+        pins.retain(|pin| {
+            let removed = self.unlink(pin, id);
+            if let Err(error) = &removed {
                 report.pins_left.push(PinLeft {
                     name: pin.to_string_lossy().into_owned(),
                     link: id,
                     reason: error.to_string(),
                 });
             }
-        }
+            removed.is_ok()
+        });
+        pins
     }
 }

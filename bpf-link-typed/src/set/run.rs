@@ -29,6 +29,8 @@ pub(super) struct Run<'r, 's> {
     pub(super) fates: HashMap<usize, (Fate, Vec<Rc<OsStr>>)>,
     /// How long hooks may still be taken by what has gone, once for all of them.
     pub(super) until_free: Waiting,
+    /// The same where the old link cannot be detached.
+    pub(super) until_gone: Waiting,
     /// Links that were taken off, and those by which their programs were attached again.
     pub(super) put_back: Vec<(LinkId, RawLink)>,
 }
@@ -66,6 +68,8 @@ pub(super) enum Way {
 /// An old link that was taken off.
 pub(super) struct Back<'r> {
     pub(super) link: LinkId,
+    /// It was detached; otherwise it lasts as long as somebody holds it.
+    pub(super) is_off: bool,
     pub(super) pins: Vec<Rc<OsStr>>,
     pub(super) program: Option<OwnedFd>,
     pub(super) attach: WayBack<'r>,

@@ -37,6 +37,14 @@ impl Stale {
         Self(Rule::Running(Ours::any_of(programs)))
     }
 
+    /// Whether this may be the name of a pin of this agent's.
+    pub(super) fn is_name(&self, name: &OsStr) -> bool {
+        match &self.0 {
+            Rule::All | Rule::Running(_) => true,
+            Rule::Prefix(prefix) => name.as_bytes().starts_with(prefix.as_bytes()),
+        }
+    }
+
     /// Whether a link that is pinned by these names is this agent's.
     ///
     /// `attached` asks what is attached by it.
@@ -46,11 +54,7 @@ impl Stale {
         attached: impl FnOnce() -> bpf_link::Result<Option<Attached>>,
     ) -> bpf_link::Result<bool> {
         match &self.0 {
-            Rule::All => Ok(true),
-            Rule::Prefix(prefix) => {
-                let mut names = names.into_iter();
-                Ok(names.any(|name| name.as_bytes().starts_with(prefix.as_bytes())))
-            }
+            Rule::All | Rule::Prefix(_) => Ok(names.into_iter().any(|name| self.is_name(name))),
             Rule::Running(ours) => {
                 // A link that was detached runs nothing.
                 let Some(attached) = attached()? else {

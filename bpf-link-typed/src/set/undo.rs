@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bpf_link::{LinkId, PinEntry, RawLink};
 
-use crate::ensure::member::{Waiting, WayBack, is_taken};
+use crate::ensure::member::{Waiting, WayBack, is_taken, reopen};
 use crate::error::{Error, LinkState, Result};
 use crate::set::assign::is_wanted;
 use crate::set::run::{Run, Step, Way, detach, pin_over};
@@ -119,15 +119,15 @@ impl Run<'_, '_> {
         let Some(back) = self.works.get_mut(index).and_then(|work| work.back.take()) else {
             return Err(NotUndone(None));
         };
-        let mut link = match RawLink::from_id(back.link) {
-            // It has not gone, as somebody else holds it.
-            Ok(link) if !link.kind()?.is_detachable() => link,
-            _ => {
-                let Some(program) = &back.program else {
-                    return Err(NotUndone(None));
-                };
-                attach_again(&back.attach, program)?
-            }
+        // One that was not detached is there as long as somebody else holds it.
+        let held = if back.is_off { None } else { reopen(back.link) };
+        let mut link = if let Some(link) = held {
+            link
+        } else {
+            let Some(program) = &back.program else {
+                return Err(NotUndone(None));
+            };
+            attach_again(&back.attach, program)?
         };
         let id = link.id()?;
         let Some(slot) = self.slots.get(index) else {

@@ -7,6 +7,7 @@ mod each_processor;
 mod five;
 mod gaps;
 mod given;
+mod held;
 mod killed;
 mod kinds;
 mod moves;
@@ -43,6 +44,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(each_processor::TESTS),
     Tests(gaps::TESTS),
     Roles(gaps::ROLES),
+    Tests(held::TESTS),
     Tests(given::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),

@@ -1,21 +1,15 @@
 //! Where the hook takes only one program: the old link first, then the new one.
 
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::Duration;
-
-use bpf_link::LinkId;
 
 use crate::ensure::look::Held;
-use crate::ensure::old_link::{self, Waiting};
+use crate::ensure::old_link::{self, Waiting, waits_open};
 use crate::ensure::outcome::{Attached, OldLink, Outcome, Why};
 use crate::ensure::recipe::{KindLink as _, Recipe};
 use crate::ensure::seen::{Candidate, Found};
 use crate::error::{Error, Result};
 
 use super::{Run, Step, is_pinned, is_taken, open};
-
-/// How long a hook may stay taken after the last that we hold of its link has gone.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 impl<A: Recipe> Run<'_, A> {
     /// Takes the old link off, and attaches the new one; puts the old program back if that fails.
@@ -84,7 +78,7 @@ impl<A: Recipe> Run<'_, A> {
         }
         let previous = old.attached;
         drop(old);
-        let mut waiting = Waiting::for_at_most(PATIENCE);
+        let mut waiting = Waiting::until_gone();
         let source = loop {
             match self.to.create(self.wanted.object) {
                 Ok(new) => match self.put_after_gap(new, why, previous) {
@@ -139,14 +133,4 @@ impl<A: Recipe> Run<'_, A> {
 struct Back<A> {
     program: OwnedFd,
     way_back: A,
-}
-
-/// Pauses with the link open, if it is there still; whether it makes sense to look again.
-///
-/// A kernel may hold the link for its removed pin a while longer. If that were the last to let go,
-/// the program would be taken off in a worker, which may take seconds on a machine that is short of
-/// time. By the close of the last descriptor it is off at once.
-fn waits_open(id: LinkId, waiting: &mut Waiting) -> bool {
-    let _open = old_link::reopen(id);
-    waiting.goes_on()
 }

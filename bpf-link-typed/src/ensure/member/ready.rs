@@ -12,6 +12,7 @@ use crate::ensure::hook_id::HookId;
 use crate::ensure::look::{Held, judge};
 use crate::ensure::member::kept::{self, End, Kept};
 use crate::ensure::member::steps::{AtPath, Judged, Learned, Next, Ready, Refused, WayBack};
+use crate::ensure::on_hook::OnHook;
 use crate::ensure::outcome::Attached;
 use crate::ensure::plan::Planned;
 use crate::ensure::recipe::{KindLink as _, Recipe, Wanted};
@@ -48,8 +49,8 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
         self.to.ordered_hook()
     }
 
-    fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>> {
-        self.to.links_on_hook()
+    fn on_hook(&self) -> Result<Option<OnHook>> {
+        self.to.on_hook()
     }
 
     fn is_placed(&self) -> bool {

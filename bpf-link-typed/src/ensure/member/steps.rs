@@ -7,6 +7,7 @@ use bpf_link::{LinkId, LinkKind, RawLink};
 use crate::attach::position::Position;
 use crate::ensure::hook_id::HookId;
 use crate::ensure::member::kept::{End, Kept};
+use crate::ensure::on_hook::OnHook;
 use crate::ensure::outcome::{Attached, Why};
 use crate::ensure::plan::Planned;
 use crate::ensure::recipe::{Blocks, Match};
@@ -26,8 +27,8 @@ pub(crate) trait Ready<'a> {
     /// The hook, if it takes several, which run in an order.
     fn ordered_hook(&self) -> Result<Option<HookId>>;
 
-    /// The links on the hook in their order, if the hook lists them.
-    fn links_on_hook(&self) -> Result<Option<Vec<LinkId>>>;
+    /// What is on the hook in its order, if the hook says.
+    fn on_hook(&self) -> Result<Option<OnHook>>;
 
     /// Whether the options say where on the hook the link is to be.
     fn is_placed(&self) -> bool;

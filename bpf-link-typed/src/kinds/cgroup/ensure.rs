@@ -9,6 +9,7 @@ use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
 use crate::attach::fit;
 use crate::attach::position::{self, LinkAnchor, Position};
 use crate::ensure::hook_id::HookId;
+use crate::ensure::on_hook::OnHook;
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -72,6 +73,13 @@ impl Recipe for CgroupAttach<'_> {
             Err(Error::Link(bpf_link::Error::PermissionDenied(_))) => Ok(None),
             answer => answer.map(Some),
         }
+    }
+
+    fn on_hook(&self) -> Result<Option<OnHook>> {
+        let list = self.hook.query(self.cgroup.clone())?.programs;
+        Ok(Some(OnHook::Programs(
+            list.iter().map(|program| program.id).collect(),
+        )))
     }
 
     fn ordered_hook(&self) -> Result<Option<HookId>> {

@@ -1,11 +1,12 @@
 //! Where the hook takes only one program and its link is not updated: the old link first, then the
 //! new one.
 
-use bpf_link::RawLink;
 use std::ffi::OsStr;
 
-use crate::ensure::member::Judged;
-use crate::error::Result;
+use bpf_link::{LinkId, RawLink};
+
+use crate::ensure::member::{Judged, reopen, waits_open};
+use crate::error::{Error, Result};
 use crate::set::run::{Run, Step, Way, detach, pin_over};
 
 impl Run<'_, '_> {
@@ -19,6 +20,9 @@ impl Run<'_, '_> {
             return Ok(());
         };
         let is_off = detach(&old.judged.link)?;
+        if let Some(back) = &mut work.back {
+            back.is_off = is_off;
+        }
         self.steps.push(Step::OldFirst(index));
         // The pin that it may have got at the path stays.
         work.link = None;
@@ -29,7 +33,7 @@ impl Run<'_, '_> {
         if !is_off {
             return self.replace_after_the_old_has_gone(index, old.judged);
         }
-        let mut new = self.create_after(index)?;
+        let mut new = self.create_after(index, None)?;
         let Some(slot) = self.slots.get(index) else {
             return Ok(());
         };
@@ -55,25 +59,41 @@ impl Run<'_, '_> {
             self.unlink(&pin, id)?;
         }
         drop(old);
-        let mut new = self.create_after(index)?;
+        let mut new = self.create_after(index, Some(id))?;
         let pinned = new.pin(path);
         self.replaced(index, new);
         Ok(pinned?)
     }
 
-    /// Attaches where something has just been taken off, which may be seen a moment later.
-    fn create_after(&mut self, index: usize) -> Result<RawLink> {
+    /// Attaches where something has just been taken off, which may be seen a moment later, or where
+    /// this link is about to go.
+    fn create_after(&mut self, index: usize, going: Option<LinkId>) -> Result<RawLink> {
         loop {
             let refused = match self.create(index) {
                 Ok(link) => return Ok(link),
                 Err(refused) => refused,
             };
-            if refused.hook.is_none() || !self.until_free.goes_on() {
-                return Err(match self.slots.get(index) {
-                    Some(slot) => slot.ready.name_holders(refused.error),
-                    None => refused.error,
-                });
+            let goes_on = refused.hook.is_some()
+                && match going {
+                    None => self.until_free.goes_on(),
+                    Some(old) => waits_open(old, &mut self.until_gone),
+                };
+            if goes_on {
+                continue;
             }
+            let source = match self.slots.get(index) {
+                Some(slot) => slot.ready.name_holders(refused.error),
+                None => refused.error,
+            };
+            return Err(match going {
+                Some(link) if refused.hook.is_some() && reopen(link).is_some() => {
+                    Error::OldLinkHeld {
+                        link,
+                        source: Box::new(source),
+                    }
+                }
+                _ => source,
+            });
         }
     }
 

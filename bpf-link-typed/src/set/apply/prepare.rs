@@ -4,9 +4,8 @@
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 
-use bpf_link::{LinkId, RawLink};
+use bpf_link::RawLink;
 
-use crate::attach::position::Position;
 use crate::ensure::member::{self, Hook, Next, Refused};
 use crate::ensure::{Attached, Why};
 use crate::error::{Error, Result};
@@ -121,6 +120,7 @@ impl Run<'_, '_> {
             work.previous = attached;
             work.back = Some(Back {
                 link,
+                is_off: false,
                 pins,
                 program,
                 attach,
@@ -170,9 +170,9 @@ impl Run<'_, '_> {
             let _ = link.detach();
             return Err(error.into());
         }
-        // The hook was free, so a link that was not known to be this one's is elsewhere.
-        let is_elsewhere = |old: &Old| slot.ready.attempt_tells() && !old.is_by_name;
-        let why = if slot.old.as_ref().is_some_and(is_elsewhere) {
+        // The hook was free.
+        let old = slot.old.as_ref();
+        let why = if old.is_some_and(|old| slot.may_be_elsewhere(old)) {
             if let Some(old) = slot.old.take() {
                 give_back(&mut self.directory, old);
             }
@@ -214,45 +214,6 @@ impl Run<'_, '_> {
                 }) => slot.ready.create(None),
                 answer => answer,
             },
-        }
-    }
-
-    /// The place next to another link of the set, or at an end, that the caller has asked for.
-    pub(in crate::set) fn place(&self, index: usize) -> Option<Position<LinkId>> {
-        match self.slots.get(index)?.place? {
-            Position::First => Some(Position::First),
-            Position::Last => Some(Position::Last),
-            Position::Before(next) => self.link_of(next).map(Position::Before),
-            Position::After(previous) => self.link_of(previous).map(Position::After),
-        }
-    }
-
-    /// The position that keeps the links of a hook in the order of the set: before the next one
-    /// that is attached already. `None` if the set has no such link.
-    fn place_in_order(&self, index: usize) -> Result<Option<Position<LinkId>>> {
-        let Some(slot) = self.slots.get(index).filter(|slot| !slot.ready.is_placed()) else {
-            return Ok(None);
-        };
-        let Some(hook) = slot.ready.ordered_hook()? else {
-            return Ok(None);
-        };
-        for later in self.slots.iter().skip(index + 1) {
-            let old = later.old.as_ref().filter(|old| old.judged.is_here());
-            if let Some(old) = old {
-                if later.ready.ordered_hook()? == Some(hook) {
-                    return Ok(Some(Position::Before(old.judged.id)));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    pub(in crate::set) fn link_of(&self, index: usize) -> Option<LinkId> {
-        let link = self.works.get(index).and_then(|work| work.link.as_ref());
-        let old = self.slots.get(index).and_then(|slot| slot.old.as_ref());
-        match link {
-            Some(link) => link.id().ok(),
-            None => old.map(|old| old.judged.id),
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Sandbox, eventually_holds, links, pins};
 use bpf_link_typed::{
     Ensured, Link, LinkId,
-    ensure::{LeftOver, Outcome},
+    ensure::{LeftOver, OldLink, Outcome},
 };
 
 /// What the call did, with the link as one of any kind.
@@ -16,6 +16,7 @@ pub(crate) struct Done {
     pub(crate) outcome: Outcome,
     pub(crate) taken_over: Option<LinkId>,
     pub(crate) left_over: Option<LeftOver>,
+    pub(crate) left_over_link: OldLink,
 }
 
 impl<L: Into<Link>> From<Ensured<L>> for Done {
@@ -25,6 +26,7 @@ impl<L: Into<Link>> From<Ensured<L>> for Done {
             outcome: ensured.outcome,
             taken_over: ensured.taken_over,
             left_over: ensured.left_over,
+            left_over_link: ensured.left_over_link,
         }
     }
 }

@@ -79,6 +79,7 @@ fn of_another_kind_after_a_kill(sandbox: &Sandbox) -> Result<()> {
     ensure!(runs(&counter)?);
     let done = to.ensure_pinned(&pin).replace_other().run(&new)?;
     ensure!(done.left_over == Some(LeftOver::Finished), "{done:?}");
+    ensure!(done.left_over_link == OldLink::Gone, "{done:?}");
     ensure!(done.link.id()? == left.id()?, "{done:?}");
     ensure!(held.info()?.is_defunct() == Some(true) && !runs(&counter)?);
     drop((held, left));

@@ -326,6 +326,7 @@ impl Subject<'_> {
         std::fs::rename(self.path(), temporary(&self.path())?)?;
         let done = self.plain(&self.second)?;
         ensure!(done.left_over == Some(LeftOver::Finished), "{done:?}");
+        ensure!(done.left_over_link == OldLink::None, "{done:?}");
         ensure!(done.outcome != Outcome::Created, "{done:?}");
         drop(done);
         self.ensure_runs(&self.second, &self.first)?;
@@ -341,6 +342,12 @@ impl Subject<'_> {
             std::fs::rename(&beside, temporary(&self.path())?)?;
             let done = self.plain(&self.second)?;
             ensure!(done.left_over == Some(LeftOver::Removed), "{done:?}");
+            let goes = |link| match link {
+                OldLink::Gone => done.link.kind().is_detachable(),
+                OldLink::Released(_) => !done.link.kind().is_detachable(),
+                _ => false,
+            };
+            ensure!(goes(done.left_over_link), "{done:?}");
             drop(done);
         }
         self.ensure_runs(&self.second, &self.first)?;

@@ -1,21 +1,23 @@
 //! Sets whose links have other names, hooks and priorities than those before.
 
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use bpf_link_tests::{
-    Cgroup, CongestionControl, Device, DeviceKind, Hook, Program, Sandbox, eventually_holds, names,
-    own_code,
+    Cgroup, CongestionControl, Device, DeviceKind, Hook, Netns, Program, Sandbox, eventually_holds,
+    names, own_code,
 };
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Link, LinkSet, NetfilterAttach, NetfilterFamily, NetfilterHook,
-    TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach,
+    TcxAttach, TcxHook, UprobeMultiAttach, XdpAttach, XdpMode,
     attach::When,
-    ensure::{Attached, OldLink, Outcome, Why},
+    ensure::{Attached, OldLink, Outcome, Planned, Why},
     set::Stale,
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::ensure::id_of;
 use crate::ensure::places::is_linux;
 use crate::fixture::traffic::send_packet;
 use crate::functions::own::{first, offset_of};
@@ -26,6 +28,7 @@ use crate::set::links_of;
 use crate::suites::conformance::Counting;
 
 pub(crate) const TESTS: &[Test] = &[
+    test!(a_device_of_another_namespace).alone(),
     test!(a_name_that_another_link_takes),
     test!(exchanged_cgroups),
     test!(exchanged_devices).needs(&[Need::Device(DeviceKind::Veth)]),
@@ -33,6 +36,7 @@ pub(crate) const TESTS: &[Test] = &[
     of_each_sort(test!(exchanged_names)),
     test!(exchanged_priorities).needs(Need::NETFILTER),
     test!(exchanged_programs).needs(Need::TCX),
+    test!(other_names_of_a_link),
     of_each_sort(test!(renamed)),
     test!(renamed_without_all_options).needs(Need::UPROBE_MULTI),
     test!(struct_ops_with_other_names).needs(Need::STRUCT_OPS),
@@ -100,6 +104,87 @@ fn a_name_that_another_link_takes(sandbox: &Sandbox) -> Result<()> {
     );
     ensure!(our_links()? == [kept.get()] && sandbox.pinned()?.len() == 1);
     applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The index of the device is the same there, and no info says which namespace a link is in. While
+/// the hook here is free, that link is not on it.
+fn a_device_of_another_namespace(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [here, there] = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let netns = Netns::create()?;
+    let to = || XdpAttach::to("lo").mode(XdpMode::Skb);
+    let mut elsewhere = LinkSet::in_dir(&directory).create_dir(0o700);
+    let netns = netns.as_fd().try_clone_to_owned()?;
+    elsewhere.add("there", to().in_netns(netns), &there)?;
+    let elsewhere = elsewhere.apply()?;
+    let [held] = links_of(elsewhere.report())?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("here", to(), &here)?;
+    let plan = set.plan()?;
+    let update = Planned::Update {
+        link: held,
+        previous: Some(Attached::Program(id_of(&there)?)),
+    };
+    let expected = Planned::Attempt {
+        if_free: Box::new(Planned::Create),
+        if_taken: Box::new(update),
+    };
+    let planned: Vec<_> = plan.links.iter().map(|link| &link.planned).collect();
+    ensure!(planned == [&expected], "{plan}");
+    let applied = set.apply()?;
+    let report = applied.report();
+    let ([link], [stale]) = (&*report.links, &*report.stale) else {
+        bail!("{report}");
+    };
+    ensure!(
+        link.outcome == Outcome::Created && link.before.is_none(),
+        "{report}"
+    );
+    ensure!(stale.link == held && stale.removed.is_none(), "{report}");
+    ensure!(elsewhere.is_ours()?);
+    applied.stop()?;
+    elsewhere.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A link that is kept loses the names that are not in the set, as it does when a run was killed
+/// between the new name and the old. The plan and the report say so. By a rule, the names of
+/// another agent stay.
+fn other_names_of_a_link(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let program = Program::passing(Hook::XDP)?;
+    let set = || -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        set.add("my_lo", XdpAttach::to("lo"), &program)?;
+        Ok(set)
+    };
+    let applied = set()?.apply()?;
+    let [link] = links_of(applied.report())?;
+    for name in ["my_other", "other"] {
+        Link::from_id(link)?.pin(directory.join(name))?;
+    }
+    drop(applied);
+    let by_prefix = set()?.remove_stale(Stale::named_with_prefix("my_"));
+    for (set, name, pins) in [(by_prefix, "my_other", 2), (set()?, "other", 1)] {
+        let plan = set.plan()?;
+        let planned: Vec<_> = plan.links.iter().map(|link| &link.unpinned[..]).collect();
+        ensure!(planned == [[name]], "{plan}");
+        let words = format!("; remove its pin {name}\n");
+        ensure!(plan.to_string().ends_with(&words), "{plan}");
+        let applied = set.apply()?;
+        let report = applied.report();
+        let [kept] = &*report.links else {
+            bail!("{report}");
+        };
+        ensure!(
+            kept.link == link && kept.unpinned == [name] && kept.before.is_none(),
+            "{report}"
+        );
+        ensure!(report.stale.is_empty() && report.pins_left.is_empty());
+        ensure!(sandbox.pinned()?.len() == pins, "{report}");
+    }
+    set()?.apply()?.stop()?;
     ensure_nothing_left(sandbox)
 }
 

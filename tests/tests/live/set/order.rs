@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Anchor, CgroupAttach, CgroupHook, HookPrograms, LinkSet, Position, TcxAttach, TcxHook,
+    set::Applied,
 };
 
 use crate::ensure::end::ensure_nothing_left;
@@ -11,6 +12,7 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
+    test!(in_a_cgroup_without_places),
     test!(on_a_tcx_hook).needs(Need::TCX),
     test!(another_order_of_adding).needs(Need::TCX),
     test!(out_of_place).needs(Need::TCX),
@@ -50,8 +52,44 @@ fn in_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     ensure_order()?;
     let applied = apply(&[("c", &c), ("b", &b), ("a", &a)])?;
     ensure_order()?;
+    ensure_places(&applied, &[None, Some(false), Some(false)])?;
     applied.stop()?;
     ensure_nothing_left(sandbox)
+}
+
+/// Where a new link can only come last, as in every cgroup before Linux 6.17, the report says which
+/// link runs before it, and nothing of a hook that has the program twice.
+fn in_a_cgroup_without_places(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let [a, b, c] = [(); 3].map(|()| Program::passing(Hook::CGROUP_EGRESS));
+    let (a, b, c) = (("a", a?), ("b", b?), ("c", c?));
+    let to = || CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let apply = |links: &[&(&str, Program)]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for (name, program) in links {
+            set.add(name, to(), program)?;
+        }
+        Ok(set.apply()?)
+    };
+    // By hand in the order that an old kernel ends up with.
+    for links in [&[&a][..], &[&a, &c], &[&a, &c, &b]] {
+        ensure_places(&apply(links)?, &vec![None; links.len()])?;
+    }
+    ensure_places(&apply(&[&a, &b, &c])?, &[None, None, Some(false)])?;
+    let again = to().attach(&b.1)?;
+    let applied = apply(&[&a, &b, &c])?;
+    ensure_places(&applied, &[None, None, None])?;
+    drop(again);
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+fn ensure_places(applied: &Applied, expected: &[Option<bool>]) -> Result<()> {
+    let report = applied.report();
+    let places: Vec<_> = report.links.iter().map(|link| link.is_in_place).collect();
+    ensure!(places == expected, "{report}");
+    Ok(())
 }
 
 /// The order of adding is the order on the hook.
@@ -109,10 +147,7 @@ fn another_order_of_adding(sandbox: &Sandbox) -> Result<()> {
         ([c, b, a], [None, Some(false), Some(false), None]),
         ([b, a, c], [None, Some(false), None, None]),
     ] {
-        let applied = apply(order)?;
-        let report = applied.report();
-        let places: Vec<_> = report.links.iter().map(|link| link.is_in_place).collect();
-        ensure!(places == expected, "{report}");
+        ensure_places(&apply(order)?, &expected)?;
         ensure!(ids(&TcxHook::Ingress.query("lo")?) == expected_ids);
     }
     apply([a, b, c])?.stop()?;
@@ -132,9 +167,8 @@ fn out_of_place(sandbox: &Sandbox) -> Result<()> {
     let check = |in_place: bool| -> Result<()> {
         let applied = set.apply()?;
         let report = applied.report();
-        let places: Vec<_> = report.links.iter().map(|link| link.is_in_place).collect();
         let expected = [None, Some(in_place), Some(true)];
-        ensure!(places == expected, "{report}");
+        ensure_places(&applied, &expected)?;
         for (key, expected) in [&anywhere, &first, &after].into_iter().zip(expected) {
             let link = applied.get(key).context("it is in the set")?;
             ensure!(link.is_in_place == expected, "{link:?}");
