@@ -178,7 +178,10 @@ impl<'a> LinkCreate<'a> {
         };
         if !fits {
             return Err(InvalidRequest::Arguments {
-                attach_type: self.attach_type,
+                hook: Box::new(Target::Hook {
+                    attach_type: self.attach_type,
+                    of: self.target.named(self.attach_type).map(Box::new),
+                }),
                 arguments: self.args.name(),
             }
             .into());
@@ -198,7 +201,7 @@ impl<'a> LinkCreate<'a> {
             _ => false,
         };
         if session_return {
-            return Err(InvalidRequest::SessionReturn.into());
+            return Err(InvalidRequest::SessionReturn(Box::new(self.hook())).into());
         }
         if let CreateArgs::KprobeMulti(args) = &self.args {
             args.parts().0.check()?;

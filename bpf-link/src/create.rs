@@ -135,7 +135,14 @@ impl RawLink {
 
 /// What the kernel's refusal means.
 fn refused(request: &LinkCreate<'_>, source: io::Error) -> Error {
-    let error = request.error(source);
+    let target = match (source.raw_os_error(), &request.args) {
+        (Some(libc::ENOENT), CreateArgs::Mprog(args)) => args
+            .anchor
+            .map(|anchor| anchor::target(anchor, request.hook())),
+        _ => None,
+    };
+    let target = target.unwrap_or_else(|| request.hook());
+    let error = CommandError::new(Command::LinkCreate, target, source);
     let kind = request.attach_type.link_kind();
     let unsupported = match error.errno() {
         // Sent on is the whole of what an iterator goes over, and kernels before Linux 6.1 know

@@ -72,9 +72,9 @@ pub enum Error {
         source: CommandError,
     },
 
-    /// The caller may not open the map that the link has, and did not pass the map that it expects
-    /// there (`EPERM`). Without an expected map, an update could crash the kernel: see
-    /// [`RawLink::update`](crate::RawLink::update).
+    /// The map that the link has cannot be opened, and the caller did not pass the map that it
+    /// expects there (`EPERM`; `EMFILE`: the process has no descriptor left). Without an expected
+    /// map, an update could crash the kernel: see [`RawLink::update`](crate::RawLink::update).
     MapOutOfReach {
         /// The link, as the caller named it.
         link: Box<Target>,
@@ -265,6 +265,10 @@ impl Error {
         match self.command_error()?.target() {
             Target::Link(id) => Some(*id),
             Target::Pin { link, .. } => *link,
+            Target::Anchor { anchor, .. } => match **anchor {
+                Target::Link(id) => Some(id),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -273,27 +277,38 @@ impl Error {
     /// and paths and open them: this crate knows only what the kernel was given.
     ///
     /// The target of the command becomes `target`. If it is a [`Target::Hook`], the hook's owner
-    /// becomes `target`, also in a request with an anchor that was not sent. So does what arrays of
-    /// different lengths were for. An error about something else, such as an anchor, stays as it
-    /// is.
+    /// becomes `target`, also of the hook of an anchor and in a request that was not sent. So does
+    /// what arrays of different lengths were for. An error about something else stays as it is.
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
-        if let Self::InvalidRequest(
-            InvalidRequest::Anchor { hook, .. } | InvalidRequest::AnchorFlags(hook),
-        ) = &mut self
-        {
-            **hook = Target::clone(hook).named(target);
-            return self;
-        }
-        if let Self::LengthMismatch { of, .. } = &mut self {
-            **of = target;
-            return self;
-        }
-        let error: Option<&mut CommandError> = command_of!(&mut self);
-        if let Some(error) = error {
-            error.name(target);
+        let renamed = match &mut self {
+            Self::InvalidRequest(request) => request.hook_mut(),
+            Self::NotALink(given) => Some(given),
+            Self::LengthMismatch { of, .. } => {
+                **of = target;
+                return self;
+            }
+            error => {
+                let error: Option<&mut CommandError> = command_of!(error);
+                error.map(CommandError::target_mut)
+            }
+        };
+        if let Some(renamed) = renamed {
+            renamed.name(target);
         }
         self
+    }
+
+    /// Says that what this is about was to be an anchor.
+    pub(crate) fn be_about_an_anchor_on(&mut self, hook: Target) {
+        let error: Option<&mut CommandError> = command_of!(self);
+        if let Some(error) = error {
+            let anchor = std::mem::replace(error.target_mut(), Target::Descriptor);
+            *error.target_mut() = Target::Anchor {
+                anchor: Box::new(anchor),
+                hook: Box::new(hook),
+            };
+        }
     }
 }
 

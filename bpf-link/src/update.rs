@@ -101,8 +101,8 @@ impl RawLink {
     /// With these errors, nothing was sent to the kernel:
     ///
     /// - [`Error::InvalidRequest`]: [`UpdateFlags::REPLACE`] is set, and nothing is expected;
-    /// - [`Error::MapOutOfReach`] (`EPERM`): no map was expected on a `struct_ops` link, and the
-    ///   caller may not open the one that it has;
+    /// - [`Error::MapOutOfReach`] (`EPERM`, `EMFILE`): no map was expected on a `struct_ops` link,
+    ///   and the one that it has cannot be opened;
     /// - those of [`info`](Self::info), if the link's kind is not known yet.
     ///
     /// With these, the link is as it was:
@@ -191,7 +191,7 @@ impl RawLink {
             let old = match open_map(attached) {
                 Ok(old) => old,
                 Err(Error::Vanished(_)) => continue,
-                Err(Error::PermissionDenied(source)) => {
+                Err(Error::PermissionDenied(source) | Error::Command(source)) => {
                     let link = Box::new(self.target());
                     return Err(Error::MapOutOfReach {
                         link,

@@ -21,6 +21,8 @@ pub struct Replaceable {
 impl Replaceable {
     /// The id, in the program's BTF, of its function.
     pub const FUNCTION: u32 = 5;
+    /// The function's name.
+    pub const NAME: &str = "replaceable";
 
     /// Loads a program that counts its runs in `counter`.
     ///
@@ -28,7 +30,21 @@ impl Replaceable {
     ///
     /// What the kernel answered, with the verifier's words.
     pub fn new(counter: &CounterMap) -> Result<Self> {
-        let btf = sys::btf_load(&function_of_xdp("replaceable")?).context("loading BTF")?;
+        Self::of_so_many(1, counter)
+    }
+
+    /// The same, with a second function of its name in its BTF.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answered, with the verifier's words.
+    pub fn with_a_namesake(counter: &CounterMap) -> Result<Self> {
+        Self::of_so_many(2, counter)
+    }
+
+    fn of_so_many(functions: usize, counter: &CounterMap) -> Result<Self> {
+        let btf = functions_of_xdp(Self::NAME, functions)?;
+        let btf = sys::btf_load(&btf).context("loading BTF")?;
         let program = Loader::new(Hook::XDP)
             .named("target")
             .described(&btf, Self::FUNCTION)
@@ -91,15 +107,15 @@ impl AsFd for Replaceable {
 /// What the kernel answered, with the verifier's words.
 pub fn described_as(name: &str) -> Result<Program> {
     let whole = format!("{}{name}", names::prefix());
-    let btf = sys::btf_load(&function_of_xdp(&whole)?).context("loading BTF")?;
+    let btf = sys::btf_load(&functions_of_xdp(&whole, 1)?).context("loading BTF")?;
     Loader::new(Hook::XDP)
         .named(name)
         .described(&btf, Replaceable::FUNCTION)
         .passing()
 }
 
-/// BTF of `int NAME(struct xdp_md *ctx)`.
-fn function_of_xdp(name: &str) -> Result<Vec<u8>> {
+/// BTF of so many functions `int NAME(struct xdp_md *ctx)`.
+fn functions_of_xdp(name: &str, functions: usize) -> Result<Vec<u8>> {
     const INTEGER: u32 = 1 << 24;
     const POINTER: u32 = 2 << 24;
     const STRUCTURE: u32 = 4 << 24;
@@ -110,7 +126,7 @@ fn function_of_xdp(name: &str) -> Result<Vec<u8>> {
     let strings = [b"\0int\0xdp_md\0ctx\0", name.as_bytes(), b"\0"].concat();
     // For each type: the name's place among the strings, the kind, a size or another type, and what
     // its kind has more.
-    let types: [&[u32]; 5] = [
+    let types: [&[u32]; 4] = [
         // 1: a signed number of 4 bytes, which are 32 bits.
         &[1, INTEGER, 4, (1 << 24) | 32],
         // 2: with nothing inside.
@@ -119,10 +135,10 @@ fn function_of_xdp(name: &str) -> Result<Vec<u8>> {
         &[0, POINTER, 2],
         // 4: returns type 1; the argument has a name, and type 3.
         &[0, PROTOTYPE | ONE_ARGUMENT, 1, 12, 3],
-        // 5: of type 4.
-        &[16, FUNCTION | GLOBAL, 4],
     ];
-    let types = types.concat();
+    // From 5 on: of type 4.
+    let functions = [16, FUNCTION | GLOBAL, 4].repeat(functions);
+    let types = [types.concat(), functions].concat();
     let types_length = u32::try_from(size_of_val(&types[..]))?;
     let header: [u32; 6] = [
         // The magic number, version 1, no flags; the length of the header.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
-use bpf_link::{Btf, BtfTypeId};
+use bpf_link::{Btf, BtfTypeId, Target};
 
 use super::fit;
 use super::name_ref::NameRef;
@@ -101,7 +101,14 @@ pub(crate) fn in_program(function: &BtfFunctionRef<'_>, program: impl AsFd) -> R
         return Ok(id);
     }
     let info = fit::program_info(program.as_fd())?;
-    let btf = info.btf_id.map(Btf::from_id).transpose()?;
+    let btf = info.btf_id.map(Btf::from_id).transpose();
+    let btf = btf.map_err(|source| {
+        source.naming(Target::ExtensionOf {
+            program: Some(info.id),
+            function: None,
+            name: function.name().and_then(|name| name.to_c_string().ok()),
+        })
+    })?;
     let of = BtfOf::Program(info.id);
     let ids = find(std::slice::from_ref(function), btf.as_ref(), &of)?;
     let id = ids.first().copied();

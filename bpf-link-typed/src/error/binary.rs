@@ -85,6 +85,11 @@ pub enum BinaryProblem {
         /// The virtual address.
         address: u64,
     },
+    /// The reference counter of a probe is beyond 4 GiB, where a perf event cannot say it is.
+    FarCounter {
+        /// How many bytes after the beginning of the file.
+        offset: u64,
+    },
     /// The binary has no USDT probe of this name.
     NoSuchProbe {
         /// The provider and the name that were asked for, with a colon between them.
@@ -114,6 +119,10 @@ impl fmt::Display for BinaryProblem {
                 )
             }
             Self::Malformed { what } => write!(f, "is malformed: {what}"),
+            Self::FarCounter { offset } => write!(
+                f,
+                "has a reference counter at {offset:#x}, too far for a perf event: use a uprobe_multi link"
+            ),
             Self::TooLarge { what } => write!(f, "is malformed: too large: {what}"),
             Self::NoSuchSymbol { name, similar } => {
                 write!(f, "has no function {name}")?;

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use bpf_link::Target;
+
 /// A period or frequency that is out of range, and the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SampleRateProblem {
     /// The period is out of range. With 0, the program would never run.
     Period {
+        /// The counter.
+        counter: Box<Target>,
         /// The period.
         period: u64,
         /// The longest that the kernel takes. The shortest is 1.
@@ -15,6 +19,8 @@ pub enum SampleRateProblem {
     },
     /// The frequency is out of range.
     Frequency {
+        /// The counter.
+        counter: Box<Target>,
         /// The frequency, in hertz.
         frequency: u64,
         /// The highest that the kernel takes (`kernel.perf_event_max_sample_rate`), in hertz;
@@ -26,12 +32,20 @@ pub enum SampleRateProblem {
 impl fmt::Display for SampleRateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Period { period, limit } => write!(
+            Self::Period {
+                counter,
+                period,
+                limit,
+            } => write!(
                 f,
-                "a counter's period must be from 1 to {limit}, not {period}"
+                "the period of {counter} must be from 1 to {limit}, not {period}"
             ),
-            Self::Frequency { frequency, limit } => {
-                f.write_str("a counter's frequency must be ")?;
+            Self::Frequency {
+                counter,
+                frequency,
+                limit,
+            } => {
+                write!(f, "the frequency of {counter} must be ")?;
                 match limit {
                     Some(limit) => write!(
                         f,

@@ -5,7 +5,7 @@ mod tests;
 
 use std::fmt;
 
-use bpf_link::{FirstOf, LinkId, LinkKind, ProgramInfo, Target};
+use bpf_link::{Command, CommandError, FirstOf, LinkId, LinkKind, ProgramInfo, Target};
 
 use super::symbols::{NamesBut, Shared, Untraceable};
 use super::{Error, HookHolder, LinkState, SetFailure};
@@ -54,9 +54,11 @@ impl fmt::Display for Error {
                 write!(f, "the program is already attached to {}", Hook(source))
             }
             Self::AnchorNotOnHook(source) => match target_of(source) {
-                // There is no link with the id that was given for the anchor.
-                Some(anchor @ Target::Link(_)) => {
-                    write!(f, "the anchor, {anchor}, does not exist")
+                Some(Target::Anchor { anchor, hook }) if was_opened_by_id(source) => {
+                    write!(f, "{anchor}, the anchor on {hook}, does not exist")
+                }
+                Some(Target::Anchor { anchor, hook }) => {
+                    write!(f, "the anchor, {anchor}, is not on {hook}")
                 }
                 _ => write!(f, "the anchor is not on {}", Hook(source)),
             },
@@ -344,6 +346,11 @@ impl fmt::Display for Process<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether it was a link that was to be opened by its id.
+fn was_opened_by_id(source: &bpf_link::Error) -> bool {
+    source.command_error().map(CommandError::command) == Some(Command::LinkGetFdById)
 }
 
 /// The hook that a refused command was about.

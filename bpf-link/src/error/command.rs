@@ -49,10 +49,8 @@ impl CommandError {
         &self.target
     }
 
-    /// The same, with the target as the caller named it.
-    pub(super) fn name(&mut self, target: Target) {
-        let given = std::mem::replace(&mut *self.target, Target::Descriptor);
-        *self.target = given.named(target);
+    pub(super) fn target_mut(&mut self) -> &mut Target {
+        &mut self.target
     }
 
     /// The kernel's error number.

@@ -3,7 +3,6 @@
 use std::ffi::CString;
 
 use super::target::Target;
-use crate::attach_type::AttachType;
 use crate::kind::LinkKind;
 
 /// A request that the kernel would misread, or take in part and ignore the rest of; so it was not
@@ -12,10 +11,10 @@ use crate::kind::LinkKind;
 #[non_exhaustive]
 pub enum InvalidRequest {
     /// The arguments of one kind with an attach type that makes the kernel read them as another's.
-    #[error("attach type {attach_type} does not take the arguments of {arguments}")]
+    #[error("{hook} does not take the arguments of {arguments}")]
     Arguments {
-        /// The attach type.
-        attach_type: AttachType,
+        /// The hook that the link was for.
+        hook: Box<Target>,
         /// Whose arguments were given, named as in the kernel's `link_create`.
         arguments: &'static str,
     },
@@ -33,8 +32,8 @@ pub enum InvalidRequest {
     #[error("the flags for a link on {0} must not describe its anchor: the anchor says what it is")]
     AnchorFlags(Box<Target>),
     /// A session runs on entry and return; the return flag would leave out the entry.
-    #[error("a session cannot be a return probe as well")]
-    SessionReturn,
+    #[error("a session on {0} cannot be a return probe as well")]
+    SessionReturn(Box<Target>),
     /// A tracepoint's name is longer than the 127 bytes that the kernel reads of it.
     #[error("the tracepoint name {name:?} is longer than 127 bytes")]
     TracepointName {
@@ -71,4 +70,17 @@ pub enum InvalidRequest {
     /// A kernel was to be asked for a kind that this release does not know.
     #[error("this release cannot probe for links of kind {0}")]
     Probe(LinkKind),
+}
+
+impl InvalidRequest {
+    /// The hook that it was about.
+    pub(super) fn hook_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            Self::Arguments { hook, .. }
+            | Self::Anchor { hook, .. }
+            | Self::AnchorFlags(hook)
+            | Self::SessionReturn(hook) => Some(hook),
+            _ => None,
+        }
+    }
 }

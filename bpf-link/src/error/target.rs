@@ -39,6 +39,13 @@ pub enum Target {
         /// What has the hook; `None` where only the program says so.
         of: Option<Box<Target>>,
     },
+    /// The link or program that another was to be placed next to.
+    Anchor {
+        /// The link or program.
+        anchor: Box<Target>,
+        /// The hook.
+        hook: Box<Target>,
+    },
     /// A tracepoint; without a name, the one that the program was loaded for.
     Tracepoint(Option<CString>),
     /// A function of another program, in whose place an extension is put.
@@ -96,6 +103,13 @@ pub enum Target {
     CgroupId(u64),
     /// A network namespace, by its file.
     Netns(PathBuf),
+    /// What is in another network namespace than the caller.
+    InNetns {
+        /// The device or hook.
+        target: Box<Target>,
+        /// The file of the namespace.
+        netns: PathBuf,
+    },
     /// A place among the programs of a netfilter hook.
     Netfilter {
         /// `NFPROTO_*`
@@ -130,15 +144,27 @@ impl Target {
         }
     }
 
+    /// As [`named`](Self::named).
+    pub(super) fn name(&mut self, name: Self) {
+        let given = std::mem::replace(self, Self::Descriptor);
+        *self = given.named(name);
+    }
+
     /// Replaces what the kernel was given by what the caller named.
     pub(crate) fn named(self, name: Self) -> Self {
         match self {
-            // Its attach type says nothing.
-            Self::Hook { .. } if matches!(name, Self::ExtensionOf { .. }) => name,
+            // Its attach type or id says nothing.
+            Self::Hook { .. } | Self::Btf(_) if matches!(name, Self::ExtensionOf { .. }) => name,
             Self::Hook { attach_type, .. } => Self::Hook {
                 attach_type,
                 of: Some(Box::new(name)),
             },
+            Self::Anchor { anchor, hook } => Self::Anchor {
+                anchor,
+                hook: Box::new(hook.named(name)),
+            },
+            // It could not be entered.
+            Self::Netns(_) if matches!(name, Self::InNetns { .. }) => name,
             Self::Descriptor
             | Self::PerfEvent { .. }
             | Self::Interface { .. }
@@ -233,6 +259,7 @@ impl fmt::Display for Target {
                 write!(f, "hook {attach_type}")?;
                 of.as_ref().map_or(Ok(()), |of| write!(f, " of {of}"))
             }
+            Self::Anchor { anchor, hook } => write!(f, "{anchor}, the anchor on {hook}"),
             Self::Tracepoint(Some(name)) => write!(f, "tracepoint {}", name.to_string_lossy()),
             Self::Tracepoint(None) => f.write_str("the program's own target"),
             Self::ExtensionOf {
@@ -299,6 +326,9 @@ impl fmt::Display for Target {
             Self::Cgroup(path) => write!(f, "cgroup {}", path.display()),
             Self::CgroupId(id) => write!(f, "the cgroup with id {id}"),
             Self::Netns(path) => write!(f, "network namespace {}", path.display()),
+            Self::InNetns { target, netns } => {
+                write!(f, "{target} in network namespace {}", netns.display())
+            }
             Self::Netfilter {
                 family,
                 hook,

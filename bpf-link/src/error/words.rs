@@ -29,25 +29,28 @@ impl fmt::Display for Error {
                 needs,
                 source,
             } => {
-                let (needed, given) = match needs {
-                    UpdateBy::Program => ("program", "map"),
-                    UpdateBy::Map => ("map", "program"),
-                };
                 let target = source.target();
-                write!(
-                    f,
-                    "{target} is of kind {kind}: update it with a {needed}, not with a {given}"
-                )
+                write!(f, "{target} is of kind {kind}: {}", instead(*needs))
             }
             Self::OldProgramMismatch { source, .. } => {
                 let target = source.target();
                 write!(f, "{target} does not have the expected program or map")
             }
-            Self::MapOutOfReach { link, attached, .. } => write!(
-                f,
-                "map {attached} of {link} cannot be opened: the update needs a descriptor of that map, or \
-                 CAP_SYS_ADMIN"
-            ),
+            Self::MapOutOfReach {
+                link,
+                attached,
+                source,
+            } => {
+                let or = match source.errno() {
+                    Some(libc::EPERM) => ", or CAP_SYS_ADMIN",
+                    _ => "",
+                };
+                write!(
+                    f,
+                    "map {attached} of {link} cannot be opened: the update needs a descriptor of \
+                     that map{or}"
+                )
+            }
             Self::HookGone(error) => write!(f, "the hook of {} has gone", error.target()),
             Self::StaleRevision(error) => {
                 let target = error.target();
@@ -105,5 +108,12 @@ impl fmt::Display for Error {
             } => write!(f, "{what} for {of}: expected {expected}, got {found}"),
             Self::InvalidRequest(request) => fmt::Display::fmt(request, f),
         }
+    }
+}
+
+fn instead(needs: UpdateBy) -> &'static str {
+    match needs {
+        UpdateBy::Program => "update it with a program, not with a map",
+        UpdateBy::Map => "update it with a map, not with a program",
     }
 }

@@ -73,7 +73,11 @@ impl<L> PinEntry<L> {
 pub(crate) fn is_at(link: &RawLink, pin: &PinPath) -> Result<Option<bool>> {
     match open_at(pin)? {
         PinEntry::Missing => Ok(None),
-        PinEntry::Link(fd) => Ok(Some(RawLink::from_link_fd(fd).id()? == link.id()?)),
+        PinEntry::Link(fd) => {
+            let found = RawLink::from_link_fd(fd).id();
+            let found = found.map_err(|error| error.naming(pin.target()))?;
+            Ok(Some(found == link.id()?))
+        }
         PinEntry::NotALink => Ok(Some(false)),
     }
 }

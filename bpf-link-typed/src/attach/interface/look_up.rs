@@ -22,10 +22,7 @@ impl Interface {
 
     /// Its index, as it is now.
     pub(crate) fn index(&self) -> Result<u32> {
-        self.ask_index().map_err(|error| match error {
-            Error::Link(source) if is_missing(&source) => self.missing(source),
-            error => error,
-        })
+        self.ask_index().map_err(|error| self.refused(error))
     }
 
     fn ask_index(&self) -> Result<u32> {
@@ -46,12 +43,12 @@ impl Interface {
             Self::Name(name) => CString::new(name.as_bytes()).ok(),
             Self::In(netns, device) => {
                 let target = netns.inside(|| Ok(device.target()));
-                return target.unwrap_or_else(|_| device.as_given());
+                return netns.target_of(target.unwrap_or_else(|_| device.as_given()));
             }
         };
         Target::Interface {
             name,
-            index: self.index().ok(),
+            index: self.ask_index().ok(),
         }
     }
 

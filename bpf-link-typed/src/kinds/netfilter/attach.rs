@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{AttachType, LinkCreate, LinkKind, NetfilterArgs, NetfilterFlags, RawLink};
+use bpf_link::{AttachType, LinkCreate, LinkKind, NetfilterArgs, NetfilterFlags, RawLink, Target};
 
 use super::NetfilterLink;
 use super::hook::{NetfilterFamily, NetfilterHook};
@@ -99,7 +99,7 @@ impl NetfilterAttach {
         let args = NetfilterArgs::new(self.family.as_raw(), self.hook.as_raw(), self.priority)
             .flags(self.flags);
         let request = LinkCreate::new(&program, AttachType::Netfilter).args(args);
-        match RawLink::create(&request) {
+        match RawLink::create(&request).map_err(|source| self.named(source)) {
             Ok(link) => Ok(NetfilterLink(link)),
             Err(source) => Err(match source.errno() {
                 Some(libc::EBUSY) => Error::PriorityTaken {
@@ -113,6 +113,18 @@ impl NetfilterAttach {
                 _ => fit::by_type(program, AttachType::Netfilter, source),
             }),
         }
+    }
+
+    /// A refusal in another network namespace.
+    fn named(&self, source: bpf_link::Error) -> bpf_link::Error {
+        let Some(netns) = &self.netns else {
+            return source;
+        };
+        source.naming(netns.target_of(Target::Netfilter {
+            family: self.family.as_raw(),
+            hook: self.hook.as_raw(),
+            priority: self.priority,
+        }))
     }
 
     /// Adds the programs of the links that may be in the way: at this priority, or anywhere on a

@@ -159,6 +159,7 @@ impl CounterEvent {
         match self.rate {
             Rate::Period(1..=LONGEST) => Ok(()),
             Rate::Period(period) => Err(Error::SampleRate(SampleRateProblem::Period {
+                counter: Box::new(self.config.target()),
                 period,
                 limit: LONGEST,
             })),
@@ -168,6 +169,7 @@ impl CounterEvent {
                     Ok(())
                 } else {
                     Err(Error::SampleRate(SampleRateProblem::Frequency {
+                        counter: Box::new(self.config.target()),
                         frequency,
                         limit,
                     }))

@@ -1,7 +1,6 @@
 //! Places in user-space files.
 
 use std::ffi::CString;
-use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,8 @@ use crate::attach::file_ref::{FileRef, by_descriptor, is_at, missing_file};
 use crate::attach::tracefs::EventSource;
 #[cfg(feature = "elf")]
 use crate::binary::{Binary, BinaryPlace};
+#[cfg(feature = "elf")]
+use crate::error::BinaryProblem;
 use crate::error::{ENOTSUPP, Error, FilePlaces, Result};
 
 /// A place in a user-space file (uprobe), or the return of a function that begins there
@@ -45,7 +46,7 @@ impl<'a> UprobeEvent<'a> {
     /// reference counter ([`UsdtPlace`](crate::UsdtPlace)). It is attached to the file that was
     /// read, even if another one is at its path by now. A cookie of the place is not used: it is
     /// [`PerfEventAttach`](crate::PerfEventAttach) that has one. A reference counter beyond 4 GiB
-    /// is refused with [`Error::File`] and `EOVERFLOW`.
+    /// is refused with [`BinaryProblem::FarCounter`](crate::BinaryProblem::FarCounter).
     #[cfg(feature = "elf")]
     pub fn in_binary(binary: &'a Binary, place: impl Into<BinaryPlace>) -> Self {
         let place = place.into();
@@ -98,12 +99,9 @@ impl<'a> UprobeEvent<'a> {
         let source = EventSource::find("uprobe", self.target())?;
         let mut config = source.retprobe(self.on_return)?;
         if let Some(offset) = self.ref_ctr_offset.filter(|offset| *offset != 0) {
-            // The event has 32 bits for it.
-            let offset = u32::try_from(offset).map_err(|_| Error::File {
-                path: path.to_owned(),
-                source: io::Error::from_raw_os_error(libc::EOVERFLOW),
-            })?;
-            config |= u64::from(offset) << source.first_bit("ref_ctr_offset")?;
+            #[cfg(feature = "elf")]
+            refuse_far_counter(path, offset)?;
+            config |= offset << source.first_bit("ref_ctr_offset")?;
         }
         let config = PerfEventConfig::new(source.event_type, config).probe(&c_path, self.offset);
         let config = match self.pid {
@@ -133,6 +131,18 @@ impl<'a> UprobeEvent<'a> {
             process: self.pid,
         }
     }
+}
+
+/// The event has 32 bits for where the reference counter is.
+#[cfg(feature = "elf")]
+fn refuse_far_counter(path: &Path, offset: u64) -> Result<()> {
+    if u32::try_from(offset).is_ok() {
+        return Ok(());
+    }
+    Err(Error::Binary {
+        path: path.to_owned(),
+        problem: Box::new(BinaryProblem::FarCounter { offset }),
+    })
 }
 
 /// Where the file is, if that leads to it here.

@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use bpf_link::{AttachType, LinkCreate, RawLink, UprobeMultiArgs, UprobeMultiFlags};
+use bpf_link::{
+    AttachType, FirstOf, LinkCreate, RawLink, Target, UprobeMultiArgs, UprobeMultiFlags,
+};
 
 use super::UprobeMultiLink;
 use crate::attach::When;
@@ -152,6 +154,7 @@ impl<'a> UprobeMultiAttach<'a> {
         };
         created
             .map(UprobeMultiLink)
+            .map_err(|source| source.naming(self.target()))
             .map_err(|source| match (source.errno(), &self.file) {
                 (Some(errno @ libc::ENOENT), FileRef::Path(path)) => missing_file(path, errno),
                 (Some(ENOTSUPP), file) => Error::InstructionNotProbed {
@@ -203,6 +206,15 @@ impl<'a> UprobeMultiAttach<'a> {
         };
         let args = args.flags(flags).pid(self.pid.unwrap_or(0));
         RawLink::create(&LinkCreate::new(&program, self.attach_type()).args(args))
+    }
+
+    /// What errors call it, whichever way the kernel was given the file.
+    fn target(&self) -> Target {
+        Target::File {
+            path: Some(self.file.path_in_words()),
+            offsets: FirstOf::these(self.offsets.iter().copied()),
+            process: self.pid,
+        }
     }
 
     fn attach_type(&self) -> AttachType {

@@ -81,18 +81,15 @@ impl Run<'_, '_> {
             if goes_on {
                 continue;
             }
-            let source = match self.slots.get(index) {
-                Some(slot) => slot.ready.name_holders(refused.error),
-                None => refused.error,
-            };
-            return Err(match going {
-                Some(link) if refused.hook.is_some() && reopen(link).is_some() => {
+            return Err(match (going, self.slots.get(index)) {
+                (Some(link), _) if refused.hook.is_some() && reopen(link).is_some() => {
                     Error::OldLinkHeld {
                         link,
-                        source: Box::new(source),
+                        source: Box::new(refused.error),
                     }
                 }
-                _ => source,
+                (_, Some(slot)) => slot.ready.name_holders(refused.error),
+                (_, None) => refused.error,
             });
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::args::{Anchor, CreateArgs, LinkCreate, MprogArgs};
 use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target};
+use crate::id::{LinkId, ProgramId};
 use crate::kind::LinkKind;
 use crate::link::RawLink;
 use crate::sys;
@@ -12,8 +13,26 @@ pub(crate) fn open(request: &LinkCreate<'_>) -> Result<Option<RawLink>> {
         CreateArgs::Mprog(MprogArgs {
             anchor: Some(Anchor::LinkId(id)),
             ..
-        }) => RawLink::from_id(id).map(Some),
+        }) => RawLink::from_id(id).map(Some).map_err(|mut error| {
+            error.be_about_an_anchor_on(request.hook());
+            error
+        }),
         _ => Ok(None),
+    }
+}
+
+/// What errors call an anchor.
+pub(crate) fn target(anchor: Anchor<'_>, hook: Target) -> Target {
+    let id = |object| sys::object_start(object).map_or(0, |start| start.id);
+    let anchor = match anchor {
+        Anchor::Link(link) => LinkId::new(id(link)).map(Target::Link),
+        Anchor::LinkId(id) => Some(Target::Link(id)),
+        Anchor::Program(program) => ProgramId::new(id(program)).map(Target::Program),
+        Anchor::ProgramId(id) => Some(Target::Program(id)),
+    };
+    Target::Anchor {
+        anchor: Box::new(anchor.unwrap_or(Target::Descriptor)),
+        hook: Box::new(hook),
     }
 }
 
@@ -27,11 +46,15 @@ pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     else {
         return Ok(());
     };
+    let not_known = || Target::Anchor {
+        anchor: Box::new(Target::Descriptor),
+        hook: Box::new(request.hook()),
+    };
     let refused =
-        |command| move |source| CommandError::new(command, Target::Descriptor, source).classify();
+        |command| move |source| CommandError::new(command, not_known(), source).classify();
     // The info of a program or map has another number where a link's info has its kind.
     if !sys::is_link(anchor).map_err(refused(Command::LinkUpdate))? {
-        return Err(Error::NotALink(Target::Descriptor));
+        return Err(Error::NotALink(not_known()));
     }
     let start = sys::object_start(anchor).map_err(refused(Command::ObjGetInfoByFd))?;
     let found = LinkKind::from_raw(start.kind);

@@ -173,7 +173,8 @@ fn another_counter(sandbox: &Sandbox) -> Result<()> {
             "{planned:?}"
         );
         let refused = to(other).ensure_pinned(&pin).run(&program);
-        ensure_error!(refused, Error::Link(_), Some(libc::EINVAL));
+        let file = made.binary.path().display().to_string();
+        ensure_error!(refused, Error::Link(_), Some(libc::EINVAL), &[&file]);
         let pinned = UprobeMultiLink::from_pinned(&pin)?;
         ensure!(pinned.id()? == first.link.id()?);
         std::fs::remove_file(&pin)?;

@@ -1,6 +1,8 @@
 //! USDT probes by provider and name.
 
-use anyhow::{Result, ensure};
+use std::fs::File;
+
+use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::elf::{
     CODE, CODE_ADDRESS, ElfFile, ElfProbe, HOT, HOT_ADDRESS, SEMAPHORES, SEMAPHORES_ADDRESS,
 };
@@ -12,6 +14,7 @@ use bpf_link_typed::{
 
 use super::{Made, problem};
 use crate::fixture::attaching::{adding, since};
+use crate::fixture::chain::check_refusal;
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -19,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(of_a_moved_binary),
     test!(by_uprobe_multi).needs(Need::UPROBE_MULTI),
     test!(by_uprobe).needs(Need::PERF_EVENT),
+    test!(a_counter_too_far_for_a_perf_event).needs(Need::PERF_EVENT),
 ];
 
 /// Where the counter of the probes is in the file.
@@ -105,6 +109,41 @@ fn of_a_moved_binary(sandbox: &Sandbox) -> Result<()> {
     };
     ensure!(places("start")? == [(CODE + 0x20, Some(COUNTER)), (HOT + 0x10, Some(COUNTER))]);
     ensure!(places("stop")? == [(CODE + 0x40, None)]);
+    Ok(())
+}
+
+/// The segment with the counter is moved by 4 GiB in the file, which is a hole before it.
+fn a_counter_too_far_for_a_perf_event(sandbox: &Sandbox) -> Result<()> {
+    const FAR: u64 = 1 << 32;
+    let mut bytes = file().build();
+    // The first such word is where its segment begins.
+    let mut words = bytes.chunks_exact_mut(size_of::<u64>());
+    let offset = words.find(|word| **word == SEMAPHORES.to_ne_bytes());
+    let moved = (SEMAPHORES + FAR).to_ne_bytes();
+    offset
+        .context("it has a segment there")?
+        .copy_from_slice(&moved);
+    let path = sandbox.directory().join("far");
+    std::fs::write(&path, &bytes)?;
+    File::options()
+        .write(true)
+        .open(&path)?
+        .set_len(FAR + SEMAPHORES + 0x1000)?;
+    let binary = Binary::open(&path)?;
+    let places = binary.usdt("app", "start")?;
+    let place = places.first().context("it has one")?;
+    ensure!(place.ref_ctr_offset == Some(COUNTER + FAR), "{place:?}");
+    let (program, _sum) = adding(Hook::KPROBE)?;
+    let event = UprobeEvent::in_binary(&binary, place);
+    let words = [
+        &path.display().to_string()[..],
+        &format!("{:#x}", COUNTER + FAR),
+    ];
+    let refused = check_refusal(PerfEventAttach::to(event).attach(&program), &words)?;
+    let expected = BinaryProblem::FarCounter {
+        offset: COUNTER + FAR,
+    };
+    ensure!(problem(Err::<(), _>(refused), &path)? == expected);
     Ok(())
 }
 

@@ -13,7 +13,9 @@ use bpf_link_typed::{
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
 use crate::ensure::id_of;
+use crate::ensure::others::without_sys_admin;
 use crate::fixture::LOOPBACK;
+use crate::fixture::chain::check_refusal;
 use crate::fixture::there::inhabit;
 use crate::harness::{Need, Test, test};
 
@@ -24,6 +26,10 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_namespace_by_its_path).alone(),
     test!(alternative_names).needs(&[Need::Device(DeviceKind::Veth)]),
     test!(an_xdp_device).alone(),
+    test!(errors_name_the_namespace).alone(),
+    test!(errors_name_the_namespace_of_a_netfilter_hook)
+        .needs(Need::NETFILTER)
+        .alone(),
     test!(what_is_not_a_namespace),
 ];
 
@@ -117,6 +123,46 @@ fn a_namespace_by_its_path(sandbox: &Sandbox) -> Result<()> {
     player.tell("enough")?;
     player.finish()?;
     ensure_nothing_left(sandbox)
+}
+
+/// Whether the kernel refuses what is to be done there, or nobody may enter it.
+fn errors_name_the_namespace(_sandbox: &Sandbox) -> Result<()> {
+    let mut player = inhabit(&tests::Netns::create()?)?;
+    let path = format!("/proc/{}/ns/net", player.id());
+    let (xdp, other) = (Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?);
+    let on_lo = XdpAttach::to("lo").in_netns(&path);
+    let held = on_lo.attach(&xdp)?;
+    let lo = format!("interface lo (index 1) in network namespace {path}");
+    let refused = check_refusal(on_lo.attach(&other), &[&lo])?;
+    ensure!(matches!(refused, Error::HookTaken { .. }), "{refused:?}");
+    let lo = format!("interface lo in network namespace {path}");
+    let refused = without_sys_admin(|| check_refusal(on_lo.attach(&other), &[&lo]))?;
+    ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
+    drop(held);
+    player.tell("enough")?;
+    player.finish()
+}
+
+/// The same, on a hook that no device has.
+fn errors_name_the_namespace_of_a_netfilter_hook(_sandbox: &Sandbox) -> Result<()> {
+    let mut player = inhabit(&tests::Netns::create()?)?;
+    let path = format!("/proc/{}/ns/net", player.id());
+    let [one, other] = [(); 2].map(|()| Program::passing(Hook::NETFILTER));
+    let (one, other) = (one?, other?);
+    let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
+    let to = to.in_netns(&path);
+    let held = to.attach(&one)?;
+    let words = [&format!("network namespace {path}")[..], "-7"];
+    let refused = check_refusal(to.attach(&other), &words)?;
+    ensure!(
+        matches!(refused, Error::PriorityTaken { .. }),
+        "{refused:?}"
+    );
+    let refused = without_sys_admin(|| check_refusal(to.attach(&other), &words[..1]))?;
+    ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
+    drop(held);
+    player.tell("enough")?;
+    player.finish()
 }
 
 fn a_tcx_hook(sandbox: &Sandbox) -> Result<()> {

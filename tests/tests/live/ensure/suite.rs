@@ -342,12 +342,7 @@ impl Subject<'_> {
             std::fs::rename(&beside, temporary(&self.path())?)?;
             let done = self.plain(&self.second)?;
             ensure!(done.left_over == Some(LeftOver::Removed), "{done:?}");
-            let goes = |link| match link {
-                OldLink::Gone => done.link.kind().is_detachable(),
-                OldLink::Released(_) => !done.link.kind().is_detachable(),
-                _ => false,
-            };
-            ensure!(goes(done.left_over_link), "{done:?}");
+            ensure!(done.left_over_link == OldLink::Gone, "{done:?}");
             drop(done);
         }
         self.ensure_runs(&self.second, &self.first)?;

@@ -398,7 +398,7 @@ fn a_session_that_is_a_return_probe(_sandbox: &Sandbox) -> Result<()> {
     let args = UprobeMultiArgs::path(FILE, &[1]).flags(UprobeMultiFlags::RETURN);
     ensure_refused!(
         RawLink::create(&LinkCreate::new(&program, SESSIONS.1).args(args)),
-        Error::InvalidRequest(InvalidRequest::SessionReturn),
+        Error::InvalidRequest(InvalidRequest::SessionReturn(_)),
         None
     );
     Ok(())

@@ -16,6 +16,7 @@ use bpf_link_tests::{
     Device, DeviceKind, Hook, Map, Netns, Program, Sandbox, device, eventually_holds,
 };
 
+use crate::fixture::chain::check;
 use crate::fixture::traffic::{send_frame, send_packet};
 use crate::fixture::{LOOPBACK, ensure_refused, refusal};
 use crate::harness::Listed::{self, Tests};
@@ -295,13 +296,15 @@ fn the_arguments_of_another_kind(_sandbox: &Sandbox) -> Result<()> {
     for (request, name) in requests {
         let error = refusal(RawLink::create(&request))?;
         let Error::InvalidRequest(InvalidRequest::Arguments {
-            attach_type: AttachType::Xdp,
+            ref hook,
             arguments,
         }) = error
         else {
             anyhow::bail!("{error:?}");
         };
+        let hook = hook.to_string();
         ensure!(arguments == name, "the arguments are of {arguments}");
+        check(&error, &[&hook, "hook xdp", "index 1"])?;
     }
     // Nothing was attached.
     drop(RawLink::create(&request)?);

@@ -78,7 +78,8 @@ fn try_flow_dissectors() -> Result<()> {
     ensure_error!(
         to.attach(&two),
         bpf_link_typed::Error::HookTaken { .. },
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &["hook flow_dissector"]
     );
     off(&one)?;
 
@@ -86,7 +87,8 @@ fn try_flow_dissectors() -> Result<()> {
     ensure_error!(
         to.attach(&two),
         bpf_link_typed::Error::HookTaken { .. },
-        Some(libc::E2BIG)
+        Some(libc::E2BIG),
+        &["hook flow_dissector"]
     );
     ensure!(errno(without_a_link(&two)) == Some(libc::EEXIST));
     ensure!(errno(without_a_link(&one)) == Some(libc::EEXIST));
@@ -168,7 +170,8 @@ fn flow_dissector_in_the_first_namespace(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             to(other).attach(&program),
             bpf_link_typed::Error::HookTaken { .. },
-            Some(libc::EEXIST)
+            Some(libc::EEXIST),
+            &["hook flow_dissector"]
         );
         drop(link);
         drop(to(other).attach(&program)?);
@@ -184,7 +187,8 @@ fn xdp_links_and_netlink(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&two),
         bpf_link_typed::Error::HookTaken { .. },
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &["interface lo (index 1)"]
     );
     device::set_xdp(LOOPBACK, None, Some(one.as_fd()))?;
 
@@ -203,7 +207,8 @@ fn xdp_links_and_netlink(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&two),
         bpf_link_typed::Error::HookTaken { .. },
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &["interface lo (index 1)"]
     );
     link.detach()?;
     device::set_xdp(LOOPBACK, Some(one.as_fd()), None)?;
@@ -223,7 +228,8 @@ fn a_bond_and_its_devices(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         on_slave.attach(&program),
         bpf_link_typed::Error::HookTaken { .. },
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &[&format!("interface slave (index {})", veth.index())]
     );
     drop(link);
     let _link = on_slave.attach(&program)?;
@@ -344,7 +350,8 @@ fn tcx_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&without),
         bpf_link_typed::Error::AlreadyAttached(_),
-        Some(libc::EEXIST)
+        Some(libc::EEXIST),
+        &["interface lo (index 1)"]
     );
     let before = Position::Before(bpf_link_typed::Anchor::program(&without));
     let link = to.clone().position(before).attach(&linked)?;
@@ -400,7 +407,8 @@ fn netkit_is_asked_by_its_primary_end(_sandbox: &Sandbox) -> Result<()> {
         ensure_error!(
             NetkitAttach::to(Interface::from(peer), of).attach(&two),
             bpf_link_typed::Error::Link(Error::PermissionDenied(_)),
-            Some(libc::EACCES)
+            Some(libc::EACCES),
+            &[&format!("index {peer}")]
         );
     }
     Ok(())
@@ -427,7 +435,8 @@ fn sockmap_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         to.attach(&two),
         bpf_link_typed::Error::HookTaken { .. },
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &[&format!("map {}", map.id()?)]
     );
     link.update(&two)?;
     ensure_refused!(
@@ -448,7 +457,8 @@ fn sockmap_with_and_without_links(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&wrong),
         bpf_link_typed::Error::HookTaken { .. },
-        Some(libc::EBUSY)
+        Some(libc::EBUSY),
+        &[&format!("map {}", map.id()?)]
     );
     sys::prog_detach(map.as_fd(), streams.as_fd(), BPF_SK_SKB_STREAM_VERDICT)?;
     drop(SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&wrong)?);

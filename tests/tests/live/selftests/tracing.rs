@@ -203,7 +203,8 @@ fn a_program_that_sleeps(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         attached,
         Error::Link(bpf_link::Error::Command(_)) | Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &SYMBOLS.map(|symbol| symbol.to_str().unwrap_or_default())
     );
     Ok(())
 }
@@ -216,7 +217,8 @@ fn a_program_that_sleeps_on_many(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TracingMultiAttach::to(When::Entry, [sleeping, other]).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("BTF types {sleeping}, {other}")]
     );
     drop(TracingMultiAttach::to(When::Entry, [sleeping]).attach(&program)?);
     Ok(())
@@ -236,14 +238,16 @@ fn a_program_that_writes_registers(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         KprobeMultiAttach::to_symbols(When::Entry, &SYMBOLS).attach(&many),
         Error::Link(bpf_link::Error::Command(_)) | Error::AttachTypeMismatch { .. },
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &SYMBOLS.map(|symbol| symbol.to_str().unwrap_or_default())
     );
     let [symbol, ..] = SYMBOLS;
     let one = load(Hook::KPROBE)?;
     ensure_error!(
         PerfEventAttach::to(KprobeEvent::at(symbol, 0)).attach(&one),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[symbol.to_str()?]
     );
     let at = UprobeEvent::at(own_code::FILE, offset_of(never_called)?);
     drop(PerfEventAttach::to(at).attach(&one)?);
@@ -313,13 +317,15 @@ fn one_counter_to_a_place(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         attach(&[offset, offset], &[one, two]),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("{} at {offset:#x}, {offset:#x}", own_code::FILE)]
     );
     let _link = attach(&[offset], &[one])?;
     ensure_error!(
         attach(&[offset], &[two]),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EINVAL)
+        Some(libc::EINVAL),
+        &[&format!("{} at {offset:#x}", own_code::FILE)]
     );
     let _again = attach(&[offset], &[one])?;
     Ok(())
@@ -353,7 +359,8 @@ fn a_full_function_undoes_the_rest(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         TracingMultiAttach::to(When::Entry, ids).attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::E2BIG)
+        Some(libc::E2BIG),
+        &[&ids.map(|id| id.to_string()).join(", ")]
     );
     drop(links);
     // Were it on one of them still, it would be there already.

@@ -1,6 +1,7 @@
 //! Where a link stands among the programs of its hook: what holds for tcx, netkit and cgroup links
 //! alike.
 
+use std::fs::File;
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, ensure};
@@ -187,7 +188,8 @@ pub(crate) fn an_anchor_by_id_takes_a_privilege(place: &Place<'_>) -> Result<()>
             anyhow::bail!("{error:?}");
         };
         ensure!(error.errno() == Some(libc::EPERM));
-        ensure!(error.command() == Command::LinkGetFdById && *error.target() == Target::Link(id));
+        ensure!(error.command() == Command::LinkGetFdById);
+        ensure!(is_anchor(error.target(), &Target::Link(id), place));
         Ok(())
     })?;
     place.ensure_order(&[&here])
@@ -215,10 +217,15 @@ pub(crate) fn anchors_that_are_not_here(place: &Place<'_>, elsewhere: &Place<'_>
     let Error::Vanished(error) = error else {
         anyhow::bail!("{error:?}");
     };
-    ensure!(*error.target() == Target::Link(gone));
+    ensure!(is_anchor(error.target(), &Target::Link(gone), place));
     if place.takes_programs {
-        let refused = create(Anchor::ProgramId(gone_program));
-        ensure_refused!(refused, Error::Command(_), Some(libc::ENOENT));
+        let refused = refusal(create(Anchor::ProgramId(gone_program)))?;
+        let Error::Command(error) = &refused else {
+            anyhow::bail!("{refused:?}");
+        };
+        ensure!(error.errno() == Some(libc::ENOENT), "{error:?}");
+        let program = Target::Program(gone_program);
+        ensure!(is_anchor(error.target(), &program, place), "{error:?}");
     } else {
         let id = ProgramId::new(here.program.id()?).context("a program has the id 0")?;
         for anchor in [Anchor::program(&here.program), Anchor::ProgramId(id)] {
@@ -250,10 +257,10 @@ pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
         let args = MprogArgs::new().anchor(Anchor::link(&no_link));
         let request = place.request(&program).flags(AttachFlags::BEFORE);
         let error = refusal(RawLink::create(&request.args(args)))?;
-        ensure!(
-            matches!(error, Error::NotALink(Target::Descriptor)),
-            "{error:?}"
-        );
+        let Error::NotALink(target) = &error else {
+            anyhow::bail!("{error:?}");
+        };
+        ensure!(is_anchor(target, &Target::Descriptor, place), "{error:?}");
     }
     place.ensure_order(&[&here])
 }
@@ -261,7 +268,7 @@ pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
 /// The builder for a hook of this owner names it when it refuses an anchor of another kind.
 pub(crate) fn the_owner_is_named<L: std::fmt::Debug>(
     owner: &str,
-    attach: impl FnOnce(LinkAnchor<'_>) -> bpf_link_typed::Result<L>,
+    attach: impl Fn(LinkAnchor<'_>) -> bpf_link_typed::Result<L> + Sync,
 ) -> Result<()> {
     let other = xdp(&Program::passing(Hook::XDP)?)?;
     let error = check_refusal(attach(LinkAnchor::link(&other)), &[owner])?;
@@ -269,6 +276,30 @@ pub(crate) fn the_owner_is_named<L: std::fmt::Debug>(
     else {
         anyhow::bail!("{error:?}");
     };
+    let no_link = File::open("/dev/null")?;
+    let error = check_refusal(attach(LinkAnchor::link(&no_link)), &[owner, "the anchor"])?;
+    ensure!(
+        matches!(error, bpf_link_typed::Error::Link(Error::NotALink(_))),
+        "{error:?}"
+    );
+    let id = other.id()?;
+    let words = [owner, &format!("link {id}, the anchor")];
+    let error = as_nobody(|| check_refusal(attach(LinkAnchor::LinkId(id)), &words))?;
+    ensure!(
+        matches!(
+            error,
+            bpf_link_typed::Error::Link(Error::PermissionDenied(_))
+        ),
+        "{error:?}"
+    );
+    drop(other);
+    let gone = LinkId::new(u32::MAX).context("it is not 0")?;
+    let words = [owner, &format!("link {gone}, the anchor")];
+    let error = check_refusal(attach(LinkAnchor::LinkId(gone)), &words)?;
+    ensure!(
+        matches!(error, bpf_link_typed::Error::AnchorNotOnHook(_)),
+        "{error:?}"
+    );
     Ok(())
 }
 
@@ -321,6 +352,11 @@ fn refuse_anchor_in_the_flags(place: &Place<'_>, link: &RawLink) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Whether an error names this anchor, and the hook of the place.
+fn is_anchor(target: &Target, expected: &Target, place: &Place<'_>) -> bool {
+    matches!(target, Target::Anchor { anchor, hook } if **anchor == *expected && is_hook(hook, place))
 }
 
 /// Whether an error names the hook of the place, and what has it.

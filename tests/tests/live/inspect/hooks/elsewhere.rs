@@ -77,16 +77,18 @@ fn all_devices_of_a_namespace(_sandbox: &Sandbox) -> Result<()> {
 
 fn a_namespace_that_may_not_be_entered(_sandbox: &Sandbox) -> Result<()> {
     let there = copy(&Netns::create()?)?;
+    let in_words = there
+        .to_string()
+        .replace("the network namespace of descriptor ", "");
+    let in_words = format!("network namespace /proc/self/fd/{in_words}");
+    let device_in_words = format!("interface lo in {in_words}");
     let refused = as_nobody(|| {
         let mut inspector = HookInspector::load()?;
         let device = Interface::from("lo").in_netns(there.clone());
         Ok([
-            (inspector.device(device.clone()).map(drop), "interface lo"),
-            (TcxHook::Ingress.query(device).map(drop), "interface lo"),
-            (
-                inspector.devices(Some(&there)).map(drop),
-                "a file descriptor",
-            ),
+            (inspector.device(device.clone()).map(drop), &device_in_words),
+            (TcxHook::Ingress.query(device).map(drop), &device_in_words),
+            (inspector.devices(Some(&there)).map(drop), &in_words),
         ])
     })?;
     for (refused, named) in refused {

@@ -85,7 +85,8 @@ fn before_there_was_a_query(_sandbox: &Sandbox) -> Result<()> {
     ensure_error!(
         refused,
         Error::Link(LinkError::PermissionDenied(_)),
-        Some(libc::EPERM)
+        Some(libc::EPERM),
+        &["a file descriptor"]
     );
     Ok(())
 }

@@ -164,7 +164,10 @@ fn positions(sandbox: &Sandbox) -> Result<()> {
             .attach(one),
         Error::AnchorNotOnHook(_),
         Some(libc::ENOENT),
-        &["the anchor", "hook cgroup_inet_egress"]
+        &[
+            &format!("the anchor, link {}", elsewhere.id()?),
+            "hook cgroup_inet_egress"
+        ]
     );
     let gone = elsewhere.id()?;
     drop(elsewhere);
@@ -174,7 +177,7 @@ fn positions(sandbox: &Sandbox) -> Result<()> {
             .attach(one),
         Error::AnchorNotOnHook(_),
         Some(libc::ENOENT),
-        &[&format!("the anchor, link {gone}")]
+        &[&format!("link {gone}, the anchor")]
     );
     Ok(())
 }

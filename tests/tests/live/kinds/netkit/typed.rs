@@ -151,8 +151,10 @@ fn errors_alone(_sandbox: &Sandbox) -> Result<()> {
 
 fn without(_sandbox: &Sandbox) -> Result<()> {
     let to = NetkitAttach::to("lo", NetkitHook::Primary);
-    ensure_unknown(|program| to.attach(program))?;
-    ensure_unknown(|program| to.clone().expected_revision(1).attach(program))
+    ensure_unknown("interface pair", |program| to.attach(program))?;
+    ensure_unknown("interface pair", |program| {
+        to.clone().expected_revision(1).attach(program)
+    })
 }
 
 /// For the peer it is the index of the peer, though the primary end was asked for.

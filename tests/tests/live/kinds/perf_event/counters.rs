@@ -244,7 +244,8 @@ fn periods_and_frequencies_that_are_refused(sandbox: &Sandbox) -> Result<()> {
             [limit.to_string(), u64::MAX.to_string()],
         ),
     ] {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        words.push("perf event page-faults of the calling thread");
         let to = PerfEventAttach::to(event.thread(0));
         let attached = check_refusal(to.attach(&program), &words)?;
         let pin = sandbox.bpffs().join("pin");

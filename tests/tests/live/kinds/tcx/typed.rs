@@ -130,7 +130,10 @@ fn positions(_sandbox: &Sandbox) -> Result<()> {
         at(Position::After(Anchor::ProgramId(gone))).attach(seven),
         Error::AnchorNotOnHook(_),
         Some(libc::ENOENT),
-        &["the anchor", "interface lo (index 1)"]
+        &[
+            &format!("the anchor, program {gone}"),
+            "interface lo (index 1)"
+        ]
     );
     Ok(())
 }
@@ -146,8 +149,10 @@ fn errors_anchors(_sandbox: &Sandbox) -> Result<()> {
 
 fn without(_sandbox: &Sandbox) -> Result<()> {
     let to = TcxAttach::to("lo", TcxHook::Ingress);
-    ensure_unknown(|program| to.attach(program))?;
-    ensure_unknown(|program| to.clone().expected_revision(1).attach(program))
+    ensure_unknown("interface lo", |program| to.attach(program))?;
+    ensure_unknown("interface lo", |program| {
+        to.clone().expected_revision(1).attach(program)
+    })
 }
 
 fn info(_sandbox: &Sandbox) -> Result<()> {

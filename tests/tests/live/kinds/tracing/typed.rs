@@ -10,6 +10,7 @@ use bpf_link_typed::{
     Attach as _, AttachType, BtfOf, BtfTypeId, Error, TracingAttach, TracingHook, TracingLink,
 };
 
+use crate::fixture::as_nobody;
 use crate::fixture::attaching::{COOKIE, counts, ensure_error, id_of, only_a_path, since, stops};
 use crate::fixture::chain::{check, check_refusal};
 use crate::functions::test::{
@@ -33,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
         .also_needs(&[Need::Before(5, 19)]),
     test!(extension).needs(Need::TRACING),
     test!(functions_of_a_program).needs(Need::TRACING),
+    test!(an_ambiguous_function),
     test!(as_loaded).needs(Need::TRACING),
     test!(as_loaded_with_a_cookie)
         .needs(Need::TRACING)
@@ -253,6 +255,35 @@ fn as_loaded(sandbox: &Sandbox) -> Result<()> {
         Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL),
         &[&format!("program {}", other.id()?)]
+    );
+    Ok(())
+}
+
+/// Nobody says which of the two is meant.
+fn an_ambiguous_function(_sandbox: &Sandbox) -> Result<()> {
+    let target = Replaceable::with_a_namesake(&CounterMap::new()?)?;
+    let program = Program::passing(Hook::XDP)?;
+    let refused = TracingAttach::extension_of(&target, Replaceable::NAME).attach(&program);
+    let error = check_refusal(
+        refused,
+        &[Replaceable::NAME, &format!("program {}", target.id()?)],
+    )?;
+    let Error::AmbiguousBtfFunction { ids, .. } = &error else {
+        anyhow::bail!("{error:?}");
+    };
+    let function = BtfTypeId::new(Replaceable::FUNCTION).context("it is 0")?;
+    let next = BtfTypeId::new(Replaceable::FUNCTION + 1).context("it is 0")?;
+    ensure!(ids[..] == [function, next], "{ids:?}");
+    // Without the privilege to read its BTF, nobody can tell.
+    let target = Replaceable::new(&CounterMap::new()?)?;
+    let refused = as_nobody(|| {
+        let refused = TracingAttach::extension_of(&target, Replaceable::NAME).attach(&program);
+        let words = [Replaceable::NAME, &format!("program {}", target.id()?)];
+        check_refusal(refused, &words)
+    })?;
+    ensure!(
+        matches!(refused, Error::Link(bpf_link::Error::PermissionDenied(_))),
+        "{refused:?}"
     );
     Ok(())
 }
