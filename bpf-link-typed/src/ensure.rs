@@ -32,7 +32,7 @@ use bpf_link::{PinEntry, PinLock, RawLink};
 pub use ensured::Ensured;
 pub use options_from::OptionsFrom;
 pub use ours::Ours;
-pub use outcome::{Attached, LeftOver, OldLink, Outcome, Why};
+pub use outcome::{Attached, Displaced, LeftOver, OldLink, Outcome, Why};
 pub use plan::{Gap, Plan, Planned};
 pub(crate) use recipe::{Blocks, KindLink, Match, Old, Recipe, Wanted};
 pub use standing::{Standing, Stopped};
@@ -190,8 +190,8 @@ pub trait AttachProgram: Attach {
 ///   recognize them.
 /// - A link that another process holds, or that has another pin, is detached if its kind allows it.
 ///   Otherwise its program keeps running beside the new one, and the outcome says
-///   [`OldLink::Released`]. A run checks whether somebody holds it only
-///   with [`wait_for_old`](Self::wait_for_old).
+///   [`OldLink::Released`]. Only with [`wait_for_old`](Self::wait_for_old) does a run check
+///   whether somebody still holds it.
 /// - A hook that takes one program may stay taken for a moment by a link that nobody holds any
 ///   more. The run retries for at most a second, or five where the link that it replaces cannot be
 ///   detached, and keeps the lock while it does. After that, the error says who has the hook.
@@ -228,7 +228,9 @@ impl<A: Attach> Ensure<A> {
         if let Some(time) = self.options.wait_for_old {
             let mut waiting = Waiting::for_at_most(time);
             ensured.outcome.settle(&mut waiting);
-            ensured.left_over_link.settle(&mut waiting);
+            if let Some(displaced) = &mut ensured.displaced {
+                displaced.old_link.settle(&mut waiting);
+            }
         }
         Ok(ensured)
     }
@@ -279,7 +281,7 @@ impl<A: Attach> Ensure<A> {
                             outcome,
                             taken_over: run.taken_over,
                             left_over: run.left_over,
-                            left_over_link: run.left_over_link,
+                            displaced: run.displaced,
                         });
                     }
                     Step::Again => break,
@@ -419,7 +421,7 @@ impl<A: AttachProgram> Ensure<A> {
     }
 
     /// What [`run`](Self::run) would do now. Nothing is changed: no link is attached, updated or
-    /// detached, and no pin, directory or lock is made.
+    /// detached, no pin or directory is made, and the lock is not taken.
     ///
     /// For xdp and netfilter, only an attempt to attach shows whether the hook is free. For these,
     /// the plan says what would follow in each case: [`Planned::Attempt`].

@@ -142,9 +142,9 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The kernel cannot trace all of the functions that were asked for, so none of them is traced.
+    /// At least one of the functions that were asked for was refused, so none of them is traced.
     SymbolNotFound {
-        /// Which they are.
+        /// The functions at fault, as far as they are known.
         symbols: Box<UntraceableSymbols>,
         /// What the kernel answered.
         source: LinkError,
@@ -216,7 +216,7 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The kernel cannot trace all of the functions at these addresses, so none of them is traced.
+    /// At least one of these addresses is not that of a traceable function, so none is traced.
     AddressNotTraceable {
         /// Those at which no traceable function begins.
         addresses: Box<[UntraceableAddress]>,

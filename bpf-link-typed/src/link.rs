@@ -1,5 +1,6 @@
 //! A link of any kind.
 
+mod left_over;
 pub(crate) mod let_go;
 pub(crate) mod link_type;
 
@@ -14,6 +15,7 @@ use crate::ensure::{Attached, Ours, Standing, Stopped};
 use crate::error::{Rejected, Result};
 use crate::info::buf::{Asked, InfoBuf};
 use crate::info::{LinkInfo, LinkInfoRef};
+use crate::link::left_over::let_go_of_left_over;
 use crate::link::let_go::{let_go, lock_to_stop};
 use crate::other::OtherLink;
 
@@ -281,7 +283,8 @@ impl Link {
     /// is ours. Another agent's program, its link and its pin stay as they are.
     ///
     /// This is for a separate process that stops an agent's links. It did not create them, so it
-    /// recognizes them by their programs. It takes turns with runs and other stops in the same
+    /// recognizes them by their programs. A link of ours that a killed run has left beside the path
+    /// goes as well. It takes turns with runs and other stops in the same
     /// directory: [`PinLock`]. The process that created a link stops it with
     /// [`Ensured::stop`](crate::Ensured::stop).
     ///
@@ -323,7 +326,9 @@ impl Link {
         let Some(_lock) = lock_to_stop(path, time)? else {
             return Ok(Stopped::Left(Standing::NotPinned));
         };
+        let was_beside = let_go_of_left_over(path, ours)?;
         let mut link = match PinEntry::at(path)? {
+            PinEntry::Missing if was_beside => return Ok(Stopped::LetGo),
             PinEntry::Missing => return Ok(Stopped::Left(Standing::NotPinned)),
             PinEntry::NotALink => return Ok(Stopped::Left(Standing::NotSuchALink)),
             PinEntry::Link(link) => Self::try_from(link)?,

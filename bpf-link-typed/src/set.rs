@@ -85,18 +85,18 @@ use options::Options;
 /// 4. The pins are renamed over those that they replace.
 /// 5. Where a hook takes one program and its link cannot be updated, the old link is detached and
 ///    then the new one attached. The report says that there was a gap.
-/// 6. Replaced links are let go, and so are links that a killed run left beside a pin. A link that
-///    is taken over loses its other names in the directory, so the report lists them. Stale links
-///    are let go if you asked for that.
+/// 6. Replaced links are let go: detached, or closed if their kind cannot be detached. So are links
+///    that a killed run left beside a pin. A link that is taken over loses its other names in the
+///    directory, and the report lists them. Stale links are let go if you asked for that.
 ///
 /// # What is certain
 ///
-/// - All or nothing, if there is an error. If anything fails before step 6, what was done is undone
-///   in reverse order. [`Error::SetNotApplied`] says which link was refused, why, and what state
-///   each link is in now. A link that was detached and attached again has another id. The other
-///   links keep their ids, but may have a new pin: then the previous run sees
+/// - All or nothing. If anything fails before step 6, what was done is undone in reverse order.
+///   [`Error::SetNotApplied`] says which link was refused, why, and what state each link is in now.
+///   A link that was detached and attached again has another id. The other links keep their ids,
+///   but may have a new pin: then the previous run sees
 ///   [`Standing::PinnedAnew`](crate::ensure::Standing::PinnedAnew), and its `stop` leaves them.
-/// - If a run is killed before any system call, the next `apply` reaches the same result, and
+/// - If a run is killed between any two system calls, the next `apply` reaches the same result, and
 ///   leaves no temporary pin. Where links are updated in place, each event is seen by exactly one
 ///   version.
 /// - Two agents that apply sets in one directory at the same moment take turns: [`PinLock`]. They
@@ -113,17 +113,16 @@ use options::Options;
 /// - The kernel can still refuse to update a link to a program that fits its hook, for example if
 ///   another tcx or netkit link on the hook already runs it ([`Error::AlreadyAttached`], `EEXIST`).
 ///   A driver can refuse an XDP program after the old one was detached. Before Linux 5.18, an XDP
-///   program for the entries of a map is also noticed only then. Until the set is undone, its other
-///   links may run their new programs for a moment.
-/// - Before Linux 6.0, the kernel does not report what an iterator's program was loaded for. Under
-///   another name, a set then finds the link only if the iterator goes over a map.
+///   program that was loaded for the entries of a map is also refused only then. Until the set is
+///   undone, its other links may run their new programs for a moment.
+/// - Before Linux 6.0, the kernel does not report what an iterator's program was loaded for. So a
+///   set finds an iterator's link under another name only if the iterator goes over a map.
 /// - A hook that takes one program may stay taken for a moment by a link that nobody holds any
-///   more. A set retries for at most a second for all of its hooks, and keeps the lock while it
-///   does; five seconds more for hooks whose links it replaces and that cannot be detached. After
-///   that, the error says who has the hook
-///   ([`Error::OldLinkHeld`] if it is the replaced link).
-/// - In a gap on a device in another network namespace, the namespace's file is opened and a thread
-///   enters it.
+///   more. A set retries for at most a second for all of its hooks together, and for five seconds
+///   more where it replaces a link that cannot be detached. It keeps the lock meanwhile. After
+///   that, the error says who has the hook ([`Error::OldLinkHeld`] if it is the replaced link).
+/// - A gap on a hook in another network namespace is longer by the time that it takes to start a
+///   thread there.
 /// - Links that are not in the set stay attached, and are reported as stale, unless a rule of
 ///   [`remove_stale`](Self::remove_stale) removes them.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps
@@ -183,8 +182,8 @@ impl<'a> LinkSet<'a> {
     ///
     /// With these errors, nothing is added:
     ///
-    /// - [`Error::SetName`]: the name is empty, has a slash or a dot in it, or ends like the name
-    ///   of a temporary pin.
+    /// - [`Error::SetName`]: the name is empty or longer than 232 bytes, has a slash or a dot in
+    ///   it, or ends like the name of a temporary pin.
     /// - [`Error::NameInSet`]: the set already has a link with this name.
     pub fn add<A, P>(&mut self, name: impl AsRef<str>, to: A, program: P) -> Result<SetKey<A::Link>>
     where

@@ -30,7 +30,7 @@ use crate::attach_type::AttachType;
 use crate::error::{Command, CommandError, Error, InvalidRequest, Target};
 use crate::flags::{AttachFlags, KprobeMultiFlags, UprobeMultiFlags, XdpFlags};
 use crate::kind::LinkKind;
-use crate::object::MapInfo;
+use crate::object::{MapInfo, ProgramInfo};
 
 /// What [`RawLink::create`](crate::RawLink::create) takes: a program (or a `struct_ops` map), where
 /// it is attached, and the arguments of the link's kind.
@@ -216,10 +216,41 @@ impl<'a> LinkCreate<'a> {
 
     /// The hook that the link is for, as errors name it.
     pub(crate) fn hook(&self) -> Target {
+        if let Some(extended) = self.extended() {
+            return extended;
+        }
         Target::Hook {
             attach_type: self.attach_type,
             of: self.named().map(Box::new),
         }
+    }
+
+    /// The kind of the link, as far as the attach type tells. That of an extension means nothing.
+    pub(crate) fn kind(&self) -> Option<LinkKind> {
+        match self.extended() {
+            Some(_) => Some(LinkKind::Tracing),
+            None => self.attach_type.link_kind(),
+        }
+    }
+
+    /// The function in whose place an extension is to be put, if that is what was asked for.
+    fn extended(&self) -> Option<Target> {
+        let CreateArgs::Tracing(args) = self.args else {
+            return None;
+        };
+        // The number that extensions have for want of one of their own.
+        if self.attach_type != AttachType::CgroupInetIngress {
+            return None;
+        }
+        let program = match self.target {
+            CreateTarget::Fd(program) => ProgramInfo::of(&program).ok().map(|info| info.id),
+            _ => None,
+        };
+        Some(Target::ExtensionOf {
+            program,
+            function: args.target_btf_id,
+            name: None,
+        })
     }
 
     /// What the caller has named in the request.

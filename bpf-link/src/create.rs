@@ -23,7 +23,8 @@ impl RawLink {
     /// With these errors, nothing was sent to the kernel:
     ///
     /// - [`Error::InvalidRequest`]: the arguments are of another kind than the attach type's, an
-    ///   anchor is a link of another kind, or a session is to be a return probe;
+    ///   anchor is a link of another kind, the flags say what the anchor is (`BPF_F_LINK`,
+    ///   `BPF_F_ID`), a symbol is empty, or a session is to be a return probe;
     /// - [`Error::NotALink`]: an anchor that is given as a link is not a link;
     /// - [`Error::Vanished`], [`Error::Unsettled`] or [`Error::PermissionDenied`] for an anchor
     ///   that is given by a link's id, and so is opened first: as [`from_id`](Self::from_id).
@@ -143,7 +144,7 @@ fn refused(request: &LinkCreate<'_>, source: io::Error) -> Error {
     };
     let target = target.unwrap_or_else(|| request.hook());
     let error = CommandError::new(Command::LinkCreate, target, source);
-    let kind = request.attach_type.link_kind();
+    let kind = request.kind();
     let unsupported = match error.errno() {
         // Sent on is the whole of what an iterator goes over, and kernels before Linux 6.1 know
         // only maps.

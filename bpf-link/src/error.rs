@@ -276,9 +276,10 @@ impl Error {
     /// The same error, naming what the caller named. For crates on top of this one that take names
     /// and paths and open them: this crate knows only what the kernel was given.
     ///
-    /// The target of the command becomes `target`. If it is a [`Target::Hook`], the hook's owner
-    /// becomes `target`, also of the hook of an anchor and in a request that was not sent. So does
-    /// what arrays of different lengths were for. An error about something else stays as it is.
+    /// The target of the command becomes `target`. If it is a [`Target::Hook`], only the hook's
+    /// owner is replaced, and likewise for the hook of an anchor or of a request that was not sent.
+    /// If two arrays differ in length, `of` is replaced. An error about something else stays as it
+    /// is.
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
         let renamed = match &mut self {

@@ -94,6 +94,7 @@ mod kind;
 mod link;
 #[cfg(feature = "snapshot")]
 mod link_files;
+mod netfilter_name;
 mod netns;
 mod network_device;
 mod object;
@@ -145,6 +146,7 @@ pub use kind::{LinkKind, UpdateBy};
 pub use link::RawLink;
 #[cfg(feature = "snapshot")]
 pub use link_files::{LinkFile, LinkFileScanner, LinkFiles};
+pub use netfilter_name::{netfilter_family_name, netfilter_hook_name};
 pub use netns::in_netns;
 pub use network_device::{
     NetworkDevice, XdpPrograms, network_device, network_devices, xdp_programs,

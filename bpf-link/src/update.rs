@@ -9,7 +9,7 @@ use crate::id::MapId;
 use crate::info::LinkInfo;
 use crate::kind::{LinkKind, UpdateBy};
 use crate::link::RawLink;
-use crate::object::{MapInfo, open_map};
+use crate::object::{MapInfo, ProgramInfo, open_map};
 use crate::sys;
 
 /// How often in a row an update of a `struct_ops` link is refused though the link has the map that
@@ -34,7 +34,6 @@ const REFUSALS: u32 = 100;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Update<'a> {
-    by: UpdateBy,
     new: BorrowedFd<'a>,
     old: Option<BorrowedFd<'a>>,
     flags: UpdateFlags,
@@ -44,7 +43,6 @@ impl<'a> Update<'a> {
     /// Replaces the link's program by this one.
     pub fn program(new: &'a (impl AsFd + ?Sized)) -> Self {
         Self {
-            by: UpdateBy::Program,
             new: new.as_fd(),
             old: None,
             flags: UpdateFlags::empty(),
@@ -53,10 +51,7 @@ impl<'a> Update<'a> {
 
     /// Replaces the map of a `struct_ops` link by this one.
     pub fn map(new: &'a (impl AsFd + ?Sized)) -> Self {
-        Self {
-            by: UpdateBy::Map,
-            ..Self::program(new)
-        }
+        Self::program(new)
     }
 
     /// Updates only if the link has this program or map now; sets [`UpdateFlags::REPLACE`].
@@ -149,17 +144,10 @@ impl RawLink {
     /// So an update that expects another map than the new one is safe, whatever others do in the
     /// meantime.
     fn update_map(&self, update: Update<'_>) -> Result<()> {
-        let (by, new) = match map_id(update.new)? {
-            Some(new) => (UpdateBy::Map, new),
+        let Some(new) = map_id(update.new)? else {
             // The kernel finds out that it is not a map before it looks at the link's.
-            None => {
-                return self.send(Update {
-                    by: UpdateBy::Program,
-                    ..update
-                });
-            }
+            return self.send(update);
         };
-        let update = Update { by, ..update };
         match update.old {
             Some(old) if map_id(old)? == Some(new) => self.update_to_the_expected(update, new),
             Some(_) => self.send(update),
@@ -242,15 +230,27 @@ impl RawLink {
             (Some(libc::EOPNOTSUPP), Some(kind)) => Error::UnsupportedByKind { kind, source },
             (Some(libc::EINVAL), Some(kind)) => match kind.updated_by() {
                 None if kind.is_known() => Error::UnsupportedByKind { kind, source },
-                Some(needs) if needs != update.by => Error::WrongObject {
-                    kind,
-                    needs,
-                    source,
-                },
+                Some(needs) if given(update).is_some_and(|given| given != needs) => {
+                    Error::WrongObject {
+                        kind,
+                        needs,
+                        source,
+                    }
+                }
                 _ => Error::Command(source),
             },
             _ => source.classify(),
         }
+    }
+}
+
+/// What an update was given, however it was spelled; `None` if it is neither.
+fn given(update: Update<'_>) -> Option<UpdateBy> {
+    if MapInfo::of(&update.new).is_ok() {
+        Some(UpdateBy::Map)
+    } else {
+        let program = ProgramInfo::of(&update.new);
+        program.is_ok().then_some(UpdateBy::Program)
     }
 }
 

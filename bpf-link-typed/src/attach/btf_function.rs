@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
-use bpf_link::{Btf, BtfTypeId, Target};
+use bpf_link::{Btf, BtfTypeId, FirstOf, Target};
 
 use super::fit;
 use super::name_ref::NameRef;
@@ -85,7 +85,11 @@ pub(crate) fn in_kernel(
         return Ok(ids);
     }
     let btf = match fit::program_info(program.as_fd())?.attach_btf_obj_id {
-        Some(id) => Btf::from_id(id)?,
+        Some(id) => Btf::from_id(id).map_err(|source| {
+            let names = functions.iter().filter_map(BtfFunctionRef::name);
+            let names: Vec<_> = names.filter_map(|name| name.to_c_string().ok()).collect();
+            source.naming(Target::Functions(FirstOf::these(names)))
+        })?,
         None => Btf::of_kernel()?,
     };
     let of = match btf.module_name() {

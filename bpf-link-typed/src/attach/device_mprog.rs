@@ -13,7 +13,7 @@ use crate::attach::interface::device::Device;
 use crate::attach::netns::Netns;
 use crate::attach::position::{self, Position};
 use crate::ensure::Match;
-use crate::ensure::hook_id::{HookId, netns_of, number_of};
+use crate::ensure::hook_id::{HookId, number_of};
 use crate::error::{Error, Result};
 
 /// A place in such a list.
@@ -53,9 +53,7 @@ impl DeviceMprog<'_> {
     /// Attaches the program there.
     pub(crate) fn attach(&self, program: BorrowedFd<'_>) -> Result<RawLink> {
         let ifindex = self.device.index()?;
-        self.device
-            .interface
-            .inside(|_| self.attach_to(ifindex, program))
+        self.device.inside(|| self.attach_to(ifindex, program))
     }
 
     /// The same, in the network namespace of the device with this index.
@@ -99,14 +97,14 @@ impl DeviceMprog<'_> {
             numbers: [
                 u64::from(self.device.index()?),
                 attach_type,
-                number_of(netns_of(&self.device.interface)),
+                number_of(self.device.interface.netns()),
             ],
         })
     }
 
     /// The links that are in the list.
     pub(crate) fn links(&self) -> Result<Vec<LinkId>> {
-        let programs = self.device.interface.query(self.attach_type)?.programs;
+        let programs = self.device.query(self.attach_type)?.programs;
         Ok(programs.iter().filter_map(|program| program.link).collect())
     }
 
@@ -115,11 +113,17 @@ impl DeviceMprog<'_> {
         let Some(position) = self.position else {
             return Ok(None);
         };
-        let list = self.device.interface.query(self.attach_type)?.programs;
+        let list = self.device.query(self.attach_type)?.programs;
         let index = list.iter().position(|program| program.link == Some(id));
         index
             .map(|index| position::is_at(position, &list, index, is_anchor))
             .transpose()
+    }
+
+    /// See [`Recipe::has_position`](crate::ensure::Recipe::has_position).
+    pub(crate) fn has_position(&self) -> Result<bool> {
+        let list = || Ok(self.device.query(self.attach_type)?.programs);
+        position::exists(self.position, list, is_anchor)
     }
 
     /// Whether the hook's list has the link with this id. The link's info names the device with
@@ -181,6 +185,17 @@ macro_rules! recipe_of_a_list {
 
             fn in_place(&self, link: &$Link) -> $crate::Result<Option<bool>> {
                 self.list.in_place(link.as_raw().id()?)
+            }
+
+            fn has_position(&self) -> $crate::Result<bool> {
+                self.list.has_position()
+            }
+
+            fn way_back(&self, _old: &$Info) -> $crate::Result<Self> {
+                let mut to = self.for_one_run();
+                let position = to.list.position.take();
+                to.list.position = position.and_then(|position| position.without_anchor());
+                Ok(to)
             }
 
             fn ordered_hook(&self) -> $crate::Result<Option<$crate::ensure::hook_id::HookId>> {

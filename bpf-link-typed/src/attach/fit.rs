@@ -64,6 +64,20 @@ fn instead(given: BorrowedFd<'_>, error: bpf_link::Error) -> bpf_link::Error {
     }
 }
 
+/// As the error that what was given as a map is a program, if it is one.
+pub(crate) fn or_no_map(
+    map: BorrowedFd<'_>,
+    source: bpf_link::Error,
+    otherwise: impl FnOnce(bpf_link::Error) -> Error,
+) -> Error {
+    if is_open(&source) {
+        if let Err(error @ bpf_link::Error::NotAMap(Target::Program(_))) = map_info(map) {
+            return error.into();
+        }
+    }
+    otherwise(source)
+}
+
 /// Checks the attach type that the program was loaded for as well.
 pub(crate) fn or_mismatch(
     program: BorrowedFd<'_>,

@@ -37,6 +37,22 @@ impl Interface {
         };
         Self::In(netns.into(), device)
     }
+
+    /// The network namespace, if it is said.
+    pub(crate) fn netns(&self) -> Option<&Netns> {
+        match self {
+            Self::In(netns, _) => Some(netns),
+            Self::Index(_) | Self::Name(_) => None,
+        }
+    }
+
+    /// The same device for those who are in its network namespace.
+    fn there(&self) -> &Self {
+        match self {
+            Self::In(_, device) => device,
+            device => device,
+        }
+    }
 }
 
 impl From<u32> for Interface {

@@ -1,6 +1,7 @@
 //! A network namespace that is not the calling thread's.
 
 mod inside;
+pub(crate) mod within;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

@@ -113,6 +113,33 @@ pub(crate) fn is_at<A: Copy, T>(
     }
 }
 
+/// Whether what the position is next to, if it is next to anything, is in the list.
+pub(crate) fn exists<A: Copy, T>(
+    position: Option<Position<A>>,
+    list: impl FnOnce() -> Result<Vec<T>>,
+    is_anchor: impl Fn(A, &T) -> Result<bool>,
+) -> Result<bool> {
+    let Some(Position::Before(anchor) | Position::After(anchor)) = position else {
+        return Ok(true);
+    };
+    for one in &list()? {
+        if is_anchor(anchor, one)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+impl<A> Position<A> {
+    /// The same, if it is not next to anything that may have gone.
+    pub(crate) fn without_anchor(self) -> Option<Self> {
+        match self {
+            Self::First | Self::Last => Some(self),
+            Self::Before(_) | Self::After(_) => None,
+        }
+    }
+}
+
 /// Refuses a revision that is expected, where a link may be updated in place by way of this pin.
 pub(crate) fn without_revision(expected_revision: Option<u64>, pin: &Path) -> Result<()> {
     match expected_revision {

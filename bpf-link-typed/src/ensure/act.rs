@@ -13,7 +13,7 @@ use crate::ensure::look::{Held, SeenBy, is_somebody_elses, search};
 use crate::ensure::old_link::{self, Waiting};
 use crate::ensure::options::Options;
 use crate::ensure::other_pins;
-use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome, Why};
+use crate::ensure::outcome::{Attached, Displaced, LeftOver, OldLink, Outcome, Why};
 use crate::ensure::place::Place;
 use crate::ensure::recipe::{KindLink as _, Match, Recipe, Wanted};
 use crate::ensure::seen::{Found, Hook, Seen};
@@ -27,8 +27,8 @@ pub(super) struct Run<'a, A> {
     pub(super) wanted: &'a Wanted<'a>,
     pub(super) taken_over: Option<LinkId>,
     pub(super) left_over: Option<LeftOver>,
-    /// What became of the link that went then.
-    pub(super) left_over_link: OldLink,
+    /// The link that had to make way for one that was there already.
+    pub(super) displaced: Option<Displaced>,
     /// Why the last attempt failed, if another process may have caused it.
     pub(super) refusal: Option<Error>,
     /// How long to wait for the kernel to free the hook after an old link has gone.
@@ -58,7 +58,7 @@ impl<'a, A: Recipe> Run<'a, A> {
             wanted,
             taken_over: None,
             left_over: None,
-            left_over_link: OldLink::None,
+            displaced: None,
             refusal: None,
             until_free: Waiting::until_free(),
         }
@@ -105,10 +105,11 @@ impl<'a, A: Recipe> Run<'a, A> {
 
     fn remove_left_over(&mut self, seen: &mut SeenBy<A>) -> Result<Step<A::Link>> {
         if let Some(left) = seen.take_beside() {
+            let previous = left.attached();
             let (mut link, id) = left.into_raw();
             link.unpin()?;
             self.left_over = Some(LeftOver::Removed);
-            self.left_over_link = old_link::retire(link, id);
+            self.displaced(link, id, previous);
         }
         Ok(Step::Again)
     }
@@ -120,15 +121,26 @@ impl<'a, A: Recipe> Run<'a, A> {
         };
         if is_pinned(left.link.link.raw_mut().pin_over(&self.place.path))? {
             self.left_over = Some(LeftOver::Finished);
-            self.left_over_link = match seen.take_at_path() {
-                Some(old) => {
-                    let (link, id) = old.into_raw();
-                    old_link::retire(link, id)
-                }
-                None => OldLink::None,
-            };
+            self.lost_its_pin(seen);
         }
         Ok(Step::Again)
+    }
+
+    /// Retires the link that was pinned at the path, where another has been pinned.
+    fn lost_its_pin(&mut self, seen: &mut SeenBy<A>) {
+        if let Some(old) = seen.take_at_path() {
+            let previous = old.attached();
+            let (link, id) = old.into_raw();
+            self.displaced(link, id, previous);
+        }
+    }
+
+    fn displaced(&mut self, link: RawLink, id: LinkId, previous: Option<Attached>) {
+        self.displaced = Some(Displaced {
+            link: id,
+            previous,
+            old_link: old_link::retire(link, id),
+        });
     }
 
     /// Pins a link of ours at the path, which may replace something that is no longer of use.
@@ -144,6 +156,7 @@ impl<'a, A: Recipe> Run<'a, A> {
         };
         if is_pinned(result)? {
             self.taken_over = Some(ours.id);
+            self.lost_its_pin(seen);
         }
         Ok(Step::Again)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bpf_link::{LinkId, PinEntry, PinLock};
 
-use crate::ensure::outcome::{Attached, LeftOver, OldLink, Outcome};
+use crate::ensure::outcome::{Attached, Displaced, LeftOver, Outcome};
 use crate::ensure::recipe::KindLink;
 use crate::ensure::standing::{Standing, Stopped};
 use crate::error::{Error, Rejected, Result};
@@ -27,13 +27,14 @@ pub struct Ensured<L> {
     pub taken_over: Option<LinkId>,
     /// What a run that was killed had left beside the pin, and what became of it.
     pub left_over: Option<LeftOver>,
-    /// What became of the link that went then: of the one beside the pin if that was removed, and
-    /// of the one that was pinned if the other took its place. `OldLink::None` if none went.
-    pub left_over_link: OldLink,
+    /// A link that had to make way for another one that was there already: the one beside the pin
+    /// ([`LeftOver::Removed`]), or one that was pinned at the path when a left-over link
+    /// ([`LeftOver::Finished`]) or one that was [taken over](Self::taken_over) got its place.
+    pub displaced: Option<Displaced>,
     /// Whether the link is in the position that was asked for, according to the hook's own list.
     /// `None` if no position was asked for, or if it cannot be told: the list of a cgroup has
     /// programs and no links, so it does not tell the position of a program that is on it twice,
-    /// nor of any for [`CgroupHook::Lsm`](crate::CgroupHook::Lsm). For a link of a set, see
+    /// or of any program for [`CgroupHook::Lsm`](crate::CgroupHook::Lsm). For a link of a set, see
     /// [`SetLink::is_in_place`](crate::set::SetLink::is_in_place).
     pub is_in_place: Option<bool>,
     /// What is to be there as long as nobody else has taken over.

@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use bpf_link::LinkKind;
 
-use crate::attach::interface::Interface;
 use crate::attach::netns::Netns;
 
 /// A hook, as the options for it have it.
@@ -27,12 +26,4 @@ pub(crate) fn hash_of(what: impl Hash) -> u64 {
 /// One that is spelled in two ways has two numbers: then the kernel refuses the second program.
 pub(crate) fn number_of(netns: Option<&Netns>) -> u64 {
     netns.map_or(0, hash_of)
-}
-
-/// The network namespace of a device, if it is said.
-pub(crate) fn netns_of(interface: &Interface) -> Option<&Netns> {
-    match interface {
-        Interface::In(netns, _) => Some(netns),
-        _ => None,
-    }
 }

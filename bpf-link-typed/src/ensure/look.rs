@@ -113,7 +113,8 @@ pub(super) fn judge<A: Recipe>(
         same_program: attached == Some(wanted.attached),
     })?;
     let (id, _) = A::Link::id_and_program(&held.info);
-    let is_out_of_place = found.is_here() && to.in_place(&held.link)? == Some(false);
+    let is_out_of_place =
+        found.is_here() && to.in_place(&held.link)? == Some(false) && to.has_position()?;
     Ok(Candidate {
         is_out_of_place,
         link: held,

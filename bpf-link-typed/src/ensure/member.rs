@@ -26,7 +26,7 @@ use crate::ensure::lookups::Lookups;
 pub(crate) use crate::ensure::old_link::{Waiting, reopen, retire, waits_open};
 pub(crate) use crate::ensure::options::Trust;
 pub(crate) use crate::ensure::other_pins::remove as remove_other_pins;
-pub(crate) use crate::ensure::place::{Place, temporary_pin};
+pub(crate) use crate::ensure::place::{Place, temporary_pin, temporary_pins};
 pub(crate) use crate::ensure::seen::Hook;
 pub(crate) use kept::{End, Kept};
 use ready::ReadyBy;

@@ -24,7 +24,7 @@ pub(crate) fn retire(link: RawLink, id: LinkId) -> OldLink {
 }
 
 impl OldLink {
-    /// Looks what becomes of a link that was only released. Several can share the time to wait.
+    /// Finds out what became of a link that was only released. Several can share the time to wait.
     pub(crate) fn settle(&mut self, waiting: &mut Waiting) {
         if let Self::Released(id) = *self {
             *self = await_end(id, waiting);

@@ -21,14 +21,14 @@ pub enum Outcome {
         /// What was attached before.
         previous: Attached,
     },
-    /// The link was there, and already ran this program. It has a new pin, which tells this run
-    /// from the one before.
+    /// The link was there, and already ran this program. It has a new pin, by which the earlier run
+    /// can tell that this one took over.
     AlreadyRunning,
     /// A new link took the place of the one that was pinned.
     Replaced {
         /// Why it was not kept.
         why: Why,
-        /// What was attached by it; `None` if no link was pinned.
+        /// What the old link had attached; `None` if no link was pinned.
         previous: Option<Attached>,
         /// Whether the hook had neither program for a moment, as it takes only one. Without a gap,
         /// both were attached for a moment.
@@ -83,9 +83,9 @@ pub enum OldLink {
     /// It has gone, or was detached: its program no longer runs there.
     ///
     /// There is one exception, for kinds that cannot be detached. The kernel removes a link's id
-    /// first, and detaches the program after that. If our descriptor is the last one, both are done
-    /// when we look. But another holder may close it between our close and our look, and so may a
-    /// kernel that lets go of removed pins late (Linux 5.10, 6.16). Then the program may run a
+    /// before it detaches the program. If our descriptor was the last one, both are done when we
+    /// look. But the last one may be closed between our close and our look, by another process or
+    /// by a kernel that releases removed pins late (Linux 5.10, 6.16). Then the program may run a
     /// little longer.
     Gone,
     /// Its kind cannot be detached. Its pin was replaced and our descriptor closed, so it is gone
@@ -111,6 +111,19 @@ pub enum LeftOver {
     Removed,
     /// A second pin of the pinned link, which was removed.
     Unpinned,
+}
+
+/// A link that had to make way for another one that was there already: see
+/// [`Ensured::displaced`](crate::Ensured::displaced).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Displaced {
+    /// The link.
+    pub link: LinkId,
+    /// What it had attached; `None` if it was detached before.
+    pub previous: Option<Attached>,
+    /// What became of it.
+    pub old_link: OldLink,
 }
 
 /// What is attached by a link.
@@ -180,9 +193,22 @@ impl fmt::Display for Outcome {
             Self::Created => f.write_str("created"),
             Self::Updated { previous } => write!(f, "updated, replacing {previous}"),
             Self::AlreadyRunning => f.write_str("already running"),
-            Self::Replaced { why, gap, .. } => {
+            Self::Replaced {
+                why,
+                previous,
+                gap,
+                old_link,
+            } => {
                 let gap = if *gap { "with" } else { "without" };
-                write!(f, "replaced {gap} a gap, because {why}")
+                write!(f, "replaced {gap} a gap, because {why}")?;
+                if let Some(previous) = previous {
+                    write!(f, "; {previous} was attached before")?;
+                }
+                match old_link {
+                    OldLink::None | OldLink::Gone | OldLink::Released(_) => Ok(()),
+                    OldLink::Held(link) => write!(f, "; link {link} is still held"),
+                    OldLink::Unknown(link) => write!(f, "; link {link} may still be attached"),
+                }
             }
         }
     }

@@ -46,9 +46,7 @@ impl Place {
     /// Where a link is pinned for a moment on the way to the path: the first of these names that
     /// nothing is in the way of. Each name that is in use costs a look, so their number is limited.
     pub(super) fn beside(&self) -> impl Iterator<Item = PathBuf> + use<> {
-        const NAMES: u32 = 1 << 16;
-        let path = self.path.clone();
-        (1..=NAMES).map(move |number| temporary_pin(&path, number))
+        temporary_pins(&self.path)
     }
 
     /// Runs `work` once the pin's directories exist and are safe. With a mode, makes the missing
@@ -199,6 +197,13 @@ impl Place {
 
 /// The name of some pin in a directory.
 const ANY_NAME: &str = "pin";
+
+/// All names for a pin on the way to this path.
+pub(crate) fn temporary_pins(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    const NAMES: u32 = 1 << 16;
+    let path = path.to_owned();
+    (1..=NAMES).map(move |number| temporary_pin(&path, number))
+}
 
 /// The name of this number, from 1 on, for a pin on the way to this path.
 pub(crate) fn temporary_pin(path: &Path, number: u32) -> PathBuf {

@@ -99,6 +99,12 @@ pub trait Recipe: Clone {
         Ok(None)
     }
 
+    /// Whether there is such a position: what the link is to be next to, if that was said, is on
+    /// the hook.
+    fn has_position(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     /// The options that the old program was attached with.
     fn way_back(&self, _old: &InfoOf<Self>) -> Result<Self> {
         Ok(self.for_one_run())

@@ -15,8 +15,8 @@ macro_rules! settings_of_every_run {
         }
 
         /// Allows a path that other users can change: they may write to the pins' directory or to
-        /// one above it, or one of these directories or a symbolic link on the path belongs to a
-        /// user who is neither root nor the agent's own. See
+        /// one above it, or one of these directories or a symbolic link on the path belongs to
+        /// neither root nor the agent's own user. See
         /// [`check_directories`](bpf_link::check_directories).
         ///
         /// Such a user can replace the agent's links with other ones, and keep the lock.
@@ -25,8 +25,8 @@ macro_rules! settings_of_every_run {
             self
         }
 
-        /// Allows a pin that belongs to another user. That user can open it, and so do anything to
-        /// the link. The pins that a run leaves belong to the agent's own user.
+        /// Allows a pin that belongs to another user. That user can open it, and can then do
+        /// anything to the link. The pins that a run leaves belong to the agent's own user.
         ///
         /// What the other user has opened before stays open.
         pub fn allow_other_owner(mut self) -> Self {
@@ -98,8 +98,8 @@ impl<A: Attach> Ensure<A> {
     ///
     /// Such a link is looked for before a new link is attached. If there is more than one, the
     /// error is [`Error::OursFound`](crate::Error::OursFound). Finding them takes `CAP_SYS_ADMIN`
-    /// ([`Error::SearchDenied`](crate::Error::SearchDenied)). If the link has to be replaced, as a
-    /// netfilter link has, its other pins on the bpffs are removed if they belong to us. If this
+    /// ([`Error::SearchDenied`](crate::Error::SearchDenied)). A link that has to be replaced (every
+    /// netfilter link has to) also loses its other pins on the bpffs, if they belong to us. If this
     /// kernel does not report what a link is attached to, a link is recognized by its program
     /// alone.
     pub fn take_over(mut self, ours: Ours) -> Self {

@@ -124,7 +124,7 @@ impl UntraceableSymbols {
     /// Why not all is known, if that is so.
     pub(super) fn write_note(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.without_tracefs {
-            f.write_str("; there is no tracefs to ask which functions can be traced")?;
+            f.write_str("; tracefs could not be asked which functions can be traced")?;
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ impl fmt::Display for UntraceableSymbols {
             }
         }
         if separator.is_empty() {
-            f.write_str("the kernel cannot trace all of the functions")?;
+            f.write_str("the kernel cannot trace every one of the functions")?;
         }
         self.write_note(f)
     }
@@ -266,11 +266,11 @@ mod tests {
         assert_eq!(
             symbols.to_string(),
             "the kernel has no function called a, b (but b.part.0); the kernel cannot trace d; \
-             given more than once: c; there is no tracefs to ask which functions can be traced"
+             given more than once: c; tracefs could not be asked which functions can be traced"
         );
         assert_eq!(
             UntraceableSymbols::default().to_string(),
-            "the kernel cannot trace all of the functions"
+            "the kernel cannot trace every one of the functions"
         );
     }
 

@@ -84,7 +84,7 @@ impl fmt::Display for Error {
             },
             Self::SymbolNotFound { symbols, source } => match owner_of(source) {
                 Some(functions) if symbols.names_none() => {
-                    write!(f, "the kernel cannot trace all of {functions}")?;
+                    write!(f, "the kernel cannot trace every one of {functions}")?;
                     symbols.write_note(f)
                 }
                 _ => fmt::Display::fmt(symbols, f),
@@ -177,7 +177,7 @@ impl fmt::Display for Error {
                 )
             }
             Self::EventLookup { target, .. } => {
-                write!(f, "the kernel's files about {target} could not be read")
+                write!(f, "{target} could not be looked up")
             }
             Self::SampleRate(problem) => fmt::Display::fmt(problem, f),
             Self::EventNotCounted { event, source } => match target_of(source) {

@@ -2,6 +2,7 @@
 
 mod attach;
 mod ensure;
+mod exclusive;
 mod hook;
 mod query;
 #[cfg(test)]

@@ -29,7 +29,7 @@ impl Applied {
         Self { report, links }
     }
 
-    /// Looks what becomes of the old links that were only released.
+    /// Finds out what became of the old links that were only released.
     pub(super) fn settle(&mut self, waiting: &mut Waiting) {
         for (link, (_, kept)) in self.report.links.iter_mut().zip(&mut self.links) {
             link.outcome.settle(waiting);
@@ -98,10 +98,10 @@ impl Applied {
     ///
     /// # Errors
     ///
-    /// - As [`PinLock::of_within`](bpf_link::PinLock::of_within), except for a missing directory:
-    ///   nothing was let go of.
-    /// - As [`Ensured::stop`], for the first link that has one. The other links are stopped all the
-    ///   same.
+    /// - Those of [`PinLock::of_within`](bpf_link::PinLock::of_within): nothing was let go of. A
+    ///   missing directory is not an error.
+    /// - That of [`Ensured::stop`] for the first link that fails. The other links are stopped all
+    ///   the same.
     pub fn stop(self) -> Result<Vec<(String, Stopped)>> {
         // All pins are in one directory.
         let lock = match self.links.first() {

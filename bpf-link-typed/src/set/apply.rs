@@ -36,8 +36,9 @@ impl LinkSet<'_> {
     ///   directory, or where its path leads to, or owns a pin in it) or
     ///   [`LockHeld`](bpf_link::Error::LockHeld) (`EWOULDBLOCK`: another process has the lock).
     /// - [`Error::SameHook`]: two links of the set are for one hook, which takes one program.
-    /// - [`Error::SearchDenied`] (`EPERM`): searching for links to
-    ///   [take over](Self::take_over) takes `CAP_SYS_ADMIN`.
+    /// - [`Error::SearchDenied`] (`EPERM`): searching for links to [take over](Self::take_over)
+    ///   takes `CAP_SYS_ADMIN`, and so does telling by its program whether a link is
+    ///   [stale](Self::remove_stale).
     /// - [`Error::CreateDirectory`], and [`Error::Link`] with what [`PinLock::of`] and
     ///   [`PinDirectory`](bpf_link::PinDirectory) refuse, such as
     ///   [`NotOnBpffs`](bpf_link::Error::NotOnBpffs) and
@@ -94,6 +95,7 @@ impl LinkSet<'_> {
             slots,
             steps: Vec::new(),
             put_back: Vec::new(),
+            returning: HashMap::new(),
             until_free: Waiting::until_free(),
             until_gone: Waiting::until_gone(),
             fates: HashMap::new(),
@@ -149,9 +151,13 @@ impl LinkSet<'_> {
 impl Run<'_, '_> {
     fn bring_about(&mut self) -> Result<(), Refusal> {
         let all = 0..self.slots.len();
+        // What is stale may turn out not to be known, which is better found out before anything is
+        // attached.
+        self.decide_fates()?;
         for index in all.clone() {
             self.prepare(index).map_err(Refusal::of(index))?;
         }
+        // A hook that was free has told that its link is elsewhere.
         self.decide_fates()?;
         for index in all.clone() {
             self.update(index).map_err(Refusal::of(index))?;
@@ -206,7 +212,14 @@ impl Run<'_, '_> {
     fn decide_fates(&mut self) -> Result<()> {
         for (index, found) in self.directory.links.iter().enumerate() {
             if found.link.is_some() {
-                let fate = fate(found, &self.slots, self.set.options.stale.as_ref())?;
+                let fate = fate(found, &self.slots, self.set.options.stale.as_ref());
+                let fate = fate.map_err(|error| match error {
+                    Error::Link(source @ bpf_link::Error::PermissionDenied(_)) => {
+                        let path = self.directory.at(found.name());
+                        Error::SearchDenied { path, source }
+                    }
+                    error => error,
+                })?;
                 self.fates.insert(index, fate);
             }
         }

@@ -160,6 +160,7 @@ pub(super) fn assign<'r>(
         assigning.by_name(slot).map_err(Refusal::of(index))?;
     }
     assigning.by_program(&mut slots)?;
+    assigning.by_program_of_others(&mut slots)?;
     assigning.by_hook(&mut slots)?;
     if let Some(ours) = &set.options.ours {
         assigning.orphans(&mut slots, ours)?;
@@ -279,6 +280,26 @@ impl Assigning<'_> {
         Ok(())
     }
 
+    /// The same of a link that is not in the set: it is taken over instead of the one that has the
+    /// name.
+    fn by_program_of_others(&mut self, slots: &mut [Slot<'_>]) -> Result<(), Refusal> {
+        for (index, slot) in slots.iter_mut().enumerate() {
+            if slot.old.is_none() || slot.has_wanted() {
+                continue;
+            }
+            let found = self.on_hook(slot).map_err(Refusal::of(index))?;
+            let wanted = Some(slot.ready.attached());
+            match found {
+                Some(found) if found.judged.attached == wanted => {
+                    let named = slot.old.replace(found);
+                    self.give_back(named);
+                }
+                found => self.give_back(found),
+            }
+        }
+        Ok(())
+    }
+
     /// Exchanges what two slots take over, if the first wants the second's on its hook.
     fn exchange(&mut self, slots: &mut [Slot<'_>], one: usize, other: usize) -> Result<()> {
         let Some([one, other]) = two(slots, one, other) else {
@@ -390,13 +411,14 @@ impl Assigning<'_> {
             else {
                 continue;
             };
-            let is_stale = match self.rule {
-                None => false,
+            let goes = match self.rule {
+                // A killed run was about to replace it.
+                None => found.is_beside_one_of(slots),
                 Some(rule) => rule
                     .is([slot.name.as_ref()], || Attached::of(link))
                     .map_err(|error| Refusal::of(index)(error.into()))?,
             };
-            if !is_stale {
+            if !goes {
                 return Err(Refusal::of(index)(Error::PinTaken {
                     path: slot.path(),
                     found: Some(found.kind),

@@ -39,6 +39,14 @@ pub(super) fn other_pins(
     others.filter(|pin| is_ours(pin)).cloned().collect()
 }
 
+impl Found {
+    /// Whether a killed run has pinned it beside a path that is wanted now.
+    pub(super) fn is_beside_one_of(&self, slots: &[Slot<'_>]) -> bool {
+        let mut temporary = self.pins.iter().filter(|pin| is_temporary(pin));
+        temporary.any(|pin| is_wanted(slots, stem(pin)))
+    }
+}
+
 /// What becomes of a link, and which of its pins are removed.
 pub(super) fn fate(
     found: &Found,
@@ -54,13 +62,17 @@ pub(super) fn fate(
         _ => None,
     };
     let (temporary, pins): (Vec<_>, Vec<_>) = others.iter().partition(|pin| is_temporary(pin));
+    let is_named = found.is_beside_one_of(slots);
     if pins.is_empty() {
-        let is_named = others.iter().any(|pin| is_wanted(slots, stem(pin)));
         return Ok(if is_ours != Some(false) || is_named {
             (Fate::LeftOver, others)
         } else {
             (Fate::Stays, Vec::new())
         });
+    }
+    // It has another name, and a killed run was about to replace it.
+    if is_named && is_ours != Some(false) {
+        return Ok((Fate::LeftOver, others));
     }
     Ok(match is_ours {
         Some(true) => (Fate::Removed, others),

@@ -9,7 +9,7 @@ use crate::set::plan::{PlannedLink, PlannedOther, SetPlan};
 
 impl LinkSet<'_> {
     /// What [`apply`](Self::apply) would do now. Nothing is changed: no link is attached, updated
-    /// or detached, and no pin, directory or lock is made.
+    /// or detached, no pin or directory is made, and the lock is not taken.
     ///
     /// # Errors
     ///

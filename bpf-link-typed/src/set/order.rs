@@ -30,6 +30,10 @@ impl Run<'_, '_> {
             return Ok(None);
         };
         for later in self.slots.iter().skip(index + 1) {
+            // One that has a position of its own stays in it.
+            if later.place.is_some() || later.ready.is_placed() {
+                continue;
+            }
             let old = later.old.as_ref().filter(|old| old.judged.is_here());
             if let Some(old) = old {
                 if later.ready.ordered_hook()? == Some(hook) {

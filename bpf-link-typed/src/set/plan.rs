@@ -28,11 +28,11 @@ pub struct SetPlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedLink {
-    /// The name that it was added by.
+    /// The name that it was added under.
     pub name: String,
     /// What would be done.
     pub planned: Planned,
-    /// The name of the pin of the link that is there, if that is another.
+    /// The name under which the existing link is pinned, if that is a different one.
     pub before: Option<String>,
     /// Its other names in the directory, which would be removed.
     pub unpinned: Vec<String>,

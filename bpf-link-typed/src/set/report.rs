@@ -40,28 +40,28 @@ pub struct PinLeft {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SetLink {
-    /// The name that it was added by.
+    /// The name that it was added under.
     pub name: String,
-    /// The link that is pinned by this name now.
+    /// The link that is pinned under this name now.
     pub link: LinkId,
     /// What was done.
     pub outcome: Outcome,
-    /// The name of the pin of the link that was there before, if that was another.
+    /// The name under which the link, or the one that it replaced, was pinned before; `None` if
+    /// that was the same name.
     pub before: Option<String>,
-    /// The other names that the link, or the one before, had in the directory, and that were
-    /// removed. Names that are another agent's by the rule of
-    /// [`remove_stale`](crate::set::LinkSet::remove_stale) stay.
+    /// Other names of the link, or of the one that it replaced, which were removed from the
+    /// directory. Names that [`remove_stale`](crate::set::LinkSet::remove_stale) says are another
+    /// agent's stay.
     #[cfg_attr(feature = "serde", serde(default))]
     pub unpinned: Vec<String>,
     /// The link that was on the hook without a pin in the directory, and was taken over.
     pub taken_over: Option<LinkId>,
     /// Whether the link is in its position on the hook.
     ///
-    /// If you asked for a position, this is as for
-    /// [`Ensured::is_in_place`](crate::Ensured::is_in_place). Otherwise it is `Some(false)` for a
-    /// link that runs before one that was added to the set earlier, as the hook's list says, and
-    /// else `None`. A set never moves an existing link. In a cgroup, new links are placed only
-    /// since Linux 6.17; before, they come last.
+    /// If you asked for a position, see [`Ensured::is_in_place`](crate::Ensured::is_in_place).
+    /// Otherwise it is `Some(false)` for a link that, according to the hook's list, runs before one
+    /// that was added to the set earlier, and `None` for all others. A set never moves an existing
+    /// link. In a cgroup, new links are placed only since Linux 6.17; before, they come last.
     #[cfg_attr(feature = "serde", serde(default))]
     pub is_in_place: Option<bool>,
 }
@@ -91,7 +91,7 @@ impl fmt::Display for SetReport {
             writeln!(f, "{link}")?;
         }
         for link in &self.left_over {
-            writeln!(f, "{link}, which a killed run left")?;
+            writeln!(f, "{link}; a killed run had left it")?;
         }
         for pin in &self.pins_left {
             writeln!(f, "{pin}")?;
@@ -189,7 +189,7 @@ mod tests {
                             why: Why::NotUpdatable,
                             previous: Some(previous),
                             gap: false,
-                            old_link: OldLink::Gone,
+                            old_link: OldLink::Held(id(29)),
                         },
                     )
                 },
@@ -218,14 +218,14 @@ mod tests {
             "updated: link 2, updated, replacing program 34; it was pinned as old before; \
              its pin older was removed",
             "replaced: link 3, replaced without a gap, because such links cannot be updated; \
-             taken over from link 30, which was not pinned",
+             program 34 was attached before; link 29 is still held; taken over from link 30, which was not pinned",
             "kept: link 4, already running, not in its position on the hook",
             "stays: xdp link 5, not in the set, stays",
             "released: xdp link 6, unpinned; it ends when the last process closes it",
             "held: xdp link 7, unpinned, held by another process",
             "unknown: xdp link 8, unpinned; it may still be attached",
             "gone: xdp link 9, removed",
-            "beside: xdp link 10, removed, which a killed run left",
+            "beside: xdp link 10, removed; a killed run had left it",
             "pin: the pin of link 11 could not be removed: no",
         ];
         assert_eq!(lines.lines().collect::<Vec<_>>(), expected);

@@ -10,7 +10,7 @@ use crate::ensure::{OldLink, Outcome};
 use crate::error::Result;
 use crate::set::applied::Applied;
 use crate::set::assign::Old;
-use crate::set::directory::{Found, lasting_names};
+use crate::set::directory::{Found, is_temporary, lasting_names};
 use crate::set::fate::{Fate, other_pins};
 use crate::set::report::{PinLeft, SetLink, SetReport, StaleLink};
 use crate::set::run::{Run, Way, overtaken_in};
@@ -140,13 +140,15 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Removes these pins of a link. Returns those that are not left.
+    /// Removes these pins of a link, those last that tell the next run what it is if this one is
+    /// killed. Returns those that are not left.
     fn unlink_all(
         &self,
         mut pins: Vec<Rc<OsStr>>,
         id: LinkId,
         report: &mut SetReport,
     ) -> Vec<Rc<OsStr>> {
+        pins.sort_by_key(|pin| is_temporary(pin));
         pins.retain(|pin| {
             let removed = self.unlink(pin, id);
             if let Err(error) = &removed {

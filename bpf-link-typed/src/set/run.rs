@@ -33,6 +33,9 @@ pub(super) struct Run<'r, 's> {
     pub(super) until_gone: Waiting,
     /// Links that were taken off, and those by which their programs were attached again.
     pub(super) put_back: Vec<(LinkId, RawLink)>,
+    /// While the set is undone: the links that get their pins back, by the slot that has those,
+    /// pinned beside the paths. So none of them is without a pin in between.
+    pub(super) returning: HashMap<usize, RawLink>,
 }
 
 /// What is done about a slot.
@@ -48,6 +51,11 @@ pub(super) struct Work<'r> {
     pub(super) file: Option<FileId>,
     /// The link that was taken off, and which of the directory's it was.
     pub(super) taken_off: Option<(LinkId, Option<usize>)>,
+    /// The old link, with a pin beside the path that tells the next run what it is if this one is
+    /// killed.
+    pub(super) marked: Option<RawLink>,
+    /// The old program was put back by a link that has no other pin than the one of the slot.
+    pub(super) keeps_pin: bool,
     /// What was attached by the link that is replaced.
     pub(super) previous: Option<Attached>,
 }
@@ -82,6 +90,8 @@ pub(super) enum Step {
     Attached(usize),
     /// The link was pinned beside its path.
     Pinned(usize),
+    /// The old link was pinned beside the path of the new one.
+    Marked(usize),
     /// The program was put on the link.
     Updated(usize),
     /// The pin was renamed over that of this link.

@@ -27,10 +27,15 @@ impl Run<'_, '_> {
     pub(super) fn undo(&mut self) -> Vec<LinkState> {
         let mut states: Vec<LinkState> = Vec::new();
         states.resize_with(self.slots.len(), || LinkState::AsBefore);
+        let mut is_returning = false;
         while let Some(step) = self.steps.pop() {
+            if matches!(step, Step::Renamed(..)) && !std::mem::replace(&mut is_returning, true) {
+                self.pin_what_returns(step);
+            }
             let (index, undone) = match step {
                 Step::Attached(index) => (index, self.undo_attached(index)),
                 Step::Pinned(index) => (index, self.undo_pinned(index)),
+                Step::Marked(index) => (index, self.undo_marked(index)),
                 Step::Updated(index) => (index, self.undo_updated(index)),
                 Step::Renamed(index, before) => (index, self.undo_renamed(index, before)),
                 Step::OldFirst(index) => (index, self.undo_old_first(index)),
@@ -55,7 +60,21 @@ impl Run<'_, '_> {
         Ok(None)
     }
 
+    fn undo_marked(&mut self, index: usize) -> Undone {
+        let marked = self
+            .works
+            .get_mut(index)
+            .and_then(|work| work.marked.take());
+        if let Some(mut link) = marked {
+            link.unpin()?;
+        }
+        Ok(None)
+    }
+
     fn undo_pinned(&mut self, index: usize) -> Undone {
+        if self.works.get(index).is_some_and(|work| work.keeps_pin) {
+            return Ok(None);
+        }
         if let Some(mut link) = self.take_link(index) {
             link.unpin()?;
         }
@@ -81,18 +100,62 @@ impl Run<'_, '_> {
         let Some(mut link) = self.take_link(index) else {
             return Ok(None);
         };
-        match before {
-            None => link.unpin()?,
-            Some(before) => {
-                self.pin_again(index, before)?;
-                // It has lost its pin.
-                link = link.try_clone()?;
+        let undone = self.rename_back(index, &mut link, before);
+        if undone.is_ok() && before.is_some() {
+            // It has lost its pin.
+            if let Ok(without) = link.try_clone() {
+                link = without;
             }
         }
+        // What is undone next needs the link, whatever has become of its pin.
         if let Some(work) = self.works.get_mut(index) {
             work.link = Some(link);
         }
+        undone?;
         Ok(None)
+    }
+
+    fn rename_back(
+        &mut self,
+        index: usize,
+        link: &mut RawLink,
+        before: Option<LinkId>,
+    ) -> Result<()> {
+        let keeps_pin = self.works.get(index).is_some_and(|work| work.keeps_pin);
+        match before {
+            None if keeps_pin => Ok(()),
+            None => Ok(link.unpin()?),
+            Some(before) => {
+                if keeps_pin {
+                    let name = self.slots.get(index).map_or("", |slot| slot.name);
+                    link.try_clone()?.pin(self.directory.beside(name))?;
+                }
+                self.pin_again(index, before)
+            }
+        }
+    }
+
+    /// Pins every link that is about to get its old pin back beside that, from the slot of this
+    /// step on. What cannot be pinned now may be pinned in its turn.
+    fn pin_what_returns(&mut self, last: Step) {
+        for step in self.steps.clone().into_iter().chain([last]) {
+            let Step::Renamed(index, Some(before)) = step else {
+                continue;
+            };
+            let Some(name) = self.slots.get(index).map(|slot| slot.name) else {
+                continue;
+            };
+            let link = match self.holding(before) {
+                Some(link) => link.try_clone(),
+                None => RawLink::from_id(before),
+            };
+            let Ok(mut link) = link else {
+                continue;
+            };
+            if link.pin(self.directory.beside(name)).is_ok() {
+                self.returning.insert(index, link);
+            }
+        }
     }
 
     /// Pins a link again that was pinned at the slot's path.
@@ -101,6 +164,9 @@ impl Run<'_, '_> {
             return Ok(());
         };
         let (name, path) = (slot.name, slot.path());
+        if let Some(mut link) = self.returning.remove(&index) {
+            return Ok(link.pin_over(path)?);
+        }
         let mut link = match self.holding(before) {
             Some(link) => link.try_clone()?,
             None => RawLink::from_id(before)?,
@@ -134,6 +200,7 @@ impl Run<'_, '_> {
             return Ok(None);
         };
         pin_over(&mut link, &mut self.directory, slot.name, &slot.path())?;
+        let is_without_pins = back.pins.is_empty();
         // Under its other names it is the link that was taken off.
         for pin in back.pins {
             let path = self.directory.at(&pin);
@@ -144,9 +211,11 @@ impl Run<'_, '_> {
             pin_over(&mut other, &mut self.directory, slot.name, &path)?;
         }
         let state = (id != back.link).then_some(id);
+        let keeps_pin = state.is_some() && is_without_pins;
         self.put_back.push((back.link, link.try_clone()?));
         if let Some(work) = self.works.get_mut(index) {
             work.link = Some(link);
+            work.keeps_pin = keeps_pin;
         }
         Ok(state)
     }

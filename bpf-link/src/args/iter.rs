@@ -77,7 +77,7 @@ impl<'a> IterArgs<'a> {
 }
 
 impl IterArgs<'_> {
-    /// What errors call it; `None` for everything, or for a descriptor.
+    /// What errors call it; `None` for a map.
     pub(crate) fn target(&self) -> Option<Target> {
         match *self {
             Self::Cgroup {
@@ -86,7 +86,8 @@ impl IterArgs<'_> {
             } => Some(Target::CgroupId(id)),
             Self::Task(IterTask::Tid(tid)) => Some(Target::Thread(tid)),
             Self::Task(IterTask::Pid(pid)) => Some(Target::Process(pid)),
-            Self::Map(_) | Self::Cgroup { .. } | Self::Task(IterTask::Pidfd(_)) => None,
+            Self::Cgroup { .. } | Self::Task(IterTask::Pidfd(_)) => Some(Target::Descriptor),
+            Self::Map(_) => None,
         }
     }
 

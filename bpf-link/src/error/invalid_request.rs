@@ -19,8 +19,10 @@ pub enum InvalidRequest {
         arguments: &'static str,
     },
     /// An anchor is a link of another kind than the one that is created; some kernels crash on it.
-    #[error("a link of kind {found} cannot be an anchor on {hook}")]
+    #[error("{anchor}, of kind {found}, cannot be an anchor on {hook}")]
     Anchor {
+        /// The anchor.
+        anchor: Box<Target>,
         /// The hook that the new link was for.
         hook: Box<Target>,
         /// The kind of the anchor.

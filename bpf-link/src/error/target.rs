@@ -8,6 +8,7 @@ use crate::attach_type::AttachType;
 use crate::counted_event::CountedEvent;
 use crate::id::{BtfId, BtfTypeId, LinkId, MapId, ProgramId};
 use crate::kind::LinkKind;
+use crate::netfilter_name::{netfilter_family_name, netfilter_hook_name};
 
 /// The target of a command, as the caller named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,8 +154,21 @@ impl Target {
     /// Replaces what the kernel was given by what the caller named.
     pub(crate) fn named(self, name: Self) -> Self {
         match self {
-            // Its attach type or id says nothing.
-            Self::Hook { .. } | Self::Btf(_) if matches!(name, Self::ExtensionOf { .. }) => name,
+            // Its attach type says nothing, or is the same.
+            Self::Hook { .. }
+                if matches!(
+                    name,
+                    Self::ExtensionOf { .. } | Self::Tracepoint(None) | Self::Hook { .. }
+                ) =>
+            {
+                name
+            }
+            // Its id says nothing.
+            Self::Btf(_) if matches!(name, Self::ExtensionOf { .. } | Self::Functions(_)) => name,
+            // It may have the name as well.
+            Self::ExtensionOf { .. } if matches!(name, Self::ExtensionOf { .. }) => name,
+            // A relative path was taken for a function.
+            Self::Function { .. } if matches!(name, Self::File { .. }) => name,
             Self::Hook { attach_type, .. } => Self::Hook {
                 attach_type,
                 of: Some(Box::new(name)),
@@ -266,17 +280,7 @@ impl fmt::Display for Target {
                 program,
                 function,
                 name,
-            } => {
-                match (name, function) {
-                    (Some(name), _) => write!(f, "function {} of ", name.to_string_lossy())?,
-                    (None, Some(function)) => write!(f, "BTF type {function} of ")?,
-                    (None, None) => f.write_str("the function to be extended of ")?,
-                }
-                match program {
-                    Some(program) => write!(f, "program {program}"),
-                    None => f.write_str("the program's own target"),
-                }
-            }
+            } => extended(f, *program, *function, name.as_deref()),
             Self::PerfEvent {
                 event_type,
                 config,
@@ -333,7 +337,7 @@ impl fmt::Display for Target {
                 family,
                 hook,
                 priority,
-            } => write!(f, "family {family}, hook {hook}, priority {priority}"),
+            } => netfilter(f, *family, *hook, *priority),
             Self::Process(id) => write!(f, "process {id}"),
             Self::Thread(id) => write!(f, "thread {id}"),
             Self::Links => f.write_str("the links of this machine"),
@@ -350,4 +354,30 @@ fn interface(f: &mut fmt::Formatter<'_>, name: Option<&CStr>, index: Option<u32>
         (None, Some(index)) => write!(f, "the interface with index {index}"),
         (None, None) => f.write_str("an interface"),
     }
+}
+
+fn extended(
+    f: &mut fmt::Formatter<'_>,
+    program: Option<ProgramId>,
+    function: Option<BtfTypeId>,
+    name: Option<&CStr>,
+) -> fmt::Result {
+    match (name, function) {
+        (Some(name), _) => write!(f, "function {}", name.to_string_lossy())?,
+        (None, Some(function)) => write!(f, "BTF type {function}")?,
+        (None, None) => f.write_str("the function that the extension was loaded for")?,
+    }
+    program.map_or(Ok(()), |program| write!(f, " of program {program}"))
+}
+
+fn netfilter(f: &mut fmt::Formatter<'_>, family: u32, hook: u32, priority: i32) -> fmt::Result {
+    match netfilter_family_name(family) {
+        Some(name) => write!(f, "family {name}, ")?,
+        None => write!(f, "family {family}, ")?,
+    }
+    match netfilter_hook_name(family, hook) {
+        Some(name) => write!(f, "hook {name}, ")?,
+        None => write!(f, "hook {hook}, ")?,
+    }
+    write!(f, "priority {priority}")
 }

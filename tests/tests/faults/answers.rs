@@ -41,6 +41,11 @@ const ANSWERS: &[Answer] = &[
     Answer::to("file_flags=0x4000", libc::EINVAL, SETS),
     // The set is there, and its report says that the old pin is as well.
     Answer::ignored("/agent/entry\"", &["set_renamed"]),
+    // So it is of the pin by which the next run would have known what was to be replaced.
+    Answer::ignored("elements~bpf-link~new\", 0", &["set_renamed"]),
+    Answer::ignored("elements~bpf-link~new\", bpf_fd=0", &["set_renamed"]),
+    Answer::ignored("more~bpf-link~new\", 0", &["set_renamed"]),
+    Answer::ignored("more~bpf-link~new\", bpf_fd=0", &["set_renamed"]),
     // Whether the program fits the hook is asked about one that does not exist.
     Answer::ignored("target_fd=-1, attach_type=BPF_CGROUP_INET_EGRESS", SETS),
     Answer::ignored("target_fd=-1, attach_type=BPF_FLOW_DISSECTOR", &[]),

@@ -1,8 +1,11 @@
 //! A network device that a program is to be attached to.
 
+use bpf_link::{AttachType, Hook, HookPrograms};
+
 use crate::attach::interface::Interface;
 use crate::attach::looked_up::LookedUp;
 use crate::attach::netns::Netns;
+use crate::attach::netns::within::Within;
 use crate::error::Result;
 
 /// A network device, whose index is looked up in each attempt to attach or once for all attempts of
@@ -11,13 +14,15 @@ use crate::error::Result;
 pub(crate) struct Device {
     pub(crate) interface: Interface,
     index: LookedUp<u32>,
+    within: Within,
 }
 
 impl Device {
     pub(crate) fn new(interface: Interface) -> Self {
         Self {
-            interface,
             index: LookedUp::default(),
+            within: Within::new(interface.netns().cloned()),
+            interface,
         }
     }
 
@@ -29,12 +34,28 @@ impl Device {
     /// See [`Recipe::for_one_run`](crate::ensure::Recipe::for_one_run).
     pub(crate) fn for_one_run(&self) -> Self {
         Self {
+            interface: self.interface.clone(),
             index: LookedUp::once(),
-            ..self.clone()
+            within: self.within.for_one_run(),
         }
     }
 
     pub(crate) fn index(&self) -> Result<u32> {
-        self.index.get(|| self.interface.index())
+        self.index.get(|| {
+            let index = self.within.inside(|| self.interface.there().index_here());
+            index.map_err(|error| self.interface.refused(error))
+        })
+    }
+
+    /// Asks which programs this hook of it has.
+    pub(crate) fn query(&self, attach_type: AttachType) -> Result<HookPrograms> {
+        let ifindex = self.index()?;
+        let programs = self.inside(|| Ok(Hook::of_device(attach_type, ifindex).query()?));
+        programs.map_err(|error| self.interface.refused(error))
+    }
+
+    /// Does something in its network namespace.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        self.within.inside(work)
     }
 }

@@ -22,17 +22,18 @@ impl Interface {
 
     /// Its index, as it is now.
     pub(crate) fn index(&self) -> Result<u32> {
-        self.ask_index().map_err(|error| self.refused(error))
+        self.index_here().map_err(|error| self.refused(error))
     }
 
-    fn ask_index(&self) -> Result<u32> {
+    /// The same; a refusal is as the kernel gave it.
+    pub(super) fn index_here(&self) -> Result<u32> {
         match self {
             Self::Index(index) => Ok(*index),
             Self::Name(name) => Ok(match CString::new(name.as_bytes()) {
                 Ok(name) => bpf_link::interface_index(&name),
                 Err(_) => Err(bpf_link::Error::PathHasNul { path: name.into() }),
             }?),
-            Self::In(netns, device) => netns.inside(|| device.ask_index()),
+            Self::In(netns, device) => netns.inside(|| device.index_here()),
         }
     }
 
@@ -48,20 +49,20 @@ impl Interface {
         };
         Target::Interface {
             name,
-            index: self.ask_index().ok(),
+            index: self.index_here().ok(),
         }
     }
 
     /// Whether it is certain that the device is not there.
     pub(crate) fn is_missing(&self) -> bool {
-        let name = self.inside(|device| Ok(bpf_link::interface_name(device.ask_index()?)?));
+        let name = self.inside(|device| Ok(bpf_link::interface_name(device.index_here()?)?));
         matches!(name, Err(Error::Link(error)) if is_missing(&error))
     }
 
     /// Asks which programs this hook of it has.
     pub(crate) fn query(&self, attach_type: AttachType) -> Result<HookPrograms> {
         let programs = self.inside(|device| {
-            let ifindex = device.ask_index()?;
+            let ifindex = device.index_here()?;
             Ok(Hook::of_device(attach_type, ifindex).query()?)
         });
         programs.map_err(|error| self.refused(error))

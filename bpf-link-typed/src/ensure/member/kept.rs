@@ -7,7 +7,7 @@ use std::time::Duration;
 use bpf_link::{LinkId, PinLock, RawLink};
 
 use crate::ensure::ensured::{Ensured, FileId, Left};
-use crate::ensure::outcome::{Attached, OldLink, Outcome};
+use crate::ensure::outcome::{Attached, Outcome};
 use crate::ensure::recipe::{KindLink, Recipe};
 use crate::ensure::standing::{Standing, Stopped};
 use crate::error::Result;
@@ -77,7 +77,7 @@ pub(super) fn of<A: Recipe>(end: End, attached: Attached) -> Result<Box<dyn Kept
         outcome: end.outcome,
         taken_over: end.taken_over,
         left_over: None,
-        left_over_link: OldLink::None,
+        displaced: None,
         is_in_place: end.is_in_place,
     }))
 }

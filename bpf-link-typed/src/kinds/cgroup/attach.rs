@@ -81,14 +81,19 @@ impl<'a> CgroupAttach<'a> {
     /// - [`Error::NotACgroup`] (`EBADF`): the file is not the directory of a cgroup on cgroup2.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
     /// - [`Error::AnchorNotOnHook`] (`ENOENT`): the anchor is not on this hook, or gone.
-    /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the hook, which is all that it takes.
+    /// - [`Error::HookTaken`] (`E2BIG`): 64 programs are on the hook, which is all that it takes;
+    ///   or (`EPERM`) a program that was attached without a link keeps the hook of this cgroup, or
+    ///   of one above it, for itself.
     /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
+    ///   - [`NotALink`](bpf_link::Error::NotALink) or
+    ///     [`InvalidRequest`](bpf_link::Error::InvalidRequest): the anchor is not a link, or is one
+    ///     of another kind;
     ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
     ///     has no positions, no revisions or no preorder of cgroup links;
-    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the cgroup, or one
-    ///     above it, has a program that does not share the hook, or the caller lacks
-    ///     `CAP_NET_ADMIN`;
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///     `CAP_NET_ADMIN`, or `CAP_SYS_ADMIN` for an anchor by its id;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the anchor differs in preorder.
     ///
     /// # Kernel
@@ -121,6 +126,7 @@ impl<'a> CgroupAttach<'a> {
                     Some(libc::E2BIG) if matches!(source, bpf_link::Error::Command(_)) => {
                         holders::unknown(source)
                     }
+                    Some(libc::EPERM) if self.excluding().is_some() => holders::unknown(source),
                     Some(libc::EINVAL) => match self.without_order(request) {
                         Some(unsupported) => unsupported
                             .naming(self.cgroup.target(Target::Cgroup))
@@ -133,16 +139,18 @@ impl<'a> CgroupAttach<'a> {
         }
     }
 
-    /// Adds the programs of a hook that takes no more. There are none for `Lsm`, for which a query
-    /// lists the programs of every security hook.
+    /// Adds the programs of a hook that takes no more, or the one that keeps it for itself. There
+    /// are none for `Lsm`, for which a query lists the programs of every security hook.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             if self.hook == CgroupHook::Lsm {
                 return None;
             }
             let attach_type = self.hook.attach_type();
-            let inode = self.cgroup.cgroup_id().ok()??;
-            let cgroup = self.cgroup.open().ok()?;
+            let excluding = self.excluding();
+            let cgroup = excluding.as_ref().unwrap_or(&self.cgroup);
+            let inode = cgroup.cgroup_id().ok()??;
+            let cgroup = cgroup.open().ok()?;
             let hook = Hook::of_fd(attach_type, &cgroup);
             holders::queried(&hook, LinkKind::Cgroup, |link| {
                 let info = CgroupLink(link).info().ok()?;

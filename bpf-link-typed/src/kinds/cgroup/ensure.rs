@@ -58,21 +58,23 @@ impl Recipe for CgroupAttach<'_> {
         let (Some(index), None) = (places.next(), places.next()) else {
             return Ok(None);
         };
-        let is_anchor = |anchor, neighbour: &HookProgram| {
-            let anchor = match anchor {
-                LinkAnchor::Link(link) => position::anchor_link(link)?,
-                LinkAnchor::LinkId(id) => match RawLink::from_id(id) {
-                    Err(bpf_link::Error::Vanished(_)) => return Ok(false),
-                    link => link?,
-                },
-            };
-            Ok(anchor.info()?.program_id() == Some(neighbour.id))
-        };
         match position::is_at(position, &list, index, is_anchor) {
             // To ask for a link by its id takes `CAP_SYS_ADMIN`.
             Err(Error::Link(bpf_link::Error::PermissionDenied(_))) => Ok(None),
             answer => answer.map(Some),
         }
+    }
+
+    fn has_position(&self) -> Result<bool> {
+        let list = || Ok(self.hook.query(self.cgroup.clone())?.programs);
+        position::exists(self.position, list, is_anchor)
+    }
+
+    fn way_back(&self, _old: &CgroupInfo) -> Result<Self> {
+        Ok(Self {
+            position: self.position.and_then(Position::without_anchor),
+            ..self.for_one_run()
+        })
     }
 
     fn on_hook(&self) -> Result<Option<OnHook>> {
@@ -110,4 +112,16 @@ impl Recipe for CgroupAttach<'_> {
             self.cgroup.target(Target::Cgroup)
         })
     }
+}
+
+/// Whether the link that another is placed next to may be the one of this program.
+fn is_anchor(anchor: LinkAnchor<'_>, program: &HookProgram) -> Result<bool> {
+    let anchor = match anchor {
+        LinkAnchor::Link(link) => position::anchor_link(link)?,
+        LinkAnchor::LinkId(id) => match RawLink::from_id(id) {
+            Err(bpf_link::Error::Vanished(_)) => return Ok(false),
+            link => link?,
+        },
+    };
+    Ok(anchor.info()?.program_id() == Some(program.id))
 }

@@ -2,12 +2,15 @@
 
 use std::os::fd::AsFd;
 
-use bpf_link::{AttachType, CgroupIterOrder, IterArgs, IterCgroup, IterTask, LinkCreate, RawLink};
+use bpf_link::{
+    AttachType, CgroupIterOrder, IterArgs, IterCgroup, IterTask, LinkCreate, MapInfo, RawLink,
+    Target,
+};
 
 use super::IterLink;
 use crate::attach::fd_ref::FdRef;
 use crate::attach::fit;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Makes an iterator of a program, over the sort of objects that it was loaded for.
 ///
@@ -89,14 +92,16 @@ impl<'a> IterAttach<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program is
-    /// not an iterator. [`Error::Link`](crate::Error::Link) with
+    /// [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not an iterator.
+    /// [`Error::NotACgroup`] (`EBADF`): the descriptor is not a cgroup. [`Error::Link`] with
     ///
+    /// - [`NotAProgram`](bpf_link::Error::NotAProgram) and [`NotAMap`](bpf_link::Error::NotAMap): a
+    ///   map was given as the program, or a program as the map;
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`E2BIG`): this kernel has
     ///   no iterators over a part of the tasks or cgroups;
     /// - [`Command`](bpf_link::Error::Command) and
-    ///   - `EBADF`: the descriptor is not a cgroup or pidfd, the program wants a map and got none,
-    ///     or the map's descriptor was opened with `O_PATH`;
+    ///   - `EBADF`: the descriptor is not a pidfd, the program wants a map and got none, or the
+    ///     map's descriptor was opened with `O_PATH`;
     ///   - `EINVAL`: the map is not one or of a type that the program does not go over, or the
     ///     order is not known;
     ///   - `ENOENT`: there is no cgroup with this id;
@@ -112,8 +117,24 @@ impl<'a> IterAttach<'a> {
             Some(args) => request.args(args),
             None => request,
         };
-        RawLink::create(&request)
-            .map(IterLink)
-            .map_err(|source| fit::or_mismatch(program.as_fd(), AttachType::TraceIter, source))
+        RawLink::create(&request).map(IterLink).map_err(|source| {
+            match (source.errno(), self.args()) {
+                (Some(libc::EBADF), Some(IterArgs::Cgroup { .. })) => {
+                    Error::NotACgroup { path: None, source }
+                }
+                (_, Some(IterArgs::Map(map))) => fit::or_no_map(map, source, |source| {
+                    fit::or_mismatch(program.as_fd(), AttachType::TraceIter, source)
+                }),
+                _ => fit::or_mismatch(program.as_fd(), AttachType::TraceIter, source),
+            }
+        })
+    }
+
+    /// The map that it goes over, as errors name it.
+    pub(super) fn map(&self) -> Option<Target> {
+        match self.args() {
+            Some(IterArgs::Map(map)) => MapInfo::of(&map).ok().map(|info| Target::Map(info.id)),
+            _ => None,
+        }
     }
 }

@@ -157,6 +157,7 @@ impl<'a> KprobeMultiAttach<'a> {
     /// - [`Error::ProgramRefused`] (`EINVAL`), for a session: the program is for something else, or
     ///   the kernel has no sessions.
     /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
     ///   - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;
     ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): a symbol is empty;

@@ -9,6 +9,7 @@ use super::hook::{NetfilterFamily, NetfilterHook};
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::netns::Netns;
+use crate::attach::netns::within::Within;
 use crate::error::{Error, Result};
 
 /// Attaches a program to a netfilter hook of the calling thread's network namespace, or of another.
@@ -31,7 +32,7 @@ pub struct NetfilterAttach {
     pub(super) hook: NetfilterHook,
     pub(super) priority: i32,
     pub(super) flags: NetfilterFlags,
-    pub(super) netns: Option<Netns>,
+    pub(super) within: Within,
 }
 
 impl NetfilterAttach {
@@ -44,14 +45,14 @@ impl NetfilterAttach {
             hook,
             priority,
             flags: NetfilterFlags::empty(),
-            netns: None,
+            within: Within::default(),
         }
     }
 
     /// To the hook of this network namespace, and not of that of the calling thread: see
     /// [`Netns`](crate::Netns).
     pub fn in_netns(mut self, netns: impl Into<Netns>) -> Self {
-        self.netns = Some(netns.into());
+        self.within = Within::new(Some(netns.into()));
         self
     }
 
@@ -75,6 +76,7 @@ impl NetfilterAttach {
     /// - [`Error::HookTaken`] (`E2BIG`): 1024 are on the hook, which is all that it takes.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is not for netfilter.
     /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `EOPNOTSUPP`);
     ///   - [`Command`](bpf_link::Error::Command) and `EAFNOSUPPORT`: the family is neither IPv4 nor
     ///     IPv6; `EPROTO`: there is no such hook; `ERANGE`: the priority is not allowed; `ENOENT`:
@@ -89,10 +91,7 @@ impl NetfilterAttach {
     }
 
     pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
-        match &self.netns {
-            None => self.attach_here(program),
-            Some(netns) => netns.inside(|| self.attach_here(program)),
-        }
+        self.within.inside(|| self.attach_here(program))
     }
 
     fn attach_here(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
@@ -117,7 +116,7 @@ impl NetfilterAttach {
 
     /// A refusal in another network namespace.
     fn named(&self, source: bpf_link::Error) -> bpf_link::Error {
-        let Some(netns) = &self.netns else {
+        let Some(netns) = &self.within.netns else {
             return source;
         };
         source.naming(netns.target_of(Target::Netfilter {

@@ -16,6 +16,13 @@ impl Recipe for NetfilterAttach {
     /// namespace.
     const ATTEMPT_TELLS: bool = true;
 
+    fn for_one_run(&self) -> Self {
+        Self {
+            within: self.within.for_one_run(),
+            ..self.clone()
+        }
+    }
+
     fn create(&self, program: BorrowedFd<'_>) -> Result<NetfilterLink> {
         self.create_link(program)
     }
@@ -33,7 +40,7 @@ impl Recipe for NetfilterAttach {
             numbers: [
                 family << 32 | hook,
                 u64::from(priority),
-                number_of(self.netns.as_ref()),
+                number_of(self.within.netns.as_ref()),
             ],
         }))
     }
@@ -52,7 +59,7 @@ impl Recipe for NetfilterAttach {
     fn way_back(&self, old: &NetfilterInfo) -> Result<Self> {
         let mut to = NetfilterAttach::to(old.family, old.hook, old.priority);
         to.flags = old.flags;
-        to.netns.clone_from(&self.netns);
+        to.within = self.within.clone();
         Ok(to)
     }
 }

@@ -79,12 +79,18 @@ impl<'a> NetkitAttach<'a> {
     /// - [`Error::HookTaken`](crate::Error::HookTaken) (`ERANGE`): 63 programs are on the hook,
     ///   which is all that it takes.
     /// - [`Error::Link`](crate::Error::Link) with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
+    ///   - [`NotALink`](bpf_link::Error::NotALink) or
+    ///     [`InvalidRequest`](bpf_link::Error::InvalidRequest): the anchor is not a link, or is one
+    ///     of another kind;
     ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`): the device is the
-    ///     peer and not the primary end;
+    ///     peer and not the primary end; (`EPERM`): the caller lacks `CAP_NET_ADMIN`, or
+    ///     `CAP_SYS_ADMIN` for an anchor by its id;
     ///   - [`Command`](bpf_link::Error::Command) and `ENXIO`: the device is not a netkit device;
-    ///     `EOPNOTSUPP`: it was made without a peer, as can be done since Linux 7.0.
+    ///     `ENODEV`: its peer has gone; `EOPNOTSUPP`: it was made without a peer, as can be done
+    ///     since Linux 7.0.
     ///
     /// # Kernel
     ///

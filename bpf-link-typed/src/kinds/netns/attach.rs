@@ -51,8 +51,10 @@ impl<'a> NetnsAttach<'a> {
     ///   or one that was attached without a link; or another namespace's flow dissector excludes
     ///   this one.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another hook.
-    /// - [`Error::Link`] with [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a
-    ///   network namespace; `EBADF`: its descriptor was opened with `O_PATH`.
+    /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
+    ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the file is not a network namespace;
+    ///     `EBADF`: its descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///

@@ -87,6 +87,7 @@ impl<'a> PerfEventAttach<'a> {
     /// - [`Error::HookTaken`]: the caller's event runs a program already (`EEXIST`), or the
     ///   tracepoint or probe has 64 programs, which is the maximum (`E2BIG`).
     /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
     ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EACCES`, `EPERM`): the caller
     ///     lacks `CAP_PERFMON`;

@@ -69,6 +69,7 @@ impl<'a> RawTracepointAttach<'a> {
     /// - [`Error::LoadedForAnotherKind`]: the program was loaded for a target that is not a
     ///   tracepoint. It was attached to that target for a moment.
     /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`): this kernel
     ///     has no cookies here;
     ///   - [`InvalidRequest`](bpf_link::Error::InvalidRequest): the name is longer than 127 bytes,

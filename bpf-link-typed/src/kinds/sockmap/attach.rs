@@ -49,10 +49,12 @@ impl<'a> SockmapAttach<'a> {
     /// - [`Error::HookTaken`] (`EBUSY`): the map has a link for this, or for what excludes it.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type.
     /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram) and [`NotAMap`](bpf_link::Error::NotAMap):
+    ///     a map was given as the program, or a program as the map;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EOPNOTSUPP`);
     ///   - [`Command`](bpf_link::Error::Command) and
-    ///     - `EINVAL`: the program was loaded for another hook, the descriptor is not that of a
-    ///       sockmap or sockhash, or this kernel has no such links;
+    ///     - `EINVAL`: the descriptor is not that of a sockmap or sockhash, or this kernel has no
+    ///       such links;
     ///     - `EBADF`: the map's descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
@@ -69,7 +71,9 @@ impl<'a> SockmapAttach<'a> {
             Ok(link) => Ok(SockmapLink(link)),
             Err(source) => Err(match source.errno() {
                 Some(libc::EBUSY) => holders::unknown(source),
-                _ => fit::by_type(program, self.hook.attach_type(), source),
+                _ => fit::or_no_map(self.map.as_fd(), source, |source| {
+                    fit::by_type(program, self.hook.attach_type(), source)
+                }),
             }),
         }
     }

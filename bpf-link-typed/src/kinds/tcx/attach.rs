@@ -77,8 +77,14 @@ impl<'a> TcxAttach<'a> {
     /// - [`Error::HookTaken`](crate::Error::HookTaken) (`ERANGE`): the hook already has 63
     ///   programs, and takes no more.
     /// - [`Error::Link`](crate::Error::Link) with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
+    ///   - [`NotALink`](bpf_link::Error::NotALink) or
+    ///     [`InvalidRequest`](bpf_link::Error::InvalidRequest): the anchor is not a link, or is one
+    ///     of another kind;
     ///   - [`StaleRevision`](bpf_link::Error::StaleRevision) (`ESTALE`);
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
+    ///   - [`PermissionDenied`](bpf_link::Error::PermissionDenied) (`EPERM`): the caller lacks
+    ///     `CAP_NET_ADMIN`, or `CAP_SYS_ADMIN` for an anchor by its id.
     ///
     /// # Kernel
     ///

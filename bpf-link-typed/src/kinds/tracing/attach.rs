@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bpf_link::{
-    AttachType, BtfTypeId, LinkCreate, LinkKind, ProgramInfo, ProgramType, RawLink,
+    AttachType, BtfTypeId, FirstOf, LinkCreate, LinkKind, ProgramInfo, ProgramType, RawLink,
     RawTracepointOpen, Target, TracingArgs,
 };
 
@@ -130,6 +130,7 @@ impl<'a> TracingAttach<'a> {
     ///   for a tracepoint, and was attached to it for a moment: use
     ///   [`RawTracepointAttach`](crate::RawTracepointAttach).
     /// - [`Error::Link`] with
+    ///   - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     ///   - what [`Btf::from_id`](crate::Btf::from_id) returns, where a function was given by name;
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
     ///     kernel has no cookies here;
@@ -267,6 +268,11 @@ impl<'a> TracingAttach<'a> {
             match RawLink::create(&request) {
                 Ok(link) => return Ok(TracingLink(link)),
                 Err(source) if source.errno() == Some(libc::EINVAL) && hooks.len() > 0 => {}
+                // It fits none of them, or for another reason than the hook.
+                Err(source) if source.errno() == Some(libc::EINVAL) => {
+                    let source = source.naming(Target::Tracepoint(None));
+                    return Err(fit::by_types(program, AS_LOADED, &TYPES, source));
+                }
                 Err(source) => return Err(refused_by(program, hook, source)),
             }
         }
@@ -298,6 +304,12 @@ fn refused(source: bpf_link::Error, otherwise: impl FnOnce(bpf_link::Error) -> E
 }
 
 fn refused_by(program: BorrowedFd<'_>, hook: TracingHook, source: bpf_link::Error) -> Error {
+    // The function that the program was loaded for.
+    let info = ProgramInfo::of(&program).ok();
+    let source = match info.and_then(|info| info.attach_btf_id) {
+        Some(function) => source.naming(Target::FunctionTypes(FirstOf::these([function]))),
+        None => source,
+    };
     refused(source, |source| {
         fit::or_perhaps_mismatch(program, hook.attach_type(), source)
     })

@@ -107,6 +107,7 @@ impl<'a> TracingMultiAttach<'a> {
     ///
     /// [`Error::Link`](crate::Error::Link) with
     ///
+    /// - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     /// - where functions were given by name, what [`Btf::from_id`](crate::Btf::from_id) returns;
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`);
     /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies as functions;

@@ -130,6 +130,7 @@ impl<'a> UprobeMultiAttach<'a> {
     /// a process maps the file. [`Error::AttachTypeMismatch`] (`EINVAL`): the program was loaded
     /// for something else. [`Error::File`] (`ENOENT`): there is no such file. [`Error::Link`] with
     ///
+    /// - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     /// - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`,
     ///   `EOPNOTSUPP`);
     /// - [`LengthMismatch`](bpf_link::Error::LengthMismatch): not as many cookies or reference

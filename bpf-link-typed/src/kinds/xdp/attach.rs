@@ -164,8 +164,7 @@ impl XdpAttach {
     fn create_with(&self, program: BorrowedFd<'_>, flags: XdpFlags) -> Result<XdpLink> {
         let ifindex = self.device.index()?;
         self.device
-            .interface
-            .inside(|_| self.create_on(ifindex, program, flags))
+            .inside(|| self.create_on(ifindex, program, flags))
     }
 
     /// The same, in the network namespace of the device with this index.
@@ -191,8 +190,7 @@ impl XdpAttach {
     /// The programs that the device with this index has.
     pub(super) fn programs(&self, ifindex: u32) -> Result<XdpPrograms> {
         self.device
-            .interface
-            .inside(|_| Ok(bpf_link::xdp_programs(ifindex)?))
+            .inside(|| Ok(bpf_link::xdp_programs(ifindex)?))
             .map_err(|error| self.device.interface.refused(error))
     }
 

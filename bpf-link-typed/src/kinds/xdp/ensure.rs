@@ -6,7 +6,7 @@ use bpf_link::{AttachType, LinkKind, ProgramId};
 
 use super::{XdpAttach, XdpInfo, XdpLink, XdpMode};
 use crate::attach::fit;
-use crate::ensure::hook_id::{HookId, netns_of, number_of};
+use crate::ensure::hook_id::{HookId, number_of};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::{Error, Result};
 
@@ -36,7 +36,7 @@ impl Recipe for XdpAttach {
             kind: LinkKind::Xdp,
             numbers: [
                 u64::from(self.device.index()?),
-                number_of(netns_of(&self.device.interface)),
+                number_of(self.device.interface.netns()),
                 0,
             ],
         }))

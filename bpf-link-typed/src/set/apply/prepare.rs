@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use bpf_link::RawLink;
 
@@ -10,6 +11,7 @@ use crate::ensure::member::{self, Hook, Next, Refused};
 use crate::ensure::{Attached, Why};
 use crate::error::{Error, Result};
 use crate::set::assign::{Old, give_back};
+use crate::set::directory::{is_temporary, stem};
 use crate::set::run::{Back, Run, Step, Way, overtaken, overtaken_in};
 
 impl Run<'_, '_> {
@@ -24,7 +26,7 @@ impl Run<'_, '_> {
                 Next::Keep => return self.pin_beside(index, Way::Keep),
                 Next::Update => return self.prepare_update(index),
                 Next::OldFirst(why) => return self.prepare_old_first(index, why),
-                Next::Attach(why) => match self.create(index) {
+                Next::Attach(why) => match self.mark_and_create(index)? {
                     Ok(link) => return self.attached(index, link, why),
                     Err(Refused {
                         error,
@@ -47,6 +49,60 @@ impl Run<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Attaches, once the old link is marked.
+    fn mark_and_create(&mut self, index: usize) -> Result<Result<RawLink, Refused>> {
+        self.mark(index)?;
+        Ok(self.create(index))
+    }
+
+    /// Pins an old link that has another name beside the path of the new one as well. If this run
+    /// is killed, the next one knows by that which link was to be replaced.
+    fn mark(&mut self, index: usize) -> Result<()> {
+        let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
+            return Ok(());
+        };
+        let Some(old) = &slot.old else {
+            return Ok(());
+        };
+        let found = old.found.and_then(|found| self.directory.links.get(found));
+        let has_name = |pin: &Rc<OsStr>| *stem(pin) == *OsStr::new(slot.name);
+        if found.is_none_or(|found| found.pins.iter().any(has_name)) {
+            return Ok(());
+        }
+        let mut link = old.judged.link.try_clone()?;
+        let path = self.directory.beside(slot.name);
+        link.pin(&path)?;
+        work.marked = Some(link);
+        self.steps.push(Step::Marked(index));
+        let found = old
+            .found
+            .and_then(|found| self.directory.links.get_mut(found));
+        if let (Some(found), Some(name)) = (found, path.file_name()) {
+            found.pins.push(name.into());
+        }
+        Ok(())
+    }
+
+    /// Takes that back of a link that is not replaced after all.
+    fn unmark(&mut self, index: usize, found: Option<usize>) -> Result<()> {
+        let marked = self
+            .works
+            .get_mut(index)
+            .and_then(|work| work.marked.take());
+        let Some(mut marked) = marked else {
+            return Ok(());
+        };
+        marked.unpin()?;
+        let found = found.and_then(|found| self.directory.links.get_mut(found));
+        let name = self.slots.get(index).map(|slot| OsStr::new(slot.name));
+        if let (Some(found), Some(name)) = (found, name) {
+            found
+                .pins
+                .retain(|pin| !is_temporary(pin) || *stem(pin) != *name);
+        }
+        Ok(())
     }
 
     /// Waits a moment for a hook to become free. A link that has just left the hook may still be
@@ -104,7 +160,8 @@ impl Run<'_, '_> {
         slot.ready.check()?;
         let attach = slot.ready.way_back(&old.judged.link)?;
         let found = old.found.and_then(|found| self.directory.links.get(found));
-        let pins = found.map(|found| found.pins.clone()).unwrap_or_default();
+        let mut pins = found.map(|found| found.pins.clone()).unwrap_or_default();
+        pins.retain(|pin| !is_temporary(pin));
         let has_path = pins.iter().any(|pin| **pin == *OsStr::new(slot.name));
         let (link, attached) = (old.judged.id, old.judged.attached);
         let program = match attached {
@@ -171,9 +228,11 @@ impl Run<'_, '_> {
             return Err(error.into());
         }
         // The hook was free.
+        let mut elsewhere = None;
         let old = slot.old.as_ref();
         let why = if old.is_some_and(|old| slot.may_be_elsewhere(old)) {
             if let Some(old) = slot.old.take() {
+                elsewhere = Some(old.found);
                 give_back(&mut self.directory, old);
             }
             None
@@ -190,7 +249,10 @@ impl Run<'_, '_> {
             work.previous = previous;
             self.steps.push(Step::Attached(index));
         }
-        Ok(())
+        match elsewhere {
+            Some(found) => self.unmark(index, found),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn create(&self, index: usize) -> Result<RawLink, Refused> {
@@ -206,14 +268,17 @@ impl Run<'_, '_> {
         let place = self.place_in_order(index);
         match place.map_err(|error| Refused { error, hook: None })? {
             None => slot.ready.create(None),
-            // Before Linux 6.17 cgroups have no places.
+            // Before Linux 6.17 cgroups have no places. Or the next one was attached with another
+            // `preorder`, or has gone.
             place => match slot.ready.create(place) {
-                Err(Refused {
-                    error: Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
-                    ..
-                }) => slot.ready.create(None),
+                Err(refused) if is_about_a_place(&refused.error) => slot.ready.create(None),
                 answer => answer,
             },
         }
     }
+}
+
+/// Whether it may be the place that was refused, and not the program.
+fn is_about_a_place(error: &Error) -> bool {
+    matches!(error.errno(), Some(libc::EINVAL | libc::ENOENT))
 }

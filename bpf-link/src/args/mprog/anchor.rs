@@ -5,6 +5,7 @@ use crate::error::{Command, CommandError, Error, InvalidRequest, Result, Target}
 use crate::id::{LinkId, ProgramId};
 use crate::kind::LinkKind;
 use crate::link::RawLink;
+use crate::object::{MapInfo, ProgramInfo};
 use crate::sys;
 
 /// Opens an anchor given by a link's id, so that the checked link is the one that is used.
@@ -54,7 +55,12 @@ pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
         |command| move |source| CommandError::new(command, not_known(), source).classify();
     // The info of a program or map has another number where a link's info has its kind.
     if !sys::is_link(anchor).map_err(refused(Command::LinkUpdate))? {
-        return Err(Error::NotALink(not_known()));
+        let program = ProgramInfo::of(&anchor).map(|info| Target::Program(info.id));
+        let found = program.or_else(|_| MapInfo::of(&anchor).map(|info| Target::Map(info.id)));
+        return Err(Error::NotALink(Target::Anchor {
+            anchor: Box::new(found.unwrap_or(Target::Descriptor)),
+            hook: Box::new(request.hook()),
+        }));
     }
     let start = sys::object_start(anchor).map_err(refused(Command::ObjGetInfoByFd))?;
     let found = LinkKind::from_raw(start.kind);
@@ -65,7 +71,9 @@ pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     if fits {
         Ok(())
     } else {
+        let anchor = LinkId::new(start.id).map_or(Target::Descriptor, Target::Link);
         Err(InvalidRequest::Anchor {
+            anchor: Box::new(anchor),
             hook: Box::new(request.hook()),
             found,
         }

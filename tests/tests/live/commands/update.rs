@@ -210,18 +210,30 @@ fn a_kind_that_is_not_updated(_sandbox: &Sandbox) -> Result<()> {
 fn a_map_where_a_program_belongs(_sandbox: &Sandbox) -> Result<()> {
     let counted = Counted::new()?;
     let map = Map::array(4, 1)?;
-    let error = refusal(counted.link.update(Update::map(&map)))?;
-    ensure!(
-        matches!(
-            error,
-            Error::WrongObject {
-                kind: LinkKind::Xdp,
-                needs: UpdateBy::Program,
-                ..
-            }
-        ) && error.errno() == Some(libc::EINVAL),
-        "{error:?}"
-    );
+    let words = format!("link {}", counted.link.id()?);
+    for update in [Update::map(&map), Update::program(&map), (&map).into()] {
+        let error = check_refusal(counted.link.update(update), &[&words, "not with a map"])?;
+        ensure!(
+            matches!(
+                error,
+                Error::WrongObject {
+                    kind: LinkKind::Xdp,
+                    needs: UpdateBy::Program,
+                    ..
+                }
+            ) && error.errno() == Some(libc::EINVAL),
+            "{error:?}"
+        );
+    }
+    // A program that does not fit is none the less a program.
+    let other = Program::passing(Hook::CGROUP_EGRESS)?;
+    for update in [Update::map(&other), Update::program(&other)] {
+        let error = check_refusal(counted.link.update(update), &[&words])?;
+        ensure!(
+            matches!(error, Error::Command(_)) && error.errno() == Some(libc::EINVAL),
+            "{error:?}"
+        );
+    }
     ensure!(counted.runs()?);
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Sandbox, eventually_holds, links, pins};
 use bpf_link_typed::{
     Ensured, Link, LinkId,
-    ensure::{LeftOver, OldLink, Outcome},
+    ensure::{Displaced, LeftOver, Outcome},
 };
 
 /// What the call did, with the link as one of any kind.
@@ -16,7 +16,7 @@ pub(crate) struct Done {
     pub(crate) outcome: Outcome,
     pub(crate) taken_over: Option<LinkId>,
     pub(crate) left_over: Option<LeftOver>,
-    pub(crate) left_over_link: OldLink,
+    pub(crate) displaced: Option<Displaced>,
 }
 
 impl<L: Into<Link>> From<Ensured<L>> for Done {
@@ -26,7 +26,7 @@ impl<L: Into<Link>> From<Ensured<L>> for Done {
             outcome: ensured.outcome,
             taken_over: ensured.taken_over,
             left_over: ensured.left_over,
-            left_over_link: ensured.left_over_link,
+            displaced: ensured.displaced,
         }
     }
 }

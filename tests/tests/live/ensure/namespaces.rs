@@ -1,22 +1,25 @@
 //! Hooks in another network namespace than the caller's, and devices by all of their names.
 
 use std::fs::File;
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
 
 use anyhow::{Result, ensure};
 use bpf_link_tests::{self as tests, Device, DeviceKind, Hook, Program, Sandbox};
 use bpf_link_typed::{
     Attach as _, AttachProgram, Error, Interface, NetfilterAttach, NetfilterFamily, NetfilterHook,
-    NetkitAttach, NetkitHook, Netns, TcxAttach, TcxHook, XdpAttach, XdpMode,
+    NetkitAttach, NetkitHook, Netns, Position, TcxAttach, TcxHook, XdpAttach, XdpMode,
     ensure::{Ours, Outcome},
 };
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin, our_links};
 use crate::ensure::id_of;
 use crate::ensure::others::without_sys_admin;
 use crate::fixture::LOOPBACK;
 use crate::fixture::chain::check_refusal;
-use crate::fixture::there::inhabit;
+use crate::fixture::there::{There, inhabit};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -30,6 +33,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(errors_name_the_namespace_of_a_netfilter_hook)
         .needs(Need::NETFILTER)
         .alone(),
+    test!(the_file_is_opened_once)
+        .needs(Need::NETFILTER)
+        .also_needs(Need::TCX),
     test!(what_is_not_a_namespace),
 ];
 
@@ -122,6 +128,55 @@ fn a_namespace_by_its_path(sandbox: &Sandbox) -> Result<()> {
     done.stop()?;
     player.tell("enough")?;
     player.finish()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Nobody can put another file there in between, and it does not make a gap longer.
+fn the_file_is_opened_once(sandbox: &Sandbox) -> Result<()> {
+    let there = There::new(sandbox)?;
+    there.mount()?;
+    let opens = inotify::init(CreateFlags::NONBLOCK)?;
+    inotify::add_watch(&opens, &there.file, WatchFlags::OPEN)?;
+    let count = || -> Result<usize> {
+        let mut room = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&opens, &mut room);
+        let mut count = 0;
+        loop {
+            match reader.next() {
+                Ok(_) => count += 1,
+                Err(Errno::AGAIN) => return Ok(count),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    let pin = sandbox.bpffs().join("pin");
+    let to = XdpAttach::to("lo").in_netns(&there.file);
+    for _ in 0..2 {
+        to.clone()
+            .ensure_pinned(&pin)
+            .run(Program::passing(Hook::XDP)?)?;
+        ensure!(count()? == 1);
+    }
+    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
+    let to = TcxAttach::to("lo", TcxHook::Ingress).in_netns(&there.file);
+    let to = to.position(Position::First);
+    for _ in 0..2 {
+        to.clone()
+            .ensure_pinned(&pin)
+            .run(Program::passing(Hook::TCX_INGRESS)?)?;
+        ensure!(count()? == 1);
+    }
+    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
+    let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
+    let to = to.in_netns(&there.file);
+    for _ in 0..2 {
+        to.clone()
+            .ensure_pinned(&pin)
+            .run(Program::passing(Hook::NETFILTER)?)?;
+        ensure!(count()? == 1);
+    }
+    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
+    there.unmount()?;
     ensure_nothing_left(sandbox)
 }
 

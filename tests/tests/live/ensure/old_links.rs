@@ -7,7 +7,7 @@ use bpf_link::{PinEntry, PinLock, temporary_pin};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
     Attach as _, Link, RawTracepointAttach, RawTracepointLink, TcxAttach, TcxHook, XdpAttach,
-    ensure::{LeftOver, OldLink, Outcome, Planned, Why},
+    ensure::{LeftOver, OldLink, Ours, Outcome, Planned, Why},
 };
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin};
@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(nobody_waits_for_the_lock_meanwhile),
     test!(none_runs_once_it_is_said_to_be_gone),
     test!(of_another_kind).needs(Need::TCX),
+    test!(elsewhere_when_another_is_taken_over).needs(Need::TCX),
     test!(of_another_kind_after_a_kill).needs(Need::TCX),
     test!(of_another_kind_that_cannot_be_detached),
 ];
@@ -79,10 +80,49 @@ fn of_another_kind_after_a_kill(sandbox: &Sandbox) -> Result<()> {
     ensure!(runs(&counter)?);
     let done = to.ensure_pinned(&pin).replace_other().run(&new)?;
     ensure!(done.left_over == Some(LeftOver::Finished), "{done:?}");
-    ensure!(done.left_over_link == OldLink::Gone, "{done:?}");
+    let displaced = done.displaced.context("the old one has lost its pin")?;
+    ensure!(
+        displaced.link == held.id()?
+            && displaced.previous == Some(Attached::Program(id_of(&old)?))
+            && displaced.old_link == OldLink::Gone,
+        "{done:?}"
+    );
     ensure!(done.link.id()? == left.id()?, "{done:?}");
     ensure!(held.info()?.is_defunct() == Some(true) && !runs(&counter)?);
     drop((held, left));
+    ensure_one_link_and_pin(sandbox, &pin)?;
+    done.link.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The path has a link on another hook, and a link of ours is on the wanted one: that is pinned
+/// there, and the other is off.
+fn elsewhere_when_another_is_taken_over(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let ((old, counter), new) = (
+        counting(Hook::TCX_EGRESS)?,
+        Program::passing(Hook::TCX_INGRESS)?,
+    );
+    let egress = TcxAttach::to("lo", TcxHook::Egress).ensure_pinned(&pin);
+    let held = egress.run(&old)?.link;
+    let to = TcxAttach::to("lo", TcxHook::Ingress);
+    let orphan = to.attach(&new)?;
+    ensure!(runs(&counter)?);
+    let name = std::ffi::CString::new(new.name()?)?;
+    let done = to
+        .ensure_pinned(&pin)
+        .take_over(Ours::by_name(&name))
+        .run(&new)?;
+    ensure!(done.taken_over == Some(orphan.id()?), "{done:?}");
+    let displaced = done.displaced.context("the old one has lost its pin")?;
+    ensure!(
+        displaced.link == held.id()?
+            && displaced.previous == Some(Attached::Program(id_of(&old)?))
+            && displaced.old_link == OldLink::Gone,
+        "{done:?}"
+    );
+    ensure!(held.info()?.is_defunct() == Some(true) && !runs(&counter)?);
+    drop((held, orphan));
     ensure_one_link_and_pin(sandbox, &pin)?;
     done.link.detach_and_unpin()?;
     ensure_nothing_left(sandbox)

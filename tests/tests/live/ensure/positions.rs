@@ -14,6 +14,9 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(beside_an_anchor).needs(Need::TCX),
+    test!(beside_an_anchor_that_has_gone).needs(Need::TCX),
+    test!(beside_an_anchor_that_has_gone_from_a_cgroup)
+        .needs(&[Need::Member("cgroup_bpf", "revisions")]),
     test!(first_in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
     test!(first_on_a_tcx_hook).needs(Need::TCX),
     test!(first_on_a_netkit_hook).needs(Need::NETKIT),
@@ -110,6 +113,65 @@ fn first_in_a_cgroup(sandbox: &Sandbox) -> Result<()> {
         Ok(to.clone().ensure_pinned(&pin).run(&program)?.is_in_place == Some(true))
     })?;
     Link::from_pinned(&pin)?.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// There is no such position, so the link stays where it is, and the report says so.
+fn without_the_anchor<A: AttachProgram<Link: Into<Link>>>(
+    sandbox: &Sandbox,
+    to: &A,
+    hook: Hook,
+    leave: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let programs = [Program::passing(hook)?, Program::passing(hook)?];
+    let to = to.clone().ensure_pinned(&pin).restore_position();
+    let [first, second] = &programs;
+    let done = to.run(first)?;
+    ensure!(done.outcome == Outcome::Created && done.is_in_place == Some(true));
+    drop(done);
+    leave()?;
+    for (program, is_kept) in [(first, true), (second, false), (second, true)] {
+        let done = to.run(program)?;
+        ensure!(
+            (done.outcome == Outcome::AlreadyRunning) == is_kept
+                && matches!(done.outcome, Outcome::Updated { .. }) != is_kept,
+            "{:?}",
+            done.outcome
+        );
+        ensure!(done.is_in_place == Some(false));
+        let link: Link = done.link.into();
+        ensure!(link.info()?.program_id() == Some(id_of(program)?));
+    }
+    Ok(Link::from_pinned(&pin)?.detach_and_unpin()?)
+}
+
+fn beside_an_anchor_that_has_gone(sandbox: &Sandbox) -> Result<()> {
+    let here = TcxAttach::to("lo", TcxHook::Ingress);
+    let theirs = Program::passing(Hook::TCX_INGRESS)?;
+    let anchor = here.attach(&theirs)?;
+    let to = here
+        .clone()
+        .position(Position::Before(Anchor::link(&anchor)));
+    without_the_anchor(sandbox, &to, Hook::TCX_INGRESS, || {
+        anchor.detach().map_err(Into::into)
+    })?;
+    drop(anchor);
+    ensure_nothing_left(sandbox)
+}
+
+fn beside_an_anchor_that_has_gone_from_a_cgroup(sandbox: &Sandbox) -> Result<()> {
+    let cgroup = sandbox.new_cgroup("order")?;
+    let here = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let theirs = Program::passing(Hook::CGROUP_EGRESS)?;
+    let anchor = here.attach(&theirs)?;
+    let to = here
+        .clone()
+        .position(Position::Before(LinkAnchor::link(&anchor)));
+    without_the_anchor(sandbox, &to, Hook::CGROUP_EGRESS, || {
+        anchor.detach().map_err(Into::into)
+    })?;
+    drop(anchor);
     ensure_nothing_left(sandbox)
 }
 

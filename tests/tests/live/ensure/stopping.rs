@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use anyhow::{Context as _, Result, ensure};
+use bpf_link::temporary_pin;
 use bpf_link_tests::{
     CongestionControl, Device, DeviceKind, Hook, Loader, Map, Program, Sandbox, in_form, names,
     pins,
@@ -45,6 +46,7 @@ pub(crate) const TESTS: &[Test] = &[
         .needs(Need::STRUCT_OPS)
         .minutes(10),
     test!(by_what_is_known_of_the_program),
+    test!(what_a_killed_run_left),
     test!(what_is_ours_goes),
     test!(without_the_pin),
 ];
@@ -172,6 +174,22 @@ fn by_what_is_known_of_the_program(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// [`rounds_of`] two programs.
+/// A run was killed when it had pinned its link beside the path.
+fn what_a_killed_run_left(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let program = Program::passing(Hook::XDP)?;
+    let name = std::ffi::CString::new(program.name()?)?;
+    XdpAttach::to("lo")
+        .attach(&program)?
+        .pin(temporary_pin(&pin))?;
+    let stopped = Link::stop(&pin, &Ours::by_name(c"another"))?;
+    ensure!(stopped == Stopped::Left(Standing::NotPinned), "{stopped}");
+    ensure!(sandbox.pinned()?.len() == 1);
+    let stopped = Link::stop(&pin, &Ours::by_name(&name))?;
+    ensure!(stopped == Stopped::LetGo, "{stopped}");
+    ensure_nothing_left(sandbox)
+}
+
 fn rounds<A>(sandbox: &Sandbox, to: A, load: impl Fn() -> Result<Program>) -> Result<()>
 where
     A: AttachProgram<Link: Into<Link> + Send> + Sync,

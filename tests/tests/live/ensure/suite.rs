@@ -326,7 +326,7 @@ impl Subject<'_> {
         std::fs::rename(self.path(), temporary(&self.path())?)?;
         let done = self.plain(&self.second)?;
         ensure!(done.left_over == Some(LeftOver::Finished), "{done:?}");
-        ensure!(done.left_over_link == OldLink::None, "{done:?}");
+        ensure!(done.displaced.is_none(), "{done:?}");
         ensure!(done.outcome != Outcome::Created, "{done:?}");
         drop(done);
         self.ensure_runs(&self.second, &self.first)?;
@@ -342,7 +342,8 @@ impl Subject<'_> {
             std::fs::rename(&beside, temporary(&self.path())?)?;
             let done = self.plain(&self.second)?;
             ensure!(done.left_over == Some(LeftOver::Removed), "{done:?}");
-            ensure!(done.left_over_link == OldLink::Gone, "{done:?}");
+            let displaced = done.displaced.context("it was removed")?;
+            ensure!(displaced.old_link == OldLink::Gone, "{done:?}");
             drop(done);
         }
         self.ensure_runs(&self.second, &self.first)?;

@@ -154,20 +154,22 @@ fn what_does_not_fit_as_it_was_loaded(_sandbox: &Sandbox) -> Result<()> {
 }
 
 fn what_does_not_fit_with_a_cookie(_sandbox: &Sandbox) -> Result<()> {
-    misfits(&[], Hook::XDP, |program| {
+    misfits(&["the program's own target"], Hook::XDP, |program| {
         TracingAttach::as_loaded().cookie(1).attach(program)
     })
 }
 
 fn what_does_not_fit_an_extension(_sandbox: &Sandbox) -> Result<()> {
-    misfits(&[], Hook::XDP, |program| {
+    let words = "the function that the extension was loaded for";
+    misfits(&[words], Hook::XDP, |program| {
         TracingAttach::extension().attach(program)
     })
 }
 
 fn what_does_not_fit_many_functions(_sandbox: &Sandbox) -> Result<()> {
     let function = function_id("vfs_read")?;
-    misfits(&["hook trace_fentry_multi"], Hook::XDP, |program| {
+    let hook = format!("hook trace_fentry_multi of BTF type {function}");
+    misfits(&[&hook], Hook::XDP, |program| {
         TracingMultiAttach::to(When::Entry, [function]).attach(program)
     })
 }
@@ -185,7 +187,7 @@ fn what_does_not_fit_netkit(_sandbox: &Sandbox) -> Result<()> {
 }
 
 fn what_does_not_fit_netfilter(_sandbox: &Sandbox) -> Result<()> {
-    let hook = ["hook netfilter", "hook 1", "priority -7"];
+    let hook = ["hook netfilter of family ip, hook input, priority -7"];
     misfits(&hook, Hook::XDP, |program| {
         NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7).attach(program)
     })
@@ -309,6 +311,12 @@ fn a_missing_file(_sandbox: &Sandbox) -> Result<()> {
     let event = UprobeEvent::at("/proc/self/comm", 0xffff_ffff);
     let refused = PerfEventAttach::to(event).attach(&program);
     check_refusal(refused, &["/proc/self/comm at 0xffffffff"])?;
+    // By a path that could be the name of a function.
+    std::env::set_current_dir("/proc/self")?;
+    let event = UprobeEvent::at("comm", 0xffff_ffff).pid(std::process::id());
+    let refused = PerfEventAttach::to(event).attach(&program);
+    let words = format!("comm at 0xffffffff in process {}", std::process::id());
+    check_refusal(refused, &[&words])?;
     Ok(())
 }
 

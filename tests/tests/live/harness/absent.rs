@@ -79,21 +79,21 @@ impl Absent {
         Ok(match need {
             // That is about what happened to this machine.
             Need::NoOops | Need::OwnKernel | Need::Without(Need::OwnKernel) => true,
-            _ => Self::is_lacked_by(&Kernel::here()?, need),
+            _ => Self::lacks(&Kernel::here()?, need),
         })
     }
 
     /// Whether the kernel does not have this, if nobody has booted it for the tests.
     ///
     /// Machines and versions speak for themselves, and so does the absence of something else.
-    pub(super) fn is_lacked_by(kernel: &Kernel, need: Need) -> bool {
+    pub(super) fn lacks(kernel: &Kernel, need: Need) -> bool {
         match need {
             Need::Machine(name) => name != std::env::consts::ARCH,
             Need::Linux(major, minor) => kernel.version < (major, minor),
             Need::Before(major, minor) => kernel.version >= (major, minor),
             Need::NoOops => false,
             Need::OwnKernel => true,
-            Need::Without(need) => !Self::is_lacked_by(kernel, *need),
+            Need::Without(need) => !Self::lacks(kernel, *need),
             _ => Self::of(kernel).any(|absent| absent.need == need),
         }
     }

@@ -23,7 +23,6 @@ impl Beyond {
 
     /// Whether it lacks something that the test needs.
     pub(super) fn is_wanted(&self, test: &Test) -> bool {
-        test.all_needs()
-            .any(|need| Absent::is_lacked_by(&self.0, need))
+        test.all_needs().any(|need| Absent::lacks(&self.0, need))
     }
 }

@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{
     Anchor, AttachFlags, AttachType, CgroupIterOrder, Error, LinkCreate, MprogArgs, RawLink, Update,
 };
-use bpf_link_sys::{BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, BPF_F_REPLACE};
+use bpf_link_sys::{
+    BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, BPF_F_REPLACE,
+};
 use bpf_link_tests::sys;
 use bpf_link_tests::{
     Cgroup, CounterMap, Hook, Loader, Program, Sandbox, eventually_holds, iterator,
@@ -18,6 +20,7 @@ use bpf_link_typed::{
 };
 
 use crate::fixture::attaching::{counting, counts};
+use crate::fixture::chain::check_refusal;
 use crate::fixture::traffic::send_packet;
 use crate::fixture::{ensure_refused, refusal};
 use crate::harness::{Need, Test, test};
@@ -118,11 +121,37 @@ fn exclusive_programs_and_links(sandbox: &Sandbox) -> Result<()> {
     drop(link);
 
     without_a_link(&sharing, 0)?;
-    let refused = attach(&cgroup, &linked).err().context("not refused")?;
+    // Here, and below.
+    let below = cgroup.child("below")?;
+    let holder = format!("program {} ({})", sharing.id()?, sharing.name()?);
+    for path in [cgroup.path(), below.path()] {
+        let words = [&path.display().to_string()[..], &holder, "without a link"];
+        let to = CgroupAttach::to(path, CgroupHook::InetEgress);
+        let refused = check_refusal(to.attach(&linked), &words)?;
+        ensure!(
+            matches!(refused, bpf_link_typed::Error::HookTaken { .. }),
+            "{refused:?}"
+        );
+        ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
+    }
+    let refused = attach(&below, &linked).err().context("not refused")?;
     let refused = refused.downcast::<bpf_link_typed::Error>()?;
-    ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
+    ensure!(
+        matches!(refused, bpf_link_typed::Error::HookTaken { .. }),
+        "{refused:?}"
+    );
+    // One that may be overridden keeps nobody from a cgroup below.
     sys::prog_detach(cgroup.as_fd(), sharing.as_fd(), egress)?;
-    Ok(())
+    without_a_link(&sharing, BPF_F_ALLOW_OVERRIDE)?;
+    let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let refused = check_refusal(to.attach(&linked), &[&holder[..], "without a link"])?;
+    ensure!(
+        matches!(refused, bpf_link_typed::Error::HookTaken { .. }),
+        "{refused:?}"
+    );
+    drop(attach(&below, &linked)?);
+    sys::prog_detach(cgroup.as_fd(), sharing.as_fd(), egress)?;
+    below.remove()
 }
 
 fn revisions_and_order(sandbox: &Sandbox) -> Result<()> {

@@ -123,7 +123,7 @@ fn try_flow_dissectors() -> Result<()> {
     let no_program = Map::array(4, 1)?;
     ensure_refused!(
         raw.update(&no_program),
-        Error::Command(_),
+        Error::WrongObject { .. },
         Some(libc::EINVAL)
     );
     ensure_refused!(

@@ -1,7 +1,7 @@
 //! Sets with hooks that have no program for a moment: how short that is, and what is put back if
 //! the new program is refused in that moment.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{Cgroup, Device, DeviceKind, Hook, Program, Sandbox, device};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Error, Link, LinkSet, ProgramId, XdpAttach, XdpMode,
-    ensure::Outcome,
+    ensure::{Ours, Outcome},
     set::{LinkState, SetFailure},
 };
 
@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(gaps_come_last_and_are_short).needs(VETH),
     test!(the_old_programs_are_not_put_back).needs(VETH),
     test!(the_old_programs_are_put_back).needs(VETH),
+    test!(the_program_of_a_link_without_a_pin_is_put_back).needs(VETH),
 ];
 
 pub(crate) const ROLES: &[Role] = &[role!(agent)];
@@ -210,6 +211,41 @@ fn the_old_programs_are_put_back(sandbox: &Sandbox) -> Result<()> {
         "{again:?}"
     );
     again.stop()?;
+    place.delete()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// The link that the program is put back by is the only one that has it, so it stays pinned.
+fn the_program_of_a_link_without_a_pin_is_put_back(sandbox: &Sandbox) -> Result<()> {
+    let place = Place::of(sandbox)?;
+    let [old, new] = [Version::load()?, Version::load()?];
+    let orphan = XdpAttach::to(NAMES[0]).mode(XdpMode::Skb);
+    let orphan = orphan.attach(&old.0[0])?;
+    let mut second = LinkSet::in_dir(&place.directory).create_dir(0o700);
+    let to = XdpAttach::to(NAMES[1]).mode(XdpMode::Skb);
+    second.add(NAMES[1], to, &old.0[1])?;
+    second.apply()?;
+    Place::make_the_second_refuse()?;
+    let name = CString::new(old.0[0].name()?)?;
+    let set = place.set(&new, XdpMode::Drv)?;
+    let mut failure = Place::refusal(&set.take_over(Ours::by_name(&name)))?;
+    let [first, other, _] = old.ids()?;
+    let before = [Some(first), Some(other), None];
+    ensure!(place.running()? == before, "{failure:?}");
+    let Some((_, LinkState::PutBack { link })) = failure.links.first() else {
+        anyhow::bail!("{failure:?}");
+    };
+    let pinned = Link::from_pinned(place.directory.join(NAMES[0]))?;
+    ensure!(
+        pinned.id()? == *link && orphan.id()? != *link,
+        "{failure:?}"
+    );
+    failure.links.clear();
+    drop((pinned, orphan));
+    ensure!(place.running()? == before, "{failure:?}");
+    for name in [NAMES[0], NAMES[1]] {
+        Link::from_pinned(place.directory.join(name))?.detach_and_unpin()?;
+    }
     place.delete()?;
     ensure_nothing_left(sandbox)
 }

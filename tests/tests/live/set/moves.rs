@@ -37,6 +37,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(exchanged_priorities).needs(Need::NETFILTER),
     test!(exchanged_programs).needs(Need::TCX),
     test!(other_names_of_a_link),
+    test!(programs_of_links_that_are_not_in_the_set).needs(Need::TCX),
     of_each_sort(test!(renamed)),
     test!(renamed_without_all_options).needs(Need::UPROBE_MULTI),
     test!(struct_ops_with_other_names).needs(Need::STRUCT_OPS),
@@ -145,6 +146,38 @@ fn a_device_of_another_namespace(sandbox: &Sandbox) -> Result<()> {
     ensure!(elsewhere.is_ours()?);
     applied.stop()?;
     elsewhere.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A tcx hook does not take a program twice. So a wanted link takes over the one that already runs
+/// its program, also if that is not in the set.
+fn programs_of_links_that_are_not_in_the_set(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [one, two] = [(); 2].map(|()| Program::passing(Hook::TCX_INGRESS));
+    let (one, two) = (one?, two?);
+    let apply = |links: &[(&str, &Program)]| -> Result<_> {
+        let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+        for (name, program) in links {
+            set.add(name, TcxAttach::to("lo", TcxHook::Ingress), *program)?;
+        }
+        Ok(set.apply()?)
+    };
+    for wanted in [&[("a", &two)][..], &[("a", &two), ("c", &one)]] {
+        let before = apply(&[("a", &one), ("b", &two)])?;
+        let [first, second] = links_of(before.report())?;
+        drop(before);
+        let applied = apply(wanted)?;
+        let report = applied.report();
+        let links: Vec<_> = report.links.iter().map(|link| link.link).collect();
+        let mut expected = vec![second, first];
+        expected.truncate(wanted.len());
+        ensure!(links == expected, "{report}");
+        let removed: Vec<_> = report.stale.iter().map(|link| link.removed).collect();
+        let expected = vec![Some(OldLink::Gone); 2 - wanted.len()];
+        ensure!(removed == expected, "{report}");
+        ensure!(sandbox.pinned()?.len() == wanted.len(), "{report}");
+        applied.stop()?;
+    }
     ensure_nothing_left(sandbox)
 }
 

@@ -16,6 +16,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(on_a_tcx_hook).needs(Need::TCX),
     test!(another_order_of_adding).needs(Need::TCX),
     test!(out_of_place).needs(Need::TCX),
+    test!(beside_links_with_positions).needs(Need::TCX),
+    test!(another_preorder).needs(&[Need::Member("cgroup_bpf", "revisions")]),
 ];
 
 fn ids(hook: &HookPrograms) -> Vec<u32> {
@@ -151,6 +153,62 @@ fn another_order_of_adding(sandbox: &Sandbox) -> Result<()> {
         ensure!(ids(&TcxHook::Ingress.query("lo")?) == expected_ids);
     }
     apply([a, b, c])?.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A new link is not put in front of one that asked for its position.
+fn beside_links_with_positions(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [a, b, c] = [(); 3].map(|()| Program::passing(Hook::TCX_INGRESS));
+    let [a, b, c] = [a?, b?, c?];
+    let to = || TcxAttach::to("lo", TcxHook::Ingress);
+    let first = || to().position(Position::<Anchor<'_>>::First);
+    let order = || -> Result<Vec<u32>> { Ok(ids(&TcxHook::Ingress.query("lo")?)) };
+    let new_set = || LinkSet::in_dir(&directory).create_dir(0o700);
+    let mut set = new_set();
+    set.add("b", first(), &b)?;
+    set.apply()?;
+    let mut set = new_set();
+    set.add("a", to(), &a)?;
+    set.add("b", first(), &b)?;
+    let applied = set.apply()?;
+    ensure_places(&applied, &[None, Some(true)])?;
+    ensure!(order()? == [b.id()?, a.id()?], "{:?}", order()?);
+    applied.stop()?;
+
+    for with_another in [false, true] {
+        let mut set = new_set();
+        let before = set.add("a", to(), &a)?;
+        if with_another {
+            set.add("b", to(), &b)?;
+        }
+        set.add_placed("c", to(), &c, Position::After(&before))?;
+        let applied = set.apply()?;
+        let last = applied.report().links.last();
+        let is_in_place = last.and_then(|link| link.is_in_place);
+        ensure!(is_in_place == Some(true), "{}", applied.report());
+        if with_another {
+            ensure!(order()? == [a.id()?, c.id()?, b.id()?], "{:?}", order()?);
+            applied.stop()?;
+        }
+    }
+    ensure_nothing_left(sandbox)
+}
+
+/// The kernel takes no anchor from the other part of the list.
+fn another_preorder(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let [a, b] = [(); 2].map(|()| Program::passing(Hook::CGROUP_EGRESS));
+    let (a, b) = (a?, b?);
+    let to = || CgroupAttach::to(cgroup.path(), CgroupHook::InetEgress);
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add("b", to().preorder(), &b)?;
+    set.apply()?;
+    let mut set = LinkSet::in_dir(&directory);
+    set.add("a", to(), &a)?;
+    set.add("b", to(), &b)?;
+    set.apply()?.stop()?;
     ensure_nothing_left(sandbox)
 }
 

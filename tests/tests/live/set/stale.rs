@@ -3,18 +3,20 @@
 use anyhow::{Result, ensure};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, names, pins};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, LinkSet, RawTracepointAttach, XdpAttach,
+    CgroupAttach, CgroupHook, Error, LinkSet, RawTracepointAttach, XdpAttach,
     ensure::{OldLink, Ours, Outcome},
     set::Stale,
 };
 
 use crate::ensure::end::{ensure_nothing_left, is_pinned, our_links};
 use crate::ensure::others::without_sys_admin;
+use crate::fixture::chain::check_refusal;
 use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(an_empty_rule),
     test!(reported_and_removed),
+    test!(what_cannot_be_told),
     test!(two_agents_in_one_directory),
     test!(what_is_not_a_link),
 ];
@@ -28,6 +30,27 @@ fn an_empty_rule(sandbox: &Sandbox) -> Result<()> {
     let empty = LinkSet::in_dir(&directory).remove_stale(Stale::running([]));
     let report = without_sys_admin(|| Ok(empty.apply()?.report().to_string()))?;
     ensure!(applied.is_ours()?, "{report}");
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// Nothing is attached before it turns out that nobody can tell what is stale.
+fn what_cannot_be_told(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [old, new] = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let mut set = LinkSet::in_dir(&directory).create_dir(0o700);
+    set.add("old", XdpAttach::to("lo"), &old)?;
+    let applied = set.apply()?;
+    let mut set = LinkSet::in_dir(&directory).remove_stale(Stale::running([Ours::by_name(c"it")]));
+    // It would be refused later, as the device has a program.
+    set.add("new", RawTracepointAttach::to(c"no_such"), &new)?;
+    let path = directory.join("old").display().to_string();
+    let refused = without_sys_admin(|| check_refusal(set.apply(), &[&path]))?;
+    ensure!(
+        matches!(refused, Error::SearchDenied { .. }) && refused.errno() == Some(libc::EPERM),
+        "{refused:?}"
+    );
+    ensure!(applied.is_ours()?);
     applied.stop()?;
     ensure_nothing_left(sandbox)
 }

@@ -253,14 +253,18 @@ pub(crate) fn anchors_of_another_kind(place: &Place<'_>) -> Result<()> {
 
     let program = place.program()?;
     let file = std::fs::File::open("/proc/self/comm")?;
-    for no_link in [here.program.as_fd(), file.as_fd()] {
+    let program_id = ProgramId::new(here.program.id()?).context("a program has the id 0")?;
+    for (no_link, named) in [
+        (here.program.as_fd(), Target::Program(program_id)),
+        (file.as_fd(), Target::Descriptor),
+    ] {
         let args = MprogArgs::new().anchor(Anchor::link(&no_link));
         let request = place.request(&program).flags(AttachFlags::BEFORE);
         let error = refusal(RawLink::create(&request.args(args)))?;
         let Error::NotALink(target) = &error else {
             anyhow::bail!("{error:?}");
         };
-        ensure!(is_anchor(target, &Target::Descriptor, place), "{error:?}");
+        ensure!(is_anchor(target, &named, place), "{error:?}");
     }
     place.ensure_order(&[&here])
 }
@@ -271,7 +275,8 @@ pub(crate) fn the_owner_is_named<L: std::fmt::Debug>(
     attach: impl Fn(LinkAnchor<'_>) -> bpf_link_typed::Result<L> + Sync,
 ) -> Result<()> {
     let other = xdp(&Program::passing(Hook::XDP)?)?;
-    let error = check_refusal(attach(LinkAnchor::link(&other)), &[owner])?;
+    let words = [owner, &format!("link {}", other.id()?)];
+    let error = check_refusal(attach(LinkAnchor::link(&other)), &words)?;
     let bpf_link_typed::Error::Link(Error::InvalidRequest(InvalidRequest::Anchor { .. })) = error
     else {
         anyhow::bail!("{error:?}");
@@ -375,10 +380,16 @@ fn refuse_anchor(place: &Place<'_>, anchor: &RawLink, kind: LinkKind) -> Result<
                 let result = RawLink::create(&request.args(MprogArgs::new().anchor(anchor)));
                 let error = check_refusal(result, &[&kind.to_string()])?;
                 ensure!(error.errno().is_none(), "the kernel was asked: {error:?}");
-                let Error::InvalidRequest(InvalidRequest::Anchor { hook, found }) = error else {
+                let Error::InvalidRequest(InvalidRequest::Anchor {
+                    anchor,
+                    hook,
+                    found,
+                }) = error
+                else {
                     anyhow::bail!("{error:?}");
                 };
                 ensure!(is_hook(&hook, place) && found == kind, "{hook:?}");
+                ensure!(*anchor == Target::Link(id), "{anchor:?}");
             }
         }
     }

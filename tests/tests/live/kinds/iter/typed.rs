@@ -91,9 +91,14 @@ fn of_tasks_and_cgroups(sandbox: &Sandbox) -> Result<()> {
 
 fn errors_of_maps(_sandbox: &Sandbox) -> Result<()> {
     let program = iterator("bpf_map_elem", *b"element\n")?;
+    ensure_error!(
+        IterAttach::over_map(&program).attach(&program),
+        Error::Link(bpf_link::Error::NotAMap(_)),
+        None,
+        &[&format!("program {}", program.id()?)]
+    );
     for (over, errno) in [
         (IterAttach::over_map(&Map::sockmap(1)?), libc::EINVAL),
-        (IterAttach::over_map(&program), libc::EINVAL),
         (
             IterAttach::over_map(&only_a_path("/proc/self/comm")?),
             libc::EBADF,
@@ -137,13 +142,13 @@ fn errors_of_cgroups_and_tasks(sandbox: &Sandbox) -> Result<()> {
         iterator("task", *b"element\n")?,
     );
     let order = CgroupIterOrder::SelfOnly;
+    ensure_error!(
+        IterAttach::over_cgroups_of(&file, order).attach(&cgroups),
+        Error::NotACgroup { path: None, .. },
+        Some(libc::EBADF),
+        &["the file descriptor is not a cgroup"]
+    );
     for (over, program, errno, words) in [
-        (
-            IterAttach::over_cgroups_of(&file, order),
-            &cgroups,
-            libc::EBADF,
-            "hook trace_iter",
-        ),
         (
             IterAttach::over_cgroups(IterCgroup::Id(u64::MAX), order),
             &cgroups,

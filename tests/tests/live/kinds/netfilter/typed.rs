@@ -58,14 +58,14 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         other.attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EAFNOSUPPORT),
-        &["family 1, hook 1, priority 1"]
+        &["family inet, hook input, priority 1"]
     );
     let hook = NetfilterAttach::to(NetfilterFamily::Ipv6, NetfilterHook::Other(7), 1);
     ensure_error!(
         hook.attach(&program),
         Error::Link(bpf_link::Error::Command(_)),
         Some(libc::EPROTO),
-        &["family 10, hook 7, priority 1"]
+        &["family ip6, hook 7, priority 1"]
     );
     let whole = NetfilterAttach::to(NetfilterFamily::Ipv6, NetfilterHook::Forward, 10_001);
     match whole.defragmented().attach(&program) {
@@ -93,7 +93,7 @@ fn errors_full(_sandbox: &Sandbox) -> Result<()> {
         netfilter_at(1).attach(&other),
         Error::AttachTypeMismatch { .. },
         Some(libc::EINVAL),
-        &["family 2, hook 2, priority 1"]
+        &["family ip, hook forward, priority 1"]
     );
     // That many links are as many descriptors.
     let descriptors = Rlimit {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{CounterMap, Hook, Loader, Map, Program};
-use bpf_link_typed::{LinkSet, set::Stale};
+use bpf_link_typed::LinkSet;
 
 use crate::harness::Role;
 use crate::harness::role::{self, Player, role};
@@ -48,9 +48,8 @@ impl Agent<'_> {
         programs: &'b [Program; 5],
         names: [&str; 5],
     ) -> Result<LinkSet<'b>> {
-        let mut set = LinkSet::in_dir(self.directory)
-            .create_dir(0o700)
-            .remove_stale(Stale::all());
+        // Without a rule that removes what is stale: what goes is what the set itself replaces.
+        let mut set = LinkSet::in_dir(self.directory).create_dir(0o700);
         self.kinds
             .add(&mut set, names, self.places, programs.each_ref())?;
         Ok(set)
