@@ -322,9 +322,9 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// The search for our own links was refused: it takes `CAP_SYS_ADMIN` (`EPERM`).
+    /// Whether a link is our own could not be asked: that takes `CAP_SYS_ADMIN` (`EPERM`).
     SearchDenied {
-        /// The path that they were to be pinned at, or the directory of a set.
+        /// Where our links were to be pinned, a set's directory, or where a stale link is pinned.
         path: PathBuf,
         /// What the kernel answered.
         source: LinkError,

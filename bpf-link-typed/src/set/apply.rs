@@ -151,13 +151,12 @@ impl LinkSet<'_> {
 impl Run<'_, '_> {
     fn bring_about(&mut self) -> Result<(), Refusal> {
         let all = 0..self.slots.len();
-        // What is stale may turn out not to be known, which is better found out before anything is
-        // attached.
+        // That nobody can tell what is stale is to be found out before anything is attached.
         self.decide_fates()?;
         for index in all.clone() {
             self.prepare(index).map_err(Refusal::of(index))?;
         }
-        // A hook that was free has told that its link is elsewhere.
+        // Hooks that were free have told that some links are elsewhere.
         self.decide_fates()?;
         for index in all.clone() {
             self.update(index).map_err(Refusal::of(index))?;
@@ -211,15 +210,9 @@ impl Run<'_, '_> {
     /// Decides what becomes of the links that no slot takes over, while that can still be refused.
     fn decide_fates(&mut self) -> Result<()> {
         for (index, found) in self.directory.links.iter().enumerate() {
-            if found.link.is_some() {
-                let fate = fate(found, &self.slots, self.set.options.stale.as_ref());
-                let fate = fate.map_err(|error| match error {
-                    Error::Link(source @ bpf_link::Error::PermissionDenied(_)) => {
-                        let path = self.directory.at(found.name());
-                        Error::SearchDenied { path, source }
-                    }
-                    error => error,
-                })?;
+            if found.link.is_some() && !self.fates.contains_key(&index) {
+                let path = self.directory.at(found.name());
+                let fate = fate(found, path, &self.slots, self.set.options.stale.as_ref())?;
                 self.fates.insert(index, fate);
             }
         }

@@ -1,10 +1,11 @@
 //! What becomes of a link of the directory that no link of the set takes over.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::ensure::Attached;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::set::assign::{Slot, is_wanted};
 use crate::set::directory::{Found, is_temporary, stem};
 use crate::set::stale::Stale;
@@ -47,9 +48,10 @@ impl Found {
     }
 }
 
-/// What becomes of a link, and which of its pins are removed.
+/// What becomes of a link that is pinned at this path, and which of its pins are removed.
 pub(super) fn fate(
     found: &Found,
+    path: PathBuf,
     slots: &[Slot<'_>],
     rule: Option<&Stale>,
 ) -> Result<(Fate, Vec<Rc<OsStr>>)> {
@@ -58,7 +60,15 @@ pub(super) fn fate(
     }
     let others = found.pins.clone();
     let is_ours = match (rule, &found.link) {
-        (Some(rule), Some(link)) => Some(rule.is(found.stems(), || Attached::of(link))?),
+        (Some(rule), Some(link)) => {
+            let is_ours = rule.is(found.stems(), || Attached::of(link));
+            Some(is_ours.map_err(|error| match error {
+                source @ bpf_link::Error::PermissionDenied(_) => {
+                    Error::SearchDenied { path, source }
+                }
+                error => error.into(),
+            })?)
+        }
         _ => None,
     };
     let (temporary, pins): (Vec<_>, Vec<_>) = others.iter().partition(|pin| is_temporary(pin));

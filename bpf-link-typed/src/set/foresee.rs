@@ -62,7 +62,8 @@ impl LinkSet<'_> {
             });
         }
         for found in directory.links.iter().filter(|found| found.link.is_some()) {
-            let (fate, _) = fate(found, &slots, self.options.stale.as_ref())?;
+            let path = directory.at(found.name());
+            let (fate, _) = fate(found, path, &slots, self.options.stale.as_ref())?;
             plan.others.push(PlannedOther {
                 name: found.name(),
                 link: found.id,

@@ -43,6 +43,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(directory::TESTS),
     Tests(each_processor::TESTS),
     Tests(gaps::TESTS),
+    Tests(gaps::killed::TESTS),
     Roles(gaps::ROLES),
     Tests(held::TESTS),
     Tests(given::TESTS),

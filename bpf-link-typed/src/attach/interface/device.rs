@@ -42,7 +42,7 @@ impl Device {
 
     pub(crate) fn index(&self) -> Result<u32> {
         self.index.get(|| {
-            let index = self.within.inside(|| self.interface.there().index_here());
+            let index = self.within.inside(|| self.interface.there().index());
             index.map_err(|error| self.interface.refused(error))
         })
     }

@@ -20,20 +20,16 @@ impl Interface {
         }
     }
 
-    /// Its index, as it is now.
+    /// Its index, as it is now. A refusal is as the kernel gave it: [`refused`](Self::refused) adds
+    /// the device.
     pub(crate) fn index(&self) -> Result<u32> {
-        self.index_here().map_err(|error| self.refused(error))
-    }
-
-    /// The same; a refusal is as the kernel gave it.
-    pub(super) fn index_here(&self) -> Result<u32> {
         match self {
             Self::Index(index) => Ok(*index),
             Self::Name(name) => Ok(match CString::new(name.as_bytes()) {
                 Ok(name) => bpf_link::interface_index(&name),
                 Err(_) => Err(bpf_link::Error::PathHasNul { path: name.into() }),
             }?),
-            Self::In(netns, device) => netns.inside(|| device.index_here()),
+            Self::In(netns, device) => netns.inside(|| device.index()),
         }
     }
 
@@ -49,20 +45,20 @@ impl Interface {
         };
         Target::Interface {
             name,
-            index: self.index_here().ok(),
+            index: self.index().ok(),
         }
     }
 
     /// Whether it is certain that the device is not there.
     pub(crate) fn is_missing(&self) -> bool {
-        let name = self.inside(|device| Ok(bpf_link::interface_name(device.index_here()?)?));
+        let name = self.inside(|device| Ok(bpf_link::interface_name(device.index()?)?));
         matches!(name, Err(Error::Link(error)) if is_missing(&error))
     }
 
     /// Asks which programs this hook of it has.
     pub(crate) fn query(&self, attach_type: AttachType) -> Result<HookPrograms> {
         let programs = self.inside(|device| {
-            let ifindex = device.index_here()?;
+            let ifindex = device.index()?;
             Ok(Hook::of_device(attach_type, ifindex).query()?)
         });
         programs.map_err(|error| self.refused(error))

@@ -1,6 +1,8 @@
 //! Sets with hooks that have no program for a moment: how short that is, and what is put back if
 //! the new program is refused in that moment.
 
+pub(crate) mod killed;
+
 use std::ffi::{CString, OsStr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::ensure::id_of;
 use crate::ensure::others::without_sys_admin;
 use crate::fixture::chain::check;
+use crate::harness::role::Player;
 use crate::harness::{Need, Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -34,6 +37,10 @@ const VETH: &[Need] = &[Need::Device(DeviceKind::Veth)];
 /// change its mode in place, so those two are replaced with a gap.
 const NAMES: [&str; 3] = ["one", "other", "egress"];
 
+/// What becomes of an agent's set.
+const APPLIED: &str = "applied";
+const REFUSED: &str = "refused";
+
 /// One program for each link.
 struct Version([Program; 3]);
 
@@ -47,14 +54,20 @@ impl Version {
         ]))
     }
 
-    fn set(&self, directory: &Path, cgroup: &Path, mode: XdpMode) -> Result<LinkSet<'_>> {
+    fn set(
+        &self,
+        directory: &Path,
+        cgroup: &Path,
+        names: [&str; 3],
+        mode: XdpMode,
+    ) -> Result<LinkSet<'_>> {
         let Self([one, other, egress]) = self;
         let mut set = LinkSet::in_dir(directory).create_dir(0o700);
-        for (name, program) in NAMES.into_iter().zip([one, other]) {
-            set.add(name, XdpAttach::to(name).mode(mode), program)?;
+        for ((name, device), program) in names.into_iter().zip(NAMES).zip([one, other]) {
+            set.add(name, XdpAttach::to(device).mode(mode), program)?;
         }
         let to = CgroupAttach::to(cgroup.to_owned(), CgroupHook::InetEgress);
-        set.add(NAMES[2], to, egress)?;
+        set.add(names[2], to, egress)?;
         Ok(set)
     }
 
@@ -82,7 +95,7 @@ impl Place {
     }
 
     fn set<'v>(&self, version: &'v Version, mode: XdpMode) -> Result<LinkSet<'v>> {
-        version.set(&self.directory, self.cgroup.path(), mode)
+        version.set(&self.directory, self.cgroup.path(), NAMES, mode)
     }
 
     /// Makes the second device refuse every program: its peer's MTU is too large for the driver.
@@ -127,15 +140,27 @@ impl Place {
 }
 
 fn agent(arguments: &[String]) -> Result<()> {
-    let [directory, cgroup] = arguments else {
+    let [directory, cgroup, names, what] = arguments else {
         anyhow::bail!("{arguments:?}");
     };
+    let names: Vec<&str> = names.split(',').collect();
+    let names = names.try_into().map_err(|_| anyhow!("not three names"))?;
     let version = Version::load()?;
     role::say("ready")?;
     role::listen()?;
-    let set = version.set(directory.as_ref(), cgroup.as_ref(), XdpMode::Drv)?;
-    set.apply()?;
+    let set = version.set(directory.as_ref(), cgroup.as_ref(), names, XdpMode::Drv)?;
+    let applied = set.apply();
+    ensure!(applied.is_err() == (what == REFUSED), "{applied:?}");
     Ok(())
+}
+
+/// Starts an agent, which is then ready to apply its set.
+fn start(place: &Place, names: [&str; 3], what: &str) -> Result<Player> {
+    let text = |path: &Path| path.to_str().map(ToOwned::to_owned).context("not UTF-8");
+    let (directory, cgroup) = (text(&place.directory)?, text(place.cgroup.path())?);
+    let mut player = role!(agent).start(&[&directory, &cgroup, &names.join(","), what])?;
+    ensure!(player.hear()? == "ready");
+    Ok(player)
 }
 
 /// The links with a gap are added first but replaced last, once everything else is in place and
@@ -144,10 +169,7 @@ fn gaps_come_last_and_are_short(sandbox: &Sandbox) -> Result<()> {
     let place = Place::of(sandbox)?;
     let old = Version::load()?;
     place.set(&old, XdpMode::Skb)?.apply()?;
-    let text = |path: &Path| path.to_str().map(ToOwned::to_owned).context("not UTF-8");
-    let arguments = [text(&place.directory)?, text(place.cgroup.path())?];
-    let mut player = role!(agent).start(&arguments.each_ref().map(String::as_str))?;
-    ensure!(player.hear()? == "ready");
+    let player = start(&place, NAMES, APPLIED)?;
     let before = place.inode(NAMES[2])?;
     let [.., old_egress] = old.ids()?;
     let mut calls_in_gap = [0; 2];
