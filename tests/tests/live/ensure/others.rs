@@ -315,9 +315,14 @@ fn a_program_for_another_hook(sandbox: &Sandbox) -> Result<()> {
     let bind = Program::passing(Hook::CGROUP_POST_BIND4)?;
     let to = CgroupAttach::to(cgroup.path(), CgroupHook::InetSockCreate).ensure_pinned(&pin);
     let done = to.run(&create)?;
-    let refused = to.run(&bind);
+    let hook = format!(
+        "hook cgroup_inet_sock_create of cgroup {}",
+        cgroup.path().display()
+    );
+    let program = format!("program {}", bind.id()?);
+    let refused = check_refusal(to.run(&bind), &[&hook, &program])?;
     ensure!(
-        matches!(refused, Err(Error::AttachTypeMismatch { .. })),
+        matches!(refused, Error::AttachTypeMismatch { .. }),
         "{refused:?}"
     );
     ensure!(done.link.info()?.program_id.map(u32::from) == Some(create.id()?));

@@ -14,7 +14,7 @@ use bpf_link_typed::{
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::ensure::others::without_sys_admin;
-use crate::fixture::chain::check;
+use crate::fixture::chain::{check, check_refusal};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -39,8 +39,9 @@ fn names(sandbox: &Sandbox) -> Result<()> {
     let long = "a".repeat(241);
     for name in ["", ".", "..", "a.b", "a/b", "a\0b", "a~bpf-link~new", &long] {
         let refused = set.add(name, XdpAttach::to("lo"), &program);
+        let refused = check_refusal(refused, &[&format!("{name:?}")])?;
         ensure!(
-            matches!(&refused, Err(Error::SetName { name: found }) if found == name),
+            matches!(&refused, Error::SetName { name: found } if found == name),
             "{refused:?}"
         );
     }
@@ -48,18 +49,14 @@ fn names(sandbox: &Sandbox) -> Result<()> {
     let key = other.add("theirs", XdpAttach::to("lo"), &program)?;
     set.add("lo", XdpAttach::to("lo"), &program)?;
     let refused = set.add("lo", XdpAttach::to("lo"), &program);
-    ensure!(
-        matches!(refused, Err(Error::NameInSet { .. })),
-        "{refused:?}"
-    );
+    let refused = check_refusal(refused, &["called lo"])?;
+    ensure!(matches!(refused, Error::NameInSet { .. }), "{refused:?}");
     // A key is to the link of one set, also where another has a link of the same name.
     let same_name = other.add("lo", XdpAttach::to("lo"), &program)?;
     for key in [&key, &same_name] {
         let refused = set.add_placed("a", XdpAttach::to("lo"), &program, Position::After(key));
-        ensure!(
-            matches!(refused, Err(Error::NotInSet { .. })),
-            "{refused:?}"
-        );
+        let refused = check_refusal(refused, &[&format!("called {}", key.name())])?;
+        ensure!(matches!(refused, Error::NotInSet { .. }), "{refused:?}");
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use bpf_link::{KprobeMultiArgs, RawLink};
 use bpf_link_tests::{Hook, Program, Sandbox};
 use bpf_link_typed::{
@@ -14,6 +14,7 @@ use crate::fixture::as_nobody;
 use crate::fixture::attaching::{
     COOKIES, SUM, SUMMANDS, adding, ensure_error, id_of, request, since,
 };
+use crate::fixture::chain::check_refusal;
 use crate::functions::kernel::{SYMBOLS, address_of, call_all};
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
@@ -86,8 +87,13 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         (vec![a, b, a], vec![], vec![a]),
         (vec![b, c"no_such", b], vec![c"no_such"], vec![b]),
     ] {
-        let refused = attach(&symbols, &program);
-        let Err(Error::SymbolNotFound { symbols, source }) = &refused else {
+        let words: Vec<&str> = unknown
+            .iter()
+            .chain(&duplicate)
+            .map(|name| name.to_str())
+            .collect::<Result<_, _>>()?;
+        let refused = check_refusal(attach(&symbols, &program), &words)?;
+        let Error::SymbolNotFound { symbols, source } = &refused else {
             anyhow::bail!("{refused:?}");
         };
         ensure!(source.errno() == Some(libc::ESRCH));
@@ -131,7 +137,7 @@ fn errors_by_address(_sandbox: &Sandbox) -> Result<()> {
     let address = address_of(symbol)?;
     let inside =
         KprobeMultiAttach::to_addresses(When::Entry, [address, address + 1]).attach(&program);
-    let refused = inside.err().context("it was not refused")?;
+    let refused = check_refusal(inside, &[&format!("{:#x}", address + 1)])?;
     // Linux 6.12 and 7.3 do not agree.
     let known = [libc::EINVAL, libc::ENOENT];
     ensure!(

@@ -10,6 +10,7 @@ use bpf_link_typed::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::fixture::attaching::{counting, counts, ensure_error, id_of, request, without};
+use crate::fixture::chain::check;
 use crate::fixture::traffic::send_packet;
 use crate::harness::{Need, Test, test};
 use crate::suites::operations::has_no;
@@ -120,10 +121,7 @@ fn errors_full(_sandbox: &Sandbox) -> Result<()> {
     };
     ensure!(holders.len() >= links.len(), "{}", holders.len());
     ensure!(holders.iter().all(|holder| !holder.is_certain));
-    ensure!(
-        refused.to_string().contains("is taken, perhaps by program"),
-        "{refused}"
-    );
+    check(&refused, &["is taken, perhaps by program", "family ip"])?;
     ensure!(refused.errno() == Some(libc::E2BIG), "{refused:?}");
     Ok(())
 }

@@ -21,6 +21,7 @@ use crate::fixture::as_nobody;
 use crate::fixture::attaching::{
     COOKIE, adding, counts, ensure_error, id_of, since, stops, switch, without,
 };
+use crate::fixture::chain::check_refusal;
 use crate::functions::kernel::{CALLS, SYMBOLS, address_of, shown_address_of};
 use crate::functions::own::{call_each, counted, counters, first, offset_of};
 use crate::harness::{Need, Test, test};
@@ -289,7 +290,7 @@ fn errors_full(sandbox: &Sandbox) -> Result<()> {
     as_nobody(|| {
         let of_all = CounterEvent::with_period(SoftwareEvent::PageFaults, 1);
         let refused = PerfEventAttach::to(of_all.processor(0)).attach(&program);
-        let refused = refused.err().context("it was not refused")?;
+        let refused = check_refusal(refused, &["perf event page-faults on processor 0"])?;
         ensure!(
             matches!(&refused, Error::Link(bpf_link::Error::PermissionDenied(_))),
             "{refused:?}"

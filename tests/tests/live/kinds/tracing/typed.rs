@@ -157,7 +157,7 @@ fn extension(_sandbox: &Sandbox) -> Result<()> {
         } else {
             libc::EINVAL
         }),
-        &["the function to be extended"]
+        &["the function that the extension was loaded for"]
     );
     let other = Replaceable::new(&replaced)?;
     let _link = TracingAttach::extension_of(&other, function).attach(&load()?)?;

@@ -7,6 +7,7 @@ use bpf_link_tests::{Device, DeviceKind, Hook, Program, Sandbox, eventually_hold
 use bpf_link_typed::{Error, Interface, XdpAttach, XdpLink, XdpMode};
 
 use crate::fixture::attaching::{counting, ensure_error, id_of, request, stops};
+use crate::fixture::chain::check_refusal;
 use crate::fixture::traffic::send_packet;
 use crate::fixture::{LOOPBACK, runs, xdp as on_loopback};
 use crate::harness::{Need, Test, test};
@@ -55,11 +56,13 @@ fn attach_errors(_sandbox: &Sandbox) -> Result<()> {
         (Interface::from(4711), Some(libc::EINVAL)),
         (Interface::from(0), Some(libc::EINVAL)),
     ] {
+        let named = interface.to_string();
         let refused = XdpAttach::to(interface.clone()).attach(&program);
-        let Err(Error::NoSuchInterface {
+        let refused = check_refusal(refused, &[&named])?;
+        let Error::NoSuchInterface {
             interface: found,
             source,
-        }) = refused
+        } = refused
         else {
             anyhow::bail!("{refused:?}");
         };
