@@ -2,6 +2,7 @@
 
 pub(crate) mod btf_function;
 pub(crate) mod btf_pattern;
+pub(crate) mod cgroup;
 pub(crate) mod device_mprog;
 pub(crate) mod fd_ref;
 pub(crate) mod file_ref;

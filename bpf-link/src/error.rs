@@ -295,21 +295,20 @@ impl Error {
             }
         };
         if let Some(renamed) = renamed {
-            renamed.name(target);
+            renamed.replace_with(|given| given.named(target));
         }
         self
     }
 
-    /// Says that what this is about was to be an anchor.
-    pub(crate) fn be_about_an_anchor_on(&mut self, hook: Target) {
-        let error: Option<&mut CommandError> = command_of!(self);
+    /// The same error, which says that its target was to be the anchor on this hook.
+    pub(crate) fn about_the_anchor_on(mut self, hook: Target) -> Self {
+        let error: Option<&mut CommandError> = command_of!(&mut self);
         if let Some(error) = error {
-            let anchor = std::mem::replace(error.target_mut(), Target::Descriptor);
-            *error.target_mut() = Target::Anchor {
-                anchor: Box::new(anchor),
-                hook: Box::new(hook),
-            };
+            error
+                .target_mut()
+                .replace_with(|anchor| anchor.into_anchor_on(hook));
         }
+        self
     }
 }
 

@@ -42,7 +42,7 @@ impl<'a> FileRef<'a> {
         Ok(id.map_err(|source| source.naming(self.target(Target::Cgroup)))?)
     }
 
-    /// The error for a refusal by the kernel, to which this was to be a cgroup.
+    /// The error for a refusal by the kernel of this file, which was to be a cgroup.
     pub(crate) fn refused_as_cgroup(&self, source: bpf_link::Error) -> Error {
         let source = source.naming(self.target(Target::Cgroup));
         match source.errno() {
@@ -162,6 +162,19 @@ from_paths!(FileRef, path -> FileRef::Path(path));
 pub(crate) enum Opened<'a> {
     Borrowed(BorrowedFd<'a>),
     Owned(OwnedFd),
+}
+
+impl Opened<'_> {
+    /// A descriptor of its own.
+    pub(crate) fn into_owned(self) -> Result<OwnedFd> {
+        match self {
+            Self::Owned(fd) => Ok(fd),
+            Self::Borrowed(fd) => fd.try_clone_to_owned().map_err(|source| Error::File {
+                path: by_descriptor(fd),
+                source,
+            }),
+        }
+    }
 }
 
 impl AsFd for Opened<'_> {

@@ -64,7 +64,8 @@ fn instead(given: BorrowedFd<'_>, error: bpf_link::Error) -> bpf_link::Error {
     }
 }
 
-/// As the error that what was given as a map is a program, if it is one.
+/// The error for a refusal of what was given as a map: that it is a program, if it is one, and
+/// otherwise what `otherwise` makes of the refusal.
 pub(crate) fn or_no_map(
     map: BorrowedFd<'_>,
     source: bpf_link::Error,

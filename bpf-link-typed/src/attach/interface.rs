@@ -46,7 +46,7 @@ impl Interface {
         }
     }
 
-    /// The same device for those who are in its network namespace.
+    /// The device as it is called inside its network namespace.
     fn there(&self) -> &Self {
         match self {
             Self::In(_, device) => device,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bpf_link::{Anchor, AttachFlags, LinkId, MprogArgs, RawLink};
 
-use crate::attach::file_ref::by_descriptor;
+use crate::attach::file_ref::Opened;
 use crate::error::{Error, Result};
 
 /// Where a program runs among the programs of its hook.
@@ -27,13 +27,13 @@ pub enum Position<A> {
 }
 
 impl<A> Position<A> {
-    /// The same place, with this anchor for its own.
+    /// The same place, next to what is made of its anchor.
     pub(crate) fn of<B>(self, anchor: impl FnOnce(A) -> B) -> Position<B> {
         let Ok(place) = self.try_of(|own| Ok::<_, Infallible>(anchor(own)));
         place
     }
 
-    /// The same, if there is such an anchor.
+    /// The same, where that can fail.
     pub(crate) fn try_of<B, E>(
         self,
         anchor: impl FnOnce(A) -> Result<B, E>,
@@ -113,7 +113,7 @@ pub(crate) fn is_at<A: Copy, T>(
     }
 }
 
-/// Whether what the position is next to, if it is next to anything, is in the list.
+/// Whether the position exists: if it is next to something, the list has to contain that.
 pub(crate) fn exists<A: Copy, T>(
     position: Option<Position<A>>,
     list: impl FnOnce() -> Result<Vec<T>>,
@@ -131,7 +131,7 @@ pub(crate) fn exists<A: Copy, T>(
 }
 
 impl<A> Position<A> {
-    /// The same, if it is not next to anything that may have gone.
+    /// The same position; `None` if it is next to something, which may be gone.
     pub(crate) fn without_anchor(self) -> Option<Self> {
         match self {
             Self::First | Self::Last => Some(self),
@@ -158,9 +158,6 @@ pub(crate) fn has_anchor<A>(position: Option<&Position<A>>) -> bool {
 
 /// The link that is an anchor.
 pub(crate) fn anchor_link(anchor: BorrowedFd<'_>) -> Result<RawLink> {
-    let duplicate = anchor.try_clone_to_owned().map_err(|source| Error::File {
-        path: by_descriptor(anchor),
-        source,
-    })?;
+    let duplicate = Opened::Borrowed(anchor).into_owned()?;
     RawLink::try_from(duplicate).map_err(|refused| refused.into_parts().1.into())
 }

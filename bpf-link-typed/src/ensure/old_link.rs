@@ -98,7 +98,7 @@ impl Waiting {
         Self::for_at_most(Duration::from_secs(1))
     }
 
-    /// For a hook whose link cannot be detached, once it has lost the last that we hold of it.
+    /// For a hook whose link cannot be detached, once we hold no descriptor and no pin of it.
     pub(crate) fn until_gone() -> Self {
         Self::for_at_most(Duration::from_secs(5))
     }

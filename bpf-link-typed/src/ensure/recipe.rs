@@ -99,8 +99,8 @@ pub trait Recipe: Clone {
         Ok(None)
     }
 
-    /// Whether there is such a position: what the link is to be next to, if that was said, is on
-    /// the hook.
+    /// Whether the position that was asked for exists: if it is next to something, that has to be
+    /// on the hook.
     fn has_position(&self) -> Result<bool> {
         Ok(true)
     }

@@ -199,7 +199,7 @@ impl fmt::Display for Error {
             }
             Self::SearchDenied { path, .. } => write!(
                 f,
-                "finding out which links are our own, for {}, needs CAP_SYS_ADMIN",
+                "finding out which links for {} are our own needs CAP_SYS_ADMIN",
                 path.display()
             ),
             Self::ExpectedRevision { path, revision } => write!(

@@ -95,7 +95,7 @@ impl LinkSet<'_> {
             slots,
             steps: Vec::new(),
             put_back: Vec::new(),
-            returning: HashMap::new(),
+            returning: None,
             until_free: Waiting::until_free(),
             until_gone: Waiting::until_gone(),
             fates: HashMap::new(),
@@ -151,12 +151,12 @@ impl LinkSet<'_> {
 impl Run<'_, '_> {
     fn bring_about(&mut self) -> Result<(), Refusal> {
         let all = 0..self.slots.len();
-        // That nobody can tell what is stale is to be found out before anything is attached.
+        // Telling what is stale may be refused: better before anything is attached.
         self.decide_fates()?;
         for index in all.clone() {
             self.prepare(index).map_err(Refusal::of(index))?;
         }
-        // Hooks that were free have told that some links are elsewhere.
+        // Where a hook was free, an old link turned out to be elsewhere, and needs a fate too.
         self.decide_fates()?;
         for index in all.clone() {
             self.update(index).map_err(Refusal::of(index))?;

@@ -80,20 +80,16 @@ impl Slot<'_> {
         }
     }
 
-    /// Whether this link was only found because it may be on the hook, which an attempt to attach
-    /// tells: if the hook is free, it is elsewhere, and is not taken over.
-    pub(super) fn may_be_elsewhere(&self, old: &Old) -> bool {
-        self.ready.attempt_tells() && !old.is_by_name
+    /// Whether the old link was chosen only because it may be on the hook. An attempt to attach
+    /// tells: if the hook is free, the link is on another one, and is not taken over.
+    pub(super) fn may_be_elsewhere(&self) -> bool {
+        self.ready.attempt_tells() && self.old.as_ref().is_some_and(|old| !old.is_by_name)
     }
 
     /// What would be done.
     pub(super) fn planned(&self) -> Planned {
         let mut planned = self.ready.foresee(self.at_path());
-        if self
-            .old
-            .as_ref()
-            .is_some_and(|old| self.may_be_elsewhere(old))
-        {
+        if self.may_be_elsewhere() {
             planned = attempted(Planned::Create, planned);
         }
         let pinned = self.old.as_ref().is_none_or(|old| old.found.is_some());
@@ -280,8 +276,8 @@ impl Assigning<'_> {
         Ok(())
     }
 
-    /// The same of a link that is not in the set: it is taken over instead of the one that has the
-    /// name.
+    /// Likewise, a link in the directory that no slot has, and that runs the wanted program on the
+    /// hook, is taken over instead of the one that has the name.
     fn by_program_of_others(&mut self, slots: &mut [Slot<'_>]) -> Result<(), Refusal> {
         for (index, slot) in slots.iter_mut().enumerate() {
             if slot.old.is_none() || slot.has_wanted() {

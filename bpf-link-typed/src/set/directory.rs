@@ -75,8 +75,8 @@ impl Found {
 }
 
 impl Directory {
-    /// Opens every link that is pinned there. What belongs to another user is not a link of the
-    /// set's, so that it cannot be opened only counts if it has one of the wanted names.
+    /// Opens every link that is pinned there. A set has no links of other users: a pin that is, or
+    /// may be, another user's is skipped if it cannot be opened, unless it has a wanted name.
     pub(super) fn look(path: &Path, owners: Owners, wanted: &HashSet<&OsStr>) -> Result<Self> {
         let mut directory = Self::with_room(path, wanted.len());
         let pins = PinDirectory::open(path)?;
@@ -196,7 +196,7 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
     bpf_link::is_temporary_pin(Path::new(name))
 }
 
-/// Those of these names that are not of temporary pins, but for this one.
+/// The names of these pins, without temporary ones and without `but`.
 pub(super) fn lasting_names(pins: &[Rc<OsStr>], but: Option<&String>) -> Vec<String> {
     let lasting = pins.iter().filter(|pin| !is_temporary(pin));
     let names = lasting.map(|pin| pin.to_string_lossy().into_owned());

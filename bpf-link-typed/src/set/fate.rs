@@ -28,8 +28,9 @@ impl Fate {
     }
 }
 
-/// Which pins of a link that is taken over, or that loses its name to another, are removed: all but
-/// those that have a wanted name, which is the new link's by then, or a name of another agent's.
+/// The pins that are removed from a link that is taken over, or that loses its name to another:
+/// all except those with a wanted name, which is the new link's by then, and those whose names the
+/// rule says are another agent's.
 pub(super) fn other_pins(
     pins: &[Rc<OsStr>],
     slots: &[Slot<'_>],

@@ -57,8 +57,8 @@ impl Run<'_, '_> {
         let before = old.as_ref().map(|old| (old.judged.id, old.found));
         let before = before.or(self.works.get(index).and_then(|work| work.taken_off));
         let found = before.and_then(|(_, found)| self.directory.links.get(found?));
-        let pins = found.map(|found| found.pins.clone()).unwrap_or_default();
-        let pins = other_pins(&pins, &self.slots, self.set.options.stale.as_ref());
+        let rule = self.set.options.stale.as_ref();
+        let pins = found.map_or_else(Vec::new, |found| other_pins(&found.pins, &self.slots, rule));
         let taken_over = before.filter(|(_, found)| found.is_none());
         let taken_over = taken_over.map(|(id, _)| id);
         let other = found.filter(|found| !found.is_named(&name));
@@ -140,8 +140,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Removes these pins of a link, those last that tell the next run what it is if this one is
-    /// killed. Returns those that are not left.
+    /// Removes these pins of a link, temporary ones last: if this run is killed in between, they
+    /// tell the next one what the link is. Returns the pins that are gone now.
     fn unlink_all(
         &self,
         mut pins: Vec<Rc<OsStr>>,

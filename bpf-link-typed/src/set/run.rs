@@ -33,9 +33,9 @@ pub(super) struct Run<'r, 's> {
     pub(super) until_gone: Waiting,
     /// Links that were taken off, and those by which their programs were attached again.
     pub(super) put_back: Vec<(LinkId, RawLink)>,
-    /// While the set is undone: the links that get their pins back, by the slot that has those,
-    /// pinned beside the paths. So none of them is without a pin in between.
-    pub(super) returning: HashMap<usize, RawLink>,
+    /// Once undoing gives pins back to old links: those links, by slot, each pinned beside the
+    /// slot's path so that it always has a pin.
+    pub(super) returning: Option<HashMap<usize, RawLink>>,
 }
 
 /// What is done about a slot.
@@ -51,10 +51,8 @@ pub(super) struct Work<'r> {
     pub(super) file: Option<FileId>,
     /// The link that was taken off, and which of the directory's it was.
     pub(super) taken_off: Option<(LinkId, Option<usize>)>,
-    /// The old link, with a pin beside the path that tells the next run what it is if this one is
-    /// killed.
-    pub(super) marked: Option<RawLink>,
-    /// The old program was put back by a link that has no other pin than the one of the slot.
+    /// Undoing has put the old program back with a new link whose only pin is the slot's, so that
+    /// pin stays.
     pub(super) keeps_pin: bool,
     /// What was attached by the link that is replaced.
     pub(super) previous: Option<Attached>,
@@ -84,14 +82,14 @@ pub(super) struct Back<'r> {
 }
 
 /// What was done about a slot, by its index.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Step {
     /// A link was attached, and pinned beside its path.
     Attached(usize),
     /// The link was pinned beside its path.
     Pinned(usize),
-    /// The old link was pinned beside the path of the new one.
-    Marked(usize),
+    /// This old link, which has another name, was pinned beside the path of the new one.
+    Marked(usize, RawLink),
     /// The program was put on the link.
     Updated(usize),
     /// The pin was renamed over that of this link.

@@ -1,5 +1,6 @@
 //! Undoing what was done, in reverse order.
 
+use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use crate::error::{Error, LinkState, Result};
 use crate::set::assign::is_wanted;
 use crate::set::run::{Run, Step, Way, detach, pin_over};
 
-/// The link that a program was put back by, if it is another.
+/// The link that a program was put back with, if it is another.
 type Undone = Result<Option<LinkId>, NotUndone>;
 
 /// Why something was not undone; `None` if the old program could not be opened before.
@@ -27,15 +28,17 @@ impl Run<'_, '_> {
     pub(super) fn undo(&mut self) -> Vec<LinkState> {
         let mut states: Vec<LinkState> = Vec::new();
         states.resize_with(self.slots.len(), || LinkState::AsBefore);
-        let mut is_returning = false;
-        while let Some(step) = self.steps.pop() {
-            if matches!(step, Step::Renamed(..)) && !std::mem::replace(&mut is_returning, true) {
-                self.pin_what_returns(step);
+        loop {
+            if let Some(Step::Renamed(..)) = self.steps.last() {
+                self.pin_what_returns();
             }
+            let Some(step) = self.steps.pop() else {
+                return states;
+            };
             let (index, undone) = match step {
                 Step::Attached(index) => (index, self.undo_attached(index)),
                 Step::Pinned(index) => (index, self.undo_pinned(index)),
-                Step::Marked(index) => (index, self.undo_marked(index)),
+                Step::Marked(index, link) => (index, undo_marked(link)),
                 Step::Updated(index) => (index, self.undo_updated(index)),
                 Step::Renamed(index, before) => (index, self.undo_renamed(index, before)),
                 Step::OldFirst(index) => (index, self.undo_old_first(index)),
@@ -48,7 +51,6 @@ impl Run<'_, '_> {
                 }
             }
         }
-        states
     }
 
     fn undo_attached(&mut self, index: usize) -> Undone {
@@ -56,17 +58,6 @@ impl Run<'_, '_> {
             let unpinned = link.unpin();
             detach(&link)?;
             unpinned?;
-        }
-        Ok(None)
-    }
-
-    fn undo_marked(&mut self, index: usize) -> Undone {
-        let marked = self
-            .works
-            .get_mut(index)
-            .and_then(|work| work.marked.take());
-        if let Some(mut link) = marked {
-            link.unpin()?;
         }
         Ok(None)
     }
@@ -135,27 +126,36 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Pins every link that is about to get its old pin back beside that, from the slot of this
-    /// step on. What cannot be pinned now may be pinned in its turn.
-    fn pin_what_returns(&mut self, last: Step) {
-        for step in self.steps.clone().into_iter().chain([last]) {
-            let Step::Renamed(index, Some(before)) = step else {
-                continue;
-            };
-            let Some(name) = self.slots.get(index).map(|slot| slot.name) else {
-                continue;
-            };
-            let link = match self.holding(before) {
-                Some(link) => link.try_clone(),
-                None => RawLink::from_id(before),
-            };
-            let Ok(mut link) = link else {
-                continue;
-            };
-            if link.pin(self.directory.beside(name)).is_ok() {
-                self.returning.insert(index, link);
+    /// Before the first rename is undone: pins every link that is to get its old pin back beside
+    /// the path of that pin. A link that cannot be pinned now is tried again in its turn.
+    fn pin_what_returns(&mut self) {
+        if self.returning.is_some() {
+            return;
+        }
+        let renamed = self.steps.iter().filter_map(|step| match step {
+            Step::Renamed(index, before) => Some((*index, (*before)?)),
+            _ => None,
+        });
+        let renamed: Vec<_> = renamed.collect();
+        let mut returning = HashMap::new();
+        for (index, before) in renamed {
+            if let Ok(link) = self.pinned_beside(index, before) {
+                returning.insert(index, link);
             }
         }
+        self.returning = Some(returning);
+    }
+
+    /// The link with this id, or the one that its program was put back with, newly pinned beside
+    /// the slot's path.
+    fn pinned_beside(&mut self, index: usize, before: LinkId) -> Result<RawLink> {
+        let mut link = match self.holding(before) {
+            Some(link) => link.try_clone()?,
+            None => RawLink::from_id(before)?,
+        };
+        let name = self.slots.get(index).map_or("", |slot| slot.name);
+        link.pin(self.directory.beside(name))?;
+        Ok(link)
     }
 
     /// Pins a link again that was pinned at the slot's path.
@@ -163,15 +163,12 @@ impl Run<'_, '_> {
         let Some(slot) = self.slots.get(index) else {
             return Ok(());
         };
-        let (name, path) = (slot.name, slot.path());
-        if let Some(mut link) = self.returning.remove(&index) {
-            return Ok(link.pin_over(path)?);
-        }
-        let mut link = match self.holding(before) {
-            Some(link) => link.try_clone()?,
-            None => RawLink::from_id(before)?,
+        let path = slot.path();
+        let returning = self.returning.as_mut();
+        let mut link = match returning.and_then(|returning| returning.remove(&index)) {
+            Some(link) => link,
+            None => self.pinned_beside(index, before)?,
         };
-        link.pin(self.directory.beside(name))?;
         Ok(link.pin_over(path)?)
     }
 
@@ -220,7 +217,7 @@ impl Run<'_, '_> {
         Ok(state)
     }
 
-    /// The link with this id, or the one that its program was put back by.
+    /// The link with this id, or the one that its program was put back with.
     fn holding(&self, id: LinkId) -> Option<&RawLink> {
         let put_back = self.put_back.iter().find(|(old, _)| *old == id);
         if let Some((_, link)) = put_back {
@@ -234,6 +231,11 @@ impl Run<'_, '_> {
         let found = self.directory.links.iter().find(|found| found.id == id);
         found.and_then(|found| found.link.as_ref())
     }
+}
+
+fn undo_marked(mut link: RawLink) -> Undone {
+    link.unpin()?;
+    Ok(None)
 }
 
 /// Attaches a program again; the hook may be taken for a moment by what has just gone.

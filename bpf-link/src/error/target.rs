@@ -145,30 +145,20 @@ impl Target {
         }
     }
 
-    /// As [`named`](Self::named).
-    pub(super) fn name(&mut self, name: Self) {
-        let given = std::mem::replace(self, Self::Descriptor);
-        *self = given.named(name);
+    /// This link or program, as the anchor on a hook.
+    pub(crate) fn into_anchor_on(self, hook: Self) -> Self {
+        Self::Anchor {
+            anchor: Box::new(self),
+            hook: Box::new(hook),
+        }
     }
 
     /// Replaces what the kernel was given by what the caller named.
     pub(crate) fn named(self, name: Self) -> Self {
+        if self.says_no_more_than(&name) {
+            return name;
+        }
         match self {
-            // Its attach type says nothing, or is the same.
-            Self::Hook { .. }
-                if matches!(
-                    name,
-                    Self::ExtensionOf { .. } | Self::Tracepoint(None) | Self::Hook { .. }
-                ) =>
-            {
-                name
-            }
-            // Its id says nothing.
-            Self::Btf(_) if matches!(name, Self::ExtensionOf { .. } | Self::Functions(_)) => name,
-            // It may have the name as well.
-            Self::ExtensionOf { .. } if matches!(name, Self::ExtensionOf { .. }) => name,
-            // A relative path was taken for a function.
-            Self::Function { .. } if matches!(name, Self::File { .. }) => name,
             Self::Hook { attach_type, .. } => Self::Hook {
                 attach_type,
                 of: Some(Box::new(name)),
@@ -177,14 +167,37 @@ impl Target {
                 anchor,
                 hook: Box::new(hook.named(name)),
             },
-            // It could not be entered.
-            Self::Netns(_) if matches!(name, Self::InNetns { .. }) => name,
+            other => other,
+        }
+    }
+
+    /// Whether nothing is lost if an error has the caller's name in place of this.
+    fn says_no_more_than(&self, name: &Self) -> bool {
+        match self {
             Self::Descriptor
             | Self::PerfEvent { .. }
             | Self::Interface { .. }
-            | Self::Tracepoint(None) => name,
-            other => other,
+            | Self::Tracepoint(None) => true,
+            // The attach type says nothing about these, or is the same.
+            Self::Hook { .. } => matches!(
+                name,
+                Self::ExtensionOf { .. } | Self::Tracepoint(None) | Self::Hook { .. }
+            ),
+            // An id says less than a name.
+            Self::Btf(_) => matches!(name, Self::ExtensionOf { .. } | Self::Functions(_)),
+            // The caller's may have the function's name as well.
+            Self::ExtensionOf { .. } => matches!(name, Self::ExtensionOf { .. }),
+            // A relative path was taken for a function.
+            Self::Function { .. } => matches!(name, Self::File { .. }),
+            // The namespace could not be entered.
+            Self::Netns(_) => matches!(name, Self::InNetns { .. }),
+            _ => false,
         }
+    }
+
+    /// Replaces this by what is made of it.
+    pub(super) fn replace_with(&mut self, make: impl FnOnce(Self) -> Self) {
+        *self = make(std::mem::replace(self, Self::Descriptor));
     }
 }
 

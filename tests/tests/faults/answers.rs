@@ -41,7 +41,7 @@ const ANSWERS: &[Answer] = &[
     Answer::to("file_flags=0x4000", libc::EINVAL, SETS),
     // The set is there, and its report says that the old pin is as well.
     Answer::ignored("/agent/entry\"", &["set_renamed"]),
-    // So it is of the pin by which the next run would have known what was to be replaced.
+    // Likewise where the pin that marks what is to be replaced cannot be removed.
     Answer::ignored("elements~bpf-link~new\", 0", &["set_renamed"]),
     Answer::ignored("elements~bpf-link~new\", bpf_fd=0", &["set_renamed"]),
     Answer::ignored("more~bpf-link~new\", 0", &["set_renamed"]),

@@ -42,15 +42,17 @@ impl Device {
 
     pub(crate) fn index(&self) -> Result<u32> {
         self.index.get(|| {
-            let index = self.within.inside(|| self.interface.there().index());
+            let index = self.inside(|| self.interface.there().index());
             index.map_err(|error| self.interface.refused(error))
         })
     }
 
     /// Asks which programs this hook of it has.
     pub(crate) fn query(&self, attach_type: AttachType) -> Result<HookPrograms> {
-        let ifindex = self.index()?;
-        let programs = self.inside(|| Ok(Hook::of_device(attach_type, ifindex).query()?));
+        let programs = self.inside(|| {
+            let ifindex = self.index.get(|| self.interface.there().index())?;
+            Ok(Hook::of_device(attach_type, ifindex).query()?)
+        });
         programs.map_err(|error| self.interface.refused(error))
     }
 

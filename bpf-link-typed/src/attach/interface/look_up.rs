@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use bpf_link::{AttachType, Command, CommandError, Hook, HookPrograms, Target};
+use bpf_link::{Command, CommandError, Target};
 
 use crate::attach::interface::Interface;
 use crate::error::{Error, Result};
@@ -53,15 +53,6 @@ impl Interface {
     pub(crate) fn is_missing(&self) -> bool {
         let name = self.inside(|device| Ok(bpf_link::interface_name(device.index()?)?));
         matches!(name, Err(Error::Link(error)) if is_missing(&error))
-    }
-
-    /// Asks which programs this hook of it has.
-    pub(crate) fn query(&self, attach_type: AttachType) -> Result<HookPrograms> {
-        let programs = self.inside(|device| {
-            let ifindex = device.index()?;
-            Ok(Hook::of_device(attach_type, ifindex).query()?)
-        });
-        programs.map_err(|error| self.refused(error))
     }
 
     /// A refusal of something that was asked of it.

@@ -7,8 +7,8 @@ use crate::attach::looked_up::LookedUp;
 use crate::attach::netns::Netns;
 use crate::error::Result;
 
-/// The network namespace of the calling thread, or another one. The file of that is opened in each
-/// attempt to attach, or once for all attempts of a run.
+/// The network namespace of the calling thread, or another one, whose file is opened in each
+/// attempt to attach or once for all attempts of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Within {
     pub(crate) netns: Option<Netns>,

@@ -1,30 +1,21 @@
 //! What is attached to a cgroup, and to those above it.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bpf_link::{AttachFlags, AttachType, Hook, HookPrograms, ProgramId, Target};
+use bpf_link::{AttachType, Hook, HookPrograms, ProgramId, Target};
 
 use super::attached::{AttachPoint, CgroupOrigin};
 use super::inspector::{HookInspector, Seen};
 use super::links::LinkPlace;
 use super::note::{NoteAbout, Notes};
 use super::place::{HookPlace, PlaceHooks};
+use crate::attach::cgroup::{ALLOW_MULTI, OpenCgroup};
 use crate::attach::file_ref::{FileRef, by_descriptor};
 use crate::error::{Error, Result};
 use crate::kinds::CgroupHook;
-
-/// `BPF_F_ALLOW_MULTI`
-const ALLOW_MULTI: AttachFlags = AttachFlags::from_bits_retain(bpf_link_sys::BPF_F_ALLOW_MULTI);
-
-/// A cgroup above the one that is asked about.
-struct Ancestor {
-    id: u64,
-    file: File,
-}
 
 /// The own programs of a cgroup or of one above it, on one hook.
 struct Level {
@@ -55,17 +46,16 @@ impl HookInspector {
     /// [`query_effective`](crate::CgroupHook::query_effective).
     pub fn cgroup<'a>(&mut self, cgroup: impl Into<FileRef<'a>>) -> Result<PlaceHooks> {
         let cgroup = cgroup.into();
-        let file = cgroup.open()?;
-        let named = |error: bpf_link::Error| error.naming(cgroup.target(Target::Cgroup));
-        let Some(id) = bpf_link::cgroup_id(&file.as_fd()).map_err(named)? else {
-            return Err(not_a_cgroup(&cgroup, file.as_fd()));
+        let Some(own) = OpenCgroup::of(&cgroup)? else {
+            return Err(not_a_cgroup(&cgroup, &cgroup.open()?));
         };
+        let named = |error: bpf_link::Error| error.naming(cgroup.target(Target::Cgroup));
         let mut notes = Notes::default();
         let mut ancestors = None;
         let mut seen = Vec::new();
         for hook in CgroupHook::ALL {
             let attach_type = hook.attach_type();
-            let asked = Hook::of_fd(attach_type, &file).effective().query();
+            let asked = Hook::of_fd(attach_type, &own).effective().query();
             let effective = match asked.map_err(named) {
                 Ok(found) => found.programs,
                 // A kernel without this hook has no programs there.
@@ -79,13 +69,13 @@ impl HookInspector {
                 continue;
             }
             let effective: Vec<_> = effective.iter().map(|program| program.id).collect();
-            let ancestors = ancestors.get_or_insert_with(|| above(file.as_fd(), id, &mut notes));
-            let levels = levels(*hook, file.as_fd(), id, ancestors, &mut notes);
+            let ancestors = ancestors.get_or_insert_with(|| above(&own, &mut notes));
+            let levels = levels(*hook, &own, ancestors, &mut notes);
             let from = origins(&effective, &levels);
             seen.extend(self.of_hook(*hook, &effective, &levels, &from));
         }
         let place = HookPlace::Cgroup {
-            id,
+            id: own.id,
             path: cgroup.path_in_words(),
         };
         Ok(self.answer(place, seen, notes))
@@ -142,22 +132,12 @@ impl HookInspector {
 }
 
 /// The cgroups above this one, from the nearest up, as far as they have a path here.
-fn above(file: BorrowedFd<'_>, id: u64, notes: &mut Notes) -> Vec<Ancestor> {
-    let mut ancestors: Vec<Ancestor> = Vec::new();
+fn above(own: &OpenCgroup, notes: &mut Notes) -> Vec<OpenCgroup> {
+    let mut ancestors = Vec::new();
     loop {
-        let (below, id) = match ancestors.last() {
-            Some(last) => (last.file.as_fd(), last.id),
-            None => (file, id),
-        };
-        let path = by_descriptor(below).join("..");
-        let parent = File::open(&path).map_err(|source| Error::File { path, source });
-        let parent = parent.and_then(|file| {
-            let id = bpf_link::cgroup_id(&file)?;
-            Ok(id.map(|id| Ancestor { id, file }))
-        });
-        match parent {
-            Ok(Some(parent)) if parent.id != id => ancestors.push(parent),
-            Ok(_) => return ancestors,
+        match ancestors.last().unwrap_or(own).parent() {
+            Ok(Some(parent)) => ancestors.push(parent),
+            Ok(None) => return ancestors,
             Err(error) => {
                 notes.add(NoteAbout::Ancestors, Some(Arc::new(error)));
                 return ancestors;
@@ -169,32 +149,28 @@ fn above(file: BorrowedFd<'_>, id: u64, notes: &mut Notes) -> Vec<Ancestor> {
 /// What this hook has on the cgroup and on each above it.
 fn levels(
     hook: CgroupHook,
-    file: BorrowedFd<'_>,
-    id: u64,
-    ancestors: &[Ancestor],
+    own: &OpenCgroup,
+    ancestors: &[OpenCgroup],
     notes: &mut Notes,
 ) -> Vec<Level> {
     let mut levels = Vec::new();
-    let own = [(id, file, true)].into_iter();
-    let above = ancestors
-        .iter()
-        .map(|above| (above.id, above.file.as_fd(), false));
-    for (cgroup_id, file, is_own) in own.chain(above) {
-        match Hook::of_fd(hook.attach_type(), &file).query() {
+    let above = ancestors.iter().map(|cgroup| (cgroup, false));
+    for (cgroup, is_own) in std::iter::once((own, true)).chain(above) {
+        match Hook::of_fd(hook.attach_type(), cgroup).query() {
             Ok(own) => levels.push(Level {
-                cgroup_id,
+                cgroup_id: cgroup.id,
                 origin: if is_own {
                     CgroupOrigin::Own
                 } else {
                     CgroupOrigin::Ancestor {
-                        id: Some(cgroup_id),
-                        path: path_of(file),
+                        id: Some(cgroup.id),
+                        path: path_of(cgroup),
                     }
                 },
                 own,
             }),
             Err(error) => {
-                let error = match path_of(file) {
+                let error = match path_of(cgroup) {
                     Some(path) => error.naming(Target::Cgroup(path)),
                     None => error,
                 };
@@ -206,8 +182,8 @@ fn levels(
     levels
 }
 
-fn path_of(file: BorrowedFd<'_>) -> Option<PathBuf> {
-    std::fs::read_link(by_descriptor(file)).ok()
+fn path_of(cgroup: &OpenCgroup) -> Option<PathBuf> {
+    std::fs::read_link(by_descriptor(cgroup)).ok()
 }
 
 /// The level that each program comes from. The kernel puts the cgroup's own programs first, then
@@ -249,8 +225,8 @@ fn origin_without_a_level(program: ProgramId, levels: &[Level]) -> CgroupOrigin 
 }
 
 /// The error for a file that is not a cgroup, from what the kernel says to it.
-fn not_a_cgroup(cgroup: &FileRef<'_>, file: BorrowedFd<'_>) -> Error {
-    match Hook::of_fd(AttachType::CgroupInetIngress, &file).query() {
+fn not_a_cgroup(cgroup: &FileRef<'_>, file: &impl AsFd) -> Error {
+    match Hook::of_fd(AttachType::CgroupInetIngress, file).query() {
         Err(source) => cgroup.refused_as_cgroup(source),
         Ok(_) => Error::File {
             path: cgroup.path_in_words(),

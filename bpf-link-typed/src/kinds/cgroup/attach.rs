@@ -6,6 +6,7 @@ use bpf_link::{AttachFlags, Hook, LinkCreate, LinkKind, RawLink, Target};
 
 use super::CgroupLink;
 use super::hook::CgroupHook;
+use crate::attach::cgroup::OpenCgroup;
 use crate::attach::file_ref::FileRef;
 use crate::attach::fit;
 use crate::attach::holders;
@@ -139,22 +140,23 @@ impl<'a> CgroupAttach<'a> {
         }
     }
 
-    /// Adds the programs of a hook that takes no more, or the one that keeps it for itself. There
-    /// are none for `Lsm`, for which a query lists the programs of every security hook.
+    /// Adds the programs that keep a link off the hook: all of a hook that is full, or the one that
+    /// does not share it. Adds nothing for `Lsm`, because a query returns the programs of all
+    /// security hooks there.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             if self.hook == CgroupHook::Lsm {
                 return None;
             }
             let attach_type = self.hook.attach_type();
-            let excluding = self.excluding();
-            let cgroup = excluding.as_ref().unwrap_or(&self.cgroup);
-            let inode = cgroup.cgroup_id().ok()??;
-            let cgroup = cgroup.open().ok()?;
+            let cgroup = match self.excluding() {
+                Some(cgroup) => cgroup,
+                None => OpenCgroup::of(&self.cgroup).ok()??,
+            };
             let hook = Hook::of_fd(attach_type, &cgroup);
             holders::queried(&hook, LinkKind::Cgroup, |link| {
                 let info = CgroupLink(link).info().ok()?;
-                let is_here = info.cgroup_id == Some(inode) && info.attach_type == attach_type;
+                let is_here = info.cgroup_id == Some(cgroup.id) && info.attach_type == attach_type;
                 info.program_id.filter(|_| is_here)
             })
         })

@@ -114,7 +114,7 @@ impl Recipe for CgroupAttach<'_> {
     }
 }
 
-/// Whether the link that another is placed next to may be the one of this program.
+/// Whether the anchor, a link, runs this program.
 fn is_anchor(anchor: LinkAnchor<'_>, program: &HookProgram) -> Result<bool> {
     let anchor = match anchor {
         LinkAnchor::Link(link) => position::anchor_link(link)?,

@@ -117,21 +117,19 @@ impl<'a> IterAttach<'a> {
             Some(args) => request.args(args),
             None => request,
         };
-        RawLink::create(&request).map(IterLink).map_err(|source| {
-            match (source.errno(), self.args()) {
-                (Some(libc::EBADF), Some(IterArgs::Cgroup { .. })) => {
-                    Error::NotACgroup { path: None, source }
-                }
-                (_, Some(IterArgs::Map(map))) => fit::or_no_map(map, source, |source| {
-                    fit::or_mismatch(program.as_fd(), AttachType::TraceIter, source)
-                }),
-                _ => fit::or_mismatch(program.as_fd(), AttachType::TraceIter, source),
+        let or_mismatch = |source| fit::or_mismatch(program.as_fd(), AttachType::TraceIter, source);
+        let link = RawLink::create(&request).map(IterLink);
+        link.map_err(|source| match (source.errno(), self.args()) {
+            (Some(libc::EBADF), Some(IterArgs::Cgroup { .. })) => {
+                Error::NotACgroup { path: None, source }
             }
+            (_, Some(IterArgs::Map(map))) => fit::or_no_map(map, source, or_mismatch),
+            _ => or_mismatch(source),
         })
     }
 
     /// The map that it goes over, as errors name it.
-    pub(super) fn map(&self) -> Option<Target> {
+    pub(super) fn map_target(&self) -> Option<Target> {
         match self.args() {
             Some(IterArgs::Map(map)) => MapInfo::of(&map).ok().map(|info| Target::Map(info.id)),
             _ => None,

@@ -34,7 +34,7 @@ impl Recipe for IterAttach<'_> {
         let attach_type = AttachType::TraceIter;
         let hook = || Target::Hook {
             attach_type,
-            of: self.map().map(Box::new),
+            of: self.map_target().map(Box::new),
         };
         fit::check_by_asking(wanted.object, attach_type, hook)
     }

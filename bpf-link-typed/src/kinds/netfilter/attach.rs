@@ -114,7 +114,7 @@ impl NetfilterAttach {
         }
     }
 
-    /// A refusal in another network namespace.
+    /// A refusal, which names the hook if it is in another network namespace.
     fn named(&self, source: bpf_link::Error) -> bpf_link::Error {
         let Some(netns) = &self.within.netns else {
             return source;

@@ -4,6 +4,7 @@ use bpf_link::HookPrograms;
 
 use super::NetkitHook;
 use crate::attach::interface::Interface;
+use crate::attach::interface::device::Device;
 use crate::error::Result;
 
 impl NetkitHook {
@@ -37,6 +38,6 @@ impl NetkitHook {
     ///
     /// `BPF_PROG_QUERY`, since Linux 6.7; it ends in `netkit_prog_query` (7.3).
     pub fn query(self, interface: impl Into<Interface>) -> Result<HookPrograms> {
-        interface.into().query(self.attach_type())
+        Device::new(interface.into()).query(self.attach_type())
     }
 }

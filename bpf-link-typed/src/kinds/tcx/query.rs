@@ -4,6 +4,7 @@ use bpf_link::HookPrograms;
 
 use super::TcxHook;
 use crate::attach::interface::Interface;
+use crate::attach::interface::device::Device;
 use crate::error::Result;
 
 impl TcxHook {
@@ -38,6 +39,6 @@ impl TcxHook {
     ///
     /// `BPF_PROG_QUERY`, since Linux 6.6; it ends in `tcx_prog_query` (7.3).
     pub fn query(self, interface: impl Into<Interface>) -> Result<HookPrograms> {
-        interface.into().query(self.attach_type())
+        Device::new(interface.into()).query(self.attach_type())
     }
 }

@@ -65,8 +65,8 @@ impl Run<'_, '_> {
         Ok(pinned?)
     }
 
-    /// Attaches where something has just been taken off, which may be seen a moment later, or where
-    /// this link is about to go.
+    /// Attaches once the hook is free. What was taken off may be on it for a moment longer, and the
+    /// link `going` stays until its last holder lets go.
     fn create_after(&mut self, index: usize, going: Option<LinkId>) -> Result<RawLink> {
         loop {
             let refused = match self.create(index) {

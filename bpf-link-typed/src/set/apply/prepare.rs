@@ -26,19 +26,22 @@ impl Run<'_, '_> {
                 Next::Keep => return self.pin_beside(index, Way::Keep),
                 Next::Update => return self.prepare_update(index),
                 Next::OldFirst(why) => return self.prepare_old_first(index, why),
-                Next::Attach(why) => match self.mark_and_create(index)? {
-                    Ok(link) => return self.attached(index, link, why),
-                    Err(Refused {
-                        error,
-                        hook: Some(hook),
-                    }) => {
-                        hook_taken = Some(error);
-                        if let Some(work) = self.works.get_mut(index) {
-                            work.learned.hook = hook;
+                Next::Attach(why) => {
+                    self.mark(index)?;
+                    match self.create(index) {
+                        Ok(link) => return self.attached(index, link, why),
+                        Err(Refused {
+                            error,
+                            hook: Some(hook),
+                        }) => {
+                            hook_taken = Some(error);
+                            if let Some(work) = self.works.get_mut(index) {
+                                work.learned.hook = hook;
+                            }
                         }
+                        Err(refused) => return Err(refused.error),
                     }
-                    Err(refused) => return Err(refused.error),
-                },
+                }
                 Next::AttachOnceFree(_) | Next::HookTaken => {
                     if slot.orphan.is_none() {
                         let refusal = hook_taken.take().unwrap_or_else(|| overtaken(slot));
@@ -51,16 +54,10 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Attaches, once the old link is marked.
-    fn mark_and_create(&mut self, index: usize) -> Result<Result<RawLink, Refused>> {
-        self.mark(index)?;
-        Ok(self.create(index))
-    }
-
-    /// Pins an old link that has another name beside the path of the new one as well. If this run
-    /// is killed, the next one knows by that which link was to be replaced.
+    /// Marks an old link that has another name: pins it beside the path of the new one as well. If
+    /// this run is killed, that tells the next one which link was to be replaced.
     fn mark(&mut self, index: usize) -> Result<()> {
-        let (Some(slot), Some(work)) = (self.slots.get(index), self.works.get_mut(index)) else {
+        let Some(slot) = self.slots.get(index) else {
             return Ok(());
         };
         let Some(old) = &slot.old else {
@@ -74,8 +71,7 @@ impl Run<'_, '_> {
         let mut link = old.judged.link.try_clone()?;
         let path = self.directory.beside(slot.name);
         link.pin(&path)?;
-        work.marked = Some(link);
-        self.steps.push(Step::Marked(index));
+        self.steps.push(Step::Marked(index, link));
         let found = old
             .found
             .and_then(|found| self.directory.links.get_mut(found));
@@ -85,16 +81,15 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Takes that back of a link that is not replaced after all.
+    /// Removes the mark from a link that is not replaced after all.
     fn unmark(&mut self, index: usize, found: Option<usize>) -> Result<()> {
-        let marked = self
-            .works
-            .get_mut(index)
-            .and_then(|work| work.marked.take());
-        let Some(mut marked) = marked else {
+        let is_mark = |step: &Step| matches!(step, Step::Marked(of, _) if *of == index);
+        let marked = self.steps.iter().position(is_mark);
+        let marked = marked.map(|at| self.steps.remove(at));
+        let Some(Step::Marked(_, mut link)) = marked else {
             return Ok(());
         };
-        marked.unpin()?;
+        link.unpin()?;
         let found = found.and_then(|found| self.directory.links.get_mut(found));
         let name = self.slots.get(index).map(|slot| OsStr::new(slot.name));
         if let (Some(found), Some(name)) = (found, name) {
@@ -228,16 +223,10 @@ impl Run<'_, '_> {
             return Err(error.into());
         }
         // The hook was free.
-        let mut elsewhere = None;
-        let old = slot.old.as_ref();
-        let why = if old.is_some_and(|old| slot.may_be_elsewhere(old)) {
-            if let Some(old) = slot.old.take() {
-                elsewhere = Some(old.found);
-                give_back(&mut self.directory, old);
-            }
-            None
+        let elsewhere = if slot.may_be_elsewhere() {
+            slot.old.take()
         } else {
-            why
+            None
         };
         let previous = slot.old.as_ref().and_then(|old| old.judged.attached);
         if let Some(work) = self.works.get_mut(index) {
@@ -245,12 +234,16 @@ impl Run<'_, '_> {
             if let Some(mut beside) = work.link.replace(link) {
                 beside.unpin()?;
             }
-            work.way = Some(Way::New(why));
+            work.way = Some(Way::New(why.filter(|_| elsewhere.is_none())));
             work.previous = previous;
             self.steps.push(Step::Attached(index));
         }
         match elsewhere {
-            Some(found) => self.unmark(index, found),
+            Some(old) => {
+                let found = old.found;
+                give_back(&mut self.directory, old);
+                self.unmark(index, found)
+            }
             None => Ok(()),
         }
     }

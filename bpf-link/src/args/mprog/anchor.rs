@@ -14,10 +14,9 @@ pub(crate) fn open(request: &LinkCreate<'_>) -> Result<Option<RawLink>> {
         CreateArgs::Mprog(MprogArgs {
             anchor: Some(Anchor::LinkId(id)),
             ..
-        }) => RawLink::from_id(id).map(Some).map_err(|mut error| {
-            error.be_about_an_anchor_on(request.hook());
-            error
-        }),
+        }) => RawLink::from_id(id)
+            .map(Some)
+            .map_err(|error| error.about_the_anchor_on(request.hook())),
         _ => Ok(None),
     }
 }
@@ -31,10 +30,7 @@ pub(crate) fn target(anchor: Anchor<'_>, hook: Target) -> Target {
         Anchor::Program(program) => ProgramId::new(id(program)).map(Target::Program),
         Anchor::ProgramId(id) => Some(Target::Program(id)),
     };
-    Target::Anchor {
-        anchor: Box::new(anchor.unwrap_or(Target::Descriptor)),
-        hook: Box::new(hook),
-    }
+    anchor.unwrap_or(Target::Descriptor).into_anchor_on(hook)
 }
 
 /// Refuses a link of another kind as the anchor: the kernel follows a null pointer where the anchor
@@ -47,20 +43,18 @@ pub(crate) fn check(request: &LinkCreate<'_>) -> Result<()> {
     else {
         return Ok(());
     };
-    let not_known = || Target::Anchor {
-        anchor: Box::new(Target::Descriptor),
-        hook: Box::new(request.hook()),
+    let refused = |command| {
+        move |source| {
+            let anchor = Target::Descriptor.into_anchor_on(request.hook());
+            CommandError::new(command, anchor, source).classify()
+        }
     };
-    let refused =
-        |command| move |source| CommandError::new(command, not_known(), source).classify();
     // The info of a program or map has another number where a link's info has its kind.
     if !sys::is_link(anchor).map_err(refused(Command::LinkUpdate))? {
         let program = ProgramInfo::of(&anchor).map(|info| Target::Program(info.id));
         let found = program.or_else(|_| MapInfo::of(&anchor).map(|info| Target::Map(info.id)));
-        return Err(Error::NotALink(Target::Anchor {
-            anchor: Box::new(found.unwrap_or(Target::Descriptor)),
-            hook: Box::new(request.hook()),
-        }));
+        let anchor = found.unwrap_or(Target::Descriptor);
+        return Err(Error::NotALink(anchor.into_anchor_on(request.hook())));
     }
     let start = sys::object_start(anchor).map_err(refused(Command::ObjGetInfoByFd))?;
     let found = LinkKind::from_raw(start.kind);

@@ -148,25 +148,13 @@ impl Scenario<'_> {
         for number in 1.. {
             let old = self.sort.load(&self.counter)?;
             (self.before)(self, &old).context("before")?;
-            let mut traced = self.player()?.trace("start")?;
-            let mut ahead = traced.next_call()?;
-            for _ in 1..number {
-                if ahead.is_some() {
-                    ahead = traced.next_call()?;
-                }
-            }
-            let ended = ahead.is_none();
-            if ended {
-                traced.finish()?;
-            } else {
-                traced.kill()?;
-            }
+            let ahead = self.player()?.trace("start")?.kill_before(number)?;
             calls.extend(ahead);
             self.check_and_finish()
                 .with_context(|| format!("killed before call {number}, {ahead:?} of {calls:?}"))?;
             drop(old);
             self.clear()?;
-            if ended {
+            if ahead.is_none() {
                 break;
             }
         }
@@ -341,17 +329,7 @@ fn let_go_everywhere(sandbox: &Sandbox, sort: Sort, cgroup: &Path) -> Result<()>
         let id = sort.start(cgroup, &pin, &program)?.link.id()?;
         let mut player = role!(leaver).start(&[text])?;
         ensure!(player.hear()? == "ready");
-        let mut traced = player.trace("leave")?;
-        let mut ahead = traced.next_call()?;
-        for _ in 1..number {
-            if ahead.is_some() {
-                ahead = traced.next_call()?;
-            }
-        }
-        match ahead {
-            Some(_) => traced.kill()?,
-            None => traced.finish()?,
-        }
+        let ahead = player.trace("leave")?.kill_before(number)?;
         if is_pinned(&pin) {
             ensure!(ensure_one_link_and_pin(sandbox, &pin)? == id);
             let link = Link::from_pinned(&pin)?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{self as tests, Device, DeviceKind, Hook, Program, Sandbox};
 use bpf_link_typed::{
     Attach as _, AttachProgram, Error, Interface, NetfilterAttach, NetfilterFamily, NetfilterHook,
@@ -108,26 +108,32 @@ fn an_xdp_device(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// As containers have it: the namespace of a process.
+/// Does this with a namespace that a process holds, and nobody else, as containers have it. Gives
+/// the id of the process and the path of the namespace.
+fn with_a_process_there(act: impl FnOnce(u32, &str) -> Result<()>) -> Result<()> {
+    let mut process = inhabit(&tests::Netns::create()?)?;
+    act(process.id(), &format!("/proc/{}/ns/net", process.id()))?;
+    process.tell("enough")?;
+    process.finish()
+}
+
 fn a_namespace_by_its_path(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
-    // Nobody but the process holds it.
-    let mut player = inhabit(&tests::Netns::create()?)?;
-    let path = format!("/proc/{}/ns/net", player.id());
-    let here = XdpAttach::to("lo").mode(XdpMode::Skb);
-    let there = here.clone().in_netns(&path);
-    over_restarts(sandbox, [&here, &there], Hook::XDP, true)?;
+    with_a_process_there(|process, path| {
+        let here = XdpAttach::to("lo").mode(XdpMode::Skb);
+        let there = here.clone().in_netns(path);
+        over_restarts(sandbox, [&here, &there], Hook::XDP, true)?;
 
-    let program = Program::passing(Hook::XDP)?;
-    let done = there.ensure_pinned(&pin).run(&program)?;
-    let elsewhere = tests::Netns::of_process(player.id())?;
-    let found = elsewhere.inside(|| Ok(bpf_link::xdp_programs(LOOPBACK)?))?;
-    ensure!(found.generic == Some(id_of(&program)?), "{found:?}");
-    let found = bpf_link::xdp_programs(LOOPBACK)?;
-    ensure!(found.generic.is_none(), "{found:?}");
-    done.stop()?;
-    player.tell("enough")?;
-    player.finish()?;
+        let program = Program::passing(Hook::XDP)?;
+        let done = there.ensure_pinned(&pin).run(&program)?;
+        let elsewhere = tests::Netns::of_process(process)?;
+        let found = elsewhere.inside(|| Ok(bpf_link::xdp_programs(LOOPBACK)?))?;
+        ensure!(found.generic == Some(id_of(&program)?), "{found:?}");
+        let found = bpf_link::xdp_programs(LOOPBACK)?;
+        ensure!(found.generic.is_none(), "{found:?}");
+        done.stop()?;
+        Ok(())
+    })?;
     ensure_nothing_left(sandbox)
 }
 
@@ -149,75 +155,71 @@ fn the_file_is_opened_once(sandbox: &Sandbox) -> Result<()> {
             }
         }
     };
-    let pin = sandbox.bpffs().join("pin");
-    let to = XdpAttach::to("lo").in_netns(&there.file);
-    for _ in 0..2 {
-        to.clone()
-            .ensure_pinned(&pin)
-            .run(Program::passing(Hook::XDP)?)?;
-        ensure!(count()? == 1);
-    }
-    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
-    let to = TcxAttach::to("lo", TcxHook::Ingress).in_netns(&there.file);
-    let to = to.position(Position::First);
-    for _ in 0..2 {
-        to.clone()
-            .ensure_pinned(&pin)
-            .run(Program::passing(Hook::TCX_INGRESS)?)?;
-        ensure!(count()? == 1);
-    }
-    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
-    let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
-    let to = to.in_netns(&there.file);
-    for _ in 0..2 {
-        to.clone()
-            .ensure_pinned(&pin)
-            .run(Program::passing(Hook::NETFILTER)?)?;
-        ensure!(count()? == 1);
-    }
-    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
+    let xdp = XdpAttach::to("lo").in_netns(&there.file);
+    ensure_opened_once(sandbox, xdp, Hook::XDP, &count).context("xdp")?;
+    let tcx = TcxAttach::to("lo", TcxHook::Ingress)
+        .in_netns(&there.file)
+        .position(Position::First);
+    ensure_opened_once(sandbox, tcx, Hook::TCX_INGRESS, &count).context("tcx")?;
+    let netfilter = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7)
+        .in_netns(&there.file);
+    ensure_opened_once(sandbox, netfilter, Hook::NETFILTER, &count).context("netfilter")?;
     there.unmount()?;
     ensure_nothing_left(sandbox)
 }
 
+/// Each run opens the file once, whether it attaches anew or replaces.
+fn ensure_opened_once<A: AttachProgram>(
+    sandbox: &Sandbox,
+    to: A,
+    hook: Hook,
+    opens: &dyn Fn() -> Result<usize>,
+) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    let to = to.ensure_pinned(&pin);
+    for _ in 0..2 {
+        to.run(Program::passing(hook)?)?;
+        let opens = opens()?;
+        ensure!(opens == 1, "opened {opens} times");
+    }
+    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
+    Ok(())
+}
+
 /// Whether the kernel refuses what is to be done there, or nobody may enter it.
 fn errors_name_the_namespace(_sandbox: &Sandbox) -> Result<()> {
-    let mut player = inhabit(&tests::Netns::create()?)?;
-    let path = format!("/proc/{}/ns/net", player.id());
     let (xdp, other) = (Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?);
-    let on_lo = XdpAttach::to("lo").in_netns(&path);
-    let held = on_lo.attach(&xdp)?;
-    let lo = format!("interface lo (index 1) in network namespace {path}");
-    let refused = check_refusal(on_lo.attach(&other), &[&lo])?;
-    ensure!(matches!(refused, Error::HookTaken { .. }), "{refused:?}");
-    let lo = format!("interface lo in network namespace {path}");
-    let refused = without_sys_admin(|| check_refusal(on_lo.attach(&other), &[&lo]))?;
-    ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
-    drop(held);
-    player.tell("enough")?;
-    player.finish()
+    with_a_process_there(|_process, path| {
+        let on_lo = XdpAttach::to("lo").in_netns(path);
+        let _held = on_lo.attach(&xdp)?;
+        let lo = format!("interface lo (index 1) in network namespace {path}");
+        let refused = check_refusal(on_lo.attach(&other), &[&lo])?;
+        ensure!(matches!(refused, Error::HookTaken { .. }), "{refused:?}");
+        let lo = format!("interface lo in network namespace {path}");
+        let refused = without_sys_admin(|| check_refusal(on_lo.attach(&other), &[&lo]))?;
+        ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
+        Ok(())
+    })
 }
 
 /// The same, on a hook that no device has.
 fn errors_name_the_namespace_of_a_netfilter_hook(_sandbox: &Sandbox) -> Result<()> {
-    let mut player = inhabit(&tests::Netns::create()?)?;
-    let path = format!("/proc/{}/ns/net", player.id());
     let [one, other] = [(); 2].map(|()| Program::passing(Hook::NETFILTER));
     let (one, other) = (one?, other?);
     let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
-    let to = to.in_netns(&path);
-    let held = to.attach(&one)?;
-    let words = [&format!("network namespace {path}")[..], "-7"];
-    let refused = check_refusal(to.attach(&other), &words)?;
-    ensure!(
-        matches!(refused, Error::PriorityTaken { .. }),
-        "{refused:?}"
-    );
-    let refused = without_sys_admin(|| check_refusal(to.attach(&other), &words[..1]))?;
-    ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
-    drop(held);
-    player.tell("enough")?;
-    player.finish()
+    with_a_process_there(|_process, path| {
+        let to = to.in_netns(path);
+        let _held = to.attach(&one)?;
+        let words = [&format!("network namespace {path}")[..], "-7"];
+        let refused = check_refusal(to.attach(&other), &words)?;
+        ensure!(
+            matches!(refused, Error::PriorityTaken { .. }),
+            "{refused:?}"
+        );
+        let refused = without_sys_admin(|| check_refusal(to.attach(&other), &words[..1]))?;
+        ensure!(refused.errno() == Some(libc::EPERM), "{refused:?}");
+        Ok(())
+    })
 }
 
 fn a_tcx_hook(sandbox: &Sandbox) -> Result<()> {

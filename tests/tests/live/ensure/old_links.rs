@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use bpf_link::{PinEntry, PinLock, temporary_pin};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, eventually_holds};
 use bpf_link_typed::{
-    Attach as _, Link, RawTracepointAttach, RawTracepointLink, TcxAttach, TcxHook, XdpAttach,
-    ensure::{LeftOver, OldLink, Ours, Outcome, Planned, Why},
+    Attach as _, Link, LinkId, RawTracepointAttach, RawTracepointLink, TcxAttach, TcxHook,
+    XdpAttach,
+    ensure::{Ensured, LeftOver, OldLink, Ours, Outcome, Planned, Why},
 };
 
 use crate::ensure::end::{ensure_nothing_left, ensure_one_link_and_pin};
@@ -67,6 +68,22 @@ fn of_another_kind(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
+/// This link, which ran this program, has lost its pin and is gone.
+fn ensure_displaced<L: std::fmt::Debug>(
+    done: &Ensured<L>,
+    link: LinkId,
+    program: &Program,
+) -> Result<()> {
+    let displaced = done.displaced.context("the old one has lost its pin")?;
+    ensure!(
+        displaced.link == link
+            && displaced.previous == Some(Attached::Program(id_of(program)?))
+            && displaced.old_link == OldLink::Gone,
+        "{done:?}"
+    );
+    Ok(())
+}
+
 /// A run was killed when it had pinned the new link beside the old one: the next run finishes that,
 /// and the old program is off as well.
 fn of_another_kind_after_a_kill(sandbox: &Sandbox) -> Result<()> {
@@ -80,13 +97,7 @@ fn of_another_kind_after_a_kill(sandbox: &Sandbox) -> Result<()> {
     ensure!(runs(&counter)?);
     let done = to.ensure_pinned(&pin).replace_other().run(&new)?;
     ensure!(done.left_over == Some(LeftOver::Finished), "{done:?}");
-    let displaced = done.displaced.context("the old one has lost its pin")?;
-    ensure!(
-        displaced.link == held.id()?
-            && displaced.previous == Some(Attached::Program(id_of(&old)?))
-            && displaced.old_link == OldLink::Gone,
-        "{done:?}"
-    );
+    ensure_displaced(&done, held.id()?, &old)?;
     ensure!(done.link.id()? == left.id()?, "{done:?}");
     ensure!(held.info()?.is_defunct() == Some(true) && !runs(&counter)?);
     drop((held, left));
@@ -114,13 +125,7 @@ fn elsewhere_when_another_is_taken_over(sandbox: &Sandbox) -> Result<()> {
         .take_over(Ours::by_name(&name))
         .run(&new)?;
     ensure!(done.taken_over == Some(orphan.id()?), "{done:?}");
-    let displaced = done.displaced.context("the old one has lost its pin")?;
-    ensure!(
-        displaced.link == held.id()?
-            && displaced.previous == Some(Attached::Program(id_of(&old)?))
-            && displaced.old_link == OldLink::Gone,
-        "{done:?}"
-    );
+    ensure_displaced(&done, held.id()?, &old)?;
     ensure!(held.info()?.is_defunct() == Some(true) && !runs(&counter)?);
     drop((held, orphan));
     ensure_one_link_and_pin(sandbox, &pin)?;

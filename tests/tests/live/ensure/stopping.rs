@@ -173,7 +173,6 @@ fn by_what_is_known_of_the_program(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// [`rounds_of`] two programs.
 /// A run was killed when it had pinned its link beside the path.
 fn what_a_killed_run_left(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
@@ -190,6 +189,7 @@ fn what_a_killed_run_left(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
+/// [`rounds_of`] two programs.
 fn rounds<A>(sandbox: &Sandbox, to: A, load: impl Fn() -> Result<Program>) -> Result<()>
 where
     A: AttachProgram<Link: Into<Link> + Send> + Sync,

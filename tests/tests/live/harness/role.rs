@@ -236,6 +236,24 @@ impl Traced {
         Ok(true)
     }
 
+    /// Kills it before the call with this number, counting from 1. Returns the system call that it
+    /// did not make, or `None` if it made fewer calls and came to its end, which has to be a good
+    /// one.
+    pub(crate) fn kill_before(mut self, number: usize) -> Result<Option<u64>> {
+        for _ in 1..number {
+            if self.next_call()?.is_none() {
+                self.finish()?;
+                return Ok(None);
+            }
+        }
+        let ahead = self.next_call()?;
+        match ahead {
+            Some(_) => self.kill()?,
+            None => self.finish()?,
+        }
+        Ok(ahead)
+    }
+
     /// Kills it where it is: the call that it is about to make is not made.
     pub(crate) fn kill(self) -> Result<()> {
         match self.player {
@@ -251,9 +269,7 @@ impl Traced {
             None => Ok(()),
         }
     }
-}
 
-impl Traced {
     /// After its end, which has to be a good one: the last line that it sent.
     pub(crate) fn finish_with_answer(mut self) -> Result<String> {
         let player = self.player.as_mut().context("it was not told")?;

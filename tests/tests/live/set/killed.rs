@@ -121,7 +121,7 @@ impl<'a> Scenario<'a> {
         if let Some(names) = self.before {
             agent.set(&old, names)?.apply()?;
         }
-        let mut traced = agent.start(self.names, self.what)?.trace("start")?;
+        let traced = agent.start(self.names, self.what)?.trace("start")?;
         let newest = agent.load()?;
         let next = agent.set(&newest, self.names)?;
         let mut ended = false;
@@ -131,18 +131,7 @@ impl<'a> Scenario<'a> {
             None => None,
         };
         let events = while_events_flow(&self.counters, elements.as_ref(), || {
-            let mut ahead = traced.next_call()?;
-            for _ in 1..number {
-                if ahead.is_some() {
-                    ahead = traced.next_call()?;
-                }
-            }
-            ended = ahead.is_none();
-            if ended {
-                traced.finish()?;
-            } else {
-                traced.kill()?;
-            }
+            ended = traced.kill_before(number)?.is_none();
             let applied = next.apply()?;
             ensure!(applied.is_ours()?);
             Ok(())

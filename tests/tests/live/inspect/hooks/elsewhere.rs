@@ -1,6 +1,6 @@
 //! Hooks in another network namespace than the calling thread's.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use anyhow::{Result, ensure};
 use bpf_link_tests::{Device, DeviceKind, Hook, Netns, Program, Sandbox};
@@ -76,11 +76,9 @@ fn all_devices_of_a_namespace(_sandbox: &Sandbox) -> Result<()> {
 }
 
 fn a_namespace_that_may_not_be_entered(_sandbox: &Sandbox) -> Result<()> {
-    let there = copy(&Netns::create()?)?;
-    let in_words = there
-        .to_string()
-        .replace("the network namespace of descriptor ", "");
-    let in_words = format!("network namespace /proc/self/fd/{in_words}");
+    let file = Netns::create()?.as_fd().try_clone_to_owned()?;
+    let in_words = format!("network namespace /proc/self/fd/{}", file.as_raw_fd());
+    let there = bpf_link_typed::Netns::from(file);
     let device_in_words = format!("interface lo in {in_words}");
     let refused = as_nobody(|| {
         let mut inspector = HookInspector::load()?;

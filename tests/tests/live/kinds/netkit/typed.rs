@@ -151,8 +151,8 @@ fn errors_alone(_sandbox: &Sandbox) -> Result<()> {
 
 fn without(_sandbox: &Sandbox) -> Result<()> {
     let to = NetkitAttach::to("lo", NetkitHook::Primary);
-    ensure_unknown("interface pair", |program| to.attach(program))?;
-    ensure_unknown("interface pair", |program| {
+    ensure_unknown("interface lo", |program| to.attach(program))?;
+    ensure_unknown("interface lo", |program| {
         to.clone().expected_revision(1).attach(program)
     })
 }

@@ -54,19 +54,8 @@ fn kill_before(sandbox: &Sandbox, place: &Place, names: [&str; 3], number: usize
     let old = Version::load()?;
     place.set(&old, XdpMode::Skb)?.apply()?;
     let updated = on_the_cgroup(place)?;
-    let mut traced = start(place, names, REFUSED)?.trace("start")?;
-    let mut ahead = traced.next_call()?;
-    for _ in 1..number {
-        if ahead.is_some() {
-            ahead = traced.next_call()?;
-        }
-    }
-    let ended = ahead.is_none();
-    if ended {
-        traced.finish()?;
-    } else {
-        traced.kill()?;
-    }
+    let traced = start(place, names, REFUSED)?.trace("start")?;
+    let ended = traced.kill_before(number)?.is_none();
     let again = place.set(&old, XdpMode::Skb)?.apply()?;
     ensure!(again.is_ours()?);
     ensure!(

@@ -1,0 +1,50 @@
+//! An open cgroup, and the way up from it.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use bpf_link::{AttachFlags, Target};
+use bpf_link_sys as c;
+
+use crate::attach::file_ref::{FileRef, by_descriptor};
+use crate::error::{Error, Result};
+
+/// `BPF_F_ALLOW_MULTI`: what is attached shares its hook, with what is attached above and below it
+/// as well. A link always does.
+pub(crate) const ALLOW_MULTI: AttachFlags = AttachFlags::from_bits_retain(c::BPF_F_ALLOW_MULTI);
+
+/// `BPF_F_ALLOW_OVERRIDE`: what is attached gives way to what is attached below it.
+pub(crate) const ALLOW_OVERRIDE: AttachFlags =
+    AttachFlags::from_bits_retain(c::BPF_F_ALLOW_OVERRIDE);
+
+/// A cgroup of version 2, which is open.
+#[derive(Debug)]
+pub(crate) struct OpenCgroup {
+    pub(crate) id: u64,
+    file: OwnedFd,
+}
+
+impl OpenCgroup {
+    /// Opens a cgroup; `None` if the file is not one of version 2.
+    pub(crate) fn of(cgroup: &FileRef<'_>) -> Result<Option<Self>> {
+        let file = cgroup.open()?.into_owned()?;
+        let id = bpf_link::cgroup_id(&file);
+        let id = id.map_err(|source| source.naming(cgroup.target(Target::Cgroup)))?;
+        Ok(id.map(|id| Self { id, file }))
+    }
+
+    /// The cgroup above this one; `None` if there is none, or if it has no path here.
+    pub(crate) fn parent(&self) -> Result<Option<Self>> {
+        let path = by_descriptor(&self.file).join("..");
+        let file = File::open(&path).map_err(|source| Error::File { path, source })?;
+        let id = bpf_link::cgroup_id(&file)?.filter(|id| *id != self.id);
+        let file = file.into();
+        Ok(id.map(|id| Self { id, file }))
+    }
+}
+
+impl AsFd for OpenCgroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
