@@ -34,6 +34,6 @@ fn main() -> Result<()> {
     parse::measure(&mut bench)?;
     symbol::measure(&mut bench, &sandbox)?;
     holders::measure(&mut bench, &sandbox)?;
-    walk::measure(&mut bench)?;
+    walk::measure(&mut bench, &sandbox)?;
     bench.end()
 }

@@ -2,15 +2,15 @@
 
 use std::hint::black_box;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use bpf_link::Snapshotter;
+use bpf_link::{AttachType, LinkCreate, RawLink, Snapshotter};
 use bpf_link_peers::{Growth, Side};
 use bpf_link_sys::BPF_TRACE_ITER;
 use bpf_link_tests::sys::bare::{self, NamedLink};
 use bpf_link_tests::sys::{IdSpace, LinkTarget, fd_by_id, link_create};
-use bpf_link_tests::{Program, iterator};
+use bpf_link_tests::{Program, Sandbox, in_form, iterator};
 use bpf_link_typed::InfoBuf;
 use bpf_link_typed::inspect::Inventory;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -26,6 +26,10 @@ const NAMED: usize = 1_000;
 /// The numbers of links for which a snapshot is measured beside the walks.
 const SNAPSHOTS: [usize; 2] = [1_000, 5_000];
 
+/// Likewise, in the long form. Few machines have as many links, but the cost of a snapshot must not
+/// grow faster than their number.
+const LARGE: usize = 50_000;
+
 /// The number of links in the inventory, and how many of them are replaced before each refresh.
 const INVENTORY: usize = 10_000;
 const CHANGED: usize = 10;
@@ -33,7 +37,7 @@ const CHANGED: usize = 10;
 /// Where to draw the chart, if anywhere.
 const CHART: &str = "BPF_LINK_CHART";
 
-pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
+pub(crate) fn measure(bench: &mut Bench, sandbox: &Sandbox) -> Result<()> {
     // A walk takes milliseconds.
     bench.criterion = std::mem::take(&mut bench.criterion).sample_size(30);
     let program = iterator("bpf_map", *b"benchmrk")?;
@@ -54,6 +58,12 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
         if links == INVENTORY {
             inventory(bench, links, &program)?;
         }
+    }
+    if in_form(false, true) {
+        for number in held.len()..LARGE {
+            pin(&sandbox.bpffs().join(number.to_string()), &program)?;
+        }
+        snapshots(bench, LARGE)?;
     }
     if let Some(growth) = growth.of_the_cost_per_link() {
         println!("growth: a link of 10000 costs {growth:.3} times one of 5000");
@@ -198,6 +208,12 @@ fn walk_of_libbpf() -> usize {
         .map(|info| black_box(&info).id)
         .filter(|id| *id != 0)
         .count()
+}
+
+/// Makes such a link that no descriptor holds: a process may not have as many.
+fn pin(path: &Path, program: &Program) -> Result<()> {
+    RawLink::create(&LinkCreate::new(program, AttachType::TraceIter))?.pin(path)?;
+    Ok(())
 }
 
 /// Makes links until there are so many. These are cheap to have: iterators that nobody runs.
