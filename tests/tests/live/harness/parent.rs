@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bpf_link_tests::tests_at_a_time;
@@ -40,10 +41,11 @@ pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
     for &test in tests.iter().filter(|test| is_wanted(test)) {
         let (report, strict) = (report.clone(), strict.clone());
         trials.push(Trial::ignorable_test(test.name(), move || {
-            let outcome = run_one(test, show_output);
+            let mut took = Duration::ZERO;
+            let outcome = run_one(test, show_output, &mut took);
             let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
             let outcome = strict.judge(test, outcome);
-            report.add(&test.name(), &outcome)?;
+            report.add(&test.name(), &outcome, took)?;
             completion(outcome)
         }));
     }
@@ -55,7 +57,7 @@ pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
         let report = report.clone();
         trials.push(Trial::ignorable_test(Strict::LAST, move || {
             let outcome = strict.judge_the_table();
-            report.add(Strict::LAST, &outcome)?;
+            report.add(Strict::LAST, &outcome, Duration::ZERO)?;
             completion(outcome)
         }));
     }
@@ -79,7 +81,7 @@ fn completion(outcome: Outcome) -> Result<Completion, Failed> {
 }
 
 /// Runs a test in a process of its own, if the machine has what it needs.
-fn run_one(test: &Test, show_output: bool) -> Result<Outcome> {
+fn run_one(test: &Test, show_output: bool, took: &mut Duration) -> Result<Outcome> {
     if let Some(missing) = missing_privilege()? {
         return Ok(Outcome::Skipped(missing));
     }
@@ -87,7 +89,10 @@ fn run_one(test: &Test, show_output: bool) -> Result<Outcome> {
         return Ok(Outcome::Skipped(missing));
     }
     turn::take(test.alone, || {
-        let ended = Ended::of(test)?;
+        let begun = Instant::now();
+        let ended = Ended::of(test);
+        *took = begun.elapsed();
+        let ended = ended?;
         if show_output {
             eprint!("{}", ended.output);
         }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -46,15 +47,20 @@ impl Report {
         })
     }
 
-    /// Says what became of a test.
-    pub(super) fn add(&self, test: &str, outcome: &Outcome) -> Result<()> {
+    /// Says what became of a test, and how long it took once it was its turn.
+    pub(super) fn add(&self, test: &str, outcome: &Outcome, took: Duration) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Outcome::Passed => state.passed += 1,
             Outcome::Failed(_) => state.failed += 1,
             Outcome::Skipped(_) => state.skipped += 1,
         }
-        state.write(&json!({ "test": test, "outcome": outcome.word(), "detail": outcome.detail() }))
+        state.write(&json!({
+            "test": test,
+            "outcome": outcome.word(),
+            "detail": outcome.detail(),
+            "seconds": took.as_secs_f32(),
+        }))
     }
 
     /// Says that all tests have run: a report without this line is of a run that broke off.
