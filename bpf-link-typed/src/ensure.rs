@@ -263,7 +263,7 @@ impl<A: Attach> Ensure<A> {
             run.refusal = None;
             loop {
                 let step = run.act(decide(&seen, &rules), &mut seen);
-                match step.map_err(|refusal| self.to.name_holders(refusal))? {
+                match step.map_err(|refusal| self.to.name_holders(wanted.object, refusal))? {
                     Step::Done(link, outcome, file) => {
                         let left = Left {
                             link: link.raw().id()?,

@@ -84,8 +84,9 @@ pub enum Error {
     /// The hook is full: it takes only one program, or no more than it has.
     ///
     /// The programs are found for xdp, tcx, netkit, a cgroup (not for `Lsm`), a network namespace,
-    /// a sockmap, a function that was to be replaced by an extension, and, as maps, for
-    /// `struct_ops`. For netfilter, they may be on the hook ([`HookHolder::is_certain`]).
+    /// a sockmap, a tracepoint, a function that is traced or was to be replaced by an extension,
+    /// and, as maps, for `struct_ops`. For netfilter and for functions of programs, they may be on
+    /// the hook ([`HookHolder::is_certain`]).
     HookTaken {
         /// The programs that have it, as far as the kernel tells; empty if it does not.
         holders: Vec<HookHolder>,

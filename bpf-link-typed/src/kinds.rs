@@ -13,6 +13,7 @@ mod struct_ops;
 mod tcx;
 mod tracing;
 mod tracing_multi;
+mod trampoline;
 mod uprobe_multi;
 mod xdp;
 

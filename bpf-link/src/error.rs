@@ -283,7 +283,7 @@ impl Error {
     #[must_use]
     pub fn naming(mut self, target: Target) -> Self {
         let renamed = match &mut self {
-            Self::InvalidRequest(request) => request.hook_mut(),
+            Self::InvalidRequest(request) => request.target_mut(),
             Self::NotALink(given) => Some(given),
             Self::LengthMismatch { of, .. } => {
                 **of = target;

@@ -39,7 +39,7 @@ impl PerfEvent {
     pub fn open(config: &PerfEventConfig<'_>) -> Result<Self> {
         if let Some(ProbeAt::Named(name, _)) = config.probe {
             if name.is_empty() {
-                return Err(InvalidRequest::EmptyName.into());
+                return Err(InvalidRequest::EmptyName(Box::new(config.target())).into());
             }
         }
         match sys::perf_event_open(config) {

@@ -127,7 +127,7 @@ impl Error {
 
 /// The links on the hook, with their programs or maps; `None` if the caller may not look at all
 /// links.
-fn links_here<T>(
+pub(crate) fn links_here<T>(
     kind: LinkKind,
     mut found_here: impl FnMut(RawLink) -> Option<T>,
 ) -> Option<Vec<(LinkId, T)>> {

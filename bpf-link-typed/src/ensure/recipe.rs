@@ -66,7 +66,7 @@ pub trait Recipe: Clone {
 
     /// Adds to the error that the hook is taken by whom, if that takes a look at all links: while
     /// that looks at a link, nobody else can close it for good.
-    fn name_holders(&self, refusal: Error) -> Error {
+    fn name_holders(&self, _object: BorrowedFd<'_>, refusal: Error) -> Error {
         refusal
     }
 

@@ -19,7 +19,8 @@ pub struct HookHolder {
     /// The link that keeps it there.
     pub link: HolderLink,
     /// Whether it is certain that this one has the hook. Of a netfilter link the kernel does not
-    /// report the network namespace, nor whether it is still attached.
+    /// report the network namespace, nor whether it is still attached. Of a program that traces
+    /// another program it does not report which of several with the same types that is.
     pub is_certain: bool,
 }
 

@@ -30,7 +30,9 @@ impl KprobeMultiFunctions<'_> {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Symbols(symbols) if symbols.iter().any(|symbol| symbol.is_empty()) => {
-                Err(InvalidRequest::EmptyName.into())
+                let names = symbols.iter().map(|symbol| (*symbol).to_owned());
+                let functions = Target::Functions(FirstOf::these(names));
+                Err(InvalidRequest::EmptyName(Box::new(functions)).into())
             }
             _ => Ok(()),
         }

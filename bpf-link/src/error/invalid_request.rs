@@ -43,9 +43,9 @@ pub enum InvalidRequest {
         name: CString,
     },
     /// The name of a function to probe, or of a file, is empty: the kernel would take the offset of
-    /// a kprobe for an address.
-    #[error("the name of the function or file to probe is empty")]
-    EmptyName,
+    /// a kprobe for an address. With what was to be probed.
+    #[error("{0} cannot be probed: a name is empty")]
+    EmptyName(Box<Target>),
     /// A name has a NUL in it, and the kernel would read what comes before.
     #[error("the name \"{}\" has a NUL in it", name.escape_ascii())]
     NameHasNul {
@@ -75,13 +75,14 @@ pub enum InvalidRequest {
 }
 
 impl InvalidRequest {
-    /// The hook that it was about.
-    pub(super) fn hook_mut(&mut self) -> Option<&mut Target> {
+    /// The hook that it was about, or what was to be probed.
+    pub(super) fn target_mut(&mut self) -> Option<&mut Target> {
         match self {
             Self::Arguments { hook, .. }
             | Self::Anchor { hook, .. }
             | Self::AnchorFlags(hook)
             | Self::SessionReturn(hook) => Some(hook),
+            Self::EmptyName(probed) => Some(probed),
             _ => None,
         }
     }

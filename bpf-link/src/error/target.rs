@@ -330,6 +330,7 @@ impl fmt::Display for Target {
                 process,
             } => {
                 match path {
+                    Some(path) if path.as_os_str().is_empty() => f.write_str("a file \"\"")?,
                     Some(path) => write!(f, "{}", path.display())?,
                     None => f.write_str("a file given as a descriptor")?,
                 }

@@ -106,7 +106,7 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
     }
 
     fn name_holders(&self, refusal: Error) -> Error {
-        self.to.name_holders(refusal)
+        self.to.name_holders(self.wanted.object, refusal)
     }
 
     fn check(&self) -> Result<()> {

@@ -20,7 +20,7 @@ impl Recipe for CgroupAttach<'_> {
         self.create_link(program)
     }
 
-    fn name_holders(&self, refusal: Error) -> Error {
+    fn name_holders(&self, _object: BorrowedFd<'_>, refusal: Error) -> Error {
         self.with_holders(refusal)
     }
 
@@ -73,7 +73,7 @@ impl Recipe for CgroupAttach<'_> {
     fn way_back(&self, _old: &CgroupInfo) -> Result<Self> {
         Ok(Self {
             position: self.position.and_then(Position::without_anchor),
-            ..self.for_one_run()
+            ..self.clone()
         })
     }
 

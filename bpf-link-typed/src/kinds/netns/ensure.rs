@@ -17,7 +17,7 @@ impl Recipe for NetnsAttach<'_> {
         self.create_link(program)
     }
 
-    fn name_holders(&self, refusal: Error) -> Error {
+    fn name_holders(&self, _object: BorrowedFd<'_>, refusal: Error) -> Error {
         self.with_holders(refusal)
     }
 

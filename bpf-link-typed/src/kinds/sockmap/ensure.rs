@@ -17,21 +17,16 @@ impl Recipe for SockmapAttach<'_> {
         self.create_link(program)
     }
 
-    fn name_holders(&self, refusal: Error) -> Error {
+    fn name_holders(&self, _object: BorrowedFd<'_>, refusal: Error) -> Error {
         self.with_holders(refusal)
     }
 
     fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let map_id = MapInfo::of(&self.map)?.id;
-        // These two exclude each other.
-        let slot = match self.hook {
-            SockmapHook::SkbVerdict => SockmapHook::SkbStreamVerdict,
-            slot => slot,
-        };
-        let attach_type = u64::from(slot.attach_type().as_raw());
+        let slot = exclusive(self.hook).attach_type();
         Ok(Some(HookId {
             kind: LinkKind::Sockmap,
-            numbers: [u64::from(map_id.get()), attach_type, 0],
+            numbers: [u64::from(map_id.get()), u64::from(slot.as_raw()), 0],
         }))
     }
 
@@ -56,10 +51,12 @@ impl Recipe for SockmapAttach<'_> {
         })
     }
 
-    /// One slot of a map can exclude another.
     fn blocks(&self, old: &Old<'_, SockmapInfo>) -> Result<Blocks> {
         Ok(Blocks::always_if(match old.found {
-            Match::OtherHook => old.info.map_id == Some(MapInfo::of(&self.map)?.id),
+            Match::OtherHook => {
+                exclusive(old.info.attach_type) == exclusive(self.hook)
+                    && old.info.map_id == Some(MapInfo::of(&self.map)?.id)
+            }
             found => found.is_here(),
         }))
     }
@@ -73,5 +70,13 @@ impl Recipe for SockmapAttach<'_> {
             ..self.clone()
         };
         Ok(to)
+    }
+}
+
+/// The slot that takes one program. The two sorts of verdict exclude each other, and count as one.
+fn exclusive(slot: SockmapHook) -> SockmapHook {
+    match slot {
+        SockmapHook::SkbVerdict => SockmapHook::SkbStreamVerdict,
+        slot => slot,
     }
 }

@@ -16,7 +16,7 @@ impl Recipe for StructOpsAttach<'_> {
         Self::create_link(map)
     }
 
-    fn name_holders(&self, refusal: Error) -> Error {
+    fn name_holders(&self, _object: BorrowedFd<'_>, refusal: Error) -> Error {
         self.with_holders(refusal)
     }
 

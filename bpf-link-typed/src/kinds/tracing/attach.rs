@@ -15,7 +15,8 @@ use crate::attach::fd_ref::FdRef;
 use crate::attach::fit;
 use crate::attach::holders;
 use crate::attach::looked_up::LookedUp;
-use crate::error::{Error, Result};
+use crate::error::{Error, HookHolder, Result};
+use crate::kinds::trampoline;
 
 /// Attaches a tracing or LSM program to what it was loaded for, or puts an extension in the place
 /// of a function.
@@ -113,9 +114,9 @@ impl<'a> TracingAttach<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::HookTaken`]: the function has as many programs as it takes (`E2BIG`), or that of
-    ///   [`extension_of`](Self::extension_of) has an extension or is traced (`EBUSY`). The latter
-    ///   are named; without `CAP_SYS_ADMIN` it is [`Error::Link`].
+    /// - [`Error::HookTaken`]: the function has as many programs as it takes (`E2BIG`), or has an
+    ///   extension, or is to have one while it is traced (`EBUSY`). Without `CAP_SYS_ADMIN` the
+    ///   latter is [`Error::Link`].
     /// - [`Error::AlreadyAttached`] (`EBUSY`): the program is on its function already; without
     ///   `CAP_SYS_ADMIN` it is [`Error::Link`].
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is of another type, an iterator, for
@@ -135,9 +136,8 @@ impl<'a> TracingAttach<'a> {
     ///   - [`UnsupportedByKernel`](bpf_link::Error::UnsupportedByKernel) (`EINVAL`, `E2BIG`): this
     ///     kernel has no cookies here;
     ///   - [`Command`](bpf_link::Error::Command) and `EINVAL`: the extension does not fit the
-    ///     function or was attached before, or the target is not a program; `EBUSY`: the function
-    ///     has an extension, so it cannot be traced;
-    ///     `EBADF`: the target's descriptor was opened with `O_PATH`.
+    ///     function or was attached before, or the target is not a program; `EBADF`: the target's
+    ///     descriptor was opened with `O_PATH`.
     ///
     /// # Kernel
     ///
@@ -147,7 +147,7 @@ impl<'a> TracingAttach<'a> {
     pub fn attach(&self, program: impl AsFd) -> Result<TracingLink> {
         let program = program.as_fd();
         self.create_link(program)
-            .map_err(|refusal| self.with_holders(self.or_attached(program, refusal)))
+            .map_err(|refusal| self.with_holders(program, refusal))
     }
 
     pub(super) fn create_link(&self, program: BorrowedFd<'_>) -> Result<TracingLink> {
@@ -195,29 +195,30 @@ impl<'a> TracingAttach<'a> {
         }
     }
 
-    /// Adds the holders of the function that was to be replaced: its extension, or the programs
-    /// that trace it. All of them have links.
-    pub(super) fn with_holders(&self, refusal: Error) -> Error {
-        let Place::ExtensionOf(target, function) = &self.place else {
-            return refusal;
-        };
-        let source = match refusal {
+    /// Adds who has the function, if it is full, or if it is taken: an extension has it, or is to
+    /// have it while it is traced.
+    pub(super) fn with_holders(&self, program: BorrowedFd<'_>, refusal: Error) -> Error {
+        let source = match self.or_attached(program, refusal) {
+            Error::HookTaken { source, .. } => source,
             Error::Link(source) if is_busy(&source) => source,
             other => return other,
         };
-        let find = || {
-            let function = self.function_in(target.as_fd(), function).ok()?;
-            let target = ProgramInfo::of(target).ok()?.id.get();
-            holders::by_links(LinkKind::Tracing, |link| {
-                let info = TracingLink(link).info().ok()?;
-                let is_here =
-                    info.target_obj_id == Some(target) && info.target_btf_id == Some(function);
-                info.program_id.filter(|_| is_here)
-            })
-        };
-        match find() {
+        match self.holders(program) {
             Some(holders) if !holders.is_empty() => Error::HookTaken { holders, source },
-            _ => source.into(),
+            _ if is_busy(&source) => source.into(),
+            _ => holders::unknown(source),
+        }
+    }
+
+    fn holders(&self, program: BorrowedFd<'_>) -> Option<Vec<HookHolder>> {
+        match &self.place {
+            Place::ExtensionOf(target, function) => {
+                let function = self.function_in(target.as_fd(), function).ok()?;
+                trampoline::on_function_of(ProgramInfo::of(target).ok()?.id, function)
+            }
+            Place::Hook(_) | Place::AsLoaded | Place::Extension => {
+                trampoline::on_load_time_target_of(&ProgramInfo::of(&program).ok()?)
+            }
         }
     }
 

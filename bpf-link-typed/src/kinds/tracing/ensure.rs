@@ -25,8 +25,8 @@ impl Recipe for TracingAttach<'_> {
         self.create_link(program)
     }
 
-    fn name_holders(&self, refusal: Error) -> Error {
-        self.with_holders(refusal)
+    fn name_holders(&self, program: BorrowedFd<'_>, refusal: Error) -> Error {
+        self.with_holders(program, refusal)
     }
 
     fn compare(
@@ -93,7 +93,7 @@ impl Recipe for TracingAttach<'_> {
     fn way_back(&self, old: &TracingInfo) -> Result<Self> {
         let to = Self {
             cookie: old.cookie.or(self.cookie),
-            ..self.for_one_run()
+            ..self.clone()
         };
         Ok(to)
     }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use super::{TracingMultiAttach, TracingMultiInfo, TracingMultiLink};
 use crate::attach::looked_up::LookedUp;
 use crate::ensure::{Blocks, Match, Old, Recipe, Wanted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Recipe for TracingMultiAttach<'_> {
     type Link = TracingMultiLink;
@@ -18,7 +18,11 @@ impl Recipe for TracingMultiAttach<'_> {
     }
 
     fn create(&self, program: BorrowedFd<'_>) -> Result<TracingMultiLink> {
-        self.attach(program)
+        self.create_link(program)
+    }
+
+    fn name_holders(&self, program: BorrowedFd<'_>, refusal: Error) -> Error {
+        self.with_holders(program, refusal)
     }
 
     fn compare(

@@ -5,17 +5,21 @@ use std::fmt::Debug;
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bpf_link::{ProgramId, StructOpsMap};
-use bpf_link_tests::{CongestionControl, Hook, Map, PerfEvent, Program, Sandbox, device, names};
+use bpf_link::{LinkId, ProgramId, StructOpsMap};
+use bpf_link_tests::{
+    CongestionControl, Hook, Loader, Map, PerfEvent, Program, Sandbox, device, names,
+};
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Error, FileRef, HolderLink, NetfilterAttach, NetfilterFamily,
     NetfilterHook, NetnsAttach, NetnsHook, PerfEventAttach, SockmapAttach, SockmapHook,
-    StructOpsAttach, TcxAttach, TcxHook, TracepointEvent, XdpAttach, XdpMode,
+    StructOpsAttach, TcxAttach, TcxHook, TracepointEvent, TracingAttach, TracingHook,
+    TracingMultiAttach, XdpAttach, XdpMode, attach::When,
 };
 
 use crate::fixture::LOOPBACK;
 use crate::fixture::attaching::since;
 use crate::fixture::chain::{check, check_refusal};
+use crate::functions::test::{CHANGEABLE, FUNCTION, FUNCTIONS, fill};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -31,6 +35,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(an_event_of_the_caller).needs(Need::PERF_EVENT),
     test!(a_tracepoint).needs(Need::PERF_EVENT).alone(),
     test!(tcx).needs(Need::TCX),
+    test!(a_kernel_function).needs(Need::TRACING).alone(),
+    test!(kernel_functions).needs(Need::TRACING_MULTI).alone(),
     test!(callbacks).needs(Need::STRUCT_OPS).alone(),
     test!(callbacks_without_a_link)
         .needs(Need::STRUCT_OPS)
@@ -284,6 +290,75 @@ fn tcx(_sandbox: &Sandbox) -> Result<()> {
     let link = HolderLink::Link(link.id()?);
     let another = Program::passing(Hook::TCX_INGRESS)?;
     check_taken(to.attach(&another), "lo", first, link)
+}
+
+/// Holds that these, and nobody else, are named as those who have the hook.
+fn check_holders(error: &Error, expected: &[(u32, LinkId)]) -> Result<()> {
+    let Error::HookTaken { holders, .. } = error else {
+        bail!("{error:?}");
+    };
+    ensure!(error.errno() == Some(libc::E2BIG), "{error:?}");
+    let found = holders.iter().map(|holder| (holder.program, holder.link));
+    let expected = expected
+        .iter()
+        .map(|(program, link)| (ProgramId::new(*program), HolderLink::Link(*link)));
+    ensure!(found.eq(expected), "{error:?}");
+    Ok(())
+}
+
+/// A function takes 38 programs, whether they run when it is entered or when it returns.
+fn a_kernel_function(_sandbox: &Sandbox) -> Result<()> {
+    let load = |hook| Loader::new(hook).function(FUNCTION)?.passing();
+    let on_exit = load(Hook::FEXIT)?;
+    let exits = TracingAttach::to(TracingHook::Fexit).attach(&on_exit)?;
+    let elsewhere = Loader::new(Hook::FENTRY).function(CHANGEABLE)?.passing()?;
+    let _elsewhere = TracingAttach::as_loaded().attach(&elsewhere)?;
+    let (attached, refused) = fill(
+        || load(Hook::FENTRY),
+        |program| TracingAttach::to(TracingHook::Fentry).attach(program),
+    )?;
+    // Programs do not say what they were loaded for before Linux 6.0.
+    let mut expected = Vec::new();
+    if since(6, 0, ())?.is_some() {
+        expected.push((on_exit.id()?, exits.id()?));
+        for (program, link) in &attached {
+            expected.push((program.id()?, link.id()?));
+        }
+    }
+    check(&refused, &["hook trace_fentry"])?;
+    check_holders(&refused, &expected)
+}
+
+/// The error is about the one of them that is full.
+fn kernel_functions(_sandbox: &Sandbox) -> Result<()> {
+    let [first, second, third] = FUNCTIONS;
+    let load = || Program::passing(Hook::FENTRY_MULTI);
+    let on =
+        |functions: &[&'static str]| TracingMultiAttach::to(When::Entry, functions.iter().copied());
+    let on_entry = Loader::new(Hook::FENTRY).function(second)?.passing()?;
+    let enters = TracingAttach::to(TracingHook::Fentry).attach(&on_entry)?;
+    let (another, program) = (load()?, load()?);
+    let _another = on(&[third, first]).attach(&another)?;
+    let (attached, refused) = fill(load, |program| on(&[second]).attach(program))?;
+    // There is no info about the links before Linux 7.3.
+    let mut expected = vec![(on_entry.id()?, enters.id()?)];
+    if since(7, 3, ())?.is_some() {
+        for (program, link) in &attached {
+            expected.push((program.id()?, link.id()?));
+        }
+    }
+    for refused in [
+        Some(refused),
+        on(&[first, second, third]).attach(&program).err(),
+    ] {
+        let refused = refused.context("it was not refused")?;
+        check(
+            &refused,
+            &["hook trace_fentry_multi", &format!("function {second}")],
+        )?;
+        check_holders(&refused, &expected)?;
+    }
+    Ok(())
 }
 
 /// Of two maps of one name, only one is registered.

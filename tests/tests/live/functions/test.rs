@@ -2,9 +2,9 @@
 
 use std::os::fd::AsFd as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bpf_link_tests::{Hook, KernelBtf, Loader, Program, sys};
-use bpf_link_typed::BtfTypeId;
+use bpf_link_typed::{BtfTypeId, Error};
 
 /// Functions that are there for tests: running a tracing program calls them. Not in the order of
 /// their ids.
@@ -48,4 +48,21 @@ pub(crate) fn call_test_functions() -> Result<()> {
 pub(crate) fn ask_for_a_process_group() -> Result<()> {
     rustix::process::getpgid(Some(rustix::process::getpid()))?;
     Ok(())
+}
+
+/// Attaches programs of that sort until one is refused. Returns those that were not, with their
+/// links, and the refusal.
+pub(crate) fn fill<L>(
+    load: impl Fn() -> Result<Program>,
+    attach: impl Fn(&Program) -> Result<L, Error>,
+) -> Result<(Vec<(Program, L)>, Error)> {
+    let mut attached = Vec::new();
+    while attached.len() < 100 {
+        let program = load()?;
+        match attach(&program) {
+            Ok(link) => attached.push((program, link)),
+            Err(error) => return Ok((attached, error)),
+        }
+    }
+    bail!("there is no end to it")
 }

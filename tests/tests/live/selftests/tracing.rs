@@ -7,7 +7,8 @@ use bpf_link_tests::asm::{self, Register};
 use bpf_link_tests::{CounterMap, Hook, Loader, Program, Sandbox, own_code};
 use bpf_link_typed::{
     BtfTypeId, Error, KprobeEvent, KprobeMultiAttach, PerfEventAttach, PerfEventDetails,
-    TracingAttach, TracingHook, TracingMultiAttach, UprobeEvent, UprobeMultiAttach, attach::When,
+    TracingAttach, TracingHook, TracingLink, TracingMultiAttach, UprobeEvent, UprobeMultiAttach,
+    attach::When,
 };
 
 use crate::fixture::ENOTSUPP;
@@ -16,7 +17,7 @@ use crate::functions::kernel::{CALLS, SYMBOLS, call_all};
 use crate::functions::module::{self as module_functions, ModuleBtf, make_a_pair};
 use crate::functions::own::{counters, offset_of, probed};
 use crate::functions::test::{
-    CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, function_id,
+    CHANGEABLE, FUNCTION, ask_for_a_process_group, call_test_functions, fill, function_id,
 };
 use crate::harness::{Need, Test, test};
 
@@ -331,36 +332,30 @@ fn one_counter_to_a_place(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Fills a function with programs, and gives them back with what the last was refused for.
-fn fill(function: &str) -> Result<(Vec<bpf_link_typed::TracingLink>, Error)> {
-    let mut links = Vec::new();
-    loop {
-        let program = Loader::new(Hook::FENTRY).function(function)?.passing()?;
-        match TracingAttach::to(TracingHook::Fentry).attach(&program) {
-            Ok(link) => links.push(link),
-            Err(error) => return Ok((links, error)),
-        }
-        ensure!(links.len() < 100, "there is no end to it");
-    }
+fn fill_entry(function: &str) -> Result<(Vec<(Program, TracingLink)>, Error)> {
+    fill(
+        || Loader::new(Hook::FENTRY).function(function)?.passing(),
+        |program| TracingAttach::to(TracingHook::Fentry).attach(program),
+    )
 }
 
 fn a_full_function_takes_no_more(_sandbox: &Sandbox) -> Result<()> {
-    let (links, error) = fill("bpf_fentry_test4")?;
+    let (links, error) = fill_entry("bpf_fentry_test4")?;
     ensure!(error.errno() == Some(libc::E2BIG), "{error:?}");
     ensure!(links.len() >= 20, "{} are all", links.len());
     Ok(())
 }
 
 fn a_full_function_undoes_the_rest(_sandbox: &Sandbox) -> Result<()> {
-    let (links, _) = fill("bpf_fentry_test5")?;
+    let (links, _) = fill_entry("bpf_fentry_test5")?;
     let program = Program::passing(Hook::FENTRY_MULTI)?;
     let full = function_id("bpf_fentry_test5")?;
     let ids = [function_id(FUNCTION)?, full, function_id(OTHER_FUNCTION)?];
     ensure_error!(
         TracingMultiAttach::to(When::Entry, ids).attach(&program),
-        Error::Link(bpf_link::Error::Command(_)),
+        Error::HookTaken { .. },
         Some(libc::E2BIG),
-        &[&ids.map(|id| id.to_string()).join(", ")]
+        &[&format!("BTF type {full}")]
     );
     drop(links);
     // Were it on one of them still, it would be there already.

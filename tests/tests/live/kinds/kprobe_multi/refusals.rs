@@ -154,5 +154,6 @@ fn addresses_that_are_no_entry(sandbox: &Sandbox) -> Result<()> {
 fn a_symbol_without_a_letter(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::KPROBE_MULTI)?;
     let [first, ..] = SYMBOLS;
-    ensure_empty_name(KprobeMultiAttach::to_symbols(When::Entry, &[first, c""]).attach(&program))
+    let to = KprobeMultiAttach::to_symbols(When::Entry, &[first, c""]);
+    ensure_empty_name(to.attach(&program), &["functions", first.to_str()?])
 }

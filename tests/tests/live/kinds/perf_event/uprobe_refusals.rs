@@ -52,5 +52,6 @@ fn where_no_instruction_is(_sandbox: &Sandbox) -> Result<()> {
 
 fn a_path_without_a_letter(_sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::KPROBE)?;
-    ensure_empty_name(PerfEventAttach::to(UprobeEvent::at("", 8)).attach(&program))
+    let to = PerfEventAttach::to(UprobeEvent::at("", 8));
+    ensure_empty_name(to.attach(&program), &["a file \"\" at 0x8"])
 }

@@ -335,13 +335,18 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     let second = target.extension().passing()?;
     ensure_held(&target, &second, &extension, &extended)?;
     let another = target.tracer(Hook::FEXIT).passing()?;
-    ensure_error!(
-        TracingAttach::to(TracingHook::Fexit).attach(&another),
-        Error::Link(bpf_link::Error::Command(_)),
-        Some(libc::EBUSY),
-        &["hook trace_fexit"]
-    );
-    Ok(())
+    let refused = TracingAttach::to(TracingHook::Fexit).attach(&another);
+    let Some((by, true)) = refused.as_ref().err().zip(since(6, 0, true)?) else {
+        // Programs do not say what they were loaded for.
+        ensure_error!(
+            refused,
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(libc::EBUSY),
+            &["hook trace_fexit"]
+        );
+        return Ok(());
+    };
+    ensure_held_by(by, &extension, &extended, &["hook trace_fexit"])
 }
 
 /// Checks that the error names this program as what keeps the extension off the function, where the
@@ -360,13 +365,23 @@ fn ensure_held(
         ensure!(matches!(error, Error::Link(_)), "{error:?}");
         return Ok(());
     }
+    ensure_held_by(&error, holder, link, &[])
+}
+
+fn ensure_held_by(
+    error: &Error,
+    holder: &Program,
+    link: &TracingLink,
+    words: &[&str],
+) -> Result<()> {
     let (id, name) = (holder.id()?, holder.name()?);
     let by = format!("program {id} ({name}) of link {}", link.id()?);
-    check(&error, &[&by])?;
-    let Error::HookTaken { holders, .. } = &error else {
+    check(error, &[&[by.as_str()], words].concat())?;
+    let Error::HookTaken { holders, .. } = error else {
         anyhow::bail!("{error:?}");
     };
     ensure!(holders.len() == 1, "{error:?}");
+    ensure!(error.errno() == Some(libc::EBUSY), "{error:?}");
     Ok(())
 }
 

@@ -65,12 +65,16 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
         let info = link.info()?;
         ensure!(info.count == since(7, 3, 3)?, "{info:?}");
         ensure!(info.attach_type == since(7, 3, attach_type)?, "{info:?}");
+        // There is no info about the link before Linux 7.3.
         ensure_error!(
             to.attach(&program),
-            Error::Link(bpf_link::Error::Command(_)),
+            Error::AlreadyAttached(_) | Error::Link(bpf_link::Error::Command(_)),
             Some(libc::EBUSY),
-            &["BTF types"]
+            &["BTF type"]
         );
+        let refused = to.attach(&program);
+        let is_told = matches!(refused, Err(Error::AlreadyAttached(_)));
+        ensure!(is_told == since(7, 3, ())?.is_some(), "{refused:?}");
         drop(link);
         let before = sum.read()?;
         call_test_functions()?;
