@@ -11,7 +11,7 @@ use bpf_link::LinkKind;
 
 use crate::attach::position::Position;
 use crate::ensure::member::{AtPath, Judged, OfRun, Ready};
-use crate::ensure::{Attached, Match, Planned};
+use crate::ensure::{Attached, Blocks, Match, Planned};
 use crate::error::{Error, Result};
 use crate::info::buf::InfoBuf;
 use crate::set::LinkSet;
@@ -80,10 +80,13 @@ impl Slot<'_> {
         }
     }
 
-    /// Whether the old link was chosen only because it may be on the hook. An attempt to attach
-    /// tells: if the hook is free, the link is on another one, and is not taken over.
+    /// Whether the old link was chosen only because it may be why the hook is taken. An attempt to
+    /// attach tells: if the hook is free, the link is not taken over.
     pub(super) fn may_be_elsewhere(&self) -> bool {
-        self.ready.attempt_tells() && self.old.as_ref().is_some_and(|old| !old.is_by_name)
+        let is_unsure =
+            |old: &Old| self.ready.attempt_tells() || old.judged.found == Match::OtherHook;
+        let old = self.old.as_ref();
+        old.is_some_and(|old| !old.is_by_name && is_unsure(old))
     }
 
     /// What would be done.
@@ -346,9 +349,11 @@ impl Assigning<'_> {
             by_name.push(elsewhere.as_ref().and_then(|old| old.found));
             self.give_back(elsewhere);
         }
-        for (index, slot) in slots.iter_mut().enumerate() {
-            if slot.old.is_none() {
-                slot.old = self.on_hook(slot).map_err(Refusal::of(index))?;
+        for find in [Self::on_hook, Self::in_the_way] {
+            for (index, slot) in slots.iter_mut().enumerate() {
+                if slot.old.is_none() {
+                    slot.old = find(self, slot).map_err(Refusal::of(index))?;
+                }
             }
         }
         // What is elsewhere is replaced.
@@ -361,12 +366,28 @@ impl Assigning<'_> {
     }
 
     fn on_hook(&mut self, slot: &Slot<'_>) -> Result<Option<Old>> {
+        self.best_of(slot, Self::is_on_hook)
+    }
+
+    /// A link on another hook that keeps all others off this one, such as that of a sockmap's other
+    /// verdict.
+    fn in_the_way(&mut self, slot: &Slot<'_>) -> Result<Option<Old>> {
+        self.best_of(slot, |_, judged| {
+            judged.found == Match::OtherHook && judged.blocks == Blocks::Always
+        })
+    }
+
+    fn best_of(
+        &mut self,
+        slot: &Slot<'_>,
+        is_candidate: impl Fn(&Self, &Judged) -> bool,
+    ) -> Result<Option<Old>> {
         let mut best: Option<Old> = None;
         for index in 0..self.directory.links.len() {
             let Some(old) = self.judge(index, slot)? else {
                 continue;
             };
-            let is_candidate = self.is_on_hook(&old.judged) && self.is_ours(&old)?;
+            let is_candidate = is_candidate(self, &old.judged) && self.is_ours(&old)?;
             let is_wanted = old.judged.attached == Some(slot.ready.attached());
             let (better, other) = match best {
                 best if !is_candidate => (best, Some(old)),

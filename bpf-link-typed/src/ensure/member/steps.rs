@@ -76,7 +76,7 @@ pub(crate) struct Judged {
     pub(crate) id: LinkId,
     pub(crate) found: Match,
     pub(crate) attached: Option<Attached>,
-    pub(super) blocks: Blocks,
+    pub(crate) blocks: Blocks,
 }
 
 /// What takes the place of a pin.
