@@ -121,8 +121,6 @@ use options::Options;
 ///   more. A set retries for at most a second for all of its hooks together, and for five seconds
 ///   more where it replaces a link that cannot be detached. It keeps the lock meanwhile. After
 ///   that, the error says who has the hook ([`Error::OldLinkHeld`] if it is the replaced link).
-/// - A gap on a hook in another network namespace is longer by the time that it takes to start a
-///   thread there.
 /// - Links that are not in the set stay attached, and are reported as stale, unless a rule of
 ///   [`remove_stale`](Self::remove_stale) removes them.
 /// - If a replaced link cannot be detached, and another process holds it, its program keeps

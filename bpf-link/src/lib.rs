@@ -147,7 +147,7 @@ pub use link::RawLink;
 #[cfg(feature = "snapshot")]
 pub use link_files::{LinkFile, LinkFileScanner, LinkFiles};
 pub use netfilter_name::{netfilter_family_name, netfilter_hook_name};
-pub use netns::in_netns;
+pub use netns::{NetnsThread, in_netns};
 pub use network_device::{
     NetworkDevice, XdpPrograms, network_device, network_devices, xdp_programs,
 };

@@ -38,6 +38,7 @@ mod struct_ops;
 mod tc_filters;
 mod test_run;
 mod thread;
+mod worker;
 mod xdp_programs;
 
 use std::ffi::{c_int, c_long, c_ulong};
@@ -81,6 +82,7 @@ pub(crate) use struct_ops::struct_ops_value;
 pub(crate) use tc_filters::{EGRESS as TC_EGRESS, INGRESS as TC_INGRESS, tc_filters};
 pub(crate) use test_run::{put_into_array, test_run_too_many};
 pub(crate) use thread::{effective_user, enter_netns, share_descriptors};
+pub(crate) use worker::Worker;
 pub(crate) use xdp_programs::XdpProgramIds;
 
 /// A number that no file descriptor has.

@@ -192,7 +192,7 @@ macro_rules! recipe_of_a_list {
             }
 
             fn way_back(&self, _old: &$Info) -> $crate::Result<Self> {
-                let mut to = self.for_one_run();
+                let mut to = self.clone();
                 let position = to.list.position.take();
                 to.list.position = position.and_then(|position| position.without_anchor());
                 Ok(to)

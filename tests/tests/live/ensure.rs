@@ -48,6 +48,7 @@ pub(crate) const ALL: &[Listed] = &[
     Roles(killed::ROLES),
     Tests(modes::TESTS),
     Tests(namespaces::TESTS),
+    Roles(namespaces::ROLES),
     Tests(old_links::TESTS),
     Tests(other_users::TESTS),
     Roles(other_users::ROLES),

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use bpf_link::Target;
+use bpf_link::{NetnsThread, Target};
 
 use crate::attach::file_ref::by_descriptor;
 use crate::attach::netns::Netns;
@@ -26,9 +26,14 @@ impl Netns {
 
     /// Does something in the namespace.
     pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        self.enter()?.run(work)
+    }
+
+    /// Starts a thread there.
+    pub(crate) fn enter(&self) -> Result<NetnsThread> {
         match self {
-            Self::Path(path) => Self::inside_file(path, &Self::open(path)?, work)?,
-            Self::Fd(file) => Self::inside_file(&self.path(), file, work)?,
+            Self::Path(path) => Self::enter_file(path, &Self::open(path)?),
+            Self::Fd(file) => Self::enter_file(&self.path(), file),
         }
     }
 
@@ -48,13 +53,9 @@ impl Netns {
         }
     }
 
-    /// Does something in the namespace of this file, which was opened by this path.
-    pub(crate) fn inside_file<T: Send>(
-        path: &Path,
-        file: &impl AsFd,
-        work: impl FnOnce() -> T + Send,
-    ) -> Result<T> {
-        let done = bpf_link::in_netns(file, work);
-        done.map_err(|error| Error::from(error.naming(Target::Netns(path.to_owned()))))
+    /// Starts a thread in the namespace of this file, which was opened by this path.
+    pub(crate) fn enter_file(path: &Path, file: &impl AsFd) -> Result<NetnsThread> {
+        let thread = NetnsThread::enter(file);
+        thread.map_err(|error| Error::from(error.naming(Target::Netns(path.to_owned()))))
     }
 }

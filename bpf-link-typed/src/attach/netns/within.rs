@@ -1,25 +1,27 @@
 //! The network namespace that something is attached in.
 
-use std::fs::File;
 use std::sync::Arc;
+
+use bpf_link::NetnsThread;
 
 use crate::attach::looked_up::LookedUp;
 use crate::attach::netns::Netns;
 use crate::error::Result;
 
-/// The network namespace of the calling thread, or another one, whose file is opened in each
-/// attempt to attach or once for all attempts of a run.
+/// The network namespace of the calling thread, or another one, which a thread enters in each
+/// attempt to attach or once for all attempts of a run. So in a run, nothing that could fail comes
+/// between an old program and the new one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Within {
     pub(crate) netns: Option<Netns>,
-    file: LookedUp<Arc<File>>,
+    thread: LookedUp<Arc<NetnsThread>>,
 }
 
 impl Within {
     pub(crate) fn new(netns: Option<Netns>) -> Self {
         Self {
             netns,
-            file: LookedUp::default(),
+            thread: LookedUp::default(),
         }
     }
 
@@ -27,7 +29,7 @@ impl Within {
     pub(crate) fn for_one_run(&self) -> Self {
         Self {
             netns: self.netns.clone(),
-            file: LookedUp::once(),
+            thread: LookedUp::once(),
         }
     }
 
@@ -35,11 +37,10 @@ impl Within {
     pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         match &self.netns {
             None => work(),
-            Some(Netns::Path(path)) => {
-                let file = self.file.get(|| Netns::open(path).map(Arc::new))?;
-                Netns::inside_file(path, &*file, work)?
+            Some(netns) => {
+                let thread = self.thread.get(|| netns.enter().map(Arc::new))?;
+                thread.run(work)
             }
-            Some(netns) => netns.inside(work),
         }
     }
 }

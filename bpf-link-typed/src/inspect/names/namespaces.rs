@@ -56,7 +56,7 @@ pub(super) fn inside<T: Send>(
     if inode != Some(netns) {
         return Ok(None);
     }
-    Ok(Some(Netns::inside_file(file, &opened, work)??))
+    Ok(Some(Netns::enter_file(file, &opened)?.run(work)?))
 }
 
 impl Found {

@@ -20,7 +20,8 @@ use crate::ensure::others::without_sys_admin;
 use crate::fixture::LOOPBACK;
 use crate::fixture::chain::check_refusal;
 use crate::fixture::there::{There, inhabit};
-use crate::harness::{Need, Test, test};
+use crate::harness::role::{self, role};
+use crate::harness::{Need, Role, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_netfilter_hook).needs(Need::NETFILTER),
@@ -36,8 +37,11 @@ pub(crate) const TESTS: &[Test] = &[
     test!(the_file_is_opened_once)
         .needs(Need::NETFILTER)
         .also_needs(Need::TCX),
+    test!(one_thread_is_started).needs(Need::NETFILTER),
     test!(what_is_not_a_namespace),
 ];
+
+pub(crate) const ROLES: &[Role] = &[role!(replacer)];
 
 /// The namespace, as the types have it.
 fn typed(netns: &tests::Netns) -> Result<Netns> {
@@ -184,6 +188,39 @@ fn ensure_opened_once<A: AttachProgram>(
     }
     bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
     Ok(())
+}
+
+/// Replaces a link there with a gap when it is told.
+fn replacer(arguments: &[String]) -> Result<()> {
+    let [pin, netns] = arguments else {
+        anyhow::bail!("{arguments:?}");
+    };
+    let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
+    let to = to.in_netns(netns).ensure_pinned(pin);
+    let [old, new] = [(); 2].map(|()| Program::passing(Hook::NETFILTER));
+    let (old, new) = (old?, new?);
+    to.run(&old)?;
+    role::say("ready")?;
+    role::listen()?;
+    let done = to.run(&new)?;
+    let has_gap = matches!(done.outcome, Outcome::Replaced { gap: true, .. });
+    ensure!(has_gap, "{:?}", done.outcome);
+    std::process::exit(0)
+}
+
+/// It cannot be missing when the old program has gone.
+fn one_thread_is_started(sandbox: &Sandbox) -> Result<()> {
+    let pin = sandbox.bpffs().join("pin");
+    with_a_process_there(|_process, path| {
+        let mut player = role!(replacer).start(&[pin.to_str().context("not UTF-8")?, path])?;
+        ensure!(player.hear()? == "ready");
+        let started =
+            player.count_calls(|call| [libc::SYS_clone, libc::SYS_clone3].contains(&call))?;
+        ensure!(started == 1, "{started} threads were started");
+        Ok(())
+    })?;
+    bpf_link_typed::Link::from_pinned(&pin)?.detach_and_unpin()?;
+    ensure_nothing_left(sandbox)
 }
 
 /// Whether the kernel refuses what is to be done there, or nobody may enter it.

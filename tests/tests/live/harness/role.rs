@@ -146,6 +146,17 @@ impl Player {
         heard.with_context(|| format!("{} has ended", self.name))
     }
 
+    /// Tells it to go on, and counts such system calls that its first thread makes to its end.
+    pub(crate) fn count_calls(self, counts: impl Fn(i64) -> bool) -> Result<usize> {
+        let mut traced = self.trace("go")?;
+        let mut calls = 0;
+        while let Some(call) = traced.next_call()? {
+            calls += usize::from(counts(i64::try_from(call)?));
+        }
+        traced.finish()?;
+        Ok(calls)
+    }
+
     /// Has it stop at each system call that it makes from now on, from where it is waiting for a
     /// line.
     pub(crate) fn trace(mut self, line: &str) -> Result<Traced> {

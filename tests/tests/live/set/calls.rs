@@ -222,7 +222,7 @@ fn calls(sandbox: &Sandbox, kind: &str, count: usize, cgroup: &Path) -> Result<u
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut player = role!(planner).start(&arguments)?;
     ensure!(player.hear()? == "ready");
-    let calls = count_calls(player, |call| {
+    let calls = player.count_calls(|call| {
         ![
             libc::SYS_brk,
             libc::SYS_mmap,
@@ -234,17 +234,6 @@ fn calls(sandbox: &Sandbox, kind: &str, count: usize, cgroup: &Path) -> Result<u
     LinkSet::in_dir(&directory)
         .remove_stale(Stale::all())
         .apply()?;
-    Ok(calls)
-}
-
-/// How many such system calls a role makes to its end.
-fn count_calls(player: role::Player, counts: impl Fn(i64) -> bool) -> Result<usize> {
-    let mut traced = player.trace("go")?;
-    let mut calls = 0;
-    while let Some(call) = traced.next_call()? {
-        calls += usize::from(counts(i64::try_from(call)?));
-    }
-    traced.finish()?;
     Ok(calls)
 }
 
@@ -380,7 +369,7 @@ fn hooks_that_are_taken_share_the_time_to_wait(sandbox: &Sandbox) -> Result<()> 
     ensure!(player.hear()? == "ready");
     let pauses = std::cell::Cell::new(0);
     let pauses_of_the_first = 60;
-    count_calls(player, |call| {
+    player.count_calls(|call| {
         if [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].contains(&call) {
             pauses.set(pauses.get() + 1);
             if pauses.get() == pauses_of_the_first {
