@@ -26,28 +26,33 @@ const EXAMPLES: (&str, &str) = ("BPF_LINK_EXAMPLES", "examples");
 /// As root, as the live tests want it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only the live tests whose names have this in them; the others are run in any case
+    /// Only the live tests whose names have this in them, the other tests of the libraries, and not
+    /// the lister and the examples
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let sanitizer = Sanitizer::new("asan");
+    let (programs, targets): (&[_], &[_]) = match &args.filter {
+        Some(_) => (&[], &[]),
+        None => (&[LISTER, EXAMPLES], &["--bins", "--examples"]),
+    };
     let built = |name| sanitizer.built("debug").join(name);
     let cargo = |subcommand| {
         let mut cargo = sanitizer.cargo(subcommand, &workspace::root().join("Cargo.toml"));
         cargo.args(["--workspace", "--exclude", LEFT_OUT_PACKAGE]);
         cargo.env("ASAN_OPTIONS", "detect_leaks=1");
-        for (variable, name) in [LISTER, EXAMPLES] {
+        for (variable, name) in programs {
             cargo.env(variable, built(name));
         }
         cargo
     };
     let step = progress::step("asan", "building");
-    command::run(cargo("build").args(["--bins", "--examples", "--tests"]))?;
+    command::run(cargo("build").arg("--tests").args(targets))?;
     step.next("everything but the live tests");
     let mut others = cargo("test");
-    others.args(["--quiet", "--lib", "--bins", "--examples"]);
+    others.args(["--quiet", "--lib"]).args(targets);
     for name in tests()? {
         if name != LIVE && !LEFT_OUT.contains(&name.as_str()) {
             others.args(["--test", &name]);

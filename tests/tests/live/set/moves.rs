@@ -1,6 +1,7 @@
 //! Sets whose links have other names, hooks and priorities than those before.
 
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use bpf_link_tests::{
 };
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, Link, LinkSet, MapInfo, NetfilterAttach, NetfilterFamily,
-    NetfilterHook, SockmapAttach, SockmapHook, SockmapLink, TcxAttach, TcxHook, UprobeMultiAttach,
-    XdpAttach, XdpMode,
+    NetfilterHook, NetnsAttach, NetnsHook, SockmapAttach, SockmapHook, SockmapLink, TcxAttach,
+    TcxHook, UprobeMultiAttach, XdpAttach, XdpMode,
     attach::When,
     ensure::{Attached, OldLink, Outcome, Planned, Why},
     set::Stale,
@@ -32,6 +33,7 @@ use crate::suites::conformance::Counting;
 pub(crate) const TESTS: &[Test] = &[
     test!(a_device_of_another_namespace).alone(),
     test!(a_name_that_another_link_takes),
+    test!(dissectors_of_two_namespaces),
     test!(exchanged_cgroups),
     test!(exchanged_devices).needs(&[Need::Device(DeviceKind::Veth)]),
     test!(exchanged_kinds),
@@ -351,6 +353,37 @@ fn exchanged_cgroups(sandbox: &Sandbox) -> Result<()> {
     let after = ensure_pair(sandbox, ["b", "a"], new.each_ref(), &event)?;
     ensure!(after == before, "{applied:?}");
     applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// A set of a dissector in this namespace.
+fn dissector<'n>(directory: &Path, name: &str, netns: &'n Netns) -> Result<LinkSet<'n>> {
+    let program = Arc::new(Program::passing(Hook::FLOW_DISSECTOR)?);
+    let mut set = LinkSet::in_dir(directory).create_dir(0o700);
+    let to = NetnsAttach::to(netns.as_fd(), NetnsHook::FlowDissector);
+    set.add(name, to, program)?;
+    Ok(set)
+}
+
+/// A dissector can keep others off, but only in the first namespace or from there. So the old link is
+/// not taken over by another name: the attempt shows that it is not in the way.
+fn dissectors_of_two_namespaces(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let [one, other] = [Netns::create()?, Netns::create()?];
+    let before = dissector(&directory, "a", &one)?.apply()?;
+    let [first] = links_of(before.report())?;
+    drop(before);
+    let applied = dissector(&directory, "b", &other)?.apply()?;
+    let report = applied.report();
+    let ([created], [stale]) = (&*report.links, &*report.stale) else {
+        bail!("{report}");
+    };
+    ensure!(
+        created.outcome == Outcome::Created && stale.link == first,
+        "{report}"
+    );
+    applied.stop()?;
+    Link::from_pinned(directory.join("a"))?.detach_and_unpin()?;
     ensure_nothing_left(sandbox)
 }
 
