@@ -78,18 +78,32 @@ impl<'a> SockmapAttach<'a> {
         }
     }
 
-    /// Adds the program of a slot that is taken. The list is empty if another slot excludes this
-    /// one.
+    /// Adds the program of the slot, or of the other one that excludes it.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
-            let attach_type = self.hook.attach_type();
             let map = MapInfo::of(&self.map).ok()?;
-            let hook = Hook::of_fd(attach_type, &self.map);
-            holders::queried(&hook, LinkKind::Sockmap, |link| {
-                let info = SockmapLink(link).info().ok()?;
-                let is_here = info.map_id == Some(map.id) && info.attach_type == attach_type;
-                info.program_id.filter(|_| is_here)
-            })
+            let slots = SockmapHook::ALL.iter();
+            let slots = slots.filter(|slot| exclusive(**slot) == exclusive(self.hook));
+            let mut found = Vec::new();
+            for slot in slots {
+                let hook = Hook::of_fd(slot.attach_type(), &self.map);
+                let there = holders::queried(&hook, LinkKind::Sockmap, |link| {
+                    let info = SockmapLink(link).info().ok()?;
+                    let is_here = info.map_id == Some(map.id) && info.attach_type == *slot;
+                    info.program_id.filter(|_| is_here)
+                });
+                // The query of a slot that another excludes is refused, too.
+                found.extend(there.unwrap_or_default());
+            }
+            Some(found)
         })
+    }
+}
+
+/// The slot that takes one program. The two sorts of verdict exclude each other, and count as one.
+pub(super) fn exclusive(slot: SockmapHook) -> SockmapHook {
+    match slot {
+        SockmapHook::SkbVerdict => SockmapHook::SkbStreamVerdict,
+        slot => slot,
     }
 }

@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use bpf_link::{LinkKind, MapInfo, Target};
 
+use super::attach::exclusive;
 use super::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
 use crate::attach::fit;
 use crate::ensure::hook_id::HookId;
@@ -70,13 +71,5 @@ impl Recipe for SockmapAttach<'_> {
             ..self.clone()
         };
         Ok(to)
-    }
-}
-
-/// The slot that takes one program. The two sorts of verdict exclude each other, and count as one.
-fn exclusive(slot: SockmapHook) -> SockmapHook {
-    match slot {
-        SockmapHook::SkbVerdict => SockmapHook::SkbStreamVerdict,
-        slot => slot,
     }
 }

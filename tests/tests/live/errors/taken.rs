@@ -180,7 +180,13 @@ fn a_sockmap(_sandbox: &Sandbox) -> Result<()> {
         &hook,
         &program,
         HolderLink::Link(link.id()?),
-    )
+    )?;
+    // A verdict excludes one of the other sort.
+    let streams = Program::passing(Hook::SK_SKB_STREAM_VERDICT)?;
+    let packets = Program::passing(Hook::SK_SKB_VERDICT)?;
+    let link = SockmapAttach::to(&map, SockmapHook::SkbStreamVerdict).attach(&streams)?;
+    let refused = SockmapAttach::to(&map, SockmapHook::SkbVerdict).attach(&packets);
+    check_taken(refused, &hook, &streams, HolderLink::Link(link.id()?))
 }
 
 fn an_event_of_the_caller(sandbox: &Sandbox) -> Result<()> {
