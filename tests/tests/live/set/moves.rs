@@ -365,8 +365,8 @@ fn dissector<'n>(directory: &Path, name: &str, netns: &'n Netns) -> Result<LinkS
     Ok(set)
 }
 
-/// A dissector can keep others off, but only in the first namespace or from there. So the old link is
-/// not taken over by another name: the attempt shows that it is not in the way.
+/// A dissector in the first namespace keeps dissectors off all others. The old link is not in that
+/// one. An attempt shows that it is not in the way, and so it is not replaced.
 fn dissectors_of_two_namespaces(sandbox: &Sandbox) -> Result<()> {
     let directory = sandbox.bpffs().join("agent");
     let [one, other] = [Netns::create()?, Netns::create()?];
