@@ -62,6 +62,14 @@ pub(crate) fn by_links(
     Some(holders.collect())
 }
 
+/// The same, where it is not certain that they have the hook.
+pub(crate) fn perhaps(mut holders: Vec<HookHolder>) -> Vec<HookHolder> {
+    for holder in &mut holders {
+        holder.is_certain = false;
+    }
+    holders
+}
+
 /// This program, with its name.
 pub(crate) fn of_program(program: ProgramId, link: HolderLink) -> HookHolder {
     let info = ProgramInfo::from_id(program);

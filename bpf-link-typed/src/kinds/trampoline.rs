@@ -49,14 +49,11 @@ pub(super) fn on_load_time_target_of(program: &ProgramInfo) -> Option<Vec<HookHo
         let found = on_kernel_functions(object, &[function])?.into_iter();
         return Some(found.map(|(_, holder)| holder).collect());
     }
-    let mut holders = on_function_of_a(function, |target| {
+    let found = on_function_of_a(function, |target| {
         ProgramInfo::from_id(target).is_ok_and(|target| target.btf_id == Some(object))
     })?;
     // Several programs may have been loaded with the same types.
-    for holder in &mut holders {
-        holder.is_certain = false;
-    }
-    Some(holders)
+    Some(holders::perhaps(found))
 }
 
 /// The programs on this function of a program for which `is_it` returns true.

@@ -131,17 +131,14 @@ impl NetfilterAttach {
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         let is_full = matches!(refusal, Error::HookTaken { .. });
         refusal.with_holders(|| {
-            let mut found = holders::by_links(LinkKind::Netfilter, |link| {
+            let found = holders::by_links(LinkKind::Netfilter, |link| {
                 let info = NetfilterLink(link).info().ok()?;
                 let is_here = info.family == self.family
                     && info.hook == self.hook
                     && (is_full || info.priority == self.priority);
                 info.program_id.filter(|_| is_here)
             })?;
-            for holder in &mut found {
-                holder.is_certain = false;
-            }
-            Some(found)
+            Some(holders::perhaps(found))
         })
     }
 }

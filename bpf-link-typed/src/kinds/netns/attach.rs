@@ -80,20 +80,30 @@ impl<'a> NetnsAttach<'a> {
         }
     }
 
-    /// Adds the programs of a hook that is taken. The list is empty if another namespace's flow
-    /// dissector is in the way.
+    /// Adds the programs of a hook that is taken, or the flow dissectors of other namespaces, of
+    /// which one is in the way.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let attach_type = self.hook.attach_type();
             let inode = self.netns.netns_inode().ok()??;
             let netns = self.netns.open().ok()?;
             let hook = Hook::of_fd(attach_type, &netns);
-            holders::queried(&hook, LinkKind::Netns, |link| {
+            let program_of = |link, is_it: &dyn Fn(u64) -> bool| {
                 let info = NetnsLink(link).info().ok()?;
-                let is_here = info.netns_ino.map(u64::from) == Some(inode);
+                let is_it = info.netns_ino.is_some_and(|netns| is_it(netns.into()));
                 info.program_id
-                    .filter(|_| is_here && info.attach_type == attach_type)
-            })
+                    .filter(|_| is_it && info.attach_type == attach_type)
+            };
+            let here = holders::queried(&hook, LinkKind::Netns, |link| {
+                program_of(link, &|netns| netns == inode)
+            })?;
+            if !here.is_empty() || self.hook != NetnsHook::FlowDissector {
+                return Some(here);
+            }
+            let elsewhere = holders::by_links(LinkKind::Netns, |link| {
+                program_of(link, &|netns| netns != inode)
+            })?;
+            Some(holders::perhaps(elsewhere))
         })
     }
 }

@@ -28,6 +28,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_cgroup).alone(),
     test!(a_netfilter_priority).needs(Need::NETFILTER).alone(),
     test!(a_network_namespace).alone(),
+    test!(a_network_namespace_by_another)
+        .needs(&[Need::FirstNetns])
+        .alone(),
     test!(a_sockmap)
         .alone()
         .needs(Need::SOCKMAP)
@@ -167,6 +170,18 @@ fn a_network_namespace(_sandbox: &Sandbox) -> Result<()> {
     let to = NetnsAttach::to(path, NetnsHook::FlowDissector);
     let link = to.attach(&one)?;
     check_taken(to.attach(&two), path, &one, HolderLink::Link(link.id()?))
+}
+
+/// The first namespace has a dissector, or others do.
+fn a_network_namespace_by_another(_sandbox: &Sandbox) -> Result<()> {
+    let (one, two) = (
+        Program::passing(Hook::FLOW_DISSECTOR)?,
+        Program::passing(Hook::FLOW_DISSECTOR)?,
+    );
+    let link = NetnsAttach::to("/proc/self/ns/net", NetnsHook::FlowDissector).attach(&one)?;
+    let first = "/proc/1/ns/net";
+    let refused = NetnsAttach::to(first, NetnsHook::FlowDissector).attach(&two);
+    check_taken(refused, first, &one, HolderLink::Link(link.id()?))
 }
 
 fn a_sockmap(_sandbox: &Sandbox) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{CounterMap, Hook, Program, Sandbox, eventually_holds};
@@ -159,6 +160,14 @@ fn which_processes_are_counted(_sandbox: &Sandbox) -> Result<()> {
                 (sent.is_ok(), ended.is_ok())
             });
             let (mut player, link) = started.recv()??;
+            // It may still be on its way to the end, through code that was never used before.
+            eventually_holds("the thread waits", || {
+                let pause = || {
+                    std::thread::sleep(Duration::from_millis(20));
+                    Ok(())
+                };
+                Ok(!counts(&counter, pause)?)
+            })?;
             let found = counts(&counter, || {
                 player.tell("use")?;
                 ensure!(player.hear()? == "used");
