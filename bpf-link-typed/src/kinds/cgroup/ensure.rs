@@ -90,8 +90,12 @@ impl Recipe for CgroupAttach<'_> {
             return Ok(None);
         }
         let attach_type = u64::from(self.hook.attach_type().as_raw());
-        let id = self.cgroup.cgroup_id()?;
-        Ok(id.map(|id| HookId {
+        let Some(id) = self.cgroup.cgroup_id()? else {
+            // The kernel's own words for what is not a cgroup.
+            self.hook.query(self.cgroup.clone())?;
+            return Ok(None);
+        };
+        Ok(Some(HookId {
             kind: LinkKind::Cgroup,
             numbers: [id, attach_type, u64::from(self.preorder)],
         }))

@@ -19,6 +19,7 @@ use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_revision).needs(Need::TCX),
+    test!(a_cgroup_that_is_none),
     test!(in_the_way),
     test!(names),
     test!(on_one_hook),
@@ -32,6 +33,23 @@ pub(crate) const TESTS: &[Test] = &[
     test!(without_a_way_back),
     test!(without_a_way_back_to_what_is_taken_off).needs(Need::NETFILTER),
 ];
+
+/// A plan says so, too.
+fn a_cgroup_that_is_none(sandbox: &Sandbox) -> Result<()> {
+    let program = Program::passing(Hook::CGROUP_EGRESS)?;
+    let mut set = LinkSet::in_dir(sandbox.bpffs().join("agent")).create_dir(0o700);
+    set.add(
+        "a",
+        CgroupAttach::to("/proc", CgroupHook::InetEgress),
+        &program,
+    )?;
+    for refused in [set.plan().err(), set.apply().err()] {
+        let refused = refused.context("it was not refused")?;
+        check(&refused, &["/proc is not a cgroup of cgroup2"])?;
+        ensure!(refused.errno() == Some(libc::EBADF), "{refused:?}");
+    }
+    ensure_nothing_left(sandbox)
+}
 
 fn names(sandbox: &Sandbox) -> Result<()> {
     let program = Program::passing(Hook::XDP)?;
