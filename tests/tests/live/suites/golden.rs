@@ -10,7 +10,7 @@ pub(crate) mod recorder;
 
 use anyhow::{Result, ensure};
 use bpf_link::{AttachType, LinkCreate, LinkKind, RawLink, RawTracepointOpen, TracingArgs};
-use bpf_link_tests::{Program, Sandbox};
+use bpf_link_tests::{Program, Sandbox, eventually};
 
 use crate::fixture::attaching::COOKIE;
 use crate::harness::Need;
@@ -113,7 +113,11 @@ pub(crate) fn record(
     request: &LinkCreate<'_>,
     detached: bool,
 ) -> Result<()> {
-    let link = RawLink::create(request)?;
+    // Another process that lists links may still have the one before open, and some hooks take one.
+    let link = eventually("the hook is free", || match RawLink::create(request) {
+        Err(error) if error.errno() == Some(libc::EBUSY) => Ok(None),
+        created => Ok(Some(created?)),
+    })?;
     if detached {
         link.detach()?;
     }
