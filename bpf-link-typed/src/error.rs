@@ -85,8 +85,8 @@ pub enum Error {
     ///
     /// The programs are found for xdp, tcx, netkit, a cgroup (not for `Lsm`), a network namespace,
     /// a sockmap, a tracepoint, a function that is traced or was to be replaced by an extension,
-    /// and, as maps, for `struct_ops`. For netfilter and for functions of programs, they may be on
-    /// the hook ([`HookHolder::is_certain`]).
+    /// and, as maps, for `struct_ops`. Those of netfilter, of functions of programs, and flow
+    /// dissectors of other namespaces only may be in the way ([`HookHolder::is_certain`]).
     HookTaken {
         /// The programs that have it, as far as the kernel tells; empty if it does not.
         holders: Vec<HookHolder>,

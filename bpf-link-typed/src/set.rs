@@ -16,6 +16,7 @@ mod reserve;
 mod retire;
 mod run;
 mod settings;
+mod slot;
 mod stale;
 mod undo;
 

@@ -1,9 +1,10 @@
 //! An open cgroup, and the way up from it.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use bpf_link::{AttachFlags, Target};
+use bpf_link::{AttachFlags, AttachType, Hook, Target};
 use bpf_link_sys as c;
 
 use crate::attach::file_ref::{FileRef, by_descriptor};
@@ -33,7 +34,7 @@ impl OpenCgroup {
         Ok(id.map(|id| Self { id, file }))
     }
 
-    /// The cgroup above this one; `None` if there is none, or if it has no path here.
+    /// The parent cgroup. `None` for the root, and for the top of what is mounted here.
     pub(crate) fn parent(&self) -> Result<Option<Self>> {
         let path = by_descriptor(&self.file).join("..");
         let file = File::open(&path).map_err(|source| Error::File { path, source })?;
@@ -46,5 +47,20 @@ impl OpenCgroup {
 impl AsFd for OpenCgroup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// The error for a file that is not a cgroup, in the kernel's own words.
+pub(crate) fn not_a_cgroup(cgroup: &FileRef<'_>) -> Error {
+    let file = match cgroup.open() {
+        Ok(file) => file,
+        Err(error) => return error,
+    };
+    match Hook::of_fd(AttachType::CgroupInetIngress, &file).query() {
+        Err(source) => cgroup.refused_as_cgroup(source),
+        Ok(_) => Error::File {
+            path: cgroup.path_in_words(),
+            source: io::Error::from_raw_os_error(libc::EBADF),
+        },
     }
 }

@@ -20,7 +20,8 @@ pub struct HookHolder {
     pub link: HolderLink,
     /// Whether it is certain that this one has the hook. Of a netfilter link the kernel does not
     /// report the network namespace, nor whether it is still attached. Of a program that traces
-    /// another program it does not report which of several with the same types that is.
+    /// another program it does not report which of several with the same types that is. Of flow
+    /// dissectors, only that in the first network namespace is in the way of the others.
     pub is_certain: bool,
 }
 

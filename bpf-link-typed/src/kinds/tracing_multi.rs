@@ -2,6 +2,7 @@
 
 mod attach;
 mod ensure;
+mod holders;
 #[cfg(test)]
 mod tests;
 

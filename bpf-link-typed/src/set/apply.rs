@@ -13,11 +13,12 @@ use crate::ensure::member::{FileId, Place, Waiting};
 use crate::error::{Error, LinkState, Result, SetFailure};
 use crate::set::LinkSet;
 use crate::set::applied::Applied;
-use crate::set::assign::{Refusal, assign};
+use crate::set::assign::assign;
 use crate::set::directory::{Directory, Owners, refuse_root};
 use crate::set::fate::fate;
 use crate::set::reserve::Reserve;
 use crate::set::run::{Run, Step, Way, Work, overtaken};
+use crate::set::slot::Refusal;
 
 /// How often somebody who does not take the lock may change what was looked at.
 const ATTEMPTS: usize = 8;

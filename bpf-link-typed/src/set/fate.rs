@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use crate::ensure::Attached;
 use crate::error::{Error, Result};
-use crate::set::assign::{Slot, is_wanted};
 use crate::set::directory::{Found, is_temporary, stem};
+use crate::set::slot::{Slot, is_wanted};
 use crate::set::stale::Stale;
 
 /// What becomes of it.

@@ -9,11 +9,11 @@ use crate::ensure::member::{End, remove_other_pins, retire};
 use crate::ensure::{OldLink, Outcome};
 use crate::error::Result;
 use crate::set::applied::Applied;
-use crate::set::assign::Old;
 use crate::set::directory::{Found, is_temporary, lasting_names};
 use crate::set::fate::{Fate, other_pins};
 use crate::set::report::{PinLeft, SetLink, SetReport, StaleLink};
 use crate::set::run::{Run, Way, overtaken_in};
+use crate::set::slot::Old;
 
 impl Run<'_, '_> {
     /// Lets go of what was replaced, of what killed runs have left, and of what is stale. Whatever

@@ -12,9 +12,9 @@ use crate::ensure::member::{FileId, Learned, Waiting, WayBack};
 use crate::ensure::{Attached, Why};
 use crate::error::{Error, Result};
 use crate::set::LinkSet;
-use crate::set::assign::Slot;
 use crate::set::directory::Directory;
 use crate::set::fate::Fate;
+use crate::set::slot::Slot;
 
 /// A set on the way.
 pub(super) struct Run<'r, 's> {

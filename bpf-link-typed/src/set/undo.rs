@@ -8,8 +8,8 @@ use bpf_link::{LinkId, PinEntry, RawLink};
 
 use crate::ensure::member::{Waiting, WayBack, is_taken, reopen};
 use crate::error::{Error, LinkState, Result};
-use crate::set::assign::is_wanted;
 use crate::set::run::{Run, Step, Way, detach, pin_over};
+use crate::set::slot::is_wanted;
 
 /// The link that a program was put back with, if it is another.
 type Undone = Result<Option<LinkId>, NotUndone>;

@@ -33,10 +33,10 @@ impl Worker {
     /// Does something on the thread, and waits for it. If the work panics, so does this.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let is_here = |thread: &JoinHandle<()>| thread.thread().id() == thread::current().id();
-        let (Some(sender), Some(false)) = (&self.work, self.thread.as_ref().map(is_here)) else {
-            // What runs there already would wait for itself.
+        if self.thread.as_ref().is_some_and(is_here) {
+            // It would wait for itself.
             return work();
-        };
+        }
         let mut answer = None;
         let place = &mut answer;
         let (end, ended) = channel::<()>();
@@ -49,7 +49,7 @@ impl Worker {
         // or with the work, below. The thread drops no work without doing it, and nothing in
         // between can panic.
         let work = unsafe { std::mem::transmute::<Work<'_>, Work<'static>>(work) };
-        let taken = sender.send(work);
+        let taken = self.work.as_ref().map(|sender| sender.send(work));
         drop(taken);
         let _ = ended.recv();
         match answer {
@@ -64,7 +64,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.work.take());
         if let Some(thread) = self.thread.take() {
-            // It has panicked in no case, as what panics is caught.
+            // The thread catches every panic, so this is no error.
             let _ = thread.join();
         }
     }

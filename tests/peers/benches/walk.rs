@@ -26,8 +26,8 @@ const NAMED: usize = 1_000;
 /// The numbers of links for which a snapshot is measured beside the walks.
 const SNAPSHOTS: [usize; 2] = [1_000, 5_000];
 
-/// Likewise, in the long form. Few machines have as many links, but the cost of a snapshot must not
-/// grow faster than their number.
+/// One more of these, in the long form. Few machines have as many links, but the cost of a snapshot
+/// must not grow faster than their number.
 const LARGE: usize = 50_000;
 
 /// The number of links in the inventory, and how many of them are replaced before each refresh.
@@ -210,7 +210,8 @@ fn walk_of_libbpf() -> usize {
         .count()
 }
 
-/// Makes such a link that no descriptor holds: a process may not have as many.
+/// Makes a link like those that [`hold`] makes, and pins it: a process may not have a descriptor
+/// for each of so many links.
 fn pin(path: &Path, program: &Program) -> Result<()> {
     RawLink::create(&LinkCreate::new(program, AttachType::TraceIter))?.pin(path)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Sets: the links of an agent in one directory, brought about together.
 
 mod at_once;
+mod blocked;
 mod calls;
 mod directory;
 mod each_processor;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(TESTS),
     Tests(at_once::TESTS),
     Roles(at_once::ROLES),
+    Tests(blocked::TESTS),
     Tests(calls::TESTS),
     Roles(calls::ROLES),
     Tests(directory::TESTS),

@@ -1,20 +1,18 @@
 //! What is attached to a cgroup, and to those above it.
 
-use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bpf_link::{AttachType, Hook, HookPrograms, ProgramId, Target};
+use bpf_link::{Hook, HookPrograms, ProgramId, Target};
 
 use super::attached::{AttachPoint, CgroupOrigin};
 use super::inspector::{HookInspector, Seen};
 use super::links::LinkPlace;
 use super::note::{NoteAbout, Notes};
 use super::place::{HookPlace, PlaceHooks};
-use crate::attach::cgroup::{ALLOW_MULTI, OpenCgroup};
+use crate::attach::cgroup::{ALLOW_MULTI, OpenCgroup, not_a_cgroup};
 use crate::attach::file_ref::{FileRef, by_descriptor};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kinds::CgroupHook;
 
 /// The own programs of a cgroup or of one above it, on one hook.
@@ -47,7 +45,7 @@ impl HookInspector {
     pub fn cgroup<'a>(&mut self, cgroup: impl Into<FileRef<'a>>) -> Result<PlaceHooks> {
         let cgroup = cgroup.into();
         let Some(own) = OpenCgroup::of(&cgroup)? else {
-            return Err(not_a_cgroup(&cgroup, &cgroup.open()?));
+            return Err(not_a_cgroup(&cgroup));
         };
         let named = |error: bpf_link::Error| error.naming(cgroup.target(Target::Cgroup));
         let mut notes = Notes::default();
@@ -221,16 +219,5 @@ fn origin_without_a_level(program: ProgramId, levels: &[Level]) -> CgroupOrigin 
             path: None,
         },
         _ => CgroupOrigin::Unknown,
-    }
-}
-
-/// The error for a file that is not a cgroup, from what the kernel says to it.
-fn not_a_cgroup(cgroup: &FileRef<'_>, file: &impl AsFd) -> Error {
-    match Hook::of_fd(AttachType::CgroupInetIngress, file).query() {
-        Err(source) => cgroup.refused_as_cgroup(source),
-        Ok(_) => Error::File {
-            path: cgroup.path_in_words(),
-            source: io::Error::from_raw_os_error(libc::EBADF),
-        },
     }
 }

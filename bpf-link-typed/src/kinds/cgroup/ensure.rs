@@ -6,6 +6,7 @@ use std::path::Path;
 use bpf_link::{HookProgram, LinkId, LinkKind, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
+use crate::attach::cgroup::not_a_cgroup;
 use crate::attach::fit;
 use crate::attach::position::{self, LinkAnchor, Position};
 use crate::ensure::hook_id::HookId;
@@ -91,9 +92,7 @@ impl Recipe for CgroupAttach<'_> {
         }
         let attach_type = u64::from(self.hook.attach_type().as_raw());
         let Some(id) = self.cgroup.cgroup_id()? else {
-            // The kernel's own words for what is not a cgroup.
-            self.hook.query(self.cgroup.clone())?;
-            return Ok(None);
+            return Err(not_a_cgroup(&self.cgroup));
         };
         Ok(Some(HookId {
             kind: LinkKind::Cgroup,

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use bpf_link::{Hook, LinkCreate, LinkKind, RawLink, Target};
+use bpf_link::{Hook, LinkCreate, LinkKind, ProgramId, RawLink, Target};
 
 use super::NetnsLink;
 use super::hook::NetnsHook;
@@ -84,26 +84,27 @@ impl<'a> NetnsAttach<'a> {
     /// which one is in the way.
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
-            let attach_type = self.hook.attach_type();
             let inode = self.netns.netns_inode().ok()??;
             let netns = self.netns.open().ok()?;
-            let hook = Hook::of_fd(attach_type, &netns);
-            let program_of = |link, is_it: &dyn Fn(u64) -> bool| {
-                let info = NetnsLink(link).info().ok()?;
-                let is_it = info.netns_ino.is_some_and(|netns| is_it(netns.into()));
-                info.program_id
-                    .filter(|_| is_it && info.attach_type == attach_type)
-            };
+            let hook = Hook::of_fd(self.hook.attach_type(), &netns);
             let here = holders::queried(&hook, LinkKind::Netns, |link| {
-                program_of(link, &|netns| netns == inode)
+                self.program_of(link, |netns| netns == inode)
             })?;
             if !here.is_empty() || self.hook != NetnsHook::FlowDissector {
                 return Some(here);
             }
             let elsewhere = holders::by_links(LinkKind::Netns, |link| {
-                program_of(link, &|netns| netns != inode)
+                self.program_of(link, |netns| netns != inode)
             })?;
             Some(holders::perhaps(elsewhere))
         })
+    }
+
+    /// The program of a link that is on this hook of such a namespace.
+    fn program_of(&self, link: RawLink, is_wanted: impl Fn(u64) -> bool) -> Option<ProgramId> {
+        let info = NetnsLink(link).info().ok()?;
+        let netns = u64::from(info.netns_ino?);
+        info.program_id
+            .filter(|_| info.attach_type == self.hook.attach_type() && is_wanted(netns))
     }
 }

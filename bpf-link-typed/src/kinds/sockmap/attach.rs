@@ -82,10 +82,11 @@ impl<'a> SockmapAttach<'a> {
     pub(super) fn with_holders(&self, refusal: Error) -> Error {
         refusal.with_holders(|| {
             let map = MapInfo::of(&self.map).ok()?;
-            let slots = SockmapHook::ALL.iter();
-            let slots = slots.filter(|slot| exclusive(**slot) == exclusive(self.hook));
             let mut found = Vec::new();
-            for slot in slots {
+            for slot in SockmapHook::ALL {
+                if slot.exclusive() != self.hook.exclusive() {
+                    continue;
+                }
                 let hook = Hook::of_fd(slot.attach_type(), &self.map);
                 let there = holders::queried(&hook, LinkKind::Sockmap, |link| {
                     let info = SockmapLink(link).info().ok()?;
@@ -97,13 +98,5 @@ impl<'a> SockmapAttach<'a> {
             }
             Some(found)
         })
-    }
-}
-
-/// The slot that takes one program. The two sorts of verdict exclude each other, and count as one.
-pub(super) fn exclusive(slot: SockmapHook) -> SockmapHook {
-    match slot {
-        SockmapHook::SkbVerdict => SockmapHook::SkbStreamVerdict,
-        slot => slot,
     }
 }

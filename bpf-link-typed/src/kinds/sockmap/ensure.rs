@@ -4,7 +4,6 @@ use std::os::fd::BorrowedFd;
 
 use bpf_link::{LinkKind, MapInfo, Target};
 
-use super::attach::exclusive;
 use super::{SockmapAttach, SockmapHook, SockmapInfo, SockmapLink};
 use crate::attach::fit;
 use crate::ensure::hook_id::HookId;
@@ -24,7 +23,7 @@ impl Recipe for SockmapAttach<'_> {
 
     fn exclusive_hook(&self, _wanted: &Wanted<'_>) -> Result<Option<HookId>> {
         let map_id = MapInfo::of(&self.map)?.id;
-        let slot = exclusive(self.hook).attach_type();
+        let slot = self.hook.exclusive().attach_type();
         Ok(Some(HookId {
             kind: LinkKind::Sockmap,
             numbers: [u64::from(map_id.get()), u64::from(slot.as_raw()), 0],
@@ -55,7 +54,7 @@ impl Recipe for SockmapAttach<'_> {
     fn blocks(&self, old: &Old<'_, SockmapInfo>) -> Result<Blocks> {
         Ok(Blocks::always_if(match old.found {
             Match::OtherHook => {
-                exclusive(old.info.attach_type) == exclusive(self.hook)
+                old.info.attach_type.exclusive() == self.hook.exclusive()
                     && old.info.map_id == Some(MapInfo::of(&self.map)?.id)
             }
             found => found.is_here(),

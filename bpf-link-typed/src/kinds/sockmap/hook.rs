@@ -16,3 +16,14 @@ hook_enum! {
         MsgVerdict = SkMsgVerdict,
     }
 }
+
+impl SockmapHook {
+    /// The slot that takes one program. The two sorts of verdict exclude each other, and count as
+    /// one.
+    pub(super) fn exclusive(self) -> Self {
+        match self {
+            Self::SkbVerdict => Self::SkbStreamVerdict,
+            slot => slot,
+        }
+    }
+}

@@ -1,23 +1,18 @@
 //! Attaching to many kernel functions by their BTF.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use bpf_link::{
-    AttachType, BtfTypeId, FirstOf, LinkCreate, ProgramInfo, RawLink, Target, TracingMultiArgs,
-};
+use bpf_link::{AttachType, BtfTypeId, FirstOf, LinkCreate, RawLink, Target, TracingMultiArgs};
 
 use super::TracingMultiLink;
 use crate::attach::btf_function;
 use crate::attach::btf_pattern;
 use crate::attach::fit;
-use crate::attach::holders;
 use crate::attach::looked_up::LookedUp;
 use crate::attach::{BtfFunctionRef, When};
-use crate::error::{Error, HookHolder, Result};
-use crate::kinds::trampoline;
+use crate::error::Result;
 
 /// Attaches a program to the entry, the exit, or both, of many functions of the kernel or of a
 /// module.
@@ -42,9 +37,6 @@ pub struct TracingMultiAttach<'a> {
     pub(super) cookies: Option<Cow<'a, [u64]>>,
     pub(super) ids: LookedUp<Arc<[BtfTypeId]>>,
 }
-
-/// The kernel takes no longer list.
-const MAX_FUNCTIONS: usize = 1 << 20;
 
 impl<'a> TracingMultiAttach<'a> {
     /// To these functions, each of which is given once: by name ([`str`], [`String`] or
@@ -82,7 +74,7 @@ impl<'a> TracingMultiAttach<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::KernelFunction`] with
+    /// - [`Error::KernelFunction`](crate::Error::KernelFunction) with
     ///   [`NothingMatches`](crate::KernelFunctionProblem::NothingMatches).
     /// - As [`KernelFunctions::traceable`](crate::KernelFunctions::traceable),
     ///   [`Btf::of_kernel`](crate::Btf::of_kernel) and [`Btf::of_module`](crate::Btf::of_module).
@@ -106,21 +98,18 @@ impl<'a> TracingMultiAttach<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchBtfFunction`]: there are no functions of
-    ///   these names. [`Error::AmbiguousBtfFunction`]: there
+    /// - [`Error::NoSuchBtfFunction`](crate::Error::NoSuchBtfFunction): there are no functions of
+    ///   these names. [`Error::AmbiguousBtfFunction`](crate::Error::AmbiguousBtfFunction): there
     ///   are several of one name.
-    ///
-    /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program
+    /// - [`Error::AttachTypeMismatch`](crate::Error::AttachTypeMismatch) (`EINVAL`): the program
     ///   was loaded for something else.
-    ///
-    /// - [`Error::AlreadyAttached`] (`EBUSY`): the program is on one
-    ///   of the functions already; without `CAP_SYS_ADMIN` it is
-    ///   [`Error::Link`].
-    ///
-    /// - [`Error::HookTaken`] (`E2BIG`): one of the functions has as many
+    /// - [`Error::AlreadyAttached`](crate::Error::AlreadyAttached) (`EBUSY`): the program is on one
+    ///   of the functions already. Without `CAP_SYS_ADMIN`, and before Linux 7.3, it is
+    ///   [`Error::Link`](crate::Error::Link).
+    /// - [`Error::HookTaken`](crate::Error::HookTaken) (`E2BIG`): one of the functions has as many
     ///   programs as it takes.
     ///
-    /// [`Error::Link`] with
+    /// [`Error::Link`](crate::Error::Link) with
     ///
     /// - [`NotAProgram`](bpf_link::Error::NotAProgram): what was given is not a program;
     /// - where functions were given by name, what [`Btf::from_id`](crate::Btf::from_id) returns;
@@ -155,75 +144,6 @@ impl<'a> TracingMultiAttach<'a> {
         RawLink::create(&request)
             .map(TracingMultiLink)
             .map_err(|source| fit::or_mismatch(program, self.attach_type(), self.naming(source)))
-    }
-
-    /// Turns the refusal into the error that one of the functions has this program already, or is
-    /// full. It names that function, and who is on it.
-    pub(super) fn with_holders(&self, program: BorrowedFd<'_>, refusal: Error) -> Error {
-        let source = match refusal {
-            Error::Link(source @ bpf_link::Error::Command(_)) => source,
-            other => return other,
-        };
-        match source.errno() {
-            Some(libc::EBUSY) => match self.function_with(program) {
-                Some(function) => {
-                    Error::AlreadyAttached(self.naming_one(program, function, source))
-                }
-                None => source.into(),
-            },
-            // The limit for the list, and not for one of its functions.
-            Some(libc::E2BIG) if self.functions.len() > MAX_FUNCTIONS => source.into(),
-            Some(libc::E2BIG) => match self.fullest(program) {
-                Some((function, holders)) => Error::HookTaken {
-                    holders,
-                    source: self.naming_one(program, function, source),
-                },
-                None => holders::unknown(source),
-            },
-            _ => source.into(),
-        }
-    }
-
-    /// One of the functions that the program is on.
-    fn function_with(&self, program: BorrowedFd<'_>) -> Option<BtfTypeId> {
-        let own = ProgramInfo::of(&program).ok()?.id;
-        let mut on_functions = self.holders(program)?.into_iter();
-        let found = on_functions.find(|(_, holder)| holder.program == Some(own));
-        found.map(|(function, _)| function)
-    }
-
-    /// The function with the most programs, and those.
-    fn fullest(&self, program: BorrowedFd<'_>) -> Option<(BtfTypeId, Vec<HookHolder>)> {
-        let mut by_function: BTreeMap<BtfTypeId, Vec<HookHolder>> = BTreeMap::new();
-        for (function, holder) in self.holders(program)? {
-            by_function.entry(function).or_default().push(holder);
-        }
-        by_function
-            .into_iter()
-            .max_by_key(|(_, holders)| holders.len())
-    }
-
-    fn holders(&self, program: BorrowedFd<'_>) -> Option<Vec<(BtfTypeId, HookHolder)>> {
-        let object = ProgramInfo::of(&program).ok()?.attach_btf_obj_id?;
-        trampoline::on_kernel_functions(object, &self.ids(program).ok()?)
-    }
-
-    /// The refusal, about this one of the functions.
-    fn naming_one(
-        &self,
-        program: BorrowedFd<'_>,
-        function: BtfTypeId,
-        source: bpf_link::Error,
-    ) -> bpf_link::Error {
-        let ids = self.ids(program).unwrap_or_default();
-        let name = || {
-            let place = ids.iter().position(|id| *id == function)?;
-            self.functions.get(place)?.name()?.to_c_string().ok()
-        };
-        source.naming(match name() {
-            Some(name) => Target::Functions(FirstOf::these([name])),
-            None => Target::FunctionTypes(FirstOf::these([function])),
-        })
     }
 
     /// The numbers of the functions, in the order in which they were given.

@@ -10,9 +10,10 @@ use bpf_link::RawLink;
 use crate::ensure::member::{self, Hook, Next, Refused};
 use crate::ensure::{Attached, Why};
 use crate::error::{Error, Result};
-use crate::set::assign::{Old, give_back};
+use crate::set::assign::give_back;
 use crate::set::directory::{is_temporary, stem};
 use crate::set::run::{Back, Run, Step, Way, overtaken, overtaken_in};
+use crate::set::slot::Old;
 
 impl Run<'_, '_> {
     /// Finds out how the program of a slot comes to run, and does what can be done beside the old.

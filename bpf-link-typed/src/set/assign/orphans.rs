@@ -5,7 +5,8 @@ use bpf_link::{LinkId, RawLink};
 use crate::ensure::Ours;
 use crate::ensure::member::{self, Judged};
 use crate::error::{Error, Result};
-use crate::set::assign::{Assigning, Old, Refusal, Slot};
+use crate::set::assign::Assigning;
+use crate::set::slot::{Old, Refusal, Slot};
 
 impl Assigning<'_> {
     /// Looks through all links of the machine once, if a slot has no link on its hook.

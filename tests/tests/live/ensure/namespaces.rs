@@ -19,7 +19,7 @@ use crate::ensure::id_of;
 use crate::ensure::others::without_sys_admin;
 use crate::fixture::LOOPBACK;
 use crate::fixture::chain::check_refusal;
-use crate::fixture::there::{There, inhabit};
+use crate::fixture::there::{There, with_a_process_there};
 use crate::harness::role::{self, role};
 use crate::harness::{Need, Role, Test, test};
 
@@ -112,15 +112,6 @@ fn an_xdp_device(sandbox: &Sandbox) -> Result<()> {
     ensure_nothing_left(sandbox)
 }
 
-/// Does this with a namespace that a process holds, and nobody else, as containers have it. Gives
-/// the id of the process and the path of the namespace.
-fn with_a_process_there(act: impl FnOnce(u32, &str) -> Result<()>) -> Result<()> {
-    let mut process = inhabit(&tests::Netns::create()?)?;
-    act(process.id(), &format!("/proc/{}/ns/net", process.id()))?;
-    process.tell("enough")?;
-    process.finish()
-}
-
 fn a_namespace_by_its_path(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     with_a_process_there(|process, path| {
@@ -208,14 +199,13 @@ fn replacer(arguments: &[String]) -> Result<()> {
     std::process::exit(0)
 }
 
-/// It cannot be missing when the old program has gone.
+/// A run starts its thread before it takes the old program off. It starts no other in the gap.
 fn one_thread_is_started(sandbox: &Sandbox) -> Result<()> {
     let pin = sandbox.bpffs().join("pin");
     with_a_process_there(|_process, path| {
         let mut player = role!(replacer).start(&[pin.to_str().context("not UTF-8")?, path])?;
         ensure!(player.hear()? == "ready");
-        let started =
-            player.count_calls(|call| [libc::SYS_clone, libc::SYS_clone3].contains(&call))?;
+        let started = player.count_threads()?;
         ensure!(started == 1, "{started} threads were started");
         Ok(())
     })?;

@@ -172,7 +172,7 @@ fn a_network_namespace(_sandbox: &Sandbox) -> Result<()> {
     check_taken(to.attach(&two), path, &one, HolderLink::Link(link.id()?))
 }
 
-/// The first namespace has a dissector, or others do.
+/// Either the first namespace has a dissector, or others have one.
 fn a_network_namespace_by_another(_sandbox: &Sandbox) -> Result<()> {
     let (one, two) = (
         Program::passing(Hook::FLOW_DISSECTOR)?,
@@ -181,7 +181,8 @@ fn a_network_namespace_by_another(_sandbox: &Sandbox) -> Result<()> {
     let link = NetnsAttach::to("/proc/self/ns/net", NetnsHook::FlowDissector).attach(&one)?;
     let first = "/proc/1/ns/net";
     let refused = NetnsAttach::to(first, NetnsHook::FlowDissector).attach(&two);
-    check_taken(refused, first, &one, HolderLink::Link(link.id()?))
+    let perhaps = format!("{first} is taken, perhaps by");
+    check_taken(refused, &perhaps, &one, HolderLink::Link(link.id()?))
 }
 
 fn a_sockmap(_sandbox: &Sandbox) -> Result<()> {

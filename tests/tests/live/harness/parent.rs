@@ -41,9 +41,10 @@ pub(super) fn run(tests: &[&'static Test]) -> ExitCode {
     for &test in tests.iter().filter(|test| is_wanted(test)) {
         let (report, strict) = (report.clone(), strict.clone());
         trials.push(Trial::ignorable_test(test.name(), move || {
-            let mut took = Duration::ZERO;
-            let outcome = run_one(test, show_output, &mut took);
-            let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+            let (outcome, took) = run_one(test, show_output).unwrap_or_else(|error| {
+                let outcome = Outcome::Failed(format!("{error:#}"));
+                (outcome, Duration::ZERO)
+            });
             let outcome = strict.judge(test, outcome);
             report.add(&test.name(), &outcome, took)?;
             completion(outcome)
@@ -80,23 +81,23 @@ fn completion(outcome: Outcome) -> Result<Completion, Failed> {
     }
 }
 
-/// Runs a test in a process of its own, if the machine has what it needs.
-fn run_one(test: &Test, show_output: bool, took: &mut Duration) -> Result<Outcome> {
+/// Runs a test in a process of its own, if the machine has what it needs. Also says how long it
+/// took, without the time that it waited for its turn.
+fn run_one(test: &Test, show_output: bool) -> Result<(Outcome, Duration)> {
     if let Some(missing) = missing_privilege()? {
-        return Ok(Outcome::Skipped(missing));
+        return Ok((Outcome::Skipped(missing), Duration::ZERO));
     }
     if let Some(missing) = test.missing(Place::Machine)? {
-        return Ok(Outcome::Skipped(missing));
+        return Ok((Outcome::Skipped(missing), Duration::ZERO));
     }
     turn::take(test.alone, || {
         let begun = Instant::now();
-        let ended = Ended::of(test);
-        *took = begun.elapsed();
-        let ended = ended?;
+        let ended = Ended::of(test)?;
+        let took = begun.elapsed();
         if show_output {
             eprint!("{}", ended.output);
         }
         let left_over = left_over::of(ended.number)?;
-        Ok(ended.outcome().and(left_over))
+        Ok((ended.outcome().and(left_over), took))
     })
 }

@@ -47,7 +47,7 @@ impl Report {
         })
     }
 
-    /// Says what became of a test, and how long it took once it was its turn.
+    /// Says what became of a test, and how long it took.
     pub(super) fn add(&self, test: &str, outcome: &Outcome, took: Duration) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {

@@ -146,7 +146,8 @@ impl Player {
         heard.with_context(|| format!("{} has ended", self.name))
     }
 
-    /// Tells it to go on, and counts such system calls that its first thread makes to its end.
+    /// Tells it to go on, and counts the system calls of its first thread for which `counts`
+    /// returns true, until it ends.
     pub(crate) fn count_calls(self, counts: impl Fn(i64) -> bool) -> Result<usize> {
         let mut traced = self.trace("go")?;
         let mut calls = 0;
@@ -155,6 +156,11 @@ impl Player {
         }
         traced.finish()?;
         Ok(calls)
+    }
+
+    /// Likewise, how many threads and processes the first thread starts.
+    pub(crate) fn count_threads(self) -> Result<usize> {
+        self.count_calls(|call| [libc::SYS_clone, libc::SYS_clone3].contains(&call))
     }
 
     /// Has it stop at each system call that it makes from now on, from where it is waiting for a

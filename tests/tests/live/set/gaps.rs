@@ -10,26 +10,31 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{Cgroup, Device, DeviceKind, Hook, Program, Sandbox, device};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Error, Link, LinkSet, ProgramId, XdpAttach, XdpMode,
+    CgroupAttach, CgroupHook, Error, Link, LinkSet, NetfilterAttach, NetfilterFamily,
+    NetfilterHook, ProgramId, XdpAttach, XdpMode,
     ensure::{Ours, Outcome},
-    set::{LinkState, SetFailure},
+    set::{LinkState, SetFailure, Stale},
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::ensure::id_of;
 use crate::ensure::others::without_sys_admin;
 use crate::fixture::chain::check;
+use crate::fixture::there::with_a_process_there;
 use crate::harness::role::Player;
 use crate::harness::{Need, Role, Test, role, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(gaps_come_last_and_are_short).needs(VETH),
+    test!(put_back_elsewhere_by_the_same_thread)
+        .needs(VETH)
+        .also_needs(Need::NETFILTER),
     test!(the_old_programs_are_not_put_back).needs(VETH),
     test!(the_old_programs_are_put_back).needs(VETH),
     test!(the_program_of_a_link_without_a_pin_is_put_back).needs(VETH),
 ];
 
-pub(crate) const ROLES: &[Role] = &[role!(agent)];
+pub(crate) const ROLES: &[Role] = &[role!(agent), role!(agent_of_two_namespaces)];
 
 const VETH: &[Need] = &[Need::Device(DeviceKind::Veth)];
 
@@ -161,6 +166,56 @@ fn start(place: &Place, names: [&str; 3], what: &str) -> Result<Player> {
     let mut player = role!(agent).start(&[&directory, &cgroup, &names.join(","), what])?;
     ensure!(player.hear()? == "ready");
     Ok(player)
+}
+
+/// Has a link in another network namespace and one on the second device, which then refuses the
+/// program of the next version.
+fn agent_of_two_namespaces(arguments: &[String]) -> Result<()> {
+    let [directory, netns] = arguments else {
+        anyhow::bail!("{arguments:?}");
+    };
+    let hooks = || -> Result<_> {
+        let [elsewhere, here] = [Hook::NETFILTER, Hook::XDP].map(Program::passing);
+        Ok((elsewhere?, here?))
+    };
+    let apply = |(elsewhere, here): &(Program, Program), mode| -> Result<_> {
+        let to = NetfilterAttach::to(NetfilterFamily::Ipv4, NetfilterHook::LocalIn, -7);
+        let mut set = LinkSet::in_dir(directory).create_dir(0o700);
+        set.add("elsewhere", to.in_netns(netns), elsewhere)?;
+        set.add(NAMES[1], XdpAttach::to(NAMES[1]).mode(mode), here)?;
+        Ok(set.apply())
+    };
+    let (old, new) = (hooks()?, hooks()?);
+    apply(&old, XdpMode::Skb)??;
+    Place::make_the_second_refuse()?;
+    role::say("ready")?;
+    role::listen()?;
+    let refused = apply(&new, XdpMode::Drv)?;
+    let Err(Error::SetNotApplied(failure)) = &refused else {
+        anyhow::bail!("{refused:?}");
+    };
+    let put_back = |(_, state): &(String, LinkState)| matches!(state, LinkState::PutBack { .. });
+    ensure!(failure.links.iter().all(put_back), "{failure}");
+    std::process::exit(0)
+}
+
+/// Nothing that can be refused comes between taking a program off and putting it back.
+fn put_back_elsewhere_by_the_same_thread(sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Veth, NAMES[1])?;
+    let directory = sandbox.bpffs().join("agent");
+    with_a_process_there(|_process, netns| {
+        let directory = directory.to_str().context("not UTF-8")?;
+        let mut player = role!(agent_of_two_namespaces).start(&[directory, netns])?;
+        ensure!(player.hear()? == "ready");
+        let started = player.count_threads()?;
+        ensure!(started == 1, "{started} threads were started");
+        Ok(())
+    })?;
+    LinkSet::in_dir(&directory)
+        .remove_stale(Stale::all())
+        .apply()?;
+    device.delete()?;
+    ensure_nothing_left(sandbox)
 }
 
 /// The links with a gap are added first but replaced last, once everything else is in place and

@@ -336,8 +336,8 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
     ensure_held(&target, &second, &extension, &extended)?;
     let another = target.tracer(Hook::FEXIT).passing()?;
     let refused = TracingAttach::to(TracingHook::Fexit).attach(&another);
-    let Some((by, true)) = refused.as_ref().err().zip(since(6, 0, true)?) else {
-        // Programs do not say what they were loaded for.
+    // Earlier, programs do not say what they were loaded for.
+    if since(6, 0, ())?.is_none() {
         ensure_error!(
             refused,
             Error::Link(bpf_link::Error::Command(_)),
@@ -345,8 +345,10 @@ fn more_errors(_sandbox: &Sandbox) -> Result<()> {
             &["hook trace_fexit"]
         );
         return Ok(());
-    };
-    ensure_held_by(by, &extension, &extended, &["hook trace_fexit"])
+    }
+    let error = refused.err().context("it was not refused")?;
+    let words = ["hook trace_fexit", "perhaps by program"];
+    ensure_held_by(&error, &extension, &extended, &words)
 }
 
 /// Checks that the error names this program as what keeps the extension off the function, where the

@@ -33,6 +33,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 fn attach(_sandbox: &Sandbox) -> Result<()> {
     let functions = ["bpf_fentry_test3", "bpf_fentry_test1", "bpf_fentry_test2"];
+    let too_many = vec![function_id(FUNCTION)?; (1 << 20) + 1];
     let ids: Vec<_> = functions
         .iter()
         .map(|name| function_id(name))
@@ -93,6 +94,13 @@ fn attach(_sandbox: &Sandbox) -> Result<()> {
             Error::Link(bpf_link::Error::LengthMismatch { .. }),
             None,
             &["tracing_multi.cookies for functions", first]
+        );
+        // The list is too long: no function of it is full.
+        ensure_error!(
+            TracingMultiAttach::to(when, &too_many).attach(&program),
+            Error::Link(bpf_link::Error::Command(_)),
+            Some(libc::E2BIG),
+            &["BTF types"]
         );
         ensure_error!(
             TracingMultiAttach::to::<BtfTypeId>(when, []).attach(&program),
