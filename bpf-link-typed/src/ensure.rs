@@ -330,11 +330,17 @@ impl<A: Attach> Ensure<A> {
             None => Ok(Vec::new()),
         };
         match foresee(&mut seen, &self.rules(&wanted), &mut search) {
-            Ok((left_over, planned)) => Ok(Plan {
-                directories,
-                left_over,
-                planned,
-            }),
+            Ok((left_over, planned)) => {
+                if !planned.is_kept() {
+                    self.to.look_up(&wanted)?;
+                    self.to.check(&wanted)?;
+                }
+                Ok(Plan {
+                    directories,
+                    left_over,
+                    planned,
+                })
+            }
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Refused(refusal)) => Err(refused(refusal, &place, &seen)),
         }
@@ -441,7 +447,9 @@ impl<A: AttachProgram> Ensure<A> {
     /// # Errors
     ///
     /// Those of [`run`](Self::run) that change nothing, as far as they can be found without an
-    /// attempt.
+    /// attempt. If a link would be attached or updated, the program has to fit the hook, and the
+    /// device, cgroup, network namespace, map, file, tracepoint or function in BTF has to be there.
+    /// The names of other kernel functions and of raw tracepoints are left to the kernel.
     pub fn plan(&self, program: impl AsFd) -> Result<Plan> {
         self.plan_with(program.as_fd())
     }

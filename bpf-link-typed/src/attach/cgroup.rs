@@ -50,6 +50,11 @@ impl AsFd for OpenCgroup {
     }
 }
 
+/// The number by which the kernel knows the cgroup.
+pub(crate) fn id_of(cgroup: &FileRef<'_>) -> Result<u64> {
+    cgroup.cgroup_id()?.ok_or_else(|| not_a_cgroup(cgroup))
+}
+
 /// The error for a file that is not a cgroup, in the kernel's own words.
 pub(crate) fn not_a_cgroup(cgroup: &FileRef<'_>) -> Error {
     let file = match cgroup.open() {

@@ -175,6 +175,10 @@ macro_rules! recipe_of_a_list {
                 self.list.compare(info.id, info.ifindex)
             }
 
+            fn look_up(&self, _wanted: &$crate::ensure::Wanted<'_>) -> $crate::Result<()> {
+                self.list.hook($Link::KIND).map(drop)
+            }
+
             fn check_options(&self, pin: &::std::path::Path) -> $crate::Result<()> {
                 $crate::attach::position::without_revision(self.list.expected_revision, pin)
             }

@@ -101,6 +101,20 @@ impl<'a> FileRef<'a> {
         }
     }
 
+    /// Refuses a path that leads nowhere.
+    pub(crate) fn check_exists(&self) -> Result<()> {
+        match self {
+            Self::Path(path) => match path.metadata() {
+                Err(source) if source.kind() == io::ErrorKind::NotFound => Err(Error::File {
+                    path: path.to_path_buf(),
+                    source,
+                }),
+                _ => Ok(()),
+            },
+            Self::Fd(_) => Ok(()),
+        }
+    }
+
     pub(crate) fn open(&self) -> Result<Opened<'a>> {
         match self {
             Self::Fd(fd) => Ok(Opened::Borrowed(*fd)),

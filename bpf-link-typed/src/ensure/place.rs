@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bpf_link::PinLock;
+use bpf_link::{PinDirectory, PinLock, Target};
 
 use crate::ensure::options::Trust;
 use crate::error::{Error, Result};
@@ -26,6 +26,26 @@ impl Place {
     /// That of pins in this directory, whatever their names.
     pub(crate) fn in_dir(path: &Path, trust: Trust) -> Result<Self> {
         Self::new(&path.join(ANY_NAME), trust)
+    }
+
+    /// The same error, which names the directory where it names the pin that stands for any in it.
+    pub(crate) fn about_directory(&self, error: Error) -> Error {
+        let directory = self.path.parent().unwrap_or(&self.path);
+        match error {
+            Error::Link(bpf_link::Error::PathNotFound(source))
+                if *source.target() == Target::Path(self.path.clone()) =>
+            {
+                match PinDirectory::open(directory) {
+                    Err(error) => error.into(),
+                    Ok(_) => bpf_link::Error::PathNotFound(source).into(),
+                }
+            }
+            Error::Link(bpf_link::Error::NotOnBpffs { path, source }) if path == self.path => {
+                let path = directory.to_owned();
+                bpf_link::Error::NotOnBpffs { path, source }.into()
+            }
+            error => error,
+        }
     }
 
     /// At this path; without a slash at its end, which stands for a directory.

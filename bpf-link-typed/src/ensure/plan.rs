@@ -77,6 +77,19 @@ pub enum Planned {
     },
 }
 
+impl Planned {
+    /// Whether nothing would be attached or updated.
+    pub(crate) fn is_kept(&self) -> bool {
+        match self {
+            Self::Keep { .. } | Self::ReportOurs { .. } => true,
+            Self::TakeOver { then, .. } => then.is_kept(),
+            Self::Create | Self::Update { .. } | Self::Replace { .. } | Self::Attempt { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// Whether a hook would be without a program for a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -76,6 +76,12 @@ pub trait Recipe: Clone {
     fn compare(&self, link: &Self::Link, info: &InfoOf<Self>, wanted: &Wanted<'_>)
     -> Result<Match>;
 
+    /// Looks up what the options name, so that a plan fails as the attempt to attach would. Names
+    /// that only the kernel resolves are left to it.
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Refuses options that cannot be kept to over restarts and upgrades, for a link that is to be
     /// pinned at this path.
     fn check_options(&self, _pin: &Path) -> Result<()> {

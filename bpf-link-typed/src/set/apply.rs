@@ -60,7 +60,7 @@ impl LinkSet<'_> {
     pub fn apply(&self) -> Result<Applied> {
         let (path, place) = self.place()?;
         let within = self.options.lock_within;
-        let mut applied = place.with_parents(self.options.parents, within, || {
+        let applied = place.with_parents(self.options.parents, within, || {
             let _lock = PinLock::of_within(&place.path, within)?;
             refuse_root(&path)?;
             for _ in 1..ATTEMPTS {
@@ -70,7 +70,8 @@ impl LinkSet<'_> {
                 }
             }
             self.attempt(&path)
-        })?;
+        });
+        let mut applied = applied.map_err(|error| place.about_directory(error))?;
         if let Some(time) = self.options.wait_for_old {
             applied.settle(&mut Waiting::for_at_most(time));
         }

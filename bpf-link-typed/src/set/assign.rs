@@ -40,10 +40,9 @@ pub(super) fn assign<'r>(
         assigning.orphans(&mut slots, ours)?;
     }
     assigning.what_is_left(&slots)?;
-    // Those that have a link were looked up for that.
     for (index, slot) in slots.iter().enumerate() {
-        if slot.old.is_none() {
-            slot.ready.ordered_hook().map_err(Refusal::of(index))?;
+        if !slot.planned().is_kept() {
+            slot.ready.look_up().map_err(Refusal::of(index))?;
         }
     }
     Ok(slots)

@@ -1,11 +1,15 @@
 //! Foresees what applying a set would do.
 
+use std::path::Path;
+
+use crate::ensure::member::Place;
 use crate::error::Result;
 use crate::set::LinkSet;
 use crate::set::assign::assign;
 use crate::set::directory::{Directory, Found, Owners, lasting_names, refuse_root};
 use crate::set::fate::{fate, other_pins};
 use crate::set::plan::{PlannedLink, PlannedOther, SetPlan};
+use crate::set::slot::Refusal;
 
 impl LinkSet<'_> {
     /// What [`apply`](Self::apply) would do now. Nothing is changed: no link is attached, updated
@@ -13,11 +17,17 @@ impl LinkSet<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`apply`](Self::apply), as far as they show without an attempt. That an old program
+    /// Those of [`apply`](Self::apply), as far as they show without an attempt:
+    /// [`Ensure::plan`](crate::Ensure::plan) says what is looked up. That an old program
     /// cannot be opened does not; nor that a pin belongs to another user, where only we can make
     /// any.
     pub fn plan(&self) -> Result<SetPlan> {
         let (path, place) = self.place()?;
+        let plan = self.plan_at(&path, &place);
+        plan.map_err(|error| place.about_directory(error))
+    }
+
+    fn plan_at(&self, path: &Path, place: &Place) -> Result<SetPlan> {
         place.check_directories()?;
         let directories = match self.options.parents {
             Some(_) => place.missing_parents()?,
@@ -25,7 +35,7 @@ impl LinkSet<'_> {
         };
         let mut directory = if directories.is_empty() {
             place.check()?;
-            refuse_root(&path)?;
+            refuse_root(path)?;
             let trust = self.options.trust;
             let owners = match trust.shared_directories {
                 true if trust.other_owner => Owners::Any,
@@ -34,9 +44,9 @@ impl LinkSet<'_> {
                 // says.
                 false => Owners::NotAsked,
             };
-            Directory::look(&path, owners, &self.names())?
+            Directory::look(path, owners, &self.names())?
         } else {
-            Directory::empty(&path)
+            Directory::empty(path)
         };
         let slots = match assign(self, &mut directory) {
             Ok(slots) => slots,
@@ -47,7 +57,12 @@ impl LinkSet<'_> {
             links: Vec::with_capacity(slots.len()),
             ..SetPlan::default()
         };
-        for slot in &slots {
+        for (index, slot) in slots.iter().enumerate() {
+            let planned = slot.planned();
+            if !planned.is_kept() {
+                let fits = slot.ready.check().map_err(Refusal::of(index));
+                fits.map_err(|refusal| self.not_applied(refusal, Vec::new()))?;
+            }
             let found = slot.old.as_ref().and_then(|old| old.found);
             let found = found.and_then(|found| directory.links.get(found));
             let other = found.filter(|found| !found.is_named(slot.name));
@@ -56,7 +71,7 @@ impl LinkSet<'_> {
             let pins = other_pins(pins, &slots, self.options.stale.as_ref());
             plan.links.push(PlannedLink {
                 name: slot.name.to_owned(),
-                planned: slot.planned(),
+                planned,
                 unpinned: lasting_names(&pins, before.as_ref()),
                 before,
             });

@@ -6,6 +6,7 @@ mod gaps;
 mod just_freed;
 mod kept_to;
 mod killed;
+mod looked_up;
 mod modes;
 mod namespaces;
 mod old_links;
@@ -46,6 +47,7 @@ pub(crate) const ALL: &[Listed] = &[
     Tests(kept_to::TESTS),
     Tests(killed::TESTS),
     Roles(killed::ROLES),
+    Tests(looked_up::TESTS),
     Tests(modes::TESTS),
     Tests(namespaces::TESTS),
     Roles(namespaces::ROLES),

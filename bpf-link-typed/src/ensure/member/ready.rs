@@ -49,6 +49,10 @@ impl<'a, A: Recipe + 'a> Ready<'a> for ReadyBy<'a, A> {
         self.to.ordered_hook()
     }
 
+    fn look_up(&self) -> Result<()> {
+        self.to.look_up(&self.wanted)
+    }
+
     fn on_hook(&self) -> Result<Option<OnHook>> {
         self.to.on_hook()
     }

@@ -27,6 +27,9 @@ pub(crate) trait Ready<'a> {
     /// The hook, if it takes several, which run in an order.
     fn ordered_hook(&self) -> Result<Option<HookId>>;
 
+    /// Looks up what the options name.
+    fn look_up(&self) -> Result<()>;
+
     /// What is on the hook in its order, if the hook says.
     fn on_hook(&self) -> Result<Option<OnHook>>;
 

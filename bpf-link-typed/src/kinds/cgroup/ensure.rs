@@ -6,9 +6,8 @@ use std::path::Path;
 use bpf_link::{HookProgram, LinkId, LinkKind, RawLink, Target};
 
 use super::{CgroupAttach, CgroupHook, CgroupInfo, CgroupLink};
-use crate::attach::cgroup::not_a_cgroup;
-use crate::attach::fit;
 use crate::attach::position::{self, LinkAnchor, Position};
+use crate::attach::{cgroup, fit};
 use crate::ensure::hook_id::HookId;
 use crate::ensure::on_hook::OnHook;
 use crate::ensure::{Match, Recipe, Wanted};
@@ -39,6 +38,10 @@ impl Recipe for CgroupAttach<'_> {
             ));
         }
         Ok(Match::hook(Some(is_same)))
+    }
+
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        cgroup::id_of(&self.cgroup).map(drop)
     }
 
     fn check_options(&self, pin: &Path) -> Result<()> {
@@ -91,9 +94,7 @@ impl Recipe for CgroupAttach<'_> {
             return Ok(None);
         }
         let attach_type = u64::from(self.hook.attach_type().as_raw());
-        let Some(id) = self.cgroup.cgroup_id()? else {
-            return Err(not_a_cgroup(&self.cgroup));
-        };
+        let id = cgroup::id_of(&self.cgroup)?;
         Ok(Some(HookId {
             kind: LinkKind::Cgroup,
             numbers: [id, attach_type, u64::from(self.preorder)],

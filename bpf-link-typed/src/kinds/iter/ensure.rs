@@ -6,7 +6,7 @@ use bpf_link::{AttachType, IterArgs, IterCgroup, IterTask, MapInfo, Target};
 
 use super::{IterAttach, IterInfo, IterLink, IterTarget};
 use crate::attach::file_ref::FileRef;
-use crate::attach::fit;
+use crate::attach::{cgroup, fit};
 use crate::ensure::{Match, Recipe, Wanted};
 use crate::error::Result;
 
@@ -28,6 +28,17 @@ impl Recipe for IterAttach<'_> {
             (true, is_of_sort) => Match::hook(is_of_sort),
             (false, _) => Match::OtherHook,
         })
+    }
+
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        match self.args() {
+            Some(IterArgs::Map(map)) => Ok(MapInfo::of(&map).map(drop)?),
+            Some(IterArgs::Cgroup {
+                cgroup: IterCgroup::Fd(fd),
+                ..
+            }) => cgroup::id_of(&fd.into()).map(drop),
+            _ => Ok(()),
+        }
     }
 
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {

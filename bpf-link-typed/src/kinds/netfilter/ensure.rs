@@ -56,6 +56,10 @@ impl Recipe for NetfilterAttach {
         Ok(Match::hook(Some(is_same)).and(Some(info.flags == self.flags)))
     }
 
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        self.within.inside(|| Ok(()))
+    }
+
     fn way_back(&self, old: &NetfilterInfo) -> Result<Self> {
         let mut to = NetfilterAttach::to(old.family, old.hook, old.priority);
         to.flags = old.flags;

@@ -43,6 +43,10 @@ impl Recipe for NetnsAttach<'_> {
         })
     }
 
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        self.netns.netns_inode().map(drop)
+    }
+
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
         fit::check(wanted.object, self.hook.attach_type(), || {
             self.netns.target(Target::Netns)

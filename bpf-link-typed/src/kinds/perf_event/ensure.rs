@@ -62,6 +62,14 @@ impl Recipe for PerfEventAttach<'_> {
         Ok(found.and(cookie_of(event).map(|found| found == cookie)))
     }
 
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        match &self.target {
+            PerfTarget::Tracepoint(event) => event.tracepoint().id().map(drop),
+            PerfTarget::Uprobe(event) => event.file.check_exists(),
+            _ => Ok(()),
+        }
+    }
+
     fn check_options(&self, _pin: &Path) -> Result<()> {
         match &self.target {
             PerfTarget::Counter(event) => event.check(),

@@ -55,6 +55,10 @@ impl Recipe for TracingAttach<'_> {
         Ok(Match::hook(is_same).and(self.has_cookie_of(info, link)))
     }
 
+    fn look_up(&self, wanted: &Wanted<'_>) -> Result<()> {
+        self.exclusive_hook(wanted).map(drop)
+    }
+
     /// A function does not take one program twice, nor two extensions, nor more programs than a few
     /// dozens.
     fn blocks(&self, old: &Old<'_, TracingInfo>) -> Result<Blocks> {

@@ -55,6 +55,10 @@ impl Recipe for TracingMultiAttach<'_> {
         Ok(Match::hook(Some(is_same)).and(Some(has_cookies)))
     }
 
+    fn look_up(&self, wanted: &Wanted<'_>) -> Result<()> {
+        self.with_cookies(wanted.object).map(drop)
+    }
+
     /// A function does not take one program twice, nor more programs than a few dozens. The
     /// functions may be others in part.
     fn blocks(&self, old: &Old<'_, TracingMultiInfo>) -> Result<Blocks> {

@@ -58,6 +58,10 @@ impl Recipe for UprobeMultiAttach<'_> {
             .and(is_given(&self.cookies, info.cookies.as_deref()))
             .and(is_of_process))
     }
+
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        self.file.check_exists()
+    }
 }
 
 /// Whether the kernel says nothing about the link because the path of its file is longer than it

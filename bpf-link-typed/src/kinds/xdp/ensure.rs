@@ -59,6 +59,10 @@ impl Recipe for XdpAttach {
         Ok(is_here.and(Some(found == mode)))
     }
 
+    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
+        self.device.index().map(drop)
+    }
+
     /// An attempt to attach reveals a program of the wrong type. Whether it is for the entries of a
     /// map, and not for devices, would show only once the hook is free.
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {

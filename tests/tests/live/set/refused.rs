@@ -234,15 +234,26 @@ fn the_directory(sandbox: &Sandbox) -> Result<()> {
         ensure!(matches!(refused, Error::RootOfBpffs { .. }), "{refused:?}");
         check(&refused, &[&root])?;
     }
+    let elsewhere = sandbox.directory().display();
     for refused in refused(sandbox.directory())? {
-        let Some(Error::Link(bpf_link::Error::NotOnBpffs { .. })) = refused else {
-            anyhow::bail!("{refused:?}");
-        };
+        let refused = refused.context("it was not refused")?;
+        ensure!(
+            matches!(refused, Error::Link(bpf_link::Error::NotOnBpffs { .. })),
+            "{refused:?}"
+        );
+        check(&refused, &[&format!("{elsewhere} is not on a bpffs")])?;
     }
-    for refused in refused(&sandbox.bpffs().join("missing"))? {
-        let Some(Error::Link(bpf_link::Error::PathNotFound(_))) = refused else {
-            anyhow::bail!("{refused:?}");
-        };
+    let missing = sandbox.bpffs().join("missing");
+    for refused in refused(&missing)? {
+        let refused = refused.context("it was not refused")?;
+        ensure!(
+            matches!(refused, Error::Link(bpf_link::Error::PathNotFound(_))),
+            "{refused:?}"
+        );
+        check(
+            &refused,
+            &[&format!("{}, or the directory", missing.display())],
+        )?;
     }
     ensure!(our_links()?.is_empty());
     ensure_nothing_left(sandbox)
