@@ -20,7 +20,8 @@ use crate::sys;
 /// - [`PermissionDenied`](Error::PermissionDenied) (`EACCES`).
 /// - [`Command`](Error::Command) with `ENOENT` (there is no such file), `ENOTDIR` (the root or a
 ///   part of the path is not a directory), `ELOOP` (too many symbolic links, or one of procfs that
-///   leads elsewhere), or `ENOSYS` (before Linux 5.6).
+///   leads elsewhere), `EAGAIN` (again and again something was renamed or mounted meanwhile), or
+///   `ENOSYS` (before Linux 5.6).
 ///
 /// # Kernel
 ///

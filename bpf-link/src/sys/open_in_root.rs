@@ -5,7 +5,22 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 /// `openat2(2)` for reading, with `RESOLVE_IN_ROOT`; does not wait for the other end of a FIFO.
+///
+/// While anything on the machine is renamed or mounted, the kernel cannot tell whether a `..` leads
+/// out of the root, and asks for another attempt (`EAGAIN`).
 pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    const ATTEMPTS: u32 = 1000;
+    let again = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+    for _ in 1..ATTEMPTS {
+        match attempt(root, path) {
+            Err(error) if again(&error) => std::thread::yield_now(),
+            opened => return opened,
+        }
+    }
+    attempt(root, path)
+}
+
+fn attempt(root: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     const RESOLVE_IN_ROOT: u64 = 0x10;
     const FLAGS: i32 = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
     // `struct open_how`: flags, mode, resolve.

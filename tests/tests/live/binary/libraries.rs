@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::Sandbox;
@@ -17,6 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     // The guests' tests are linked with what they need.
     test!(of_this_machine).needs(&[Need::Without(&Need::OwnKernel)]),
     test!(below_another_root),
+    test!(while_files_are_renamed),
     test!(programs),
     test!(programs_by_path),
 ];
@@ -37,6 +39,34 @@ fn of_this_machine(_sandbox: &Sandbox) -> Result<()> {
     ensure!(libc.device_and_inode()? == mapped.device_and_inode()?);
     ensure!(libc.function("malloc")?.offset == mapped.function("malloc")?.offset);
     Ok(())
+}
+
+/// Then the kernel cannot tell whether a `..` leads out of the root.
+fn while_files_are_renamed(sandbox: &Sandbox) -> Result<()> {
+    let root = sandbox.directory().join("root");
+    let [one, other] = ["one", "other"].map(|name| root.join(name));
+    std::fs::create_dir_all(root.join("lib"))?;
+    std::fs::write(root.join("lib/libx.so.1"), ElfFile::native().build())?;
+    std::fs::write(&one, "")?;
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let renamer = scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                std::fs::rename(&one, &other)?;
+                std::fs::rename(&other, &one)?;
+            }
+            anyhow::Ok(())
+        });
+        let opened = (0..2000).try_for_each(|_| {
+            let path = "lib/../".repeat(20) + "lib/libx.so.1";
+            Binary::open_in(&root, path).map(drop)
+        });
+        is_done.store(true, Ordering::Relaxed);
+        renamer
+            .join()
+            .map_err(|_| anyhow::anyhow!("it panicked"))??;
+        Ok(opened?)
+    })
 }
 
 fn below_another_root(sandbox: &Sandbox) -> Result<()> {
