@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use bpf_link_sys::{
     BPF_ADD, BPF_ALU64, BPF_ATOMIC, BPF_CALL, BPF_DW, BPF_EXIT, BPF_IMM, BPF_JEQ, BPF_JMP, BPF_K,
-    BPF_LD, BPF_LDX, BPF_MEM, BPF_MOV, BPF_PSEUDO_MAP_VALUE, BPF_RSH, BPF_STX, BPF_X, bpf_func_id,
+    BPF_LD, BPF_LDX, BPF_MEM, BPF_MOV, BPF_PSEUDO_MAP_VALUE, BPF_STX, BPF_W, BPF_X, bpf_func_id,
     bpf_insn,
 };
 
@@ -75,17 +75,23 @@ pub fn add(destination: Register, value: i32) -> bpf_insn {
     instruction(BPF_ALU64 | BPF_ADD | BPF_K, destination as u8, 0, 0, value)
 }
 
-/// `destination >>= bits`
-#[must_use]
-pub fn shift_right(destination: Register, bits: i32) -> bpf_insn {
-    instruction(BPF_ALU64 | BPF_RSH | BPF_K, destination as u8, 0, 0, bits)
-}
-
 /// `destination = *(u64 *)(source + offset)`
 #[must_use]
 pub fn load(destination: Register, source: Register, offset: i16) -> bpf_insn {
     instruction(
         BPF_LDX | BPF_MEM | BPF_DW,
+        destination as u8,
+        source as u8,
+        offset,
+        0,
+    )
+}
+
+/// `destination = *(u32 *)(source + offset)`
+#[must_use]
+pub fn load_32(destination: Register, source: Register, offset: i16) -> bpf_insn {
+    instruction(
+        BPF_LDX | BPF_MEM | BPF_W,
         destination as u8,
         source as u8,
         offset,

@@ -156,26 +156,34 @@ pub fn index_of(name: &str) -> Result<u32> {
 ///
 /// What the kernel answered.
 pub fn bring_up(index: u32) -> Result<()> {
-    let mut device = LinkMessage::default();
-    device.header.index = index;
-    device.header.flags = LinkFlags::Up;
-    device.header.change_mask = LinkFlags::Up;
-    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
-        .with_context(|| format!("bringing up the device {index}"))
+    set_up(index, LinkFlags::Up).with_context(|| format!("bringing up the device {index}"))
 }
 
-/// Gives the device of this number another name.
+/// Brings it up, or, without the flag, down.
+fn set_up(index: u32, flag: LinkFlags) -> Result<()> {
+    let mut device = LinkMessage::default();
+    device.header.index = index;
+    device.header.flags = flag;
+    device.header.change_mask = LinkFlags::Up;
+    netlink::order(RouteNetlinkMessage::SetLink(device), 0)
+}
+
+/// Gives the device of this number another name. It is down for a moment: kernels before 6.2 rename
+/// no device that is up.
 ///
 /// # Errors
 ///
 /// What the kernel answered.
 pub fn rename(index: u32, name: &str) -> Result<()> {
+    set_up(index, LinkFlags::empty())
+        .with_context(|| format!("bringing down the device {index}"))?;
     let mut device = LinkMessage::default();
     device.header.index = index;
     let name = LinkAttribute::IfName(name.to_owned());
     device.attributes.push(name);
     netlink::order(RouteNetlinkMessage::SetLink(device), 0)
-        .with_context(|| format!("renaming the device {index}"))
+        .with_context(|| format!("renaming the device {index}"))?;
+    bring_up(index)
 }
 
 /// Puts the device of this number into another network namespace, where it is down.

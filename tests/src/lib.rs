@@ -20,6 +20,7 @@
 pub mod abi;
 pub mod asm;
 mod btf;
+mod btf_header;
 mod cgroup;
 mod classic_tc;
 mod descriptors;
@@ -55,6 +56,7 @@ pub mod sys;
 mod traceable;
 
 pub use btf::{KernelBtf, Member};
+pub use btf_header::btf_header;
 pub use cgroup::{Cgroup, remove_left_over};
 pub use classic_tc::ClassicTc;
 pub use descriptors::Descriptors;

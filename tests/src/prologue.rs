@@ -38,8 +38,7 @@ pub(crate) fn in_this_process(pass: i32) -> Result<Vec<bpf_insn>> {
         asm::set(Register::R4, 8),
         asm::call(BPF_FUNC_get_ns_current_pid_tgid),
         // The thread's number comes first, and then the process's.
-        asm::load(Register::R0, Register::R10, -8),
-        asm::shift_right(Register::R0, 32),
+        asm::load_32(Register::R0, Register::R10, -4),
         asm::skip_if_equal(Register::R0, process, 2),
         asm::set(Register::R0, pass),
         asm::exit(),

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context as _, Result};
 
+use crate::btf_header::btf_header;
 use crate::hook::Hook;
 use crate::map::CounterMap;
 use crate::names;
@@ -140,18 +141,8 @@ fn functions_of_xdp(name: &str, functions: usize) -> Result<Vec<u8>> {
     let functions = [16, FUNCTION | GLOBAL, 4].repeat(functions);
     let types = [types.concat(), functions].concat();
     let types_length = u32::try_from(size_of_val(&types[..]))?;
-    let header: [u32; 6] = [
-        // The magic number, version 1, no flags; the length of the header.
-        0x0001_eb9f,
-        24,
-        // Where the types and the strings begin, after the header, and their lengths.
-        0,
-        types_length,
-        types_length,
-        u32::try_from(strings.len())?,
-    ];
-    let words = header.into_iter().chain(types);
-    let mut btf: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
+    let mut btf = btf_header(types_length, u32::try_from(strings.len())?);
+    btf.extend(types.into_iter().flat_map(u32::to_ne_bytes));
     btf.extend_from_slice(&strings);
     Ok(btf)
 }

@@ -3,7 +3,9 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use anyhow::{Context as _, Result, ensure};
-use bpf_link_tests::{CongestionControl, Device, DeviceKind, Hook, Map, Program, Sandbox, names};
+use bpf_link_tests::{
+    CongestionControl, Device, DeviceKind, Hook, Map, Program, Sandbox, names, own_code,
+};
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{
     CgroupAttach, CgroupHook, CounterEvent, Error, IterAttach, KprobeEvent, KprobeMultiAttach,
@@ -15,6 +17,7 @@ use bpf_link_typed::{
 
 use crate::fixture::LOOPBACK;
 use crate::fixture::chain::{check, check_refusal};
+use crate::functions::own::{first, offset_of};
 use crate::functions::test::function_id;
 use crate::harness::{Need, Test, test};
 
@@ -225,9 +228,10 @@ fn what_does_not_fit_a_perf_event(sandbox: &Sandbox) -> Result<()> {
         let event = TracepointEvent::new("sched", "sched_switch").tracefs(tracefs);
         PerfEventAttach::to(event).attach(program)
     })?;
-    let hook = ["hook perf_event of /proc/self/exe at 0x10"];
-    misfits(&hook, Hook::TRACEPOINT, |program| {
-        PerfEventAttach::to(UprobeEvent::at("/proc/self/exe", 0x10)).attach(program)
+    let offset = offset_of(first)?;
+    let hook = format!("hook perf_event of {} at {offset:#x}", own_code::FILE);
+    misfits(&[&hook], Hook::TRACEPOINT, |program| {
+        PerfEventAttach::to(UprobeEvent::at(own_code::FILE, offset)).attach(program)
     })?;
     let counter = CounterEvent::with_period(SoftwareEvent::CpuClock, 1_000_000);
     let tid = rustix::thread::gettid().as_raw_nonzero().get();

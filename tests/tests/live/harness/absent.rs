@@ -43,7 +43,7 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Member("bpf_prog_info", "attach_btf_obj_id"), kernels: &["5.10"] },
     Absent { need: Need::Member("bpf_btf_info", "kernel_btf"), kernels: &["5.10"] },
     Absent { need: Need::Member("bpf_link_info", "perf_event"), kernels: &["6.1"] },
-    Absent { need: Need::Member("cgroup_bpf", "revisions"), kernels: &["5.10", "6.1", "6.16"] },
+    Absent { need: Need::Member("cgroup_bpf", "revisions"), kernels: &["5.10", "6.1", "6.16", "s390x 6.12"] },
     Absent { need: Need::Member("bpf_link_info", "tracing_multi"), kernels: &["7.2"] },
     Absent { need: Need::Function("sock_map_bpf_prog_query"), kernels: &["5.10"] },
     Absent { need: Need::Function("__traceiter_bpf_xdp_link_attach_failed"), kernels: &["5.10", "6.1"] },
@@ -70,7 +70,7 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::FirstNetns, kernels: &["6.18"] },
     Absent { need: Need::Device(DeviceKind::Bond), kernels: &["6.18"] },
     Absent { need: Need::ModuleTypes, kernels: &["5.10", "6.18"] },
-    Absent { need: Need::SecurityModule("bpf"), kernels: &["6.18"] },
+    Absent { need: Need::SecurityModule("bpf"), kernels: &["6.18", "s390x 6.12"] },
 ];
 
 impl Absent {

@@ -5,7 +5,9 @@ use std::ffi::CString;
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::Sandbox;
-use bpf_link_typed::{Error, Hideable, KernelFunctionProblem as Problem, KernelFunctions};
+use bpf_link_typed::{
+    Error, Hideable, KernelFunction, KernelFunctionProblem as Problem, KernelFunctions,
+};
 
 use super::{LIST, problem};
 use crate::fixture::attaching::{ensure_ambiguous, ensure_error};
@@ -170,9 +172,10 @@ fn what_can_be_traced(sandbox: &Sandbox) -> Result<()> {
     let found = kernel.functions_where(|_| true)?;
     ensure!(
         found.len() == listed.len(),
-        "{} of {}",
+        "{} of {}, without {:?}",
         found.len(),
-        listed.len()
+        listed.len(),
+        first_missing(&found, &listed)
     );
     let places: HashSet<Option<u64>> = found.iter().map(|found| found.address.visible()).collect();
     ensure!(places.len() == found.len());
@@ -187,6 +190,16 @@ fn what_can_be_traced(sandbox: &Sandbox) -> Result<()> {
         ensure!(is_it, "{line}: {named:?}");
     }
     Ok(())
+}
+
+/// Some lines of the list whose names no function was found by.
+fn first_missing<'a>(found: &[KernelFunction], listed: &[&'a str]) -> Vec<&'a str> {
+    let found: HashSet<&str> = found.iter().map(|function| &*function.name).collect();
+    let is_missing = |line: &&str| {
+        let name = line.split(' ').next();
+        !name.is_some_and(|name| found.contains(name))
+    };
+    listed.iter().copied().filter(is_missing).take(20).collect()
 }
 
 /// Those at whose place a function with a name of the list is. Names of which only some functions

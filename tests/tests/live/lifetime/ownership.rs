@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link::{Error, LinkId, RawLink, Target, Update};
-use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, links, sys};
+use bpf_link_tests::{Hook, Map, Program, Sandbox, btf_header, eventually_holds, links, sys};
 
 use crate::fixture::{
     Counted, as_nobody, duplicate, ensure_refused, refusal, runs, without_descriptors, xdp,
@@ -190,14 +190,12 @@ fn what_is_no_link_is_given_back(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// BTF with one type in it, an `int`: a header of 24 bytes, the type, and the names.
+/// BTF with one type in it, an `int`: a header, the type, and the names.
 fn one_type() -> Vec<u8> {
-    let header = [24, 0, 16, 16, 5].map(u32::to_ne_bytes).concat();
     let int = [1, bpf_link_sys::BTF_KIND_INT << 24, 4, 32]
         .map(u32::to_ne_bytes)
         .concat();
-    let magic = 0xeb9f_u16.to_ne_bytes();
-    [&magic[..], &[1, 0], &header, &int, b"\0int\0"].concat()
+    [&btf_header(16, 5), &int, &b"\0int\0"[..]].concat()
 }
 
 fn an_id_that_has_gone(_sandbox: &Sandbox) -> Result<()> {
