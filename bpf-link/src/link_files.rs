@@ -8,6 +8,7 @@ mod record;
 use std::iter::FusedIterator;
 
 use crate::error::Result;
+use crate::id::LinkId;
 use crate::iter_program::load::Loaded;
 use crate::iter_program::look::without_cast;
 use crate::iter_program::refusal::IterRefusal;
@@ -74,6 +75,12 @@ impl LinkFileScanner {
             loaded => loaded,
         }
         .map(|loaded| Self { loaded })
+    }
+
+    /// The id of the link that this holds: to leave it out of a list of all links.
+    #[must_use]
+    pub fn own_link(&self) -> LinkId {
+        self.loaded.id
     }
 
     /// Looks at the files of all threads that are in the caller's PID namespace or below it. The

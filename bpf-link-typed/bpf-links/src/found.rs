@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bpf_link_typed::inspect::{Holder, LinkDescription, Names};
+use bpf_link_typed::inspect::{Holder, Holders, LinkDescription, Names};
 use bpf_link_typed::{LinkId, LinkInfoRef};
 
 use crate::args::With;
@@ -52,6 +52,12 @@ impl<'a> Found<'a> {
     /// Who holds this link, if that was asked for.
     pub(crate) fn holders(&self, id: LinkId) -> Option<&[Holder]> {
         self.search.holders.as_ref().map(|holders| holders.of(id))
+    }
+
+    /// Whether this command has made the link itself, in search of holders.
+    pub(crate) fn is_own(&self, id: LinkId) -> bool {
+        let holders = self.search.holders.as_ref();
+        holders.and_then(Holders::own_link) == Some(id)
     }
 
     pub(crate) fn describe<'b>(&'b self, info: LinkInfoRef<'b>) -> LinkDescription<'b> {

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &List, json: bool) -> Result<Status> {
             Err(error) => Err(error.into()),
         };
         match info {
+            Ok(info) if found.is_own(info.id()) => {}
             Ok(info) => {
                 let described = found.describe(info);
                 if filter.shows(&described) {

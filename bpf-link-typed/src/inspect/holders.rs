@@ -183,6 +183,16 @@ impl Holders {
         }
     }
 
+    /// The link that this holds for the kernel's iterator, if it does: to leave it out of a list of
+    /// all links.
+    #[must_use]
+    pub fn own_link(&self) -> Option<LinkId> {
+        match &self.scanner {
+            Scanner::Loaded(scanner) => Some(scanner.own_link()),
+            Scanner::No(_) | Scanner::Untried | Scanner::Unwanted => None,
+        }
+    }
+
     /// What the last look could not read, so that holders may be missing.
     #[must_use]
     pub fn unread(&self) -> Option<&UnreadHolders> {

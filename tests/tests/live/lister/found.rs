@@ -70,6 +70,12 @@ fn holders_are_found(sandbox: &Sandbox) -> Result<()> {
         table.contains(&format!("({})", std::process::id())),
         "{table}"
     );
+    // The command's own iterator, by which it finds holders, has no other holder.
+    let listed = list(&["--holders"])?;
+    let is_own = |link: &&Value| {
+        *at(link, "prog_name") == "bpf_link_files" && *at(link, "pids") == json!([])
+    };
+    ensure!(!listed.iter().any(|link| is_own(&link)), "{listed:?}");
     Ok(counted.link.unpin()?)
 }
 
