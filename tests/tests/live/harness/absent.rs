@@ -63,6 +63,7 @@ pub(super) const ABSENT: &[Absent] = &[
     Absent { need: Need::Function("register_kprobe"), kernels: &["6.18"] },
     Absent { need: Need::Function("netkit_link_attach"), kernels: &["6.18"] },
     Absent { need: Need::Function("bpf_lsm_file_open"), kernels: &["s390x 6.12"] },
+    Absent { need: Need::Function("bpf_lsm_locked_down"), kernels: &["s390x 6.12"] },
     Absent { need: Need::Jit, kernels: &["s390x 6.12"] },
     Absent { need: Need::Command("bpftool"), kernels: &["riscv64 6.12", "s390x 6.12"] },
     Absent { need: Need::Trampoline, kernels: &["6.18", "s390x 6.12", "aarch64 5.10", "aarch64 6.1"] },

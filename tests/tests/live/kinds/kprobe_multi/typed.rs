@@ -17,6 +17,7 @@ use crate::fixture::attaching::{
 use crate::fixture::chain::check_refusal;
 use crate::functions::kernel::{SYMBOLS, address_of, call_all};
 use crate::harness::{Need, Test, test};
+use crate::kinds::kprobe_multi::INSIDE;
 use crate::suites::operations::has_no;
 
 has_no! { KprobeMultiLink: update, replace, detach, create_iter }
@@ -136,8 +137,8 @@ fn errors_by_address(_sandbox: &Sandbox) -> Result<()> {
     let [symbol, ..] = SYMBOLS;
     let address = address_of(symbol)?;
     let inside =
-        KprobeMultiAttach::to_addresses(When::Entry, [address, address + 1]).attach(&program);
-    let refused = check_refusal(inside, &[&format!("{:#x}", address + 1)])?;
+        KprobeMultiAttach::to_addresses(When::Entry, [address, address + INSIDE]).attach(&program);
+    let refused = check_refusal(inside, &[&format!("{:#x}", address + INSIDE)])?;
     // Linux 6.12 and 7.3 do not agree.
     let known = [libc::EINVAL, libc::ENOENT];
     ensure!(

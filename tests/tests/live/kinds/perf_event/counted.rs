@@ -93,6 +93,8 @@ fn which_threads_are_counted(_sandbox: &Sandbox) -> Result<()> {
             }
             sent
         });
+        // The thread ends when this does, also after a failure.
+        let ask = ask;
         // It is there.
         answers.recv()??;
         let earlier = || {

@@ -94,10 +94,15 @@ fn a_function_that_is_not_there(_sandbox: &Sandbox) -> Result<()> {
     let part = listed::renamed(".part.0")?;
     let constprop = listed::renamed(".constprop.0")?;
     let renamed = [&part, &constprop].map(|(base, name)| (base.as_c_str(), Some(name.as_c_str())));
+    let of_another_machine = if cfg!(target_arch = "s390x") {
+        c"__x64_sys_getppid"
+    } else {
+        c"__s390x_sys_getppid"
+    };
     let cases = [
         (c"no_such_function", None),
         (c"sys_getppid", Some(call)),
-        (c"__s390x_sys_getppid", Some(call)),
+        (of_another_machine, Some(call)),
     ];
     for (symbol, instead) in cases.into_iter().chain(renamed) {
         let refused = attach(KprobeEvent::at(symbol, 0))?;

@@ -159,7 +159,7 @@ fn kprobe_at_an_address(sandbox: &Sandbox) -> Result<()> {
 /// After the first or the second instruction, whichever ends there.
 fn kprobe_inside_a_function(sandbox: &Sandbox) -> Result<()> {
     let [symbol, ..] = SYMBOLS;
-    for offset in [4, 5, 8, 9] {
+    for offset in [4, 5, 6, 8, 9, 10] {
         let event = KprobeEvent::at(symbol, offset.into());
         match PerfEventAttach::to(event.clone()).attach(&counting_here(Hook::KPROBE)?) {
             Ok(probe) => {
