@@ -1,6 +1,7 @@
 //! Runs a program at each call of the kernel's functions that match a pattern.
 //!
-//! As root, on Linux 5.18 or later with fprobe (`CONFIG_FPROBE`):
+//! As root, on Linux 5.18 or later with fprobe (`CONFIG_FPROBE`), with tracefs mounted
+//! (`mount -t tracefs tracefs /sys/kernel/tracing`):
 //!
 //! ```console
 //! cargo run -p bpf-link-tests --bin pin-program -- kprobe.multi /sys/fs/bpf/vfs

@@ -305,9 +305,13 @@ impl<'a> Loader<'a> {
         let _ = sys::prog_load(load, &mut log);
         let words: Vec<u8> = log.into_iter().take_while(|&byte| byte != 0).collect();
         let words = String::from_utf8_lossy(&words);
+        let Hook {
+            program_type,
+            attach_type,
+            ..
+        } = self.hook;
         format!(
-            "loading a program for {:?}\n{}",
-            self.hook,
+            "loading a program of type {program_type} for attach type {attach_type}\n{}",
             words.trim_end()
         )
     }

@@ -13,7 +13,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use bpf_link_tests::{CongestionControl, CounterMap, Hook, Loader, Map, Program, iterator, pins};
 
 /// The programs whose section name is always the same.
@@ -41,7 +41,8 @@ fn main() -> Result<()> {
     }
 
     let counter = CounterMap::new()?;
-    let (object, counts) = make(what, &counter)?;
+    let (object, counts) =
+        make(what, &counter).with_context(|| format!("{what} was not loaded"))?;
     pins::pin(&object, path)?;
     println!("Pinned at {}.", path.display());
     if counts {
