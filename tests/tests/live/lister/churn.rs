@@ -119,7 +119,9 @@ fn traceable(sandbox: &Sandbox) -> Result<Vec<CString>> {
             twice.insert(name);
         }
     }
-    let of_kernel = list.lines().filter(|line| !line.contains(' '));
+    // A function that can be traced in two places is listed twice.
+    let listed: BTreeSet<&str> = list.lines().collect();
+    let of_kernel = listed.into_iter().filter(|line| !line.contains(' '));
     let functions = of_kernel
         .filter(|name| OF.iter().any(|start| name.starts_with(start)))
         .filter(|name| !twice.contains(name))

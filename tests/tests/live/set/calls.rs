@@ -292,7 +292,8 @@ fn netns(sandbox: &Sandbox) -> Result<()> {
 }
 
 fn perf_event(sandbox: &Sandbox) -> Result<()> {
-    // The kernel does not report all options, so a new link would be attached: its file is looked up.
+    // The kernel does not report all options, so a new link would be attached, and its file is
+    // looked up.
     check(sandbox, "perf_event", 8)
 }
 

@@ -17,7 +17,7 @@ use crate::harness::{Need, Role, Test, test};
 pub(crate) const TESTS: &[Test] = &[
     test!(which_threads_are_counted)
         .needs(Need::PERF_EVENT)
-        .minutes(10),
+        .minutes(20),
     test!(which_processes_are_counted).needs(Need::PERF_EVENT),
     test!(an_event_for_each_processor)
         .needs(Need::PERF_EVENT)
