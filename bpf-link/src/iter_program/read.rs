@@ -3,7 +3,9 @@
 use bpf_link_sys::{BPF_FUNC_probe_read_kernel, BPF_FUNC_seq_write, bpf_insn};
 
 use super::instruction::Register::{self, R0, R1, R2, R3, R10};
-use super::instruction::{add, call, call_function, copy, load, set, store, store_zero};
+use super::instruction::{
+    add, call, call_function, copy, load, set, skip_if_equal, store, store_zero,
+};
 use super::look::Way;
 
 /// How large a pointer is.
@@ -53,21 +55,29 @@ pub(crate) fn cast_to(structure: u32, cast: i32) -> Option<[bpf_insn; 2]> {
     Some([set(R2, i32::try_from(structure).ok()?), call_function(cast)])
 }
 
-/// The same by a helper, which leaves a 0 where there is nothing to read.
+/// The same by a helper, which leaves a 0 where there is nothing to read. Behind a pointer that is 0
+/// nothing is read: s390x has a page of its own there, with anything in it.
 fn copy_over(from: Register, way: &Way, place: i16) -> Option<Vec<bpf_insn>> {
-    let mut read = vec![copy(R3, from)];
     let pointers = way.pointers.iter().map(|pointer| (pointer.offset, POINTER));
-    for (offset, size) in pointers.chain([(way.offset, way.size)]) {
-        read.extend([
+    let mut read: Vec<bpf_insn> = Vec::new();
+    // From the last, as each pointer is told how much comes after it.
+    for (offset, size) in pointers.chain([(way.offset, way.size)]).rev() {
+        let mut step = vec![
             add(R3, offset.into()),
             copy(R1, R10),
             add(R1, place.into()),
             set(R2, i32::try_from(size).ok()?),
             call(BPF_FUNC_probe_read_kernel),
             load(R1, R10, place, size),
-            copy(R3, R1),
-        ]);
+        ];
+        if !read.is_empty() {
+            step.push(copy(R3, R1));
+            step.push(skip_if_equal(R1, 0, i16::try_from(read.len()).ok()?));
+        }
+        step.append(&mut read);
+        read = step;
     }
+    read.insert(0, copy(R3, from));
     Some(read)
 }
 

@@ -22,7 +22,11 @@ use crate::kinds::KINDS;
 use crate::suites::golden;
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(as_raw_infos_say_by_casts).needs(ITERATOR).minutes(6),
+    // The kernel calls the function that casts only from compiled programs.
+    test!(as_raw_infos_say_by_casts)
+        .needs(ITERATOR)
+        .also_needs(&[Need::Jit])
+        .minutes(6),
     test!(as_raw_infos_say_by_copies).needs(ITERATOR).minutes(6),
     test!(references).needs(ITERATOR),
 ];

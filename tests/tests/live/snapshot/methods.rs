@@ -17,7 +17,7 @@ use crate::fixture::{as_nobody, xdp};
 use crate::harness::{Need, Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
-    test!(the_best).needs(ITERATOR),
+    test!(the_best).needs(ITERATOR).also_needs(&[Need::Jit]),
     test!(no_better_than_asked_for).needs(ITERATOR),
     test!(before_there_were_iterators_over_links)
         .needs(&[Need::Without(&Need::Iterator("bpf_link"))]),
@@ -25,7 +25,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(one_capability_is_not).needs(ITERATOR),
     test!(without_types),
     test!(without_casts).needs(ITERATOR),
-    test!(casts_that_the_verifier_refuses).needs(ITERATOR),
+    test!(casts_that_the_verifier_refuses)
+        .needs(ITERATOR)
+        .also_needs(&[Need::Jit]),
     test!(programs_that_the_kernel_refuses).needs(ITERATOR),
     test!(a_kernel_that_is_locked_down)
         .needs(ITERATOR)
