@@ -55,8 +55,9 @@ pub(crate) fn cast_to(structure: u32, cast: i32) -> Option<[bpf_insn; 2]> {
     Some([set(R2, i32::try_from(structure).ok()?), call_function(cast)])
 }
 
-/// The same by a helper, which leaves a 0 where there is nothing to read. Behind a pointer that is 0
-/// nothing is read: s390x has a page of its own there, with anything in it.
+/// The same by a helper, which leaves a 0 where there is nothing to read.
+///
+/// It stops at a null pointer, because on s390x address 0 can be read.
 fn copy_over(from: Register, way: &Way, place: i16) -> Option<Vec<bpf_insn>> {
     let pointers = way.pointers.iter().map(|pointer| (pointer.offset, POINTER));
     let mut read: Vec<bpf_insn> = Vec::new();
