@@ -331,7 +331,7 @@ impl<A: Attach> Ensure<A> {
         };
         match foresee(&mut seen, &self.rules(&wanted), &mut search) {
             Ok((left_over, planned)) => {
-                if !planned.is_kept() {
+                if planned.attaches() {
                     self.to.look_up(&wanted)?;
                     self.to.check(&wanted)?;
                 }
@@ -448,8 +448,8 @@ impl<A: AttachProgram> Ensure<A> {
     ///
     /// Those of [`run`](Self::run) that change nothing, as far as they can be found without an
     /// attempt. If a link would be attached or updated, the program has to fit the hook, and the
-    /// device, cgroup, network namespace, map, file, tracepoint or function in BTF has to be there.
-    /// The names of other kernel functions and of raw tracepoints are left to the kernel.
+    /// device, cgroup, network namespace, file, tracepoint or function in BTF has to be there. The
+    /// kernel alone looks up the names of other functions and of raw tracepoints.
     pub fn plan(&self, program: impl AsFd) -> Result<Plan> {
         self.plan_with(program.as_fd())
     }

@@ -138,7 +138,6 @@ impl Watcher<'_> {
                 Ok(link) => look_at(&link, *json, filter, before, &found, &mut buf),
             };
             match now {
-                Ok(now) if found.is_own(now.said.id()) => {}
                 Ok(mut now) => {
                     let id = now.said.id();
                     // What is not found this time may be there as before.

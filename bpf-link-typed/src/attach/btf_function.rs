@@ -104,13 +104,15 @@ pub(crate) fn in_program(function: &BtfFunctionRef<'_>, program: impl AsFd) -> R
     if let Some(id) = function.id() {
         return Ok(id);
     }
-    let info = fit::program_info(program.as_fd())?;
+    let name = || function.name().and_then(|name| name.to_c_string().ok());
+    let info = fit::program_info(program.as_fd());
+    let info = info.map_err(|source| source.naming(Target::Functions(FirstOf::these(name()))))?;
     let btf = info.btf_id.map(Btf::from_id).transpose();
     let btf = btf.map_err(|source| {
         source.naming(Target::ExtensionOf {
             program: Some(info.id),
             function: None,
-            name: function.name().and_then(|name| name.to_c_string().ok()),
+            name: name(),
         })
     })?;
     let of = BtfOf::Program(info.id);

@@ -78,13 +78,13 @@ pub enum Planned {
 }
 
 impl Planned {
-    /// Whether nothing would be attached or updated.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether the program would be put on a link, new or old.
+    pub(crate) fn attaches(&self) -> bool {
         match self {
-            Self::Keep { .. } | Self::ReportOurs { .. } => true,
-            Self::TakeOver { then, .. } => then.is_kept(),
+            Self::Keep { .. } | Self::ReportOurs { .. } => false,
+            Self::TakeOver { then, .. } => then.attaches(),
             Self::Create | Self::Update { .. } | Self::Replace { .. } | Self::Attempt { .. } => {
-                false
+                true
             }
         }
     }

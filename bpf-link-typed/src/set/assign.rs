@@ -41,7 +41,7 @@ pub(super) fn assign<'r>(
     }
     assigning.what_is_left(&slots)?;
     for (index, slot) in slots.iter().enumerate() {
-        if !slot.planned().is_kept() {
+        if slot.planned().attaches() {
             slot.ready.look_up().map_err(Refusal::of(index))?;
         }
     }

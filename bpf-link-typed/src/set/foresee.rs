@@ -18,9 +18,8 @@ impl LinkSet<'_> {
     /// # Errors
     ///
     /// Those of [`apply`](Self::apply), as far as they show without an attempt:
-    /// [`Ensure::plan`](crate::Ensure::plan) says what is looked up. That an old program
-    /// cannot be opened does not; nor that a pin belongs to another user, where only we can make
-    /// any.
+    /// [`Ensure::plan`](crate::Ensure::plan) says what is looked up. That an old program cannot be
+    /// opened does not show; nor that a pin belongs to another user, where only we can make any.
     pub fn plan(&self) -> Result<SetPlan> {
         let (path, place) = self.place()?;
         let plan = self.plan_at(&path, &place);
@@ -48,10 +47,8 @@ impl LinkSet<'_> {
         } else {
             Directory::empty(path)
         };
-        let slots = match assign(self, &mut directory) {
-            Ok(slots) => slots,
-            Err(refusal) => return Err(self.not_applied(refusal, Vec::new())),
-        };
+        let refused = |refusal| self.not_applied(refusal, Vec::new());
+        let slots = assign(self, &mut directory).map_err(refused)?;
         let mut plan = SetPlan {
             directories,
             links: Vec::with_capacity(slots.len()),
@@ -59,9 +56,9 @@ impl LinkSet<'_> {
         };
         for (index, slot) in slots.iter().enumerate() {
             let planned = slot.planned();
-            if !planned.is_kept() {
+            if planned.attaches() {
                 let fits = slot.ready.check().map_err(Refusal::of(index));
-                fits.map_err(|refusal| self.not_applied(refusal, Vec::new()))?;
+                fits.map_err(refused)?;
             }
             let found = slot.old.as_ref().and_then(|old| old.found);
             let found = found.and_then(|found| directory.links.get(found));

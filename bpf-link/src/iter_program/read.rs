@@ -59,27 +59,28 @@ pub(crate) fn cast_to(structure: u32, cast: i32) -> Option<[bpf_insn; 2]> {
 ///
 /// It stops at a null pointer, because on s390x address 0 can be read.
 fn copy_over(from: Register, way: &Way, place: i16) -> Option<Vec<bpf_insn>> {
-    let pointers = way.pointers.iter().map(|pointer| (pointer.offset, POINTER));
-    let mut read: Vec<bpf_insn> = Vec::new();
-    // From the last, as each pointer is told how much comes after it.
-    for (offset, size) in pointers.chain([(way.offset, way.size)]).rev() {
-        let mut step = vec![
-            add(R3, offset.into()),
-            copy(R1, R10),
-            add(R1, place.into()),
-            set(R2, i32::try_from(size).ok()?),
-            call(BPF_FUNC_probe_read_kernel),
-            load(R1, R10, place, size),
-        ];
-        if !read.is_empty() {
-            step.push(copy(R3, R1));
-            step.push(skip_if_equal(R1, 0, i16::try_from(read.len()).ok()?));
-        }
-        step.append(&mut read);
-        read = step;
+    let mut rest = probe_read(way.offset, way.size, place)?.to_vec();
+    for pointer in way.pointers.iter().rev() {
+        let mut read = probe_read(pointer.offset, POINTER, place)?.to_vec();
+        read.push(copy(R3, R1));
+        read.push(skip_if_equal(R1, 0, i16::try_from(rest.len()).ok()?));
+        read.append(&mut rest);
+        rest = read;
     }
-    read.insert(0, copy(R3, from));
-    Some(read)
+    rest.insert(0, copy(R3, from));
+    Some(rest)
+}
+
+/// `R1 = ` the number at `R3 + offset`, by way of this place on the stack.
+fn probe_read(offset: i16, size: u32, place: i16) -> Option<[bpf_insn; 6]> {
+    Some([
+        add(R3, offset.into()),
+        copy(R1, R10),
+        add(R1, place.into()),
+        set(R2, i32::try_from(size).ok()?),
+        call(BPF_FUNC_probe_read_kernel),
+        load(R1, R10, place, size),
+    ])
 }
 
 /// Copies the beginning of an array of bytes to a place on the stack. The way has no casts.

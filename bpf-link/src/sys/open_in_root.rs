@@ -10,10 +10,9 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 /// out of the root, and asks for another attempt (`EAGAIN`).
 pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     const ATTEMPTS: u32 = 1000;
-    let again = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
     for _ in 1..ATTEMPTS {
         match attempt(root, path) {
-            Err(error) if again(&error) => std::thread::yield_now(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
             opened => return opened,
         }
     }

@@ -24,8 +24,6 @@ const ANSWERS: &[Answer] = &[
     Answer::everywhere("new_prog_fd=-1", libc::EBADF),
     // And by this a program.
     Answer::everywhere("BPF_PROG_BIND_MAP", libc::EBADF),
-    // What is no object of BPF at all is told by this: the map that an iterator is to go over.
-    Answer::to("info_len=232", libc::EINVAL, SETS),
     // A map, which is told by being asked for none of its elements, may be one that may not be
     // read.
     Answer::everywhere("BPF_MAP_LOOKUP_BATCH", libc::EPERM),

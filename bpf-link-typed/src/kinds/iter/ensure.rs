@@ -32,7 +32,6 @@ impl Recipe for IterAttach<'_> {
 
     fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
         match self.args() {
-            Some(IterArgs::Map(map)) => Ok(MapInfo::of(&map).map(drop)?),
             Some(IterArgs::Cgroup {
                 cgroup: IterCgroup::Fd(fd),
                 ..

@@ -45,10 +45,6 @@ impl Recipe for SockmapAttach<'_> {
         })
     }
 
-    fn look_up(&self, _wanted: &Wanted<'_>) -> Result<()> {
-        Ok(MapInfo::of(&self.map).map(drop)?)
-    }
-
     fn check(&self, wanted: &Wanted<'_>) -> Result<()> {
         fit::check(wanted.object, self.hook.attach_type(), || {
             MapInfo::of(&self.map).map_or(Target::Descriptor, |map| Target::Map(map.id))

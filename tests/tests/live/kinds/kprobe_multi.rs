@@ -236,8 +236,7 @@ fn functions_that_do_not_go(_sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// How far the second instruction of a function is from its beginning, at least: s390x takes any
-/// place in the first.
+/// So many bytes into a function, its first instruction has ended: s390x takes any place in that.
 pub(crate) const INSIDE: u64 = 16;
 
 fn addresses_that_do_not_go(_sandbox: &Sandbox) -> Result<()> {

@@ -232,7 +232,7 @@ fn a_processor_that_is_plugged(sandbox: &Sandbox) -> Result<()> {
     let changes = first.changes()?;
     ensure!(changes.came_online == [number] && changes.went_offline.is_empty());
 
-    // Of more, a slow kernel leaves some out, and on an idle processor all that come after those.
+    // Not more than a slow machine can make.
     let clock = CounterEvent::with_frequency(SoftwareEvent::CpuClock, 100).processor(number);
     let attach = || {
         let (program, counter) = counting(Hook::PERF_EVENT)?;

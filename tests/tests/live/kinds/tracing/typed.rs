@@ -279,10 +279,11 @@ fn an_ambiguous_function(_sandbox: &Sandbox) -> Result<()> {
     let target = Replaceable::new(&CounterMap::new()?)?;
     let name = format!("program {}", target.id()?);
     // Nor, before Linux 5.19, whether it is a program.
+    let words = [Replaceable::NAME, &*name];
     let words = if is_linux(5, 19)? {
-        &[Replaceable::NAME, &name][..]
+        &words[..]
     } else {
-        &["a file descriptor"]
+        &words[..1]
     };
     let refused = as_nobody(|| {
         let refused = TracingAttach::extension_of(&target, Replaceable::NAME).attach(&program);
