@@ -122,9 +122,9 @@ pub enum Error {
         source: LinkError,
     },
 
-    /// The kernel refused the program, which is of the right type, and does not say why. It may
-    /// have been loaded for another attach type, such as for the return of a function instead of
-    /// the entry; the kernel does not report that.
+    /// The kernel refused the program, and does not say why. It may have been loaded for another
+    /// attach type, such as for the return of a function instead of the entry; or be for another
+    /// sort of perf event than the one that was given open. The kernel reports neither.
     ProgramRefused {
         /// The attach type that the program was to be attached to.
         attach_type: AttachType,

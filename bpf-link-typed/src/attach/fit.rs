@@ -95,15 +95,24 @@ pub(crate) fn or_perhaps_mismatch(
     attach_type: AttachType,
     source: bpf_link::Error,
 ) -> Error {
-    let perhaps = |source| match ProgramInfo::of(&program) {
+    by_attach_type(program, attach_type, source)
+        .unwrap_or_else(|source| perhaps_mismatch(program, attach_type, source))
+}
+
+/// The error that the program may not fit.
+pub(crate) fn perhaps_mismatch(
+    program: BorrowedFd<'_>,
+    attach_type: AttachType,
+    source: bpf_link::Error,
+) -> Error {
+    match ProgramInfo::of(&program) {
         Ok(info) => Error::ProgramRefused {
             attach_type,
             program: Box::new(info),
             source,
         },
         Err(_) => Error::from(source),
-    };
-    by_attach_type(program, attach_type, source).unwrap_or_else(perhaps)
+    }
 }
 
 /// The error to return; `Err` with the kernel's refusal if there is no way to find out whether the

@@ -5,7 +5,7 @@ mod tests;
 
 use std::fmt;
 
-use bpf_link::{Command, CommandError, FirstOf, LinkId, LinkKind, ProgramInfo, Target};
+use bpf_link::{AttachType, Command, CommandError, FirstOf, LinkId, LinkKind, ProgramInfo, Target};
 
 use super::symbols::{NamesBut, Shared, Untraceable};
 use super::{Error, HookHolder, LinkState, SetFailure};
@@ -71,13 +71,17 @@ impl fmt::Display for Error {
                 Hook(source)
             ),
             Self::ProgramRefused {
-                program, source, ..
-            } => write!(
-                f,
-                "the kernel refused {} on {}: it may have been loaded for another attach type",
-                Program(Some(program)),
-                Hook(source)
-            ),
+                attach_type,
+                program,
+                source,
+            } => {
+                let (program, hook) = (Program(Some(program)), Hook(source));
+                let why = match attach_type {
+                    AttachType::PerfEvent => "be for another sort of event",
+                    _ => "have been loaded for another attach type",
+                };
+                write!(f, "the kernel refused {program} on {hook}: it may {why}")
+            }
             Self::NotACgroup { path, .. } => match path {
                 Some(path) => write!(f, "{} is not a cgroup of cgroup2", path.display()),
                 None => f.write_str("the file descriptor is not a cgroup of cgroup2"),

@@ -11,7 +11,7 @@ impl fmt::Display for Error {
             Self::Command(error) => fmt::Display::fmt(error, f),
             Self::PermissionDenied(error) => {
                 let (command, target) = (error.command(), error.target());
-                write!(f, "permission denied for {command} on {target}")
+                write!(f, "{command} on {target} is not allowed")
             }
             Self::UnsupportedByKernel(error) => {
                 let (command, target) = (error.command(), error.target());

@@ -104,6 +104,7 @@ macro_rules! ensure_refused {
         let errno: Option<i32> = $errno;
         ::anyhow::ensure!(matches!(error, $pattern), "{error:?}");
         ::anyhow::ensure!(error.errno() == errno, "{error:?}");
+        $crate::fixture::chain::check(&error, &[])?;
     }};
 }
 pub(crate) use ensure_refused;

@@ -29,6 +29,7 @@ use bpf_link_typed::{
 };
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
+use crate::ensure::planned::changing_nothing;
 use crate::harness::Listed::{self, Roles, Tests};
 use crate::harness::{Need, Test, test};
 use crate::set::five::Five;
@@ -69,6 +70,7 @@ const TESTS: &[Test] = &[
     test!(moved_to_another_thread),
     test!(of_a_map).needs(Need::STRUCT_OPS),
     of_each_sort(test!(overtaken_and_stopped)),
+    test!(the_same_programs_again),
 ];
 
 /// The links of a set that has so many.
@@ -85,7 +87,9 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
     let five = Five::of(sandbox, Kinds::OfEachSort)?;
     let [first, second] = [Kinds::OfEachSort.load()?, Kinds::OfEachSort.load()?];
 
-    let plan = five.plain(&first)?.plan()?;
+    let pin = five.directory.join("xdp");
+    let set = five.plain(&first)?;
+    let plan = changing_nothing(&pin, || set.plan())??;
     ensure!(plan.directories == std::slice::from_ref(&five.directory));
     ensure!(
         plan.links
@@ -117,7 +121,8 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
     drop(kept);
 
     let previous = first.ids()?;
-    let plan = five.plain(&second)?.plan()?;
+    let set = five.plain(&second)?;
+    let plan = changing_nothing(&pin, || set.plan())??;
     let [xdp, tcx, cgroup, entry, _] = plan.links.as_slice() else {
         anyhow::bail!("{plan:?}");
     };
@@ -186,6 +191,26 @@ fn created_updated_and_kept(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// What an agent does that has been overtaken, in all or in part.
+/// The pins are new, and tell whose the links are.
+fn the_same_programs_again(sandbox: &Sandbox) -> Result<()> {
+    let five = Five::of(sandbox, Kinds::OfEachKernel)?;
+    let version = Kinds::OfEachKernel.load()?;
+    let old = five.plain(&version)?.apply()?;
+    let new = five.plain(&version)?.apply()?;
+    for (name, stopped) in old.stop()? {
+        ensure!(
+            matches!(stopped, Stopped::Left(Standing::PinnedAnew { .. })),
+            "{name}: {stopped}"
+        );
+    }
+    ensure!(new.is_ours()?);
+    five.ensure_runs(&version, five.names())?;
+    for (name, stopped) in new.stop()? {
+        ensure!(stopped == Stopped::LetGo, "{name}: {stopped}");
+    }
+    ensure_nothing_left(sandbox)
+}
+
 fn overtaken_and_stopped(sandbox: &Sandbox) -> Result<()> {
     let five = Five::of(sandbox, Kinds::OfEachSort)?;
     let [first, second] = [Kinds::OfEachSort.load()?, Kinds::OfEachSort.load()?];

@@ -83,6 +83,8 @@ impl<'a> PerfEventAttach<'a> {
     /// - [`Error::EventLookup`]: the kernel's files about the event could not be read, for example
     ///   because tracefs is not mounted.
     /// - [`Error::AttachTypeMismatch`] (`EINVAL`): the program is for another sort of event.
+    /// - [`Error::ProgramRefused`] (`EINVAL`): it may be for another sort of event than the
+    ///   caller's; or this kernel has no such links.
     /// - [`Error::AlreadyAttached`] (`EEXIST`): the program is on this tracepoint already.
     /// - [`Error::HookTaken`]: the caller's event runs a program already (`EEXIST`), or the
     ///   tracepoint or probe has 64 programs, which is the maximum (`E2BIG`).
@@ -96,8 +98,7 @@ impl<'a> PerfEventAttach<'a> {
     ///     [`PerfEvent::open`](bpf_link::PerfEvent::open);
     ///   - [`Command`](bpf_link::Error::Command) and `EEXIST`: the caller's event runs a program
     ///     already, or its tracepoint has this one, and without `CAP_SYS_ADMIN` the two cannot be
-    ///     told apart; `EBADF`: the descriptor is not a perf event; `EINVAL`: the program is for
-    ///     another sort of event than the caller's, or this kernel has no such links.
+    ///     told apart; `EBADF`: the descriptor is not a perf event.
     ///
     /// # Kernel
     ///
@@ -178,7 +179,17 @@ impl<'a> PerfEventAttach<'a> {
             PerfTarget::Kprobe(_) | PerfTarget::Uprobe(_) => &[ProgramType::Kprobe],
             PerfTarget::Counter(_) => &[ProgramType::PerfEvent],
         };
-        fit::by_types(program.as_fd(), AttachType::PerfEvent, types, source)
+        let program = program.as_fd();
+        match (
+            &self.target,
+            fit::by_types(program, AttachType::PerfEvent, types, source),
+        ) {
+            // Nobody says of which sort an open event is.
+            (PerfTarget::Fd(_), Error::Link(source)) if source.errno() == Some(libc::EINVAL) => {
+                fit::perhaps_mismatch(program, AttachType::PerfEvent, source)
+            }
+            (_, error) => error,
+        }
     }
 
     /// `EACCES`: the creation of a link on an event has no other reason for it than that the

@@ -11,9 +11,12 @@ use bpf_link::{Exposure, PinLock, check_directories, is_temporary_pin, temporary
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, pins};
 use bpf_link_typed::{
     Attach as _, Ensure, Error, Link, LinkSet, XdpAttach,
-    ensure::{LeftOver, Ours, Outcome},
+    ensure::{LeftOver, Ours, Outcome, Stopped},
 };
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::fs::{FlockOperation, Mode, Uid, flock};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_thread_uid,
+};
 
 use crate::ensure::end::{ensure_nothing_left, our_links};
 use crate::fixture::as_nobody;
@@ -26,6 +29,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_lock_that_is_kept_from_a_stop),
     test!(a_lock_is_waited_for),
     test!(a_path_of_ours_without_root),
+    test!(an_agent_without_root),
     test!(a_pin_of_another_user),
     test!(a_temporary_pin_of_another_user),
     test!(directories_of_other_users),
@@ -275,6 +279,54 @@ fn a_path_of_ours_without_root(sandbox: &Sandbox) -> Result<()> {
         );
         Ok(())
     })
+}
+
+/// An agent that is not root, with the capabilities that its hook takes.
+fn an_agent_without_root(sandbox: &Sandbox) -> Result<()> {
+    let nobody = Uid::from_raw(65534);
+    let directory = sandbox.bpffs().join("agent");
+    make(&directory, 0o755)?;
+    chown(&directory, Some(nobody.as_raw()), None)?;
+    let [first, second] = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let to = to(&directory.join("pin"));
+    let outcomes = as_user_with(
+        nobody,
+        CapabilitySet::BPF | CapabilitySet::NET_ADMIN,
+        || {
+            let created = to.run(&first)?.outcome;
+            let updated = to.run(&second)?;
+            let outcomes = [created, updated.outcome];
+            ensure!(updated.stop()? == Stopped::LetGo);
+            Ok(outcomes)
+        },
+    )?;
+    ensure!(
+        matches!(outcomes, [Outcome::Created, Outcome::Updated { .. }]),
+        "{outcomes:?}"
+    );
+    ensure_nothing_left(sandbox)
+}
+
+/// Does something as this user, with these capabilities.
+fn as_user_with<T: Send>(
+    user: Uid,
+    capabilities: CapabilitySet,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let as_user = || {
+        // Else the kernel takes all of them away with the user.
+        set_keep_capabilities(true)?;
+        set_thread_uid(user)?;
+        let sets = CapabilitySets {
+            effective: capabilities,
+            permitted: capabilities,
+            inheritable: CapabilitySet::empty(),
+        };
+        set_capabilities(None, sets)?;
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(as_user).join())
+        .map_err(|_| anyhow::anyhow!("it panicked"))?
 }
 
 fn directories_that_are_made(sandbox: &Sandbox) -> Result<()> {

@@ -67,10 +67,10 @@ fn attached(info: &LinkInfo) -> Option<Attached> {
 }
 
 /// Makes a plan, while somebody else has the lock, and makes sure that nothing has changed.
-fn plan(
+pub(crate) fn changing_nothing<P>(
     path: &Path,
-    plan: impl FnOnce() -> bpf_link_typed::Result<Plan>,
-) -> Result<bpf_link_typed::Result<Plan>> {
+    plan: impl FnOnce() -> bpf_link_typed::Result<P>,
+) -> Result<bpf_link_typed::Result<P>> {
     let lock = PinLock::of(path).ok();
     let (before, links_before) = (State::at(path)?, our_links()?);
     let plan = plan();
@@ -96,7 +96,7 @@ pub(crate) fn run_as_planned(
     make: impl FnOnce() -> bpf_link_typed::Result<Plan>,
     run: impl FnOnce() -> bpf_link_typed::Result<Done>,
 ) -> bpf_link_typed::Result<Done> {
-    let plan = plan(path, make).expect("the plan changes nothing");
+    let plan = changing_nothing(path, make).expect("the plan changes nothing");
     let done = run();
     match (&plan, &done) {
         (Ok(plan), Ok(done)) => {
@@ -309,7 +309,7 @@ fn only_an_attempt_tells(sandbox: &Sandbox) -> Result<()> {
     let held = Link::from_pinned(&path)?;
     std::fs::remove_file(&path)?;
     let name = std::ffi::CString::new(names::object_name("prog"))?;
-    let planned = plan(&path, || {
+    let planned = changing_nothing(&path, || {
         to.clone().report(Ours::by_name(&name)).plan(&second)
     })??;
     let expected = Planned::Attempt {

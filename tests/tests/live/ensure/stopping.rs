@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(after_a_successor),
     test!(after_the_same_program),
     test!(at_the_same_moment).minutes(10),
+    test!(at_the_same_moment_by_a_command).minutes(10),
     test!(at_the_same_moment_on_a_netfilter_hook)
         .needs(Need::NETFILTER)
         .minutes(10),
@@ -239,6 +240,41 @@ where
     }
     ensure_one_link_and_pin(sandbox, path)?;
     ensure!(old.stop()? == Stopped::LetGo);
+    ensure_nothing_left(sandbox)
+}
+
+/// What stops is a process of its own, which knows the old program's name.
+fn at_the_same_moment_by_a_command(sandbox: &Sandbox) -> Result<()> {
+    let path = sandbox.bpffs().join("pin");
+    let to = XdpAttach::to("lo").ensure_pinned(&path);
+    let load = |name| Loader::new(Hook::XDP).named(name).passing();
+    let programs = [load("one")?, load("two")?];
+    to.run(&programs[0])?;
+    let mut turns = programs.iter().cycle();
+    let mut old = turns.next().context("there is always another")?;
+    for round in 0..in_form(ROUNDS, LONG) {
+        let program = turns.next().context("there is always another")?;
+        let ours = Ours::by_name(&std::ffi::CString::new(old.name()?)?);
+        let together = Barrier::new(2);
+        let (stopped, new) = std::thread::scope(|scope| {
+            let stopping = scope.spawn(|| {
+                together.wait();
+                Link::stop(&path, &ours)
+            });
+            together.wait();
+            let new = to.run(program);
+            (stopping.join(), new)
+        });
+        let stopped = stopped.map_err(|_| anyhow::anyhow!("it panicked"))??;
+        let new = new?;
+        let said = format!("round {round}: {stopped}; then {}", new.outcome);
+        ensure!(new.is_ours()?, said);
+        ensure!(runs_at(&path)? == Some(program_of(program)?), said);
+        old = program;
+    }
+    ensure_one_link_and_pin(sandbox, &path)?;
+    let ours = Ours::by_name(&std::ffi::CString::new(old.name()?)?);
+    ensure!(Link::stop(&path, &ours)? == Stopped::LetGo);
     ensure_nothing_left(sandbox)
 }
 

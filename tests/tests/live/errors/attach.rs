@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{
-    CongestionControl, Device, DeviceKind, Hook, Map, Program, Sandbox, names, own_code,
+    CongestionControl, Device, DeviceKind, Hook, Map, PerfEvent, Program, Sandbox, names, own_code,
 };
 use bpf_link_typed::attach::When;
 use bpf_link_typed::{
@@ -232,6 +232,10 @@ fn what_does_not_fit_a_perf_event(sandbox: &Sandbox) -> Result<()> {
     let hook = format!("hook perf_event of {} at {offset:#x}", own_code::FILE);
     misfits(&[&hook], Hook::TRACEPOINT, |program| {
         PerfEventAttach::to(UprobeEvent::at(own_code::FILE, offset)).attach(program)
+    })?;
+    let event = PerfEvent::clock(1_000_000)?;
+    misfits(&["hook perf_event"], Hook::XDP, |program| {
+        PerfEventAttach::to_event(&event).attach(program)
     })?;
     let counter = CounterEvent::with_period(SoftwareEvent::CpuClock, 1_000_000);
     let tid = rustix::thread::gettid().as_raw_nonzero().get();

@@ -7,21 +7,26 @@ mod events;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use bpf_link_tests::{CounterMap, Map, Program, Sandbox, eventually_holds, in_form};
-use bpf_link_typed::{LinkSet, ensure::Attached, set::Stale};
+use bpf_link_tests::{
+    CounterMap, Device, DeviceKind, Hook, Map, Program, Sandbox, eventually_holds, in_form,
+};
+use bpf_link_typed::{LinkSet, XdpAttach, ensure::Attached, set::Stale};
 
-use crate::ensure::end::our_links;
+use crate::ensure::end::{is_pinned, our_links};
 use crate::ensure::id_of;
 use crate::fixture::random::Random;
-use crate::harness::{Test, test};
+use crate::harness::{Need, Test, test};
 use crate::set::five::ensure_pinned;
 use crate::set::kinds::{Kinds, Places, with_a_probe};
-use agent::{Agent, FITTING, MISFIT};
+use agent::{Agent, FITTING, MISFIT, REMOVING, STALE};
 use events::while_events_flow;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(anew_on_old_kernels).minutes(20),
     with_a_probe(test!(anew)).minutes(20),
+    test!(beside_a_stale_link)
+        .needs(&[Need::Device(DeviceKind::Veth)])
+        .minutes(20),
     test!(exchanged_on_old_kernels).minutes(20),
     with_a_probe(test!(exchanged)).minutes(20),
     test!(undone_on_old_kernels).minutes(20),
@@ -119,11 +124,16 @@ impl<'a> Scenario<'a> {
         let agent = self.agent();
         let old = agent.load()?;
         if let Some(names) = self.before {
-            agent.set(&old, names)?.apply()?;
+            agent.set(&old, names, FITTING)?.apply()?;
+        }
+        let stale = self.directory.join(STALE);
+        if self.what == REMOVING {
+            let program = Program::passing(Hook::XDP)?;
+            XdpAttach::to("other").attach(&program)?.pin(&stale)?;
         }
         let traced = agent.start(self.names, self.what)?.trace("start")?;
         let newest = agent.load()?;
-        let next = agent.set(&newest, self.names)?;
+        let next = agent.set(&newest, self.names, self.what)?;
         let mut ended = false;
         // It stays the same link.
         let elements = match self.before {
@@ -133,7 +143,7 @@ impl<'a> Scenario<'a> {
         let events = while_events_flow(&self.counters, elements.as_ref(), || {
             ended = traced.kill_before(number)?.is_none();
             let applied = next.apply()?;
-            ensure!(applied.is_ours()?);
+            ensure!(applied.is_ours()? && !is_pinned(&stale));
             Ok(())
         });
         drop(elements);
@@ -176,6 +186,15 @@ fn check_exchanged(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
 fn check_undone(sandbox: &Sandbox, kinds: Kinds) -> Result<()> {
     let names = kinds.names();
     Scenario::check(sandbox, kinds, Some(names), names, MISFIT)
+}
+
+/// It is killed while it removes that, too.
+fn beside_a_stale_link(sandbox: &Sandbox) -> Result<()> {
+    let device = Device::create(DeviceKind::Veth, "other")?;
+    let kinds = Kinds::OfEachKernel;
+    let names = kinds.names();
+    Scenario::check(sandbox, kinds, Some(names), names, REMOVING)?;
+    device.delete()
 }
 
 fn anew(sandbox: &Sandbox) -> Result<()> {

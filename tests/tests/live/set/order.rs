@@ -13,6 +13,7 @@ use crate::harness::{Need, Test, test};
 pub(crate) const TESTS: &[Test] = &[
     test!(in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
     test!(in_a_cgroup_without_places),
+    test!(places_in_a_cgroup).needs(&[Need::Member("cgroup_bpf", "revisions")]),
     test!(on_a_tcx_hook).needs(Need::TCX),
     test!(another_order_of_adding).needs(Need::TCX),
     test!(out_of_place).needs(Need::TCX),
@@ -55,6 +56,26 @@ fn in_a_cgroup(sandbox: &Sandbox) -> Result<()> {
     let applied = apply(&[("c", &c), ("b", &b), ("a", &a)])?;
     ensure_order()?;
     ensure_places(&applied, &[None, Some(false), Some(false)])?;
+    applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+fn places_in_a_cgroup(sandbox: &Sandbox) -> Result<()> {
+    let cgroup = sandbox.new_cgroup("agent")?;
+    let [a, b, c] = [(); 3].map(|()| Program::passing(Hook::CGROUP_EGRESS));
+    let [a, b, c] = [a?, b?, c?];
+    let hook = CgroupHook::InetEgress;
+    let to = || CgroupAttach::to(cgroup.path(), hook);
+    let mut set = LinkSet::in_dir(sandbox.bpffs().join("agent")).create_dir(0o700);
+    let last = set.add("a", to(), &a)?;
+    set.add_placed("b", to(), &b, Position::Before(&last))?;
+    set.add_placed("c", to(), &c, Position::After(&last))?;
+    let applied = set.apply()?;
+    let (found, expected) = (
+        ids(&hook.query(cgroup.path())?),
+        [b.id()?, a.id()?, c.id()?],
+    );
+    ensure!(found == expected, "{found:?}, not {expected:?}");
     applied.stop()?;
     ensure_nothing_left(sandbox)
 }

@@ -1,10 +1,10 @@
 //! Links of a directory that are not in the set.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bpf_link_tests::{Hook, Map, Program, Sandbox, eventually_holds, names, pins};
 use bpf_link_typed::{
-    CgroupAttach, CgroupHook, Error, LinkSet, RawTracepointAttach, XdpAttach,
-    ensure::{OldLink, Ours, Outcome},
+    CgroupAttach, CgroupHook, Error, LinkSet, RawTracepointAttach, XdpAttach, XdpMode,
+    ensure::{OldLink, Ours, Outcome, Standing},
     set::Stale,
 };
 
@@ -15,6 +15,7 @@ use crate::harness::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test!(an_empty_rule),
+    test!(kept_where_the_set_is_refused),
     test!(reported_and_removed),
     test!(what_cannot_be_told),
     test!(two_agents_in_one_directory),
@@ -31,6 +32,40 @@ fn an_empty_rule(sandbox: &Sandbox) -> Result<()> {
     let report = without_sys_admin(|| Ok(empty.apply()?.report().to_string()))?;
     ensure!(applied.is_ours()?, "{report}");
     applied.stop()?;
+    ensure_nothing_left(sandbox)
+}
+
+/// What is stale goes after all else has succeeded: also after the gaps.
+fn kept_where_the_set_is_refused(sandbox: &Sandbox) -> Result<()> {
+    let directory = sandbox.bpffs().join("agent");
+    let program = Program::passing(Hook::RAW_TRACEPOINT)?;
+    let [old, new] = [Program::passing(Hook::XDP)?, Program::passing(Hook::XDP)?];
+    let mut before = LinkSet::in_dir(&directory).create_dir(0o700);
+    before.add("stale", RawTracepointAttach::to(c"sys_enter"), &program)?;
+    before.add("lo", XdpAttach::to("lo"), &old)?;
+    let before = before.apply()?;
+    // Refused where links are attached beside the old ones, and in a gap.
+    let mode = XdpAttach::to("lo").mode(XdpMode::Drv);
+    let nowhere = RawTracepointAttach::to(c"no_such");
+    for (to, of) in [(None, Some(nowhere)), (Some(mode), None)] {
+        let mut set = LinkSet::in_dir(&directory).remove_stale(Stale::all());
+        set.add("lo", to.unwrap_or_else(|| XdpAttach::to("lo")), &new)?;
+        if let Some(of) = of {
+            set.add("new", of, &program)?;
+        }
+        let refused = set.apply().err().context("it was not refused")?;
+        ensure!(matches!(refused, Error::SetNotApplied(_)), "{refused:?}");
+        let stale = before.standing()?.into_iter().next();
+        ensure!(
+            matches!(&stale, Some((name, Standing::Ours)) if *name == "stale"),
+            "{stale:?}"
+        );
+    }
+    ensure!(is_pinned(&directory.join("stale")));
+    LinkSet::in_dir(&directory)
+        .remove_stale(Stale::all())
+        .apply()?;
+    drop(before);
     ensure_nothing_left(sandbox)
 }
 

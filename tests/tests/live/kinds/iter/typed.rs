@@ -180,11 +180,12 @@ fn errors_of_cgroups_and_tasks(sandbox: &Sandbox) -> Result<()> {
 
 fn without_tasks(_sandbox: &Sandbox) -> Result<()> {
     let program = iterator("task", *b"element\n")?;
+    let pid = std::process::id();
     ensure_error!(
-        IterAttach::over_tasks(IterTask::Pid(std::process::id())).attach(&program),
+        IterAttach::over_tasks(IterTask::Pid(pid)).attach(&program),
         Error::Link(bpf_link::Error::UnsupportedByKernel(_)),
         Some(libc::E2BIG),
-        &["hook trace_iter"]
+        &["hook trace_iter", &format!("process {pid}")]
     );
     Ok(())
 }

@@ -157,11 +157,16 @@ fn events_of_the_caller(_sandbox: &Sandbox) -> Result<()> {
         &["hook perf_event"]
     );
     drop(link);
+    let other = Program::passing(Hook::KPROBE)?;
     ensure_error!(
-        to.attach(&Program::passing(Hook::KPROBE)?),
-        Error::Link(bpf_link::Error::Command(_)),
+        to.attach(&other),
+        Error::ProgramRefused { .. },
         Some(libc::EINVAL),
-        &["hook perf_event"]
+        &[
+            "hook perf_event",
+            &format!("program {} ", other.id()?),
+            "of type kprobe"
+        ]
     );
     Ok(())
 }

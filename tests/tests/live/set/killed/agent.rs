@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bpf_link_tests::{CounterMap, Hook, Loader, Map, Program};
-use bpf_link_typed::LinkSet;
+use bpf_link_typed::{LinkSet, set::Stale};
 
 use crate::harness::Role;
 use crate::harness::role::{self, Player, role};
@@ -15,6 +15,11 @@ pub(crate) const ROLES: &[Role] = &[role!(version)];
 /// The last of the programs cannot be attached.
 pub(super) const MISFIT: &str = "misfit";
 pub(super) const FITTING: &str = "fitting";
+/// With a rule about [`STALE`].
+pub(super) const REMOVING: &str = "removing";
+
+/// A link that is in no version's set.
+pub(super) const STALE: &str = "stale";
 
 /// What the versions of an agent have in common.
 pub(super) struct Agent<'a> {
@@ -42,14 +47,18 @@ impl Agent<'_> {
         programs.try_into().map_err(|_| anyhow!("not five"))
     }
 
-    /// The set of a version, with these names.
+    /// The set of a version, with these names, which does this.
     pub(super) fn set<'b>(
         &'b self,
         programs: &'b [Program; 5],
         names: [&str; 5],
+        what: &str,
     ) -> Result<LinkSet<'b>> {
-        // Without a rule that removes what is stale: what goes is what the set itself replaces.
         let mut set = LinkSet::in_dir(self.directory).create_dir(0o700);
+        // Without a rule about what is stale, what goes is what the set itself replaces.
+        if what == REMOVING {
+            set = set.remove_stale(Stale::named_with_prefix(STALE));
+        }
         self.kinds
             .add(&mut set, names, self.places, programs.each_ref())?;
         Ok(set)
@@ -115,7 +124,7 @@ fn version(arguments: &[String]) -> Result<()> {
     }
     let names: Vec<&str> = names.split(',').collect();
     let names = names.try_into().map_err(|_| anyhow!("not five names"))?;
-    let set = agent.set(&programs, names)?;
+    let set = agent.set(&programs, names, what)?;
     role::say("ready")?;
     role::listen()?;
     let applied = set.apply();
